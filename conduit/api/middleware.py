@@ -1,0 +1,50 @@
+"""What surrounds every request: an id, one line in the log, and an envelope even for what crashed."""
+
+import re
+import time
+import uuid
+from collections.abc import Callable
+
+import structlog
+from django.http import HttpRequest, HttpResponseBase
+
+from conduit.api.errors import classify, response_for
+from conduit.api.network import client_address
+
+log = structlog.get_logger("conduit.request")
+
+_WELL_FORMED = re.compile(r"[A-Za-z0-9._-]{1,128}")
+
+
+class RequestContext:
+    """Gives each request its X-Request-ID (the client's when well formed), binds it to the logs, and writes the access line."""
+
+    sync_capable = True
+    async_capable = False
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        sent = request.headers.get("X-Request-ID", "")
+        request_id = sent if _WELL_FORMED.fullmatch(sent) else f"req_{uuid.uuid4().hex}"
+        structlog.contextvars.clear_contextvars()
+        structlog.contextvars.bind_contextvars(request_id=request_id)
+        began = time.perf_counter()
+        response = self.get_response(request)
+        response["X-Request-ID"] = request_id
+        if not request.path.startswith(("/health/", "/static/")):
+            # The path without its query: links and streams carry tokens there.
+            log.info(
+                "request",
+                method=request.method,
+                path=request.path,
+                status=response.status_code,
+                ms=round((time.perf_counter() - began) * 1000, 1),
+                client=client_address(request),
+            )
+        return response
+
+    def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponseBase | None:
+        """A crash in a view outside REST framework (media, health): the envelope, unless it is a page for people."""
+        return None if request.path.startswith("/admin/") else response_for(classify(exception))

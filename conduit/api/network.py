@@ -1,0 +1,40 @@
+"""Where a request came from, behind proxies or not."""
+
+from functools import lru_cache
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+
+from django.conf import settings
+from django.http import HttpRequest
+
+
+@lru_cache
+def _networks(listed: tuple[str, ...]) -> list[IPv4Network | IPv6Network]:
+    return [ip_network(entry, strict=False) for entry in listed]
+
+
+def _parsed(text: str) -> IPv4Address | IPv6Address | None:
+    try:
+        address = ip_address(text.strip().removeprefix("[").removesuffix("]"))
+    except ValueError:
+        return None
+    return getattr(address, "ipv4_mapped", None) or address
+
+
+def _is_ours(address: IPv4Address | IPv6Address | None) -> bool:
+    return address is not None and any(address in network for network in _networks(tuple(settings.TRUSTED_PROXIES)))
+
+
+def client_address(request: HttpRequest) -> str:
+    """The address of the client: the nearest hop that is not one of our own proxies (TRUSTED_PROXIES).
+
+    X-Forwarded-For is read from its end, the part that our proxies wrote; what a client put there itself is never
+    believed.
+    """
+    nearest = request.META.get("REMOTE_ADDR", "")
+    forwarded = [hop for hop in request.META.get("HTTP_X_FORWARDED_FOR", "").split(",") if hop.strip()]
+    while forwarded and _is_ours(_parsed(nearest)):
+        hop = _parsed(forwarded.pop())
+        if hop is None:  # nonsense in the header: the proxy that passed it on is the last address that we know
+            break
+        nearest = str(hop)
+    return nearest

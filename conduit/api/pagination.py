@@ -1,0 +1,53 @@
+"""Lists in the manner of the contract: newest first, a page after an id."""
+
+from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, date, datetime
+from typing import Any
+
+from django.utils.dateparse import parse_date, parse_datetime
+
+from conduit.api.errors import InvalidRequest
+
+LIMIT_DEFAULT = 20
+LIMIT_MAX = 100
+
+
+def parse_limit(query: Mapping[str, str]) -> int:
+    """`limit` of a query string, 1 to 100."""
+    text = query.get("limit", str(LIMIT_DEFAULT))
+    if not (text.isascii() and text.isdigit() and len(text) <= 3 and 1 <= int(text) <= LIMIT_MAX):
+        raise InvalidRequest(f"`limit` must be a whole number from 1 to {LIMIT_MAX}.", param="limit")
+    return int(text)
+
+
+def parse_moment(query: Mapping[str, str], name: str) -> datetime | None:
+    """A date or time of a query string; without an offset it is UTC."""
+    if name not in query:
+        return None
+    # An unescaped `+01:00` arrives as a space.
+    text = query[name].strip().replace(" ", "+") if "T" in query[name] else query[name].strip()
+    try:
+        moment: datetime | date | None = parse_datetime(text) or parse_date(text)
+    except ValueError:
+        moment = None
+    if moment is None:
+        raise InvalidRequest(f"`{name}` must be an RFC 3339 date and time, such as 2026-01-31T12:00:00Z.", param=name)
+    if not isinstance(moment, datetime):
+        moment = datetime(moment.year, moment.month, moment.day)
+    try:
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
+    except OverflowError as error:
+        raise InvalidRequest(f"`{name}` is out of range.", param=name) from error
+
+
+def page(rows: Iterable[Any], limit: int, show: Callable[[Any], dict[str, Any]], *, id_field: str) -> dict[str, Any]:
+    """The list object. `rows` holds one more than `limit` when there is a next page."""
+    found = [show(row) for row in rows]
+    data = found[:limit]
+    return {
+        "object": "list",
+        "data": data,
+        "first_id": data[0][id_field] if data else None,
+        "last_id": data[-1][id_field] if data else None,
+        "has_more": len(found) > limit,
+    }

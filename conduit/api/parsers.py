@@ -1,0 +1,53 @@
+"""The one parser: a JSON object, bounded in size, without the leniencies of Python's json."""
+
+import json
+from collections.abc import Mapping
+from typing import IO, Any, NoReturn
+
+from django.conf import settings
+from rest_framework.parsers import BaseParser
+
+from conduit.api.errors import BodyTooLarge, InvalidRequest
+
+
+class StrictJSONParser(BaseParser):
+    """Reads at most MAX_BODY_BYTES; refuses NaN, repeated names, broken UTF-8 and anything but an object."""
+
+    media_type = "application/json"
+
+    def parse(self, stream: IO[bytes], media_type: str | None = None, parser_context: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        body = stream.read(settings.MAX_BODY_BYTES + 1)
+        if len(body) > settings.MAX_BODY_BYTES:
+            raise BodyTooLarge(f"The request body is larger than {settings.MAX_BODY_BYTES // 1024} KiB.")
+        try:
+            data = json.loads(body.decode("utf-8"), parse_constant=_no_constant, object_pairs_hook=_unique)
+        except (ValueError, RecursionError) as error:
+            raise InvalidRequest(f"The body is not valid JSON: {_reason(error)}.", code="invalid_json") from error
+        if not isinstance(data, dict):
+            raise InvalidRequest("The body must be a JSON object.")
+        return data
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not a JSON number")
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name, value in pairs:
+        if name in found:
+            raise ValueError(f"{name[:50]!r} appears twice")
+        found[name] = value
+    return found
+
+
+def _reason(error: Exception) -> str:
+    match error:
+        case json.JSONDecodeError():
+            return f"{error.msg} at line {error.lineno}, column {error.colno}"
+        case UnicodeDecodeError():
+            return "it is not UTF-8"
+        case RecursionError():
+            return "it is nested too deeply"
+        case _:
+            return str(error)

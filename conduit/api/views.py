@@ -1,0 +1,41 @@
+"""What every endpoint's view stands on, and the answers of paths that have none."""
+
+import hashlib
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from django.utils.http import parse_etags
+from django.views.decorators.csrf import csrf_exempt
+from rest_framework.renderers import JSONRenderer
+from rest_framework.request import Request
+
+from conduit.api.errors import InternalError, InvalidRequest, NotFound, response_for
+
+
+def tagged(request: Request, body: dict[str, Any]) -> HttpResponse:
+    """A 200 with the body's ETag, or 304 when the client already has it."""
+    rendered = JSONRenderer().render(body)
+    etag = f'"{hashlib.sha256(rendered).hexdigest()[:32]}"'
+    known = parse_etags(request.headers.get("If-None-Match", ""))
+    # If-None-Match compares weakly: a proxy that compresses makes W/"…" of our tag.
+    unchanged = "*" in known or etag in {tag.removeprefix("W/") for tag in known}
+    response = HttpResponse(status=304) if unchanged else HttpResponse(rendered, content_type="application/json")
+    response["ETag"] = etag
+    response["Cache-Control"] = "private, no-cache"
+    return response
+
+
+@csrf_exempt
+def unknown_path(request: HttpRequest) -> HttpResponse:
+    """Any path that nothing else answers, whatever the method."""
+    return response_for(NotFound("There is nothing at this path. The API's calls begin with /v1/."))
+
+
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """handler400: a host that is not ours, a malformed request."""
+    return response_for(InvalidRequest("The request is malformed, or names a host that is not served here."))
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    """handler500: a crash outside every view."""
+    return response_for(InternalError())
