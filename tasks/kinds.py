@@ -1,0 +1,43 @@
+"""Kinds of task. An app that makes something registers its kind here; this room never imports that app."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tasks.models import Task
+
+
+@dataclass(frozen=True)
+class Kind:
+    """How tasks of one kind are shown, driven and settled."""
+
+    name: str  # what the API shows as `type`
+    job: str  # the Celery function that does a step: (task_id, lane, claim)
+    related: tuple[str, ...]  # joins that `show` needs, from the task
+    show: Callable[[Task, datetime], dict[str, Any]]  # the public fields that only this kind has
+    owed_when_cancelled: Callable[[Task], Decimal]  # USD of the price that is due although the task was cancelled
+
+
+_kinds: dict[str, Kind] = {}
+
+
+def register(kind: Kind) -> None:
+    _kinds[kind.name] = kind
+
+
+def kind_of(task: Task) -> Kind:
+    return _kinds[task.kind]
+
+
+def job_of(kind: str) -> str:
+    return _kinds[kind].job
+
+
+def related() -> list[str]:
+    """The joins with which any task can be shown in one query."""
+    return [join for kind in _kinds.values() for join in kind.related]

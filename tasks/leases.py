@@ -1,0 +1,98 @@
+"""Leases: who may do a task's next step, and whose outcome counts.
+
+A row says when its next step is due. Whoever does it first takes the lease with one conditional UPDATE; the outcome is
+written with another, which holds only while the lease is still its own and the task still active. A process that dies
+simply never writes, and its lease lapses.
+"""
+
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from django.db import connection, transaction
+from django.db.models import F, Q
+from django.utils import timezone
+
+from tasks.models import Task
+
+# A claimed row whose hint got lost on the way to a worker is claimed again after this long.
+CLAIM_SECONDS = 30
+
+
+class LeaseLost(Exception):
+    """The task was cancelled, or somebody else does this step now: what was found out no longer counts."""
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A due row that the tick reserved for the worker that gets its hint."""
+
+    task_id: UUID
+    kind: str
+    lane: str
+    token: UUID
+
+
+@dataclass(frozen=True)
+class Lease:
+    task_id: UUID
+    token: UUID
+
+    def rows(self) -> Any:
+        """The task, as long as this lease holds: no row otherwise."""
+        return Task.objects.active().filter(pk=self.task_id, lease_token=self.token)
+
+    def extend(self, seconds: float) -> None:
+        """Make room for a step that takes long."""
+        if not self.rows().update(lease_until=timezone.now() + timedelta(seconds=seconds)):
+            raise LeaseLost
+
+    @contextmanager
+    def writing(self, **fields: Any) -> Iterator[None]:
+        """One transaction for a step's outcome: the task's fields first, then what the block writes.
+
+        Raises:
+            LeaseLost: nothing was written, by the block neither.
+        """
+        with transaction.atomic():
+            if not self.rows().update(**fields):
+                raise LeaseLost
+            yield
+
+
+def claim_due(now: datetime, *, limit: int) -> list[Claim]:
+    """Reserve due rows in one batch, so that two ticks never hint the same row."""
+    token = uuid.uuid4()
+    with transaction.atomic():
+        # Postgres skips what another tick is claiming; SQLite has one writer at a time. The UPDATE looks again anyhow.
+        due = Task.objects.due(now)
+        if connection.features.has_select_for_update_skip_locked:
+            due = due.select_for_update(skip_locked=True)
+        ids = list(due.values_list("pk", flat=True)[:limit])
+        if not ids:
+            return []
+        Task.objects.due(now).order_by().filter(pk__in=ids).update(lease_token=token, lease_until=now + timedelta(seconds=CLAIM_SECONDS))
+        rows = Task.objects.filter(lease_token=token).order_by("next_step_at").values_list("pk", "kind", "lane")
+        return [Claim(pk, kind, lane, token) for pk, kind, lane in rows]
+
+
+def take(task_id: UUID, *, lane: str, seconds: float, claim: UUID | None = None) -> Lease | None:
+    """Begin the task's due step for at most `seconds`; None when it is not due, not this lane's, or somebody else's.
+
+    `claim` is the tick's token: it is replaced, so that a hint that is delivered twice is worth one step.
+    """
+    now = timezone.now()
+    free = Q(lease_until=None) | Q(lease_until__lt=now)
+    if claim:
+        free |= Q(lease_token=claim)
+    lease = Lease(task_id, uuid.uuid4())
+    taken = (
+        Task.objects.active()
+        .filter(free, pk=task_id, lane=lane, next_step_at__lte=now)
+        .update(lease_token=lease.token, lease_until=now + timedelta(seconds=seconds), attempts=F("attempts") + 1)
+    )
+    return lease if taken else None

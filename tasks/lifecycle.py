@@ -1,0 +1,89 @@
+"""A task's life: which status may follow which, and how a change is made.
+
+A change of status is one guarded UPDATE with its event and its money in the same transaction. Losing the race against
+somebody else's change is an answer, not an error.
+"""
+
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models import F
+from django.db.models.functions import Greatest
+from django.utils import timezone
+
+from conduit.api.errors import Conflict
+from keys import ledger
+from tasks import dispatch, kinds, progress
+from tasks.leases import Lease
+from tasks.models import Status, Task, TaskEvent
+
+ALLOWED: dict[Status, frozenset[Status]] = {
+    Status.PROCESSING: frozenset({Status.QUEUED}),
+    Status.COMPLETED: frozenset({Status.PROCESSING}),
+    Status.FAILED: frozenset({Status.QUEUED, Status.PROCESSING}),
+    Status.CANCELLED: frozenset({Status.QUEUED, Status.PROCESSING}),
+}
+ENDED = frozenset({Status.COMPLETED, Status.FAILED, Status.CANCELLED})
+
+
+def create(task: Task) -> None:
+    """Write a new task with its hold and its first event, and hint the worker once that is committed.
+
+    Belongs inside the transaction that also writes what the task's kind needs.
+    """
+    task.save(force_insert=True)
+    ledger.hold(key=task.key, task_id=task.pk, task_kind=task.kind, model=task.model, amount=task.price)
+    TaskEvent.objects.create(task=task, key_id=task.key_id, status=Status.QUEUED)
+    dispatch.hint_on_commit(task.pk, task.kind, task.lane)
+
+
+def move(
+    task_id: UUID,
+    to: Status,
+    *,
+    lease: Lease | None = None,
+    charge: Decimal | None = None,
+    facts: dict[str, Any] | None = None,
+    **fields: Any,
+) -> bool:
+    """Take a task to `to`; False when its status (or the lease) no longer allows that: somebody else was first.
+
+    `charge` is the USD captured of its hold when the task ends (None: by the kind's rule for a cancelled task), `facts`
+    go into the event, `fields` into the row.
+    """
+    now = timezone.now()
+    rows = lease.rows() if lease else Task.objects.filter(pk=task_id)
+    ending: dict[str, Any] = {"ended_at": now, "next_step_at": None, "trouble": "", "charged": charge or Decimal(0)} if to in ENDED else {}
+    with transaction.atomic():
+        if not rows.filter(status__in=ALLOWED[to]).update(status=to, updated_at=now, **ending, **fields):
+            return False
+        task = Task.objects.get(pk=task_id)
+        if to in ENDED:
+            _settle(task, charge)
+        TaskEvent.objects.create(task=task, key_id=task.key_id, status=to, facts=facts or {})
+    return True
+
+
+def _settle(task: Task, charge: Decimal | None) -> None:
+    """Resolve the money of a task that just ended. Its row is locked by the UPDATE before, so what the kind reads holds."""
+    if charge is None:
+        charge = kinds.kind_of(task).owed_when_cancelled(task)
+        Task.objects.filter(pk=task.pk).update(charged=charge)
+    ledger.settle(task_id=task.pk, captured=charge)
+
+
+def cancel(task: Task) -> None:
+    """Cancel a task; again is fine.
+
+    Raises:
+        Conflict: it is completed or failed.
+    """
+    now = timezone.now()
+    reached = Greatest(F("progress"), progress.read(task, now).progress)
+    if move(task.pk, Status.CANCELLED, stage="cancelled", stage_since=now, progress=reached):
+        return
+    status = Task.objects.values_list("status", flat=True).get(pk=task.pk)
+    if status != Status.CANCELLED:
+        raise Conflict(f"This task is {status}: only one that is queued or processing can be cancelled.", code="task_not_cancellable")

@@ -1,0 +1,140 @@
+"""The public task, and the events of its life."""
+
+from datetime import datetime
+from decimal import Decimal
+from typing import Self
+
+from django.db import models
+from django.db.models import CheckConstraint, Index, Q
+from django.utils import timezone
+
+from keys.models import VirtualKey
+from tasks import kinds
+from tasks.ids import new_task_id
+
+
+class Status(models.TextChoices):
+    QUEUED = "queued"
+    PROCESSING = "processing"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+class Lane(models.TextChoices):
+    """The queue, and so the kind of process, that may do a task's next step."""
+
+    PROVIDER = "provider"
+    MEDIA = "media"
+
+
+ACTIVE = (Status.QUEUED, Status.PROCESSING)
+
+
+class TaskQuerySet(models.QuerySet["Task"]):
+    def for_key(self, key: VirtualKey) -> Self:
+        """The tasks that this key may see, with what showing them needs: the start of everything public."""
+        return self.filter(key=key).select_related(*kinds.related())
+
+    def active(self) -> Self:
+        return self.filter(status__in=ACTIVE)
+
+    def unleased(self, now: datetime) -> Self:
+        """Those that no living step works on."""
+        return self.filter(Q(lease_until=None) | Q(lease_until__lt=now))
+
+    def due(self, now: datetime) -> Self:
+        """Those whose next step may be done now, longest waiting first."""
+        return self.active().unleased(now).filter(next_step_at__lte=now).order_by("next_step_at")
+
+
+class Task(models.Model):
+    """One piece of work for one key: its state, its money, and when its next step is due."""
+
+    id = models.UUIDField(primary_key=True, default=new_task_id, editable=False)
+    key = models.ForeignKey(VirtualKey, on_delete=models.PROTECT, related_name="tasks")
+    kind = models.CharField(max_length=40, help_text="What registered with tasks.kinds shows it and drives it.")
+    model = models.CharField(max_length=100, help_text="The name that was asked for.")
+    metadata = models.JSONField(default=dict, blank=True)
+    retry_of = models.ForeignKey("self", null=True, blank=True, on_delete=models.PROTECT, related_name="retries")
+
+    status = models.CharField(max_length=10, choices=Status, default=Status.QUEUED)
+    stage = models.CharField(max_length=40, default="queued", help_text="What happens right now, for people and programs.")
+    stage_since = models.DateTimeField(default=timezone.now)
+    error = models.TextField(blank=True, help_text="Why it failed, in words for the consumer.")
+    error_code = models.CharField(max_length=40, blank=True)
+    trouble = models.CharField(max_length=40, blank=True, help_text="What its step was last refused for: it waits and tries again.")
+
+    price = models.DecimalField(max_digits=12, decimal_places=4, help_text="USD, as it was when the task was created.")
+    charged = models.DecimalField(max_digits=12, decimal_places=4, null=True, blank=True, help_text="USD; empty until the task ends.")
+
+    # Progress is read off these by the clock (tasks.progress): `progress` when the leg began, and where the leg ends.
+    progress = models.PositiveSmallIntegerField(default=0)
+    leg_goal = models.PositiveSmallIntegerField(default=0)
+    leg_started_at = models.DateTimeField(default=timezone.now)
+    leg_seconds = models.FloatField(default=0, help_text="How long this leg usually takes.")
+    rest_seconds = models.FloatField(default=0, help_text="How long everything after this leg usually takes.")
+
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    updated_at = models.DateTimeField(default=timezone.now)
+    started_at = models.DateTimeField(null=True, blank=True)
+    ended_at = models.DateTimeField(null=True, blank=True)
+
+    lane = models.CharField(max_length=10, choices=Lane, default=Lane.PROVIDER)
+    next_step_at = models.DateTimeField(null=True, blank=True, default=timezone.now)
+    lease_token = models.UUIDField(null=True, blank=True, help_text="Who may write the outcome of the step at work.")
+    lease_until = models.DateTimeField(null=True, blank=True)
+    attempts = models.PositiveIntegerField(default=0, help_text="Times that the step at hand was begun without getting on.")
+
+    objects = models.Manager.from_queryset(TaskQuerySet)()
+
+    class Meta:
+        ordering = ["-id"]
+        constraints = [
+            CheckConstraint(condition=Q(progress__lte=100, leg_goal__lte=100), name="task_progress_is_a_percentage"),
+            CheckConstraint(
+                condition=Q(status="completed", progress=100) | (~Q(status="completed") & Q(progress__lt=100)),
+                name="task_is_at_100_when_completed_only",
+            ),
+            CheckConstraint(
+                condition=Q(status__in=["queued", "processing"], next_step_at__isnull=False, ended_at=None, charged=None)
+                | Q(status__in=["completed", "failed", "cancelled"], next_step_at=None, ended_at__isnull=False, charged__isnull=False),
+                name="task_has_a_next_step_until_it_ends",
+            ),
+            CheckConstraint(condition=Q(status="failed") ^ Q(error_code=""), name="task_has_an_error_when_failed_only"),
+        ]
+        indexes = [
+            Index(fields=["key", "-id"], name="task_of_key"),  # TaskQuerySet.for_key, newest first
+            Index(fields=["next_step_at"], condition=Q(status__in=["queued", "processing"]), name="task_due"),  # TaskQuerySet.due
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.id} ({self.status})"
+
+    @property
+    def is_active(self) -> bool:
+        return self.status in ACTIVE
+
+    @property
+    def held(self) -> Decimal:
+        """USD reserved on the key for this task right now."""
+        return self.price if self.is_active else Decimal(0)
+
+
+class TaskEvent(models.Model):
+    """A change of status, written in the transaction that made it. Readers of a key's history go by `id`."""
+
+    task = models.ForeignKey(Task, on_delete=models.CASCADE, related_name="events")
+    key = models.ForeignKey(VirtualKey, on_delete=models.PROTECT, related_name="+")
+    status = models.CharField(max_length=10, choices=Status)
+    facts = models.JSONField(default=dict, blank=True)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    class Meta:
+        verbose_name = "task event"
+        ordering = ["id"]
+        constraints = [models.UniqueConstraint(fields=["task", "status"], name="event_each_status_once_per_task")]
+        indexes = [Index(fields=["key", "id"], name="event_of_key")]
+
+    def __str__(self) -> str:
+        return f"{self.task_id} {self.status}"

@@ -1,0 +1,48 @@
+"""The task as the API shows it."""
+
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from tasks import kinds, progress
+from tasks.models import Status, Task
+
+
+def show(task: Task, now: datetime) -> dict[str, Any]:
+    """The contract's task object. `task` comes from `Task.objects.for_key` and needs no further query."""
+    reading = progress.read(task, now)
+    kind = kinds.kind_of(task)
+    return {
+        "task_id": str(task.pk),
+        "object": "task",
+        "type": kind.name,
+        "status": task.status,
+        "progress": reading.progress,
+        "stage": task.stage,
+        "eta_seconds": reading.eta_seconds,
+        "model": task.model,
+        **kind.show(task, now),
+        "created_at": rfc3339(task.created_at),
+        "updated_at": rfc3339(task.updated_at),
+        "started_at": rfc3339(task.started_at),
+        "completed_at": rfc3339(task.ended_at) if task.status == Status.COMPLETED else None,
+        "error": task.error or None,
+        "error_code": task.error_code or None,
+        "retry_of": str(task.retry_of_id) if task.retry_of_id else None,
+        "cost": cost(estimated=task.price, held=task.held, charged=task.charged),
+        "metadata": task.metadata,
+    }
+
+
+def cost(*, estimated: Decimal, held: Decimal | None = None, charged: Decimal | None = None) -> dict[str, str | None]:
+    return {"estimated": money(estimated), "held": money(held), "charged": money(charged), "currency": "USD"}
+
+
+def money(amount: Decimal | None) -> str | None:
+    """USD with four decimals."""
+    return None if amount is None else f"{amount:.4f}"
+
+
+def rfc3339(moment: datetime | None) -> str | None:
+    """UTC, to the millisecond."""
+    return None if moment is None else moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,0 +1,47 @@
+"""Progress and time left, read off a task by the clock.
+
+MiniMax reports no percentage. A task's life is a row of legs (waiting, being made, fetched, stored), each with the
+percentage where it begins and ends and the seconds that it usually takes; the row keeps the current leg, and a reader
+works out where in it the clock stands. Nothing has to be written for progress to move, and it never goes back: within a
+leg the curve only rises, and the next leg begins at or above the last value.
+"""
+
+import math
+from dataclasses import dataclass
+from datetime import datetime
+
+from tasks.models import Status, Task
+
+# Until this share of the usual time, progress is linear; from there on it nears the leg's end without reaching it.
+_LINEAR = 0.9
+
+
+@dataclass(frozen=True)
+class Reading:
+    progress: int  # whole percent; 100 when completed only
+    eta_seconds: int | None  # None when there is nothing left to wait for
+
+
+def read(task: Task, now: datetime) -> Reading:
+    """Where the task stands at `now`."""
+    if task.status == Status.COMPLETED:
+        return Reading(100, None)
+    if not task.is_active:
+        return Reading(task.progress, None)
+    elapsed = max(0.0, (now - task.leg_started_at).total_seconds())
+    share = _share(elapsed / task.leg_seconds) if task.leg_seconds else 1.0
+    progress = math.floor(task.progress + (task.leg_goal - task.progress) * share)
+    return Reading(min(99, max(task.progress, progress)), math.ceil(_left(elapsed, task.leg_seconds) + task.rest_seconds))
+
+
+def _share(time: float) -> float:
+    """How much of a leg is done after `time` of its usual length: linear, then ever slower, always below 1."""
+    if time <= _LINEAR:
+        return time
+    room = 1 - _LINEAR
+    return 1 - room * math.exp(-(time - _LINEAR) / room)
+
+
+def _left(elapsed: float, usual: float) -> float:
+    """Seconds left of a leg. One that is overdue is expected to take the longer, the longer it already took."""
+    return max(usual - elapsed, usual / 20 + (elapsed - usual) / 3)

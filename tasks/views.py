@@ -1,0 +1,77 @@
+"""Reading, listing and cancelling tasks of any kind."""
+
+from typing import Any
+
+from django.db.models import QuerySet
+from django.http import HttpResponse
+from django.utils import timezone
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from conduit.api.errors import InvalidRequest, NotFound
+from conduit.api.pagination import page, parse_limit, parse_moment
+from conduit.api.views import tagged
+from keys.authentication import key_of
+from keys.models import VirtualKey
+from tasks import lifecycle
+from tasks.ids import parse_task_id
+from tasks.models import Status, Task
+from tasks.presentation import show
+
+
+def task_of(key: VirtualKey, task_id: str) -> Task:
+    """The key's own task of that id.
+
+    Raises:
+        NotFound: there is none; another key's is no exception.
+    """
+    parsed = parse_task_id(task_id)
+    task = Task.objects.for_key(key).filter(pk=parsed).first() if parsed else None
+    if task is None:
+        raise NotFound("This key has no task of that id.", code="task_not_found", param="task_id")
+    return task
+
+
+def cancelled(key: VirtualKey, task_id: str) -> Response:
+    """Cancel the key's task and answer it as it is now."""
+    lifecycle.cancel(task_of(key, task_id))
+    return Response(show(task_of(key, task_id), timezone.now()))
+
+
+class TaskView(APIView):
+    def get(self, request: Request, task_id: str) -> HttpResponse:
+        return tagged(request, show(task_of(key_of(request), task_id), timezone.now()))
+
+
+class CancelView(APIView):
+    def post(self, request: Request, task_id: str) -> Response:
+        return cancelled(key_of(request), task_id)
+
+
+class TaskListView(APIView):
+    def get(self, request: Request) -> Response:
+        limit = parse_limit(request.query_params)
+        now = timezone.now()
+        rows = _listed(key_of(request), request.query_params)[: limit + 1]
+        return Response(page(rows, limit, lambda task: show(task, now), id_field="task_id"))
+
+
+def _listed(key: VirtualKey, query: Any) -> QuerySet[Task]:
+    tasks = Task.objects.for_key(key).order_by("-id")
+    if "status" in query:
+        if query["status"] not in Status.values:
+            raise InvalidRequest(f"`status` must be one of {', '.join(Status.values)}.", param="status")
+        tasks = tasks.filter(status=query["status"])
+    if "model" in query:
+        if "\0" in query["model"]:
+            raise InvalidRequest("`model` holds a NUL character.", param="model")
+        tasks = tasks.filter(model=query["model"])
+    if created_after := parse_moment(query, "created_after"):
+        tasks = tasks.filter(created_at__gt=created_after)
+    if "after" in query:
+        after = parse_task_id(query["after"])
+        if after is None or not Task.objects.for_key(key).filter(pk=after).exists():
+            raise InvalidRequest("`after` must be the id of one of this key's tasks.", param="after")
+        tasks = tasks.filter(pk__lt=after)
+    return tasks
