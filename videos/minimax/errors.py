@@ -1,0 +1,143 @@
+"""What can go wrong between us and MiniMax, classified once into what the engine can act on.
+
+The codes and their meaning are those of MiniMax's published error page; `status_msg` is for the log, the words here are for people.
+"""
+
+from enum import Enum
+from typing import NamedTuple
+
+
+class Outcome(Enum):
+    FINAL = "final"  # the caller's or MiniMax's verdict: fail the task
+    AGAIN = "again"  # nothing came of it: ask again, or post a create again a few times; the engine counts
+    LATER = "later"  # slow down, or wait until MiniMax can be reached: never a failure by itself
+    UNKNOWN = "unknown"  # the create may have been accepted: never post it again blindly
+    OPERATOR = "operator"  # key, region, plan, balance or address: the task waits, in plain sight
+
+
+class Cause(NamedTuple):
+    """One row of the table: what to do, our error_code, and our words for people."""
+
+    outcome: Outcome
+    code: str
+    message: str
+
+
+class MiniMaxError(Exception):
+    """A call to MiniMax, a job or a download that came to nothing.
+
+    Never an OSError, so that a full disk met while a clip is saved stays told apart from a broken download.
+    """
+
+    def __init__(self, outcome: Outcome, code: str, message: str, provider_code: int | None = None, trace_id: str | None = None) -> None:
+        super().__init__(outcome, code, message, provider_code, trace_id)
+        self.outcome = outcome
+        self.code = code
+        self.message = message
+        self.provider_code = provider_code
+        self.trace_id = trace_id
+
+    def __str__(self) -> str:
+        return f"{self.code} ({self.outcome.value}): {self.message}"
+
+
+class LinkExpired(MiniMaxError):
+    """The download link is dead; asking MiniMax for the file again gives a fresh one."""
+
+
+_INTERNAL = Cause(Outcome.AGAIN, "provider_error", "The video provider had an internal error.")
+_TIMEOUT = Cause(Outcome.AGAIN, "provider_timeout", "The video provider did not answer in time.")
+_RATE = Cause(Outcome.LATER, "rate_limit", "The video provider's rate limit is reached; the video waits.")
+_ACCOUNT = Cause(Outcome.OPERATOR, "provider_auth", "The video provider does not accept this service's account.")
+WRONG_ADDRESS = Cause(Outcome.OPERATOR, "provider_auth", "The video provider was not found at the configured address.")
+_QUOTA = Cause(Outcome.OPERATOR, "provider_quota", "This service's quota at the video provider is used up.")
+_PROMPT = Cause(Outcome.FINAL, "content_policy_violation", "The video provider refused the request under its content policy.")
+_OUTPUT = Cause(Outcome.FINAL, "content_policy_violation", "The video provider withheld the video under its content policy.")
+_INVALID = Cause(Outcome.FINAL, "invalid_request", "The video provider refused the request's parameters as invalid.")
+
+UNREACHABLE = Cause(Outcome.LATER, "provider_error", "The video provider cannot be reached; the video waits.")
+MAYBE_ACCEPTED = Cause(
+    Outcome.UNKNOWN, "provider_timeout", "The video provider did not answer in time, and whether it took the request is not known."
+)
+UNANSWERED = Cause(Outcome.AGAIN, "provider_error", "The video provider did not answer.")
+NONSENSE = Cause(Outcome.AGAIN, "provider_error", "The video provider gave an answer that makes no sense.")
+JOB_FAILED = Cause(Outcome.FINAL, "provider_error", "The video provider failed to make the video.")
+DOWNLOAD_BROKEN = Cause(Outcome.AGAIN, "provider_error", "The video could not be fetched from the video provider.")
+DEAD_LINK = Cause(Outcome.AGAIN, "provider_error", "The video provider's link to the video has expired.")
+
+_CODES = {
+    1000: _INTERNAL,
+    1013: _INTERNAL,
+    1024: _INTERNAL,
+    1033: _INTERNAL,
+    1001: _TIMEOUT,
+    1002: _RATE,
+    1039: _RATE,
+    1041: _RATE,
+    2045: _RATE,
+    2056: _RATE,
+    1004: _ACCOUNT,
+    2049: _ACCOUNT,
+    2038: _ACCOUNT,
+    2061: _ACCOUNT,
+    1008: _QUOTA,
+    1028: _QUOTA,
+    1030: _QUOTA,
+    1026: _PROMPT,
+    1027: _OUTPUT,
+    2013: _INVALID,
+    1042: _INVALID,
+}
+
+_HTTP = {
+    400: _INVALID,
+    413: _INVALID,
+    422: _INVALID,
+    401: _ACCOUNT,
+    403: _ACCOUNT,
+    402: _QUOTA,
+    404: WRONG_ADDRESS,
+    405: WRONG_ADDRESS,
+    410: WRONG_ADDRESS,
+    429: _RATE,
+    503: _RATE,
+    529: _RATE,
+    # An API never redirects: this is the address of something else, or http where https is wanted.
+    301: WRONG_ADDRESS,
+    302: WRONG_ADDRESS,
+    307: WRONG_ADDRESS,
+    308: WRONG_ADDRESS,
+}
+
+# Answers that may come from a server which gave up waiting while the request behind it went on.
+_GAVE_UP = frozenset({408, 499})
+
+
+def cause_of_code(code: int, *, creating: bool) -> Cause:
+    """What a `base_resp.status_code` other than 0 means; one that nobody knows is an internal error."""
+    if creating and code == 1001:
+        return MAYBE_ACCEPTED
+    return _CODES.get(code, _INTERNAL)
+
+
+def cause_of_http(status: int, *, creating: bool) -> Cause:
+    """What an HTTP status means when the body says nothing that can be used.
+
+    A 4xx that has no row here was refused, and may be posted again; anything else may hide an accepted create.
+    """
+    if status in _HTTP:
+        return _HTTP[status]
+    if 400 <= status < 500 and status not in _GAVE_UP:
+        return _INTERNAL
+    return MAYBE_ACCEPTED if creating else _INTERNAL
+
+
+def cause_of_job(code: int | None) -> Cause:
+    """Why a job ended as Fail: its answer's code where that is a verdict, else MiniMax's own failure."""
+    cause = _CODES.get(code or 0)
+    return cause if cause and cause.outcome is Outcome.FINAL else JOB_FAILED
+
+
+def is_content_verdict(code: int | None) -> bool:
+    """Whether a code condemns the job itself, whatever status stands beside it."""
+    return _CODES.get(code or 0) in (_PROMPT, _OUTPUT)

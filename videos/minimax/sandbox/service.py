@@ -1,0 +1,117 @@
+"""The sandbox as something to start and stop, in a process of its own or inside a test."""
+
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from videos.minimax.sandbox.api import Api, restore_strikes
+from videos.minimax.sandbox.clips import Clips
+from videos.minimax.sandbox.faults import FaultBook, Order
+from videos.minimax.sandbox.jobs import Jobs
+from videos.minimax.sandbox.jsonlines import JsonLines
+from videos.minimax.sandbox.server import Server
+
+# Beyond this a log is set aside at the next start: it is read whole then.
+_LOG_LARGEST = 64 * 1024 * 1024
+
+
+class Sandbox:
+    """A MiniMax look-alike on the loopback.
+
+    `home` holds its jobs, log and clips; started again with the same one it goes on where it was, SIGKILL included.
+    `port` 0 takes a free one. `time_scale` is its pace as a share of MiniMax's (0.05: a clip of video-01 takes 8 s).
+    Download links live `link_seconds`. Clips have `frames_off` frames more (or, negative, less) than their length
+    asks for, and a `clip_scale`-th of their width and height. The newest `clips_kept` clips stay on disk; older ones
+    are made again when asked for. `clock` gives the time in seconds since the epoch.
+    """
+
+    def __init__(
+        self,
+        home: Path,
+        *,
+        port: int = 0,
+        api_key: str = "sandbox",
+        time_scale: float = 0.05,
+        link_seconds: float = 3600.0,
+        frames_off: int = 0,
+        clip_scale: int = 1,
+        clips_kept: int = 50,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        home.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.api_key = api_key
+        self._jobs = Jobs(home, clock=clock, time_scale=time_scale, clip_scale=clip_scale, frames_off=frames_off)
+        self._log = JsonLines(_log_file(home))
+        self._clips = Clips(home / "clips", kept=clips_kept)
+        self._faults = FaultBook()
+        restore_strikes(self._faults, self._log)
+        self._api = Api(
+            jobs=self._jobs,
+            clips=self._clips,
+            faults=self._faults,
+            log=self._log,
+            clock=clock,
+            api_key=api_key,
+            link_seconds=link_seconds,
+        )
+        self._server: Server | None = None
+        self._port = port
+        self._thread: threading.Thread | None = None
+
+    def start(self) -> Self:
+        """Listen, and return; raises OSError when the port is taken."""
+        self._server = Server(self._port, self._api)
+        self._api.url = self.url
+        self._clips.start()
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), name="sandbox", daemon=True)
+        self._thread.start()
+        return self
+
+    def stop(self) -> None:
+        """Hang up on every client and give back the port; a stopped sandbox is not started again."""
+        if self._server and self._thread:
+            self._server.shutdown()
+            self._thread.join()
+            self._server.server_close()
+            self._clips.stop()
+            self._server.hang_up()
+        self._jobs.close()
+        self._log.close()
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.stop()
+
+    @property
+    def url(self) -> str:
+        """Where it listens: what MINIMAX_BASE_URL is to be."""
+        if self._server is None:
+            raise RuntimeError("the sandbox was not started")
+        return f"http://127.0.0.1:{self._server.server_port}"
+
+    def fault(self, on: str, fault: str, *, times: int | None = 1, match: str = "") -> None:
+        """What `POST /sandbox/faults` does; `times` None strikes each time. Raises Misspelt."""
+        self._faults.order(Order.parse({"on": on, "fault": fault, "times": times, "match": match}))
+
+    def clear_faults(self) -> None:
+        self._faults.clear_orders()
+
+    def log(self) -> list[dict[str, Any]]:
+        """What `GET /sandbox/log` answers."""
+        return list(self._log)
+
+    def jobs(self) -> list[dict[str, Any]]:
+        """What `GET /sandbox/jobs` answers."""
+        return self._api.jobs()
+
+
+def _log_file(home: Path) -> Path:
+    path = home / "log.jsonl"
+    if path.exists() and path.stat().st_size > _LOG_LARGEST:
+        path.replace(home / "log.old.jsonl")
+    return path
