@@ -1,0 +1,75 @@
+"""Why a generation fails or waits, in our own words, and how long it may wait."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Self
+
+from django.conf import settings
+
+from tasks.models import Status, Task
+from videos.minimax.errors import MiniMaxError, Outcome
+from videos.models import Clip
+
+
+@dataclass(frozen=True)
+class Failure:
+    """What a failed task says: words for people, a code for programs."""
+
+    code: str
+    message: str
+
+    @classmethod
+    def of(cls, error: MiniMaxError) -> Self:
+        return cls(error.code, error.message)
+
+
+LOST_CREATE = Failure(
+    "provider_timeout",
+    "The connection to the video provider was cut while the video was being ordered, and whether it took the order is not known. "
+    "Nothing was charged. Retry the task to order it anew.",
+)
+UNPLAYABLE = Failure("invalid_video", "The video provider delivered a file that is not a playable video. Nothing was charged.")
+_QUEUED_TOO_LONG = Failure(
+    "queue_timeout",
+    "The video could not be started within the time limit, because the video provider takes no more work. Nothing was charged.",
+)
+_MADE_TOO_LONG = Failure("generation_timeout", "The video provider did not finish the video within the time limit. Nothing was charged.")
+_DELIVERED_TOO_LONG = Failure(
+    "delivery_timeout", "The finished video could not be fetched and stored within the time limit. Nothing was charged."
+)
+
+# What a task waits for, as its stage says it, by the trouble that it met.
+WAITING_STAGES = {
+    "provider_auth": "waiting_for_provider_key",
+    "provider_quota": "waiting_for_provider_balance",
+    "rate_limit": "waiting_for_rate_limit",
+}
+OPERATOR_STAGES = frozenset({"waiting_for_provider_key", "waiting_for_provider_balance"})
+STORAGE_STAGE = "waiting_for_storage"
+STORAGE_TROUBLE = "storage_unavailable"
+
+
+def waiting_stage(task: Task, error: MiniMaxError) -> str:
+    """The stage of a task whose step has to be tried again later."""
+    if error.code in WAITING_STAGES and (error.outcome is Outcome.OPERATOR or task.status == Status.QUEUED):
+        return WAITING_STAGES[error.code]
+    return "waiting_for_provider" if task.status == Status.QUEUED else task.stage
+
+
+def overdue(task: Task, clip: Clip, *, stage: str, now: datetime, because: Failure | None = None) -> Failure | None:
+    """The failure of a task that got nowhere for longer than its state allows, or None while it may go on.
+
+    `stage` is where it stands now, `because` what its step just met: where that says more than the time limit, it is the reason.
+    """
+    if stage in OPERATOR_STAGES and because:
+        since = task.stage_since if stage == task.stage else now
+        return because if _over(since, settings.OPERATOR_SECONDS_MAX, now) else None
+    if clip.made_at:
+        return _DELIVERED_TOO_LONG if _over(clip.made_at, settings.DELIVERY_SECONDS_MAX, now) else None
+    if task.started_at:
+        return (because or _MADE_TOO_LONG) if _over(task.started_at, settings.GENERATING_SECONDS_MAX, now) else None
+    return _QUEUED_TOO_LONG if _over(task.created_at, settings.QUEUED_SECONDS_MAX, now) else None
+
+
+def _over(since: datetime, limit_seconds: float, now: datetime) -> bool:
+    return now - since > timedelta(seconds=limit_seconds)

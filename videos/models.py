@@ -1,0 +1,256 @@
+"""What a video is: the models that make them, their prices, and one video on its way."""
+
+import statistics
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from django.core.exceptions import ValidationError
+from django.core.validators import MinValueValidator
+from django.db import models
+from django.db.models import CheckConstraint, Index, Q, UniqueConstraint
+from django.utils import timezone
+
+from tasks.models import ACTIVE, Task
+from videos.links import StoredFile
+
+
+class Resolution(models.TextChoices):
+    """The sizes that people may ask for, in pixels."""
+
+    R720X480 = "720x480"
+    R1280X720 = "1280x720"
+    R1920X1080 = "1920x1080"
+    R720X1280 = "720x1280"
+    R1080X1920 = "1080x1920"
+
+
+class VideoModel(models.Model):
+    """A model that consumers may name, what it means at MiniMax, and what it costs. Edited by administrators."""
+
+    name = models.CharField(max_length=100, unique=True, help_text="The public name.")
+    aliases = models.JSONField(default=list, blank=True, help_text='Other public names, such as ["minimax-video"].')
+    enabled = models.BooleanField(default=True)
+    upstream = models.CharField(max_length=100, help_text="The model's name at MiniMax.")
+    sends_size = models.BooleanField(
+        default=True, help_text="Whether MiniMax takes `duration` and `resolution` for it; the 01 models do not."
+    )
+    natives = models.JSONField(help_text='What it makes: [{"resolution": "720P", "width": 1280, "height": 720, "durations": [6]}, …].')
+    prompt_limit = models.PositiveIntegerField(default=2000, help_text="Characters.")
+    typical_seconds = models.PositiveIntegerField(help_text="How long MiniMax usually takes for a clip, until finished jobs tell.")
+    base_price = models.DecimalField(
+        max_digits=10, decimal_places=4, validators=[MinValueValidator(Decimal(0))], help_text="USD for six seconds at factor 1."
+    )
+
+    class Meta:
+        verbose_name = "video model"
+        ordering = ["name"]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def names(self) -> list[str]:
+        return [self.name, *self.aliases]
+
+    def clean(self) -> None:
+        _check_aliases(self.aliases)
+        _check_natives(self.natives)
+        taken = {name for other in VideoModel.objects.exclude(pk=self.pk) for name in other.names}
+        if clash := taken.intersection(self.names):
+            raise ValidationError(f"Another model already has the name {', '.join(sorted(clash))}.")
+
+
+def _check_aliases(aliases: Any) -> None:
+    if not isinstance(aliases, list) or not all(isinstance(alias, str) and alias for alias in aliases):
+        raise ValidationError({"aliases": "A list of names is needed."})
+
+
+def _check_natives(natives: Any) -> None:
+    """Refuse what the planning could not read."""
+    try:
+        sound = bool(natives) and all(
+            isinstance(native["resolution"], str)
+            and all(isinstance(native[side], int) and native[side] > 0 for side in ("width", "height"))
+            and native["durations"]
+            and all(isinstance(seconds, int) and seconds > 0 for seconds in native["durations"])
+            for native in natives
+        )
+    except (KeyError, TypeError):
+        sound = False
+    if not sound:
+        raise ValidationError(
+            {"natives": 'A list such as [{"resolution": "720P", "width": 1280, "height": 720, "durations": [6]}] is needed.'}
+        )
+
+
+class ResolutionFactor(models.Model):
+    """What a size costs, as a multiple of its model's base. A model can make the sizes that have a row."""
+
+    model = models.ForeignKey(VideoModel, on_delete=models.CASCADE, related_name="factors")
+    resolution = models.CharField(max_length=10, choices=Resolution)
+    factor = models.DecimalField(max_digits=6, decimal_places=3, validators=[MinValueValidator(Decimal(0))])
+
+    class Meta:
+        verbose_name = "resolution factor"
+        ordering = ["model", "id"]
+        constraints = [UniqueConstraint(fields=["model", "resolution"], name="factor_once_per_model_and_resolution")]
+
+    def __str__(self) -> str:
+        return f"{self.resolution} at {self.factor}"
+
+
+class BlockedTerm(models.Model):
+    """A word or phrase that no prompt may hold, whatever its case; found as whole words."""
+
+    term = models.CharField(max_length=200, unique=True)
+    note = models.CharField(max_length=200, blank=True, help_text="Why, for other administrators.")
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    class Meta:
+        verbose_name = "blocked term"
+        ordering = ["term"]
+
+    def __str__(self) -> str:
+        return self.term
+
+
+class VideoQuerySet(models.QuerySet["Video"]):
+    def file_of(self, task_id: UUID, name: str) -> StoredFile | None:
+        """Where a finished task's file is stored, in one query."""
+        video = self.filter(pk=task_id, task__status="completed").first()
+        return video.stored_file(name) if video else None
+
+    def unswept(self, now: datetime) -> "VideoQuerySet":
+        """Videos of ended tasks on which nobody works any more, and whose leftover files were not removed yet."""
+        ended = self.filter(swept_at=None).exclude(task__status__in=ACTIVE)
+        return ended.filter(Q(task__lease_until=None) | Q(task__lease_until__lt=now))
+
+
+class Video(models.Model):
+    """What one task asked for, how it is made, and what came of it."""
+
+    task = models.OneToOneField(Task, on_delete=models.CASCADE, primary_key=True, related_name="video")
+    prompt = models.TextField()
+    duration = models.PositiveSmallIntegerField(help_text="Seconds, as asked.")
+    resolution = models.CharField(max_length=10, choices=Resolution)
+    aspect_ratio = models.CharField(max_length=5)
+
+    # How it is made, fixed when the task was created: a later change of the catalogue does not reach it.
+    upstream = models.CharField(max_length=100)
+    native_resolution = models.CharField(max_length=10)
+    native_seconds = models.PositiveSmallIntegerField()
+    sends_size = models.BooleanField()
+    expected_seconds = models.FloatField(help_text="How long a clip like this took lately, from its acceptance to its end.")
+
+    # Begun without coming to an orderly end: a file that kills its reader is not tried for ever.
+    unfinished_assemblies = models.PositiveSmallIntegerField(default=0)
+    swept_at = models.DateTimeField(null=True, blank=True, help_text="When files that the ended task no longer needs were removed.")
+
+    # The result, read from the delivered file.
+    file = models.CharField(max_length=200, blank=True, help_text="Name in the storage.")
+    thumbnail = models.CharField(max_length=200, blank=True, help_text="Name in the storage.")
+    size_bytes = models.PositiveBigIntegerField(null=True, blank=True)
+    thumbnail_bytes = models.PositiveBigIntegerField(null=True, blank=True)
+    width = models.PositiveIntegerField(null=True, blank=True)
+    height = models.PositiveIntegerField(null=True, blank=True)
+    fps = models.FloatField(null=True, blank=True)
+    seconds = models.FloatField(null=True, blank=True)
+
+    objects = models.Manager.from_queryset(VideoQuerySet)()
+
+    class Meta:
+        indexes = [Index(fields=["task"], condition=Q(swept_at=None), name="video_unswept")]  # VideoQuerySet.unswept
+
+    def __str__(self) -> str:
+        return f"{self.duration} s at {self.resolution}: {self.prompt[:60]}"
+
+    def stored_file(self, name: str) -> StoredFile | None:
+        match name:
+            case "video.mp4" if self.file and self.size_bytes:
+                return StoredFile(self.file, self.size_bytes, "video/mp4", f'"{self.file.rsplit("-", 1)[-1]}"', f"conduit-{self.pk}.mp4")
+            case "thumbnail.jpg" if self.thumbnail and self.thumbnail_bytes:
+                return StoredFile(
+                    self.thumbnail, self.thumbnail_bytes, "image/jpeg", f'"{self.thumbnail.rsplit("-", 1)[-1]}"', f"conduit-{self.pk}.jpg"
+                )
+        return None
+
+
+class ClipState(models.TextChoices):
+    """How far one clip is. Each state but the last is what the next step starts from."""
+
+    PLANNED = "planned"
+    SUBMITTING = "submitting"  # the intent is stored; whether MiniMax accepted is not known until the answer is
+    SUBMITTED = "submitted"
+    MADE = "made"  # MiniMax has a file
+    LOCATED = "located"  # and gave a link to it
+    STORED = "stored"  # and our storage holds it
+
+
+class Clip(models.Model):
+    """One job at MiniMax."""
+
+    video = models.ForeignKey(Video, on_delete=models.CASCADE, related_name="clips")
+    number = models.PositiveSmallIntegerField(help_text="Place in the video, from 0.")
+    state = models.CharField(max_length=10, choices=ClipState, default=ClipState.PLANNED)
+    creates = models.PositiveSmallIntegerField(default=0, help_text="Create calls made for it.")
+    sent_at = models.DateTimeField(null=True, blank=True, help_text="When the intent to send it was stored.")
+    submitted_at = models.DateTimeField(null=True, blank=True)
+    provider_task_id = models.CharField(max_length=100, blank=True)
+    seen_running_at = models.DateTimeField(null=True, blank=True, help_text="The last query that found it unfinished.")
+    made_at = models.DateTimeField(null=True, blank=True)
+    file_id = models.CharField(max_length=200, blank=True)
+    download_url = models.TextField(blank=True)
+    download_bytes = models.PositiveBigIntegerField(null=True, blank=True)
+    file = models.CharField(max_length=200, blank=True, help_text="Name in the storage, while the task needs it.")
+
+    class Meta:
+        constraints = [
+            UniqueConstraint(fields=["video", "number"], name="clip_number_once_per_video"),
+            CheckConstraint(condition=Q(state__in=["planned", "submitting"]) | ~Q(provider_task_id=""), name="clip_sent_has_an_id"),
+        ]
+
+    def __str__(self) -> str:
+        return f"clip {self.number} of {self.video_id} ({self.state})"
+
+    @property
+    def made_in_seconds(self) -> float:
+        """How long MiniMax took: until the middle between the last query that found it unfinished and the one that found it made."""
+        if not self.submitted_at or not self.made_at:
+            return 0.0
+        last_unfinished = self.seen_running_at or self.submitted_at
+        return ((last_unfinished + (self.made_at - last_unfinished) / 2) - self.submitted_at).total_seconds()
+
+
+class TimingQuerySet(models.QuerySet["Timing"]):
+    def typical(self, *, upstream: str, seconds: int, resolution: str) -> tuple[float, float] | None:
+        """Median seconds (made, delivered) of the last twenty such clips; None before the first."""
+        lately = list(
+            self.filter(upstream=upstream, seconds=seconds, resolution=resolution)
+            .order_by("-id")
+            .values_list("made_in", "delivered_in")[:20]
+        )
+        if not lately:
+            return None
+        made, delivered = zip(*lately, strict=True)
+        return statistics.median(made), statistics.median(delivered)
+
+
+class Timing(models.Model):
+    """How long one finished job took: what later estimates are made of."""
+
+    upstream = models.CharField(max_length=100)
+    seconds = models.PositiveSmallIntegerField()
+    resolution = models.CharField(max_length=10)
+    made_in = models.FloatField(help_text="Seconds from MiniMax's acceptance to its end.")
+    delivered_in = models.FloatField(help_text="Seconds from then until the video was stored.")
+    created_at = models.DateTimeField(default=timezone.now)
+
+    objects = models.Manager.from_queryset(TimingQuerySet)()
+
+    class Meta:
+        indexes = [Index(fields=["upstream", "seconds", "resolution", "-id"], name="timing_typical")]  # TimingQuerySet.typical
+
+    def __str__(self) -> str:
+        return f"{self.upstream} {self.seconds} s {self.resolution}: {self.made_in:.0f} s"

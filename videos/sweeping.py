@@ -1,0 +1,41 @@
+"""Removing the files that ended tasks no longer need: clips, and what killed or outrun steps left."""
+
+import structlog
+from django.core.files.storage import default_storage
+from django.utils import timezone
+
+from videos.assembly import folder
+from videos.models import Video
+
+log = structlog.get_logger(__name__)
+
+# Videos looked at in one sweep.
+SWEEP_LIMIT = 200
+
+
+def remove_leftovers() -> None:
+    """Keep only the delivered files of ended tasks. What cannot be removed now is tried at the next sweep."""
+    for video in Video.objects.unswept(timezone.now())[:SWEEP_LIMIT]:
+        try:
+            _sweep(video)
+        except OSError as error:
+            log.warning("leftovers stay for now", task_id=str(video.pk), error=str(error))
+
+
+def _sweep(video: Video) -> None:
+    place = folder(video.pk)
+    kept = {video.file, video.thumbnail}
+    for name in _files_in(place):
+        if name not in kept:
+            default_storage.delete(name)
+    if not video.file:
+        default_storage.delete(place)  # the empty folder of a task that delivered nothing
+    Video.objects.filter(pk=video.pk).update(swept_at=timezone.now())
+
+
+def _files_in(place: str) -> list[str]:
+    try:
+        _, names = default_storage.listdir(place)
+    except FileNotFoundError:
+        return []
+    return [f"{place}/{name}" for name in names if name]

@@ -1,0 +1,13 @@
+from django.urls import path
+
+from videos import views
+from videos.delivery import deliver
+
+urlpatterns = [
+    path("v1/video/generations", views.GenerationsView.as_view()),
+    path("v1/video/generations/estimate", views.EstimateView.as_view()),
+    path("v1/video/generations/<str:task_id>", views.GenerationView.as_view()),
+    path("v1/video/generations/<str:task_id>/retry", views.RetryView.as_view()),
+    path("v1/models", views.ModelsView.as_view()),
+    path("media/<str:task_id>/<str:name>", deliver),
+]

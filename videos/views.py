@@ -1,0 +1,84 @@
+"""The endpoints of video generations."""
+
+from typing import Any
+
+from django.utils import timezone
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from conduit.api.errors import NotFound
+from keys.authentication import key_of
+from keys.models import VirtualKey
+from tasks.models import Task
+from tasks.presentation import cost, money, show
+from tasks.views import cancelled, task_of
+from videos.catalogue import PRICED_SECONDS, Offer, offers
+from videos.presentation import KIND
+from videos.requests import DURATION_MAX, GenerationRequest
+from videos.services import quote, retry_generation, start_generation
+
+
+def _accepted(task: Task) -> Response:
+    return Response(show(task, timezone.now()), status=202, headers={"Location": f"/v1/tasks/{task.pk}"})
+
+
+def _generation_of(key: VirtualKey, task_id: str) -> Task:
+    task = task_of(key, task_id)
+    if task.kind != KIND:
+        raise NotFound("This key has no video generation of that id.", code="task_not_found", param="task_id")
+    return task
+
+
+class GenerationsView(APIView):
+    def post(self, request: Request) -> Response:
+        wanted = GenerationRequest.parse(request.data)
+        return _accepted(start_generation(key=key_of(request), wanted=wanted))
+
+
+class GenerationView(APIView):
+    def delete(self, request: Request, task_id: str) -> Response:
+        return cancelled(key_of(request), str(_generation_of(key_of(request), task_id).pk))
+
+
+class RetryView(APIView):
+    def post(self, request: Request, task_id: str) -> Response:
+        return _accepted(retry_generation(key=key_of(request), original=_generation_of(key_of(request), task_id)))
+
+
+class EstimateView(APIView):
+    def post(self, request: Request) -> Response:
+        wanted = GenerationRequest.parse(request.data)
+        price = quote(wanted).price(duration=wanted.duration, resolution=wanted.resolution)
+        return Response(
+            {
+                "object": "estimate",
+                "type": KIND,
+                "model": wanted.model,
+                "duration": wanted.duration,
+                "resolution": wanted.resolution,
+                "aspect_ratio": wanted.aspect_ratio,
+                "cost": cost(estimated=price),
+            }
+        )
+
+
+class ModelsView(APIView):
+    def get(self, request: Request) -> Response:
+        return Response({"object": "list", "data": [_shown(offer) for offer in offers()]})
+
+
+def _shown(offer: Offer) -> dict[str, Any]:
+    return {
+        "id": offer.model.name,
+        "object": "model",
+        "aliases": offer.model.aliases,
+        "durations": list(range(1, DURATION_MAX + 1)),
+        "resolutions": list(offer.factors),
+        "price": {
+            "base": money(offer.model.base_price),
+            "per_seconds": PRICED_SECONDS,
+            "factors": {resolution: str(factor.normalize()) for resolution, factor in offer.factors.items()},
+            "currency": "USD",
+        },
+    }
