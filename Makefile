@@ -1,0 +1,59 @@
+# `make` alone lists what there is. Settings come from the environment, from .env, or from here: make run PORT=8001
+.DEFAULT_GOAL := help
+SHELL := /bin/sh
+NEW_ENOUGH := -c 'import sys; sys.exit(sys.version_info < (3, 11))'
+PYTHON ?= $(shell for p in python3.11 python3 python3.12 python3.13; do "$$p" $(NEW_ENOUGH) 2>/dev/null && command -v "$$p" && break; done)
+PY := .venv/bin/python
+RUNTIME := .venv/.runtime
+DEV := .venv/.dev
+PIP := $(PY) -m pip --disable-pip-version-check --no-input install --quiet
+
+.PHONY: help demo run test soak lint bench clean
+
+help: ## list these commands
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-6s %s\n", $$1, $$2}' Makefile
+
+# exec: make's own child is the stack then, and hears at once when make is gone.
+demo: $(RUNTIME) ## start everything, make one video (PROMPT, DURATION, RESOLUTION), serve; ONCE=1 stops after it
+	@exec $(PY) manage.py demo --die-with-parent
+
+run: $(RUNTIME) ## start everything (PORT, CONDUIT_HOME, DATABASE_URL, REDIS_URL, MINIMAX_API_KEY: see .env.example)
+	@exec $(PY) manage.py stack --die-with-parent
+
+test: $(DEV) ## run all tests: on PostgreSQL, then what touches the database's manners on SQLite
+	$(PY) -m pytest -m "not soak"
+	CONDUIT_TEST_DATABASE=sqlite $(PY) -m pytest -m "sqlite and not soak"
+
+soak: $(DEV) ## run the tests that take long: chaos, real time
+	$(PY) -m pytest -m soak
+
+lint: $(DEV) ## check style, types, the rooms' imports, migrations and settings
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+	$(PY) -m mypy
+	.venv/bin/lint-imports
+	$(PY) manage.py makemigrations --check --dry-run
+	$(PY) manage.py check
+
+bench: $(DEV) ## measure reading and creating tasks against a bare server
+	$(PY) -m tests.bench
+
+clean: ## remove the venv, caches and the embedded stack's data (.conduit)
+	rm -rf .venv .conduit .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(PY):
+	@test -n "$(PYTHON)" && "$(PYTHON)" $(NEW_ENOUGH) || \
+		{ echo "conduit: Python 3.11 or newer is needed. Install it, or name it: make PYTHON=/path/to/python3.11" >&2; exit 1; }
+	@echo "Making .venv (once)"
+	@"$(PYTHON)" -m venv .venv
+
+$(RUNTIME): requirements.txt | $(PY)
+	@echo "Installing what Conduit runs on (once, and when requirements.txt changes)"
+	@$(PIP) -r requirements.txt
+	@touch $@
+
+$(DEV): requirements-dev.txt $(RUNTIME)
+	@echo "Installing what tests and checks need (once, and when requirements-dev.txt changes)"
+	@$(PIP) -r requirements-dev.txt
+	@touch $@

@@ -1,0 +1,39 @@
+"""The Celery application: `celery -A conduit …`."""
+
+import os
+from typing import Any
+
+from celery import Celery
+from celery.signals import beat_init, setup_logging, worker_init, worker_process_init
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "conduit.settings")
+
+app = Celery("conduit")
+app.config_from_object("django.conf:settings", namespace="CELERY")
+app.autodiscover_tasks(related_name="jobs")
+
+
+@setup_logging.connect
+def _keep_our_logging(**kwargs: Any) -> None:
+    """Being connected is all: Celery then leaves the logs as conduit.logs set them up."""
+    import logging.config
+
+    from django.conf import settings
+
+    logging.config.dictConfig(settings.LOGGING)
+
+
+@worker_init.connect
+@beat_init.connect
+def _refuse_unsafe_start(**kwargs: Any) -> None:
+    from conduit.checks import refuse_unsafe_start
+
+    refuse_unsafe_start()
+
+
+@worker_process_init.connect
+def _die_with_the_worker(**kwargs: Any) -> None:
+    """A media child must not outlive a worker that was killed."""
+    from conduit.stack.lifeline import die_with_parent
+
+    die_with_parent()

@@ -1,0 +1,42 @@
+"""What production refuses to start with, by name."""
+
+import sys
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, register
+
+SECRET_KEY_CHARACTERS_MIN = 32
+# Starts of secrets that people copy from examples.
+_EXAMPLE_SECRETS = ("django-insecure", "change", "secret", "insecure", "example", "default", "your-")
+
+
+def problems() -> Iterator[str]:
+    """One sentence for each unsafe setting of a production environment; none in development."""
+    if not settings.PRODUCTION:
+        return
+    if not settings.SECRET_KEY:
+        yield "SECRET_KEY is not set: it signs links and sessions. Set it to 50 random characters."
+    elif len(settings.SECRET_KEY) < SECRET_KEY_CHARACTERS_MIN or settings.SECRET_KEY.lower().startswith(_EXAMPLE_SECRETS):
+        yield f"SECRET_KEY is a default or too easy to guess: set it to at least {SECRET_KEY_CHARACTERS_MIN} random characters."
+    if settings.DEBUG:
+        yield "DEBUG is on: it shows internals to whoever causes an error. Unset DEBUG."
+    if any("*" in host for host in settings.ALLOWED_HOSTS):
+        yield "ALLOWED_HOSTS holds `*`: list the host names that clients use."
+    if urlsplit(settings.PUBLIC_URL).hostname in ("localhost", "127.0.0.1"):
+        yield "PUBLIC_URL is not set: links in answers would point to localhost. Set it to the address that clients see."
+    if not settings.MINIMAX_API_KEY:
+        yield "MINIMAX_API_KEY is not set, and production never falls back to the sandbox by itself."
+
+
+@register
+def check_production(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    return [Error(problem, id="conduit.E001") for problem in problems()]
+
+
+def refuse_unsafe_start() -> None:
+    """End a server process that would run unsafely: one line for each reason on standard error."""
+    if found := list(problems()):
+        sys.exit("\n".join(f"conduit: will not start: {problem}" for problem in found))

@@ -1,0 +1,22 @@
+"""The admin site."""
+
+from typing import Any
+
+from django.conf import settings
+from django.contrib import admin
+from django.http import HttpRequest
+
+from videos.health import waiting_for_operator
+
+
+class ConsoleSite(admin.AdminSite):
+    site_header = "Conduit"
+    site_title = "Conduit"
+    index_title = "Console"
+
+    def each_context(self, request: HttpRequest) -> dict[str, Any]:
+        """Every page says when videos come from the sandbox, and what waits for an operator."""
+        context = super().each_context(request)
+        context["minimax_sandbox"] = settings.MINIMAX_SANDBOX
+        context["waiting_for_operator"] = waiting_for_operator() if request.user.is_staff else {}
+        return context

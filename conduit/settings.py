@@ -1,0 +1,284 @@
+"""Every setting, from the environment or from a `.env` beside manage.py.
+
+Two environments, named by CONDUIT_ENV. `development` is the embedded stack: SQLite, a Valkey of our own and, without a
+MiniMax key, the sandbox. `production` refuses to serve with anything unsafe (conduit/checks.py). Unset, it is
+`production` as soon as DATABASE_URL or REDIS_URL names a server.
+"""
+
+import os
+import secrets
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import environ
+
+from conduit.logs import logging_config
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+
+env = environ.Env()
+env.read_env(BASE_DIR / ".env")
+
+PORT = env.int("PORT", default=8000)
+DEBUG = env.bool("DEBUG", default=False)
+
+_names_a_server = any(env.str(name, default="").startswith(("postgres", "redis")) for name in ("DATABASE_URL", "REDIS_URL"))
+CONDUIT_ENV = env.str("CONDUIT_ENV", default="production" if _names_a_server else "development")
+PRODUCTION = CONDUIT_ENV == "production"
+
+# Database, Valkey, media and logs of the embedded stack.
+CONDUIT_HOME = Path(env.str("CONDUIT_HOME", default=str(BASE_DIR / ".conduit"))).expanduser().resolve()
+CONDUIT_HOME.mkdir(mode=0o700, parents=True, exist_ok=True)
+# A running embedded stack writes here where its Valkey and its sandbox listen, for commands started beside it. The stack
+# itself (CONDUIT_STACK) must not read it: it may have been left by one that was killed.
+if not env.bool("CONDUIT_STACK", default=False):
+    env.read_env(CONDUIT_HOME / "run.env")
+
+
+def _own_secret(path: Path) -> str:
+    """This installation's random secret, made on the first run: development has no default one that could leak into use."""
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        return path.read_text()
+    with os.fdopen(descriptor, "w") as file:
+        secret = secrets.token_urlsafe(50)
+        file.write(secret)
+    return secret
+
+
+# Empty in production when unset: whatever signs then fails by name, and conduit/checks.py says so at start.
+SECRET_KEY = env.str("SECRET_KEY", default="") or ("" if PRODUCTION else _own_secret(CONDUIT_HOME / "secret_key"))
+
+# Links in answers and events start here; behind a proxy it is the address that clients see.
+PUBLIC_URL = env.str("PUBLIC_URL", default=f"http://localhost:{PORT}").rstrip("/")
+ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=[urlsplit(PUBLIC_URL).hostname or "localhost", "localhost", "127.0.0.1", "[::1]"])
+# Addresses or networks of our own proxies: only what they say in X-Forwarded-For is believed.
+TRUSTED_PROXIES: list[str] = env.list("TRUSTED_PROXIES", default=[])
+
+INSTALLED_APPS = [
+    "conduit.console.apps.ConsoleConfig",  # stands in for django.contrib.admin
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "corsheaders",
+    "rest_framework",
+    "conduit.stack",
+    "keys",
+    "tasks",
+    "videos",
+]
+
+MIDDLEWARE = [
+    "conduit.api.middleware.RequestContext",  # first: everything after it has a request id, crashes included
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "corsheaders.middleware.CorsMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+
+ROOT_URLCONF = "conduit.urls"
+ASGI_APPLICATION = "conduit.asgi.application"
+# No redirects to a trailing slash: the contract's paths have none, and a redirected POST loses its body.
+APPEND_SLASH = False
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ]
+        },
+    }
+]
+
+# ---- Database -------------------------------------------------------------------------------------------------------
+
+DATABASE: dict[str, Any] = env.db_url("DATABASE_URL", default=f"sqlite:///{CONDUIT_HOME / 'db.sqlite3'}")
+if "sqlite" in DATABASE["ENGINE"]:
+    DATABASE["OPTIONS"] = {
+        # Writers queue at BEGIN instead of failing at the first write; readers go on meanwhile.
+        "transaction_mode": "IMMEDIATE",
+        "timeout": 20,
+        "init_command": "PRAGMA journal_mode=WAL;",
+    }
+elif pool_size := env.int("DATABASE_POOL", default=0):
+    # Only the web process pools: each request runs in a thread of its own, and would open a connection of its own.
+    DATABASE["OPTIONS"] = {"pool": {"min_size": 2, "max_size": pool_size, "timeout": 10}}
+else:
+    # A worker's threads live long: they keep their connection, and look whether it still lives before they use it.
+    DATABASE |= {"CONN_MAX_AGE": 60, "CONN_HEALTH_CHECKS": True}
+DATABASES = {"default": DATABASE}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+# ---- Redis: broker and channel layer (hints only; the database is the truth) ------------------------------------------
+
+REDIS_URL = env.str("REDIS_URL", default="redis://127.0.0.1:6379/0")
+CHANNEL_LAYERS = {"default": {"BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer", "CONFIG": {"hosts": [REDIS_URL]}}}
+
+CELERY_BROKER_URL = REDIS_URL
+CELERY_TASK_DEFAULT_QUEUE = "provider"
+CELERY_TASK_IGNORE_RESULT = True
+# A worker that starts before Redis, or sees it restart, waits for it as long as it takes.
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BROKER_CONNECTION_MAX_RETRIES = None
+CELERY_BROKER_TRANSPORT_OPTIONS = {
+    # A job that is not acknowledged in this time is handed out again while it still runs: far above the longest step.
+    "visibility_timeout": 900,
+    # A request that hints while Redis is away goes on within a second: the tick finds the row.
+    "socket_connect_timeout": 1,
+    "socket_timeout": 5,
+    "max_retries": 1,
+    "interval_start": 0,
+    "interval_step": 0,
+}
+# A lost hint costs a second of waiting, a retried one costs the request its answer time.
+CELERY_TASK_PUBLISH_RETRY = False
+# A thread takes one job at a time: what waits stays in Redis for whoever is free.
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+# conduit.logs formats everything; Celery would replace it with its own.
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_BEAT_SCHEDULE = {
+    # Ticks that could not be taken in time are worthless: the next one sees the same rows.
+    "claim what is due": {"task": "tasks.jobs.tick", "schedule": 1.0, "options": {"expires": 2}},
+    "provider worker is alive": {"task": "tasks.jobs.beat_provider", "schedule": 5.0, "options": {"expires": 5, "queue": "provider"}},
+    "media worker is alive": {"task": "tasks.jobs.beat_media", "schedule": 5.0, "options": {"expires": 5, "queue": "media"}},
+    "sweep what was left over": {"task": "videos.jobs.sweep", "schedule": 60.0, "options": {"expires": 30}},
+}
+
+# ---- HTTP -----------------------------------------------------------------------------------------------------------
+
+REST_FRAMEWORK = {
+    "EXCEPTION_HANDLER": "conduit.api.errors.handle",
+    "DEFAULT_AUTHENTICATION_CLASSES": ["keys.authentication.VirtualKeyAuthentication"],
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_PARSER_CLASSES": ["conduit.api.parsers.StrictJSONParser"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    # An unknown `Accept` still gets JSON: there is nothing else to offer.
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "conduit.api.negotiation.AlwaysJSON",
+    "UNAUTHENTICATED_USER": None,
+}
+# A request is a prompt and a little metadata; more than this is refused with 413.
+MAX_BODY_BYTES = 256 * 1024
+
+# Browsers on any origin may call the API: the key is the authorization. A list of origins narrows it.
+CORS_ALLOWED_ORIGINS: list[str] = env.list("CORS_ALLOWED_ORIGINS", default=[])
+CORS_ALLOW_ALL_ORIGINS = not CORS_ALLOWED_ORIGINS
+CORS_URLS_REGEX = r"^/(v1|media)/"
+CORS_ALLOW_HEADERS = [
+    "accept",
+    "authorization",
+    "content-type",
+    "idempotency-key",
+    "if-none-match",
+    "last-event-id",
+    "range",
+    "x-api-key",
+    "x-request-id",
+]
+CORS_EXPOSE_HEADERS = [
+    "Accept-Ranges", "Content-Disposition", "Content-Range", "ETag", "Location", "Retry-After", "X-Request-ID",
+    "X-RateLimit-Limit-Requests", "X-RateLimit-Remaining-Requests", "X-RateLimit-Reset-Requests",
+]  # fmt: skip
+
+_HTTPS = PUBLIC_URL.startswith("https://")
+CSRF_TRUSTED_ORIGINS = [PUBLIC_URL]
+CSRF_COOKIE_SECURE = SESSION_COOKIE_SECURE = _HTTPS
+# Two stacks on one host share the cookie jar: each port has a session of its own.
+SESSION_COOKIE_NAME = f"conduit_session_{PORT}"
+CSRF_COOKIE_NAME = f"conduit_csrf_{PORT}"
+
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in ("UserAttributeSimilarityValidator", "MinimumLengthValidator", "CommonPasswordValidator", "NumericPasswordValidator")
+]
+
+LANGUAGE_CODE = "en-us"
+TIME_ZONE = "UTC"
+USE_TZ = True
+
+STATIC_URL = "/static/"
+# The admin's files are served from the packages they came in: no collectstatic step to forget.
+WHITENOISE_USE_FINDERS = True
+
+# ---- Storage of clips, videos and thumbnails --------------------------------------------------------------------------
+
+S3_BUCKET = env.str("S3_BUCKET", default="")
+_FILES: dict[str, Any] = {
+    "BACKEND": "django.core.files.storage.FileSystemStorage",
+    "OPTIONS": {"location": CONDUIT_HOME / "media", "directory_permissions_mode": 0o700},
+}
+_S3: dict[str, Any] = {
+    "BACKEND": "storages.backends.s3.S3Storage",
+    "OPTIONS": {
+        "bucket_name": S3_BUCKET,
+        "endpoint_url": env.str("S3_ENDPOINT_URL", default=None),  # another S3 than Amazon's
+        "region_name": env.str("S3_REGION", default=None),
+        "access_key": env.str("S3_ACCESS_KEY_ID", default=None),  # None: boto3's own chain, such as an instance role
+        "secret_key": env.str("S3_SECRET_ACCESS_KEY", default=None),
+        "signature_version": "s3v4",
+        "default_acl": None,
+        "file_overwrite": True,  # names carry the lease that wrote them; asking for a free one first costs a call
+    },
+}
+STORAGES = {
+    "default": _S3 if S3_BUCKET else _FILES,
+    "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+}
+# A link is signed for a span, so that an unchanged task keeps its body and ETag; it lives for one to two of them.
+MEDIA_LINK_SPAN_SECONDS = env.int("MEDIA_LINK_SPAN_SECONDS", default=3600)
+WORK_DIR = CONDUIT_HOME / "work"  # scratch files of media work
+# A clip larger than this is refused: 60 s of 2K video are far below.
+MAX_CLIP_BYTES = env.int("MAX_CLIP_BYTES", default=1024**3)
+
+# ---- MiniMax --------------------------------------------------------------------------------------------------------
+
+MINIMAX_API_KEY = env.str("MINIMAX_API_KEY", default="")
+MINIMAX_BASE_URL = env.str("MINIMAX_BASE_URL", default="https://api.minimax.io")
+# True when MINIMAX_BASE_URL is our own look-alike; only the embedded stack sets it.
+MINIMAX_SANDBOX = env.bool("MINIMAX_SANDBOX", default=False)
+# How long the sandbox takes, as a share of the real thing: typical times and the pace of polls shrink alike.
+MINIMAX_TIME_SCALE = env.float("MINIMAX_TIME_SCALE", default=0.05 if MINIMAX_SANDBOX else 1.0)
+MINIMAX_CONNECT_SECONDS = 5.0
+MINIMAX_READ_SECONDS = env.float("MINIMAX_READ_SECONDS", default=30.0)
+# The whole of one download, however slowly it drips.
+MINIMAX_DOWNLOAD_SECONDS = env.float("MINIMAX_DOWNLOAD_SECONDS", default=300.0)
+# MiniMax advises 10 s between two queries of a job.
+MINIMAX_POLL_SECONDS = env.float("MINIMAX_POLL_SECONDS", default=max(1.0, 10.0 * MINIMAX_TIME_SCALE))
+
+# ---- The engine: how long things may take, in seconds -------------------------------------------------------------------
+
+# A step's outcome counts only while its lease holds: longer than the slowest call, or a live step is taken for a dead one.
+LEASE_SECONDS = {
+    "provider": env.float("PROVIDER_LEASE_SECONDS", default=60.0),
+    "download": MINIMAX_DOWNLOAD_SECONDS + 60,
+    "media": env.float("MEDIA_LEASE_SECONDS", default=660.0),
+}
+# The media worker kills a child that works on one file for longer than this.
+MEDIA_STEP_SECONDS = env.int("MEDIA_STEP_SECONDS", default=600)
+# First pause after a step that could not be done; it doubles up to the longest.
+RETRY_SECONDS = env.float("RETRY_SECONDS", default=2.0)
+RETRY_SECONDS_MAX = env.float("RETRY_SECONDS_MAX", default=60.0)
+# How long a task may stand in each state before it fails: waiting to be sent, waiting for an operator (key, balance),
+# being made by MiniMax, being fetched and stored.
+QUEUED_SECONDS_MAX = env.float("QUEUED_SECONDS_MAX", default=24 * 3600.0)
+OPERATOR_SECONDS_MAX = env.float("OPERATOR_SECONDS_MAX", default=6 * 3600.0)
+GENERATING_SECONDS_MAX = env.float("GENERATING_SECONDS_MAX", default=3600.0)
+DELIVERY_SECONDS_MAX = env.float("DELIVERY_SECONDS_MAX", default=8 * 3600.0)
+
+# ---- Logs -----------------------------------------------------------------------------------------------------------
+
+LOGGING = logging_config(level=env.str("LOG_LEVEL", default="INFO"))

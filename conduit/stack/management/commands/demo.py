@@ -1,0 +1,46 @@
+import os
+import sys
+
+from django.conf import settings
+from django.db import connections
+
+from conduit.stack.access import DemoAccess, demo_access
+from conduit.stack.command import StackCommand
+from conduit.stack.demo import Demo, Video, wanted
+from conduit.stack.progress_bar import ProgressBar
+from conduit.stack.stack import Stack
+
+
+class Command(StackCommand):
+    help = "Run everything, make one video (PROMPT, DURATION, RESOLUTION), then serve until Ctrl-C; with ONCE=1 stop after the video."
+
+    def during(self, stack: Stack) -> None:
+        kept_at = stack.home / "demo.json"
+        access = demo_access(kept_at)
+        connections.close_all()
+        body = wanted(os.environ)
+        self.say(f"Making a video: {body['prompt']}")
+        video = Demo(stack, secret=access.key, public_url=settings.PUBLIC_URL).generate(body, ProgressBar(sys.stdout))
+        self._show(video)
+        self._invite(access, kept_at=str(kept_at))
+        if os.environ.get("ONCE", "") in ("", "0"):
+            self.say("\nConduit serves until Ctrl-C.")
+            stack.serve()
+
+    def _show(self, video: Video) -> None:
+        self.say(f"Video:     {video.video}  ({video.facts})")
+        self.say(f"Thumbnail: {video.thumbnail}")
+
+    def _invite(self, access: DemoAccess, *, kept_at: str) -> None:
+        url = settings.PUBLIC_URL
+        self.say(
+            f"""
+API:       {url}/v1/
+Console:   {url}/admin/
+Demo key:  {access.key}
+Login:     {access.username} / {access.password}  (key and login are kept in {kept_at})
+
+Try it:
+  curl {url}/v1/video/generations -H "Authorization: Bearer {access.key}" \\
+       -H "Content-Type: application/json" -d '{{"model": "minimax-video", "prompt": "a cat in the rain"}}'"""
+        )

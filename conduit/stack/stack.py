@@ -1,0 +1,251 @@
+"""The embedded stack: everything that one machine needs to serve, started in order and stopped in order."""
+
+import secrets
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import requests
+
+from conduit.stack.environment import for_processes, wanted_port
+from conduit.stack.errors import CannotStart
+from conduit.stack.files import HomeLock, private_folder, tail, write_private
+from conduit.stack.ports import free_port, require_free
+from conduit.stack.procfile import read_procfile
+from conduit.stack.service import Service
+from conduit.stack.supervisor import GRACE_SECONDS, Supervisor
+from conduit.stack.valkey import Valkey, answers
+
+ROOT = Path(__file__).resolve().parents[2]
+READY_SECONDS = 90.0
+# A process that keeps ending while the stack starts will not be better the next time.
+DEATHS_BEFORE_GIVING_UP = 3
+SANDBOX_LINE = (
+    "MiniMax sandbox: no MINIMAX_API_KEY is set, so videos are made by the built-in look-alike and cost nothing. "
+    "Set MINIMAX_API_KEY for real ones."
+)
+
+
+class Stopped(Exception):
+    """The stack was asked to stop while something waited for it."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What to run, and where. Commands are of the project's own `manage.py` unless a test says otherwise."""
+
+    home: Path
+    environment: Mapping[str, str]
+    procfile: Path = ROOT / "Procfile"
+    preparation: Sequence[str] = field(default_factory=lambda: manage("migrate", "--noinput"))
+    # The host that clients name: it is among ALLOWED_HOSTS, which the loopback address need not be.
+    host_header: str | None = None
+    ready_seconds: float = READY_SECONDS
+    grace_seconds: float = GRACE_SECONDS
+
+
+def manage(*arguments: str) -> list[str]:
+    """The command line of a management command under this interpreter."""
+    return [sys.executable, str(ROOT / "manage.py"), *arguments]
+
+
+class Stack:
+    """One stack. Use it as a context manager: leaving it stops everything, however it is left."""
+
+    def __init__(self, plan: Plan, *, say: Callable[[str], object]) -> None:
+        self._plan = plan
+        self._say = say
+        self._stopping = False
+        self._embedded: dict[str, str] = {}
+        self._commands = read_procfile(plan.procfile)
+        self.home = plan.home
+        self.port = wanted_port(plan.environment)
+        self._bind = plan.environment.get("BIND") or "127.0.0.1"
+        self.url = f"http://{_reachable(self._bind)}:{self.port}"
+        self._environment = for_processes(plan.environment, home=plan.home, port=self.port)
+        self._supervisor = Supervisor(say=say, roster=plan.home / "stack.json")
+        self._lock: HomeLock | None = None
+
+    def __enter__(self) -> "Stack":
+        try:
+            self._start()
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def request_stop(self, *_: object) -> None:
+        """Make the next `pause` raise Stopped. Safe in a signal handler, which is what the arguments are for."""
+        self._stopping = True
+
+    def pause(self, seconds: float) -> None:
+        """Watch over the processes for so long; Stopped as soon as a stop is requested."""
+        until = time.monotonic() + seconds
+        while True:
+            if self._stopping:
+                raise Stopped
+            self._supervisor.watch()
+            left = until - time.monotonic()
+            if left <= 0:
+                return
+            time.sleep(min(0.1, left))
+
+    def serve(self) -> None:
+        """Watch until a stop is requested."""
+        while True:
+            self.pause(3600)
+
+    def stop(self) -> None:
+        """Stop the web process first, so that nothing new comes in; Valkey last, because the others speak to it to the end."""
+        if self._lock is None:  # then what runs on this home is another stack's
+            return
+        workers = [name for name in self._commands if name != "web"]
+        self._supervisor.stop([["web"], workers, ["sandbox"], ["valkey"]], grace=self._plan.grace_seconds)
+        self._run_env.unlink(missing_ok=True)
+        self._lock.release()
+        self._lock = None
+
+    @property
+    def _run_env(self) -> Path:
+        return self.home / "run.env"
+
+    def _start(self) -> None:
+        private_folder(self.home)
+        private_folder(self.home / "logs")
+        self._lock = HomeLock(self.home)
+        # What a killed stack left here points at servers that died with it.
+        self._run_env.unlink(missing_ok=True)
+        require_free(self._bind, self.port)
+        self._embed_valkey()
+        self._embed_sandbox()
+        self._prepare()
+        if self._embedded:
+            write_private(self._run_env, "".join(f"{name}={value}\n" for name, value in self._embedded.items()))
+        for name, command in self._commands.items():
+            self._run(name, ["/bin/sh", "-c", f"exec {command}"])
+        self._wait_until_ready()
+
+    def _embed_valkey(self) -> None:
+        url = self._environment.get("REDIS_URL")
+        if url:
+            return _require_redis(url)
+        valkey = Valkey(self.home / "valkey")
+        self._run("valkey", valkey.configure())
+        if not valkey.wait(self._pause_for("valkey")):
+            raise self._failed("valkey", "Valkey does not answer.")
+        self._tell(REDIS_URL=valkey.url)
+
+    def _embed_sandbox(self) -> None:
+        own = self._environment
+        if own.get("MINIMAX_API_KEY") or own.get("MINIMAX_BASE_URL") or own["CONDUIT_ENV"] != "development":
+            return
+        port, key, scale = free_port(), f"sandbox-{secrets.token_urlsafe(16)}", own.get("MINIMAX_TIME_SCALE") or "0.05"
+        folder = private_folder(self.home / "sandbox")
+        self._tell(MINIMAX_BASE_URL=f"http://127.0.0.1:{port}", MINIMAX_API_KEY=key, MINIMAX_SANDBOX="1", MINIMAX_TIME_SCALE=scale)
+        self._run("sandbox", manage("sandbox", "--port", str(port), "--home", str(folder), "--time-scale", scale, "--api-key", key))
+        self._say(SANDBOX_LINE)
+
+    def _prepare(self) -> None:
+        """Bring the database up to date before anything uses it."""
+        preparation = self._service("migrate", self._plan.preparation)
+        written = preparation.log.stat().st_size if preparation.log.exists() else 0
+        preparation.start()
+        try:
+            while (status := preparation.ended()) is None:
+                self.pause(0.05)
+        finally:
+            preparation.kill()
+        if status != 0:
+            raise CannotStart(_message(preparation.log, written) or f"The database could not be prepared; see {preparation.log}")
+
+    def _wait_until_ready(self) -> None:
+        until = time.monotonic() + self._plan.ready_seconds
+        answer = "no answer"
+        while time.monotonic() < until:
+            self._pause_for(*self._supervisor.services)(0.2)
+            try:
+                response = self.get("/health/ready", timeout=5)
+            except requests.RequestException:
+                continue
+            if response.status_code == 200:
+                return
+            answer = f"{response.status_code} {response.text[:500]}"
+        raise self._failed("web", f"The stack is not ready after {self._plan.ready_seconds:g} s; /health/ready says: {answer}")
+
+    def get(self, path: str, *, timeout: float) -> requests.Response:
+        """GET from our own web process, past any proxy that the environment names."""
+        return self.request("GET", path, timeout=timeout)
+
+    def request(
+        self, method: str, path: str, *, timeout: float, headers: Mapping[str, str] | None = None, json: object = None
+    ) -> requests.Response:
+        """Call our own web process, past any proxy that the environment names; a redirect is the caller's to follow."""
+        named = {"Host": self._plan.host_header} if self._plan.host_header else {}
+        with requests.Session() as session:
+            session.trust_env = False
+            return session.request(
+                method, self.url + path, timeout=timeout, headers={**named, **(headers or {})}, json=json, allow_redirects=False
+            )
+
+    def _pause_for(self, *names: str) -> Callable[[float], None]:
+        """`pause` that gives the start up as soon as one of these keeps ending."""
+
+        def pause(seconds: float) -> None:
+            self.pause(seconds)
+            for name in names:
+                if self._supervisor.services[name].deaths >= DEATHS_BEFORE_GIVING_UP:
+                    raise self._failed(name, f"{name} does not start.")
+
+        return pause
+
+    def _tell(self, **embedded: str) -> None:
+        """Where an embedded service listens: to the processes, and to commands started beside the stack."""
+        self._embedded |= embedded
+        self._environment |= embedded
+
+    def _service(self, name: str, command: Sequence[str]) -> Service:
+        return Service(name, command, environment=self._environment, folder=ROOT, log=self.home / "logs" / f"{name}.log")
+
+    def _run(self, name: str, command: Sequence[str]) -> None:
+        self._supervisor.start(self._service(name, command))
+
+    def _failed(self, name: str, reason: str) -> CannotStart:
+        log = self.home / "logs" / f"{name}.log"
+        return CannotStart("\n".join([reason, f"The last lines of {log}:", *(f"  {line}" for line in tail(log))]))
+
+
+def _reachable(bind: str) -> str:
+    """The address to call a server by that listens on `bind`."""
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(bind, bind)  # noqa: S104 - read, not bound
+    return f"[{host}]" if ":" in host else host
+
+
+def _require_redis(url: str) -> None:
+    try:
+        if answers(url, seconds=5):
+            return
+    except ValueError:
+        raise CannotStart(
+            "REDIS_URL is no address of a Redis server. Set it to one, such as redis://127.0.0.1:6379/0, or leave it out."
+        ) from None
+    raise CannotStart(
+        f"Redis does not answer at {_without_secret(url)}. Start it, set REDIS_URL to one that runs, or leave it out for our own."
+    )
+
+
+def _without_secret(url: str) -> str:
+    return url.rpartition("@")[2].partition("?")[0].removeprefix("redis://").removeprefix("rediss://")
+
+
+def _message(log: Path, start: int) -> str:
+    """What a command said for people on its way out: its own `conduit: …` line, or its last lines."""
+    with log.open("rb") as file:
+        file.seek(start)
+        lines = file.read().decode(errors="replace").strip().splitlines()
+    ours = [line.removeprefix("conduit: ") for line in lines if line.startswith("conduit: ")]
+    return ours[-1] if ours else "\n".join(lines[-15:])
