@@ -1,0 +1,97 @@
+"""What tests of every room share: keys, a client of the API, a MiniMax that is somebody else's, and its driver."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from django.conf import LazySettings
+from django.core.files.storage import storages
+from django.test import Client
+
+from keys.models import UsageCost, VirtualKey
+from keys.services import create_key
+from tests.support.driving import Driver
+from tests.support.lookalike import LookAlike
+
+
+@dataclass
+class Consumer:
+    """Somebody with a key, who posts JSON and reads JSON."""
+
+    key: VirtualKey
+    secret: str
+    http: Client = field(default_factory=Client)
+
+    def __post_init__(self) -> None:
+        self.http.defaults["HTTP_AUTHORIZATION"] = f"Bearer {self.secret}"
+
+    def get(self, path: str, **headers: str) -> Any:
+        return self.http.get(path, headers=headers)
+
+    def post(self, path: str, body: object = None, **headers: str) -> Any:
+        return self.http.post(path, {} if body is None else body, content_type="application/json", headers=headers)
+
+    def delete(self, path: str) -> Any:
+        return self.http.delete(path)
+
+    def generate(self, prompt: str = "a cat", **wanted: object) -> dict[str, Any]:
+        """The task that a create answered."""
+        answer = self.post("/v1/video/generations", {"model": "minimax-video", "prompt": prompt, **wanted})
+        assert answer.status_code == 202, answer.content
+        return answer.json()
+
+    def task(self, task_id: str) -> dict[str, Any]:
+        answer = self.get(f"/v1/tasks/{task_id}")
+        assert answer.status_code == 200, answer.content
+        return answer.json()
+
+
+@pytest.fixture
+def make_consumer(db: None) -> Any:
+    """Makes consumers: `make_consumer("ann")`."""
+    return lambda name="somebody": Consumer(*create_key(name=name))
+
+
+@pytest.fixture
+def consumer(make_consumer: Any) -> Consumer:
+    return make_consumer()
+
+
+@pytest.fixture
+def ledger() -> Any:
+    """What the ledger says of a task: `ledger(task_id) == [("hold", Decimal("0.2")), …]`, in the order written."""
+
+    def rows(task_id: str) -> list[tuple[str, Decimal]]:
+        return list(UsageCost.objects.filter(task_id=task_id).order_by("id").values_list("entry", "amount"))
+
+    return rows
+
+
+@pytest.fixture
+def minimax(settings: LazySettings) -> Iterator[LookAlike]:
+    """An independent MiniMax that the engine's client talks to, in time limits that a test has patience for."""
+    with LookAlike() as server:
+        settings.MINIMAX_BASE_URL, settings.MINIMAX_API_KEY = server.url, server.key
+        settings.MINIMAX_READ_SECONDS = settings.MINIMAX_CONNECT_SECONDS = 2.0
+        settings.MINIMAX_DOWNLOAD_SECONDS = 5.0
+        yield server
+
+
+@pytest.fixture
+def media(settings: LazySettings, tmp_path: Any) -> Any:
+    """A storage and a scratch folder of this test's own; gives the storage's folder."""
+    settings.STORAGES = settings.STORAGES | {
+        "default": {"BACKEND": "django.core.files.storage.FileSystemStorage", "OPTIONS": {"location": tmp_path / "media"}}
+    }
+    settings.WORK_DIR = tmp_path / "work"
+    storages._storages.clear()
+    return tmp_path / "media"
+
+
+@pytest.fixture
+def driver(settings: LazySettings, media: Any, minimax: LookAlike) -> Driver:
+    """Does the engine's steps in this process, one after the other, without pauses between them."""
+    settings.MINIMAX_POLL_SECONDS = settings.RETRY_SECONDS = 0
+    return Driver()

