@@ -39,39 +39,40 @@ def create(task: Task) -> None:
     dispatch.hint_on_commit(task.pk, task.kind, task.lane)
 
 
-def move(
-    task_id: UUID,
-    to: Status,
-    *,
-    lease: Lease | None = None,
-    charge: Decimal | None = None,
-    facts: dict[str, Any] | None = None,
-    **fields: Any,
-) -> bool:
+def move(task_id: UUID, to: Status, *, lease: Lease | None = None, facts: dict[str, Any] | None = None, **fields: Any) -> bool:
     """Take a task to `to`; False when its status (or the lease) no longer allows that: somebody else was first.
 
-    `charge` is the USD captured of its hold when the task ends (None: by the kind's rule for a cancelled task), `facts`
-    go into the event, `fields` into the row.
+    `facts` go into the event, `fields` into the row. The money follows from the status.
     """
     now = timezone.now()
     rows = lease.rows() if lease else Task.objects.filter(pk=task_id)
-    ending: dict[str, Any] = {"ended_at": now, "next_step_at": None, "trouble": "", "charged": charge or Decimal(0)} if to in ENDED else {}
+    ending: dict[str, Any] = {"ended_at": now, "next_step_at": None, "trouble": "", "charged": Decimal(0)} if to in ENDED else {}
     with transaction.atomic():
         if not rows.filter(status__in=ALLOWED[to]).update(status=to, updated_at=now, **ending, **fields):
             return False
         task = Task.objects.get(pk=task_id)
         if to in ENDED:
-            _settle(task, charge)
+            _settle(task)
         TaskEvent.objects.create(task=task, key_id=task.key_id, status=to, facts=facts or {})
     return True
 
 
-def _settle(task: Task, charge: Decimal | None) -> None:
-    """Resolve the money of a task that just ended. Its row is locked by the UPDATE before, so what the kind reads holds."""
-    if charge is None:
-        charge = kinds.kind_of(task).owed_when_cancelled(task)
+def _settle(task: Task) -> None:
+    """Resolve the money of a task that just ended. Its row is locked by the UPDATE before, so what is read here holds."""
+    charge = _due(task)
+    if charge:
         Task.objects.filter(pk=task.pk).update(charged=charge)
     ledger.settle(task_id=task.pk, captured=charge)
+
+
+def _due(task: Task) -> Decimal:
+    """USD of the held price that an ended task costs: all when completed, nothing when failed, else what its kind says."""
+    match task.status:
+        case Status.COMPLETED:
+            return task.price
+        case Status.CANCELLED:
+            return kinds.kind_of(task).owed_when_cancelled(task)
+    return Decimal(0)
 
 
 def cancel(task: Task) -> None:

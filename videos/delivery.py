@@ -5,6 +5,7 @@ takes for just this method, file and time.
 """
 
 import re
+from typing import Any
 
 import structlog
 from django.core.files import File
@@ -166,7 +167,8 @@ class _Part:
 
 
 def _from_elsewhere(method: str, stored: StoredFile, seconds_left: int) -> HttpResponseBase:
-    url = default_storage.url(
+    storage: Any = default_storage  # S3Storage.url takes more than Django's storages do
+    url = storage.url(
         stored.name,
         parameters={"ResponseContentDisposition": f'attachment; filename="{stored.filename}"', "ResponseContentType": stored.content_type},
         expire=min(seconds_left, PRESIGNED_SECONDS_MAX),

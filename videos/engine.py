@@ -276,7 +276,7 @@ def _complete(job: Job, delivered: Delivered) -> None:
     facts = delivered.facts
     ended: dict[str, Any] = {"stage": "completed", "stage_since": now, "progress": 100, "lease_token": None, "lease_until": None}
     with transaction.atomic():
-        if not lifecycle.move(job.task.pk, Status.COMPLETED, lease=job.lease, charge=job.task.price, **ended):
+        if not lifecycle.move(job.task.pk, Status.COMPLETED, lease=job.lease, **ended):
             raise LeaseLost
         Video.objects.filter(pk=job.task.pk).update(
             file=delivered.file,

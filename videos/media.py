@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from fractions import Fraction
-from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -20,8 +19,9 @@ from av.audio.stream import AudioStream
 from av.container import InputContainer, OutputContainer
 from av.packet import Packet
 from av.stream import Stream
-from av.video.reformatter import Colorspace
 from av.video.stream import VideoStream
+
+from videos.thumbnails import first_bright, jpeg
 
 # Longest and largest that any model makes is 60 s (a chain of clips) of 2560x1440: twice that is somebody's mistake.
 LONGEST_SECONDS = 120
@@ -30,7 +30,6 @@ SMALLEST_SIDE, LARGEST_SIDE = 16, 4096
 
 # 8-bit 4:2:0, in both ranges: the only kinds of H.264 that every browser decodes.
 BROWSER_PIXELS = frozenset({"yuv420p", "yuvj420p"})
-THUMBNAIL_SIDE = 1280
 
 # Media work shares its machine with what answers requests.
 THREADS = 1
@@ -39,10 +38,6 @@ _PRIMING_SECONDS = Fraction(1, 10)
 _AAC_RATES = frozenset({7350, 8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000, 64000, 88200, 96000})
 # A display matrix turns counterclockwise; these bake it into the picture.
 _UPRIGHT = {90: ("transpose=cclock",), -90: ("transpose=clock",), 180: ("hflip", "vflip"), -180: ("hflip", "vflip")}
-# The colour spaces (H.273's numbers) that swscale converts from.
-_CONVERTIBLE = frozenset({1, 4, 5, 6, 7, 9})
-# Mean luma of 255 under which a picture counts as black, and how many frames to look on for a brighter one.
-_BLACK, _LOOK_ON_FRAMES = 32, 60
 
 # The disk's errors, told by number: FFmpeg reports some broken files as "operation not permitted", an OSError too.
 _DISK_TROUBLE = frozenset(
@@ -105,7 +100,7 @@ def finish(source: BinaryIO | Path, video_path: Path, thumbnail_path: Path) -> V
         with video_path.open("rb") as file, _blaming_the_file():
             made = _survey(file)
             _compare(found, made)
-            _write_thumbnail(file, made, thumbnail_path)
+            thumbnail_path.write_bytes(_thumbnail(file, made))
         return VideoFacts(
             width=made.width,
             height=made.height,
@@ -243,6 +238,14 @@ def _compare(found: _Survey, made: _Survey) -> None:
     lost = found.frames - made.frames if found.plays_everywhere else 0
     if lost or abs(found.seconds - made.seconds) > Fraction(1, 2) or made.start * made.unit > Fraction(1, 1000):
         raise MediaError("The video's frames or times are inconsistent.")
+
+
+def _thumbnail(file: BinaryIO, made: _Survey) -> bytes:
+    """A JPEG of the frame at a third of the length, or of a brighter one soon after it when that one is black."""
+    with _reading(file) as (source, video, _):
+        third = made.start + (made.end - made.start) // 3
+        frames = (frame for frame in _frames_from(source, video, third) if frame.pts is not None and frame.pts >= third)
+        return jpeg(first_bright(frames) or _frame_at(source, video, made.last))
 
 
 # ---- Writing --------------------------------------------------------------------------------------------------------
@@ -385,51 +388,3 @@ class _Sound(_Track):
     def end(self) -> None:
         self.take(None)
         self.target.mux(self.out.encode(None))
-
-
-# ---- The thumbnail ----------------------------------------------------------------------------------------------------
-
-
-def _write_thumbnail(file: BinaryIO, made: _Survey, path: Path) -> None:
-    """A JPEG of the frame at a third of the length, or of a brighter one soon after it when that one is black."""
-    with _reading(file) as (source, video, _):
-        third = made.start + (made.end - made.start) // 3
-        frames = (frame for frame in _frames_from(source, video, third) if frame.pts is not None and frame.pts >= third)
-        best = max(islice(_until_bright(frames), _LOOK_ON_FRAMES), key=_luma, default=None) or _frame_at(source, video, made.last)
-        path.write_bytes(_jpeg(best))
-
-
-def _until_bright(frames: Iterator[av.VideoFrame]) -> Iterator[av.VideoFrame]:
-    for frame in frames:
-        yield frame
-        if _luma(frame) >= _BLACK:
-            return
-
-
-def _luma(frame: av.VideoFrame) -> float:
-    data = bytes(_scaled(frame, 64, 64, "gray").planes[0])
-    return sum(data) / len(data)
-
-
-def _scaled(frame: av.VideoFrame, width: int, height: int, pixels: str) -> av.VideoFrame:
-    """In JPEG's colours, those of BT.601. A video that does not say what its own are is BT.709 to players."""
-    colours = frame.colorspace if frame.colorspace in _CONVERTIBLE else Colorspace.ITU709
-    return frame.reformat(width, height, pixels, src_colorspace=colours, dst_colorspace=Colorspace.ITU601, interpolation="AREA")
-
-
-def _jpeg(frame: av.VideoFrame) -> bytes:
-    """At the frame's own ratio, the longest side at most THUMBNAIL_SIDE."""
-    shrink = min(Fraction(1), Fraction(THUMBNAIL_SIDE, max(frame.width, frame.height)))
-    width, height = round(frame.width * shrink), round(frame.height * shrink)
-    encoder = av.CodecContext.create("mjpeg", "w")
-    encoder.width, encoder.height, encoder.pix_fmt = width, height, "yuvj420p"
-    encoder.time_base = Fraction(1, 25)
-    encoder.thread_count = THREADS
-    encoder.options = {"qmin": "3", "qmax": "3", "flags": "bitexact"}  # visually clean, about 0.1 MB at 720p
-    # JPEG's colours are those of BT.601; players take a video that does not say (2) for BT.709 (1).
-    colours = 1 if frame.colorspace == 2 else frame.colorspace
-    picture = frame.reformat(
-        width=width, height=height, format="yuvj420p", interpolation="BICUBIC", src_colorspace=colours, dst_colorspace="ITU601"
-    )
-    picture.pict_type = 0
-    return b"".join(bytes(packet) for packet in (*encoder.encode(picture), *encoder.encode(None)))

@@ -124,6 +124,8 @@ class Stack:
         self._embed_valkey()
         self._embed_sandbox()
         self._prepare()
+        if "MINIMAX_SANDBOX" in self._embedded:
+            self._say(SANDBOX_LINE)
         if self._embedded:
             write_private(self._run_env, "".join(f"{name}={value}\n" for name, value in self._embedded.items()))
         for name, command in self._commands.items():
@@ -148,7 +150,6 @@ class Stack:
         folder = private_folder(self.home / "sandbox")
         self._tell(MINIMAX_BASE_URL=f"http://127.0.0.1:{port}", MINIMAX_API_KEY=key, MINIMAX_SANDBOX="1", MINIMAX_TIME_SCALE=scale)
         self._run("sandbox", manage("sandbox", "--port", str(port), "--home", str(folder), "--time-scale", scale, "--api-key", key))
-        self._say(SANDBOX_LINE)
 
     def _prepare(self) -> None:
         """Bring the database up to date before anything uses it."""

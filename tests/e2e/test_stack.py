@@ -2,6 +2,7 @@
 
 import signal
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 import requests
@@ -48,3 +49,27 @@ def test_a_stack_stops_with_status_zero_and_starts_again_on_its_home(start_stack
     stack.start()
     assert stack.call("GET", "/v1/tasks").json()["data"] == []
     assert stack.stop() == 0
+
+
+def test_a_killed_stack_leaves_no_process_behind_and_starts_again_at_once(start_stack: Callable[..., RunningStack]) -> None:
+    stack = start_stack()
+    pids = [stack.pid(name) for name in ("web", "worker", "media", "beat", "sandbox", "valkey")]
+    children = [child for pid in pids if pid for child in _children(pid)]
+    assert children  # the media worker's
+    stack.stop(signal.SIGKILL)
+    stack.until(lambda: not any(_runs(pid) for pid in (*pids, *children)))
+    stack.start()
+    assert stack.is_ready()
+
+
+def _children(pid: int) -> list[int]:
+    threads = Path(f"/proc/{pid}/task").iterdir()
+    return [int(child) for thread in threads for child in (thread / "children").read_text().split()]
+
+
+def _runs(pid: int | None) -> bool:
+    """Whether the process runs; one that ended but was not collected yet does not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False

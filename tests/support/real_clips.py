@@ -43,7 +43,7 @@ def write(path: Path, clip: Clip | None = None) -> Path:
     clip = clip or Clip()
     with av.open(str(path), "w", format="mp4", container_options=clip.muxer) as target:
         target.metadata.update(clip.metadata)
-        size = {"width": clip.width, "height": clip.height, "pix_fmt": clip.pixels}
+        size: dict[str, Any] = {"width": clip.width, "height": clip.height, "pix_fmt": clip.pixels}
         video: Any = target.add_stream(clip.codec, rate=clip.fps, options=clip.encoder, **size)
         video.time_base = video.codec_context.time_base = Fraction(1, TICKS)
         video.codec_context.thread_count = 1

@@ -34,7 +34,7 @@ class RunningStack:
         self.home = scratch("stack")
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
-        self._given = _fresh_environment() | {"CONDUIT_HOME": str(self.home), "PORT": str(self.port), "PUBLIC_URL": self.url} | environment
+        self._given = fresh_environment() | {"CONDUIT_HOME": str(self.home), "PORT": str(self.port), "PUBLIC_URL": self.url} | environment
         self._output = self.home / "stack.out"
         self._process: subprocess.Popen[bytes] | None = None
         self._session = requests.Session()
@@ -131,7 +131,7 @@ class RunningStack:
         return dict(line.split("=", 1) for line in (self.home / "run.env").read_text().splitlines())
 
 
-def _fresh_environment() -> dict[str, str]:
+def fresh_environment() -> dict[str, str]:
     """Nothing of the test process's own settings. Empty values are not given ones, and keep a .env from giving them."""
     source = (ROOT / "conduit" / "settings.py").read_text()
     names = set(re.findall(r'env\.\w+\(\s*"([A-Z0-9_]+)"', source))

@@ -153,6 +153,20 @@ def test_pictures_that_not_every_browser_plays_are_encoded_anew(finished, clip):
     assert (made.facts.fps, made.facts.duration_seconds, made.facts.has_audio) == (25.0, 1.0, bool(clip.sound))
 
 
+@pytest.mark.parametrize(("b_frames", "kept"), [("0", 24), ("2", 23)])
+def test_two_frames_at_one_moment_become_one(tmp_path, b_frames, kept):
+    """No muxer takes them as they are, so the pictures are encoded anew."""
+    late = [Fraction(index, 25) + (Fraction(1, 50) if index > 10 else 0) for index in range(25)]
+    source = write(tmp_path / "source.mp4", Clip(times=late, encoder={"bf": b_frames}))
+    data = bytearray(source.read_bytes())
+    second_delta = data.index(b"stts") + 24  # after the version, the count and one pair of (frames, ticks) and the frames
+    assert int.from_bytes(data[second_delta : second_delta + 4], "big") == 1800  # the one pause in the clip
+    data[second_delta : second_delta + 4] = bytes(4)
+    source.write_bytes(data)
+    made = Finished(tmp_path, source)
+    assert made.facts.frames == len(decoded_frames(made.video)) == kept
+
+
 def test_an_odd_size_becomes_even(finished):
     made = finished(Clip(width=129, height=73, pixels="yuv444p"))
     assert (made.facts.width, made.facts.height) == (128, 72)
@@ -224,13 +238,25 @@ def test_the_thumbnail_is_not_black_when_a_brighter_frame_is_near(finished):
 
 def test_a_black_video_still_has_a_thumbnail(finished):
     made = finished(Clip(luma=lambda index: 16))
-    assert made.facts.thumbnail_bytes > 100
     assert mean(made.picture()) < 20
 
 
 def test_a_video_of_one_frame_has_a_thumbnail(finished):
     made = finished(Clip(frames=1))
     assert (made.facts.frames, made.facts.duration_seconds, made.picture().width) == (1, 0.04, 128)
+
+
+@pytest.mark.parametrize("colorspace", ["bt709", "smpte170m", "bt2020nc", "ycgco"])
+def test_a_thumbnail_is_made_whatever_colours_the_video_claims(finished, colorspace):
+    made = finished(Clip(encoder={"x264-params": f"colormatrix={colorspace}"}))
+    assert 60 < mean(made.picture()) < 90
+
+
+@pytest.mark.parametrize("pixels", ["yuv420p", "yuv444p"])
+def test_the_colours_that_a_video_claims_are_kept(finished, pixels):
+    made = finished(Clip(pixels=pixels, encoder={"x264-params": "colormatrix=smpte170m:colorprim=smpte170m:transfer=smpte170m"}))
+    frame = decoded_frames(made.video)[0]
+    assert (frame.colorspace, frame.color_primaries, frame.color_trc) == (6, 6, 6)
 
 
 @pytest.mark.parametrize(("size", "thumbnail"), [((1920, 1080), (1280, 720)), ((1080, 1920), (720, 1280)), ((1366, 768), (1280, 720))])

@@ -16,8 +16,10 @@ from moto.server import ThreadedMotoServer
 
 from conduit.settings import _S3
 from tests.support.finished_videos import finished_video
+from tests.support.real_clips import Clip, write
 from videos.delivery import PRESIGNED_SECONDS_MAX
 from videos.links import media_url
+from videos.media import finish
 from videos.models import Video
 
 CONTENT = bytes(range(256)) * 4096  # 1 MiB
@@ -71,6 +73,17 @@ def test_a_stored_file_can_be_read_at_any_place():
         file.seek(1000)
         assert file.read(3) == CONTENT[1000:1003]
         assert list(iter(lambda: len(file.read(600_000)), 0)) == [600_000, len(CONTENT) - 1003 - 600_000]
+
+
+def test_a_stored_clip_is_finished_like_one_on_disk(tmp_path):
+    clip = write(tmp_path / "clip.mp4", Clip(sound="aac"))
+    with clip.open("rb") as file:
+        name = default_storage.save("clips/five/clip.mp4", File(file))
+    results = []
+    with default_storage.open(name) as stored:
+        for source in (stored, clip):
+            results.append((finish(source, tmp_path / "video.mp4", tmp_path / "thumbnail.jpg"), (tmp_path / "video.mp4").read_bytes()))
+    assert results[0] == results[1]
 
 
 def test_saving_under_a_taken_name_replaces_the_file():

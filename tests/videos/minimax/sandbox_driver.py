@@ -1,6 +1,7 @@
 """Drives a MiniMax sandbox over the loopback as a client would, on a clock that the test moves."""
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -63,6 +64,14 @@ class Driver:
 
     def download(self, link: str) -> requests.Response:
         return self.http.get(link, timeout=10)
+
+
+def until(true: Callable[[], bool], seconds: float = 10) -> None:
+    """Wait for what another thread is about to do."""
+    latest = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < latest
+        time.sleep(0.005)
 
 
 @contextmanager

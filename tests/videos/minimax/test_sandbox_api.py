@@ -65,6 +65,11 @@ def test_a_job_takes_its_models_typical_time_within_five_percent_and_the_same_fo
     assert len(set(seconds)) == 3
 
 
+def test_a_time_scale_of_nothing_ends_jobs_at_once(tmp_path: Path) -> None:
+    with driven(tmp_path, time_scale=0) as minimax:
+        assert minimax.query(minimax.accepted("a cat"))["status"] == "Success"
+
+
 def test_a_finished_file_is_retrieved_and_downloaded_without_a_bearer(minimax: Driver) -> None:
     file_id = minimax.ended("a cat")["file_id"]
     answer = minimax.retrieve(file_id)
@@ -224,6 +229,7 @@ def raw(driver: Driver, request: bytes) -> bytes:
 def test_bad_http_gets_a_status_with_a_trace_id_and_never_a_traceback(minimax: Driver, request_bytes: bytes, status: int) -> None:
     answer = raw(minimax, request_bytes)
     assert b"Traceback" not in answer
+    assert b"\r\nTrace-Id: " in answer or not answer.startswith(b"HTTP/")  # a line that is no HTTP is answered as HTTP/0.9
     assert b" %d " % status in answer.split(b"\r\n")[0] or b"code: %d" % status in answer
     assert minimax.accepted("still there")
 

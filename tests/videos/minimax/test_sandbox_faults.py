@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from tests.videos.minimax.sandbox_driver import LONG_ENOUGH, Driver, driven
+from tests.videos.minimax.sandbox_driver import LONG_ENOUGH, Driver, driven, until
 from videos.minimax.sandbox import Misspelt
 from videos.minimax.sandbox.faults import Directive, parse_directive, parse_prompt
 
@@ -142,7 +142,7 @@ def test_a_slow_create_is_accepted_before_its_answer_comes(minimax: Driver) -> N
             headers={"Authorization": "Bearer sandbox"},
             timeout=SLOW / 5,
         )
-    assert jobs_with(minimax, prompt) == 2
+    until(lambda: jobs_with(minimax, prompt) == 2)
 
 
 def test_a_slow_answer_goes_together_with_another_fault(minimax: Driver) -> None:
@@ -334,8 +334,5 @@ def test_stopping_does_not_wait_for_slow_answers(tmp_path: Path) -> None:
             gone.set()
 
         threading.Thread(target=ask, daemon=True).start()
-        latest = time.monotonic() + 5
-        while not minimax.sandbox.jobs():
-            assert time.monotonic() < latest
-            time.sleep(0.01)
+        until(lambda: bool(minimax.sandbox.jobs()))
     assert gone.wait(5)

@@ -12,7 +12,8 @@ Faults can be scripted through two doors that share one grammar.
 
 CALL is `create`, `query`, `retrieve` or `download`; left out, it is the first one named below. A fault strikes once
 unless `times` says otherwise, counted for each job (for a create: until one with this prompt is accepted), also over
-a restart. Of several faults of a call one strikes at a time, in the order written. What is not understood is
+a restart. Of several faults of a call one strikes at a time, in the order written, those of the prompt before those
+that were ordered. What is not understood is
 answered with 2013 and what would be right.
 
     status=CODE     create, query, retrieve            that base_resp code inside HTTP 200; a create makes no job

@@ -159,7 +159,7 @@ class FaultBook:
         with self._lock:
             self._orders.clear()
 
-    def strike(self, call: str, subject: str, directives: Iterable[Directive], names: tuple[str, ...]) -> "list[tuple[Directive, str]]":
+    def strike(self, call: str, subject: str, directives: Iterable[Directive], names: tuple[str, ...]) -> list[tuple[Directive, str]]:
         """The faults of this call, each with what the log says of it, counted as used.
 
         `subject` is whose strikes are counted: the prompt of a create, the task id of any other call. Of faults that

@@ -39,7 +39,8 @@ class Job:
 
     def fraction(self, now: float) -> float:
         """How much of its time has passed, from 0 to 1; what MiniMax never tells."""
-        passed = min(1.0, max(0.0, (now - self.created_at) / self.seconds))
+        age = max(0.0, now - self.created_at)
+        passed = age / self.seconds if age < self.seconds else 1.0
         return min(passed, _STUCK_AT) if self.has("stuck") else passed
 
     def status(self, now: float) -> str:

@@ -4,6 +4,7 @@ import logging
 import os
 import shutil
 import socket
+import sys
 import threading
 import uuid
 from contextlib import closing, suppress
@@ -58,7 +59,8 @@ class Server(ThreadingHTTPServer):
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         # Clients that go away are daily business; anything else is ours.
-        log.debug("a connection broke off", exc_info=True)
+        if not isinstance(sys.exc_info()[1], OSError):
+            log.exception("a connection broke off")
 
 
 class BadRequest(Exception):
@@ -96,11 +98,11 @@ class Handler(BaseHTTPRequestHandler):
     def _serve(self) -> None:
         answer = self._answer()
         with closing(answer.file or BytesIO(answer.body)) as body:
-            self._server.stopping.wait(answer.delay)
-            if answer.cut:
+            stopped = self._server.stopping.wait(answer.delay)
+            if answer.cut or stopped:
                 self.close_connection = True
             else:
-                self._send(answer, cast(BinaryIO, body))
+                self._send(answer, body)
 
     def _answer(self) -> Answer:
         try:
@@ -168,8 +170,8 @@ class Handler(BaseHTTPRequestHandler):
     def _drip(self, body: BinaryIO, length: int, seconds: float) -> None:
         while piece := body.read(length // _DRIPS + 1):
             self.wfile.write(piece)
-            self.wfile.flush()
-            self._server.stopping.wait(seconds / _DRIPS)
+            if self._server.stopping.wait(seconds / _DRIPS):
+                raise ConnectionAbortedError("the sandbox stops")
 
     def end_headers(self) -> None:
         self.send_header("Trace-Id", self.trace_id)

@@ -1,0 +1,77 @@
+"""SIGKILL at every line that matters: no task is lost, none is paid twice."""
+
+import json
+import os
+import subprocess
+import sys
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+from django.conf import LazySettings
+from django.db import connection
+
+from keys.models import UsageCost
+from tasks.models import Task, TaskEvent
+from videos import sweeping
+from videos.minimax.sandbox import Sandbox
+from videos.models import Clip
+
+pytestmark = [pytest.mark.django_db(transaction=True, serialized_rollback=True), pytest.mark.sqlite]
+
+
+def database_url() -> str:
+    database = connection.settings_dict
+    if connection.vendor == "sqlite":
+        return f"sqlite:///{database['NAME']}"
+    return f"postgres://{database['USER']}:{database['PASSWORD']}@{database['HOST']}:{database['PORT']}/{database['NAME']}"
+
+
+def test_a_worker_killed_before_or_after_any_commit_or_call_loses_no_task_and_pays_none_twice(
+    make_consumer, media, settings: LazySettings, tmp_path: Path
+):
+    make_consumer()
+    with Sandbox(tmp_path / "sandbox", api_key="sandbox", time_scale=0.0001, clip_scale=8) as sandbox:
+        environment = os.environ | {
+            "DATABASE_URL": database_url(),
+            "DJANGO_SETTINGS_MODULE": "conduit.settings",
+            "CONDUIT_HOME": str(tmp_path),
+            "MINIMAX_BASE_URL": sandbox.url,
+            "MINIMAX_API_KEY": "sandbox",
+            "MINIMAX_POLL_SECONDS": "0",
+            "RETRY_SECONDS": "0",
+            "LOG_LEVEL": "ERROR",
+        }
+        ran = subprocess.run(
+            [sys.executable, "-m", "tests.support.crasher"], env=environment, capture_output=True, text=True, timeout=240, check=False
+        )
+        assert ran.returncode == 0, ran.stderr
+        creates = [entry["prompt"] for entry in sandbox.log() if entry["call"] == "create"]
+    runs = [json.loads(line) for line in ran.stdout.splitlines()]
+
+    assert len(creates) == len(set(creates)) >= len(runs) - 3
+    # The last run met no fault: it tells how many there are to meet.
+    assert len(runs) > 30
+    for run in runs:
+        cut_off = run["died"] and run["clip_at_death"] == "submitting"
+        expected = ("failed", "provider_timeout") if cut_off else ("completed", "")
+        assert (run["status"], run["error_code"]) == expected, run
+    # After the intent's commit, before and after the call, and before the commit of its answer (one more on each side).
+    assert sum(run["clip_at_death"] == "submitting" for run in runs) <= 5
+
+    for run in runs:
+        rows = dict(UsageCost.objects.filter(task_id=run["task_id"]).values_list("entry", "amount"))
+        charged = Decimal("0.2") if run["status"] == "completed" else Decimal(0)
+        assert rows["hold"] == rows["capture"] + rows.get("release", 0)
+        assert rows["capture"] == charged == Task.objects.get(pk=run["task_id"]).charged
+        assert TaskEvent.objects.filter(task_id=run["task_id"]).last().status == run["status"]
+    assert Clip.objects.filter(creates__gt=1).count() == 0
+
+    sweeping_home = Path(tmp_path / "media")
+    settings.STORAGES["default"]["OPTIONS"]["location"] = sweeping_home
+    sweeping.remove_leftovers()
+    completed = [run["task_id"] for run in runs if run["status"] == "completed"]
+    kept = [path for path in sweeping_home.rglob("*") if path.is_file()]
+    assert len(kept) == 2 * len(completed)
+    assert not any(path.name.startswith("clip-") for path in kept)
+    assert list((tmp_path / "work").iterdir()) == []

@@ -1,0 +1,194 @@
+"""What follows each way in which asking, locating and fetching can go wrong: the clip is never made again."""
+
+import errno
+from decimal import Decimal
+from pathlib import Path
+from unittest import mock
+
+import pytest
+from django.core.files.storage import FileSystemStorage
+from django.utils import timezone
+
+from tests.support.lookalike import Answer
+from videos.models import ClipState, Video
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.mark.parametrize("status", ["Fail", "Failed", "FAILED", "fail"])
+def test_a_job_that_minimax_failed_fails_the_task_without_a_charge(consumer, driver, minimax, status):
+    minimax.always("query", Answer(status=status))
+
+    task = driver.finish(consumer.generate()["task_id"])
+
+    assert (task.status, task.error_code, task.charged) == ("failed", "provider_error", 0)
+
+
+@pytest.mark.parametrize("code", [1026, 1027])
+def test_a_verdict_of_the_content_policy_during_the_job_is_told_as_such(consumer, driver, minimax, code):
+    minimax.always("query", Answer(status="Fail", code=code))
+    task_id = consumer.generate()["task_id"]
+
+    driver.finish(task_id)
+
+    task = consumer.task(task_id)
+    assert (task["status"], task["error_code"]) == ("failed", "content_policy_violation")
+    assert "content policy" in task["error"]
+    assert "look-alike says no" not in task["error"]
+
+
+@pytest.mark.parametrize("call", ["query", "retrieve"])
+@pytest.mark.parametrize(
+    "answer",
+    [
+        *[Answer(code=code) for code in (1000, 1001, 1002, 1004, 1008, 1013, 1024, 1028, 1030, 1033, 1039, 1041, 2038, 2045, 2049, 2056, 2061)],
+        Answer(cut_after=0),
+        Answer(cut_after=10),
+        Answer(http=500, body=b"<html>"),
+        Answer(http=429, body=b"slow down"),
+        Answer(body=b"<html>hello</html>"),
+    ],
+)  # fmt: skip
+def test_a_call_that_fails_for_a_while_is_asked_again_and_the_task_completes(consumer, driver, minimax, call, answer):
+    minimax.next(call, answer, answer)
+
+    task = driver.finish(consumer.generate()["task_id"])
+
+    assert task.status == "completed"
+    assert len(minimax.creates) == 1
+
+
+def test_an_unknown_status_means_still_running(consumer, driver, minimax):
+    minimax.next("query", *[Answer(status="Dreaming")] * 3)
+
+    assert driver.finish(consumer.generate()["task_id"]).status == "completed"
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        Answer(http=403, body=b"expired"),
+        Answer(http=404, body=b""),
+        Answer(cut_after=500),
+        Answer(body=b"<html>not a video</html>", headers={"Content-Type": "text/html"}),
+        Answer(http=500, body=b""),
+    ],
+)
+def test_a_download_that_fails_is_tried_again_with_a_fresh_link(consumer, driver, minimax, media, answer):
+    minimax.next("download", answer, answer)
+
+    task = driver.finish(consumer.generate()["task_id"])
+
+    assert task.status == "completed"
+    assert len(minimax.calls("retrieve")) == 3
+    assert len(minimax.creates) == 1
+
+
+def test_a_wrong_key_while_the_job_runs_shows_in_the_stage_and_costs_no_task(consumer, driver, minimax):
+    task_id = consumer.generate()["task_id"]
+    driver.until(task_id, ClipState.SUBMITTED)
+    minimax.next("query", Answer(code=1004))
+    driver.step(task_id)
+
+    waiting = consumer.task(task_id)
+
+    assert (waiting["status"], waiting["stage"]) == ("processing", "waiting_for_provider_key")
+    assert driver.finish(task_id).status == "completed"
+
+
+def test_a_job_that_never_ends_fails_at_the_limit_and_releases_the_money(consumer, driver, minimax, ledger, settings, time_machine):
+    time_machine.move_to(timezone.now(), tick=True)
+    minimax.always("query", Answer(status="Processing"))
+    task_id = consumer.generate()["task_id"]
+    driver.until(task_id, ClipState.SUBMITTED)
+    time_machine.shift(settings.GENERATING_SECONDS_MAX + 1)
+
+    task = driver.finish(task_id)
+
+    assert (task.status, task.error_code) == ("failed", "generation_timeout")
+    assert ledger(task_id)[-1] == ("release", Decimal("0.2"))
+
+
+def test_a_job_that_was_finished_while_nobody_looked_is_delivered_even_after_the_limit(consumer, driver, minimax, settings, time_machine):
+    time_machine.move_to(timezone.now(), tick=True)
+    task_id = consumer.generate()["task_id"]
+    driver.until(task_id, ClipState.SUBMITTED)
+    minimax.always("query", Answer(status="Success"))
+    time_machine.shift(settings.GENERATING_SECONDS_MAX + 1)
+
+    assert driver.finish(task_id).status == "completed"
+
+
+def test_a_provider_error_that_lasts_to_the_limit_is_the_reason_given(consumer, driver, minimax, settings, time_machine):
+    time_machine.move_to(timezone.now(), tick=True)
+    minimax.always("query", Answer(code=1000))
+    task_id = consumer.generate()["task_id"]
+    driver.until(task_id, ClipState.SUBMITTED)
+    time_machine.shift(settings.GENERATING_SECONDS_MAX + 1)
+
+    assert driver.finish(task_id).error_code == "provider_error"
+
+
+def test_a_clip_that_cannot_be_fetched_fails_at_the_limit_of_delivery(consumer, driver, minimax, settings, time_machine):
+    time_machine.move_to(timezone.now(), tick=True)
+    minimax.always("download", Answer(http=500, body=b""))
+    task_id = consumer.generate()["task_id"]
+    driver.until(task_id, ClipState.LOCATED)
+    time_machine.shift(settings.DELIVERY_SECONDS_MAX + 1)
+
+    assert driver.finish(task_id).error_code == "delivery_timeout"
+
+
+@pytest.mark.parametrize("state", [ClipState.LOCATED, ClipState.STORED])
+def test_a_full_disk_delays_the_task_and_the_clip_is_not_made_again(consumer, driver, minimax, media, state):
+    task_id = consumer.generate()["task_id"]
+    driver.until(task_id, state)
+    with mock.patch.object(FileSystemStorage, "_save", side_effect=OSError(errno.ENOSPC, "No space left on device")):
+        seen = {(task.status, task.stage) for task in (driver.step(task_id) for _ in range(6))}
+
+    task = driver.finish(task_id)
+
+    assert ("processing", "waiting_for_storage") in seen
+    assert task.status == "completed"
+    assert len(minimax.creates) == 1
+
+
+def test_a_clip_that_the_storage_lost_is_fetched_again(consumer, driver, minimax, media):
+    task_id = consumer.generate()["task_id"]
+    driver.until(task_id, ClipState.STORED)
+    for path in Path(media).rglob("clip-*"):
+        path.unlink()
+
+    assert driver.finish(task_id).status == "completed"
+    assert len(minimax.creates) == 1
+
+
+def test_a_clip_that_is_no_playable_video_fails_the_task_with_a_code(consumer, driver, minimax, media):
+    task_id = consumer.generate()["task_id"]
+    driver.until(task_id, ClipState.STORED)
+    [path] = Path(media).rglob("clip-*")
+    path.write_bytes(path.read_bytes()[:200])
+
+    task = driver.finish(task_id)
+
+    assert (task.status, task.error_code, task.charged) == ("failed", "invalid_video", 0)
+
+
+def test_a_clip_whose_reading_kills_the_process_each_time_is_given_up(consumer, driver, minimax):
+    task_id = consumer.generate()["task_id"]
+    driver.until(task_id, ClipState.STORED)
+    Video.objects.filter(pk=task_id).update(unfinished_assemblies=4)
+
+    task = driver.finish(task_id)
+
+    assert (task.status, task.error_code) == ("failed", "invalid_video")
+
+
+def test_the_second_host_is_tried_when_the_first_fails(consumer, driver, minimax):
+    task_id = consumer.generate()["task_id"]
+    driver.until(task_id, ClipState.SUBMITTED)
+    minimax.link_uses = None
+    hosts = {"file_id": "1", "bytes": 0, "download_url": "http://127.0.0.1:9/x.mp4", "backup_download_url": minimax.link(minimax.jobs[0])}
+    minimax.always("retrieve", Answer(fields={"file": hosts}))
+
+    assert driver.finish(task_id).status == "completed"

@@ -1,0 +1,86 @@
+"""What `make demo` keeps, asks for, shows and says."""
+
+import io
+import json
+import stat
+from pathlib import Path
+
+import pytest
+from django.contrib.auth import get_user_model
+
+from conduit.stack.access import demo_access
+from conduit.stack.demo import PROMPT, wanted
+from conduit.stack.progress_bar import ProgressBar
+from keys.models import VirtualKey
+from keys.services import find_key
+
+pytestmark = pytest.mark.django_db
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_the_first_demo_makes_a_key_and_an_administrator_for_its_owner_alone(tmp_path: Path) -> None:
+    access = demo_access(tmp_path / "demo.json")
+    assert find_key(access.key) is not None
+    user = get_user_model().objects.get(username=access.username)
+    assert user.is_superuser
+    assert user.check_password(access.password)
+    assert stat.S_IMODE((tmp_path / "demo.json").stat().st_mode) == 0o600
+    assert json.loads((tmp_path / "demo.json").read_text()) == {"key": access.key, "username": "demo", "password": access.password}
+
+
+def test_the_next_demo_uses_the_same_key_and_login(tmp_path: Path) -> None:
+    assert demo_access(tmp_path / "demo.json") == demo_access(tmp_path / "demo.json")
+    assert VirtualKey.objects.count() == 1
+
+
+def test_a_database_that_was_deleted_gets_a_new_key_and_login(tmp_path: Path) -> None:
+    before = demo_access(tmp_path / "demo.json")
+    VirtualKey.objects.all().delete()
+    get_user_model().objects.all().delete()
+    after = demo_access(tmp_path / "demo.json")
+    assert after.key != before.key
+    assert find_key(after.key) is not None
+    assert get_user_model().objects.get(username="demo").check_password(after.password)
+
+
+def test_a_key_that_was_disabled_is_not_used_again(tmp_path: Path) -> None:
+    before = demo_access(tmp_path / "demo.json")
+    VirtualKey.objects.update(enabled=False)
+    after = demo_access(tmp_path / "demo.json")
+    assert after.key != before.key
+    assert after.password == before.password
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"key": "x"}'])
+def test_a_file_that_holds_no_access_is_written_anew(tmp_path: Path, text: str) -> None:
+    (tmp_path / "demo.json").write_text(text)
+    assert find_key(demo_access(tmp_path / "demo.json").key) is not None
+
+
+def test_a_demo_asks_for_what_the_environment_says_and_leaves_the_rest_to_the_api() -> None:
+    assert wanted({}) == {"model": "minimax-video", "prompt": PROMPT}
+    asked = wanted({"PROMPT": "a cat", "DURATION": "ten", "RESOLUTION": "1920x1080"})
+    assert asked == {"model": "minimax-video", "prompt": "a cat", "duration": "ten", "resolution": "1920x1080"}
+
+
+def test_a_bar_in_a_terminal_is_one_line_that_changes() -> None:
+    out = Terminal()
+    bar = ProgressBar(out)
+    for progress in (0, 50, 51):
+        bar.show(progress=progress, stage="generating", eta_seconds=100 - progress)
+    bar.end()
+    assert out.getvalue().count("\n") == 1
+    assert out.getvalue().endswith("[###############...............]  51 %  generating  about 49 s left\n")
+
+
+def test_a_bar_without_a_terminal_is_a_line_for_each_stage_and_ten_percent() -> None:
+    out = io.StringIO()
+    bar = ProgressBar(out)
+    for progress, stage in ((0, "queued"), (3, "queued"), (5, "generating"), (12, "generating"), (19, "generating"), (100, "completed")):
+        bar.show(progress=progress, stage=stage, eta_seconds=None)
+    bar.end()
+    assert out.getvalue().splitlines() == ["  0 %  queued", "  5 %  generating", " 12 %  generating", "100 %  completed"]

@@ -1,0 +1,142 @@
+"""Kills a worker before and after every commit and every network call of a task's life, one after the other.
+
+Run as a process of its own (`python -m tests.support.crasher`), with the settings in the environment. It never opens a
+connection itself: each worker is a fork of it that does the engine's steps until its fault point kills it with
+SIGKILL, and a second fork finishes what the first one left. A line of JSON on standard output tells how each ended.
+"""
+
+import json
+import os
+import signal
+import sys
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import django
+
+STEPS_MAX = 300
+
+
+class FaultPoints:
+    """Counts the moments at which a worker could die, and dies at the chosen one."""
+
+    def __init__(self, fatal: int) -> None:
+        self.fatal = fatal
+        self.passed = 0
+
+    def reach(self, name: str) -> None:
+        if self.passed == self.fatal:
+            os.write(2, f"died {name}\n".encode())
+            os.kill(os.getpid(), signal.SIGKILL)
+        self.passed += 1
+
+    def around(self, name: str, function: Callable[..., Any]) -> Callable[..., Any]:
+        def wrapped(*args: Any, **kwargs: Any) -> Any:
+            self.reach(f"before {name}")
+            result = function(*args, **kwargs)
+            self.reach(f"after {name}")
+            return result
+
+        return wrapped
+
+    def install(self) -> None:
+        """Around commits, writes that commit themselves, provider calls and files that are stored."""
+        from django.core.files.storage import FileSystemStorage
+        from django.db import connection
+        from requests.adapters import HTTPAdapter
+
+        connection.ensure_connection()
+        connection.commit = self.around("a commit", connection.commit)
+        connection.execute_wrappers.append(self._around_autocommit)
+        HTTPAdapter.send = self.around("a call to MiniMax", HTTPAdapter.send)
+        FileSystemStorage._save = self.around("a file is stored", FileSystemStorage._save)
+
+    def _around_autocommit(self, execute: Callable[..., Any], sql: str, params: Any, many: bool, context: Any) -> Any:
+        if context["connection"].in_atomic_block or sql.startswith(("SELECT", "BEGIN")):
+            return execute(sql, params, many, context)
+        return self.around("a write", execute)(sql, params, many, context)
+
+
+def work(task_id: str, fatal: int) -> None:
+    """A worker: ticks, claims and steps until the task ends, as the real ones do together."""
+    from django.utils import timezone
+
+    from tasks import leases
+    from tasks.models import Task
+    from videos import engine
+
+    # The lease of the process that died before has lapsed.
+    Task.objects.filter(pk=task_id, lease_until__isnull=False).update(lease_until=timezone.now() - timedelta(seconds=1))
+    FaultPoints(fatal).install()
+    for _ in range(STEPS_MAX):
+        for claim in leases.claim_due(timezone.now(), limit=5):
+            engine.advance(claim.task_id, lane=claim.lane, claim=claim.token)
+        if not Task.objects.get(pk=task_id).is_active:
+            return
+    raise AssertionError("the task never ends")
+
+
+def create(name: str) -> str:
+    from keys.models import VirtualKey
+    from videos.requests import GenerationRequest
+    from videos.services import start_generation
+
+    wanted = GenerationRequest.parse({"model": "minimax-video", "prompt": f"crash {name}"})
+    return str(start_generation(key=VirtualKey.objects.get(), wanted=wanted).pk)
+
+
+def look(task_id: str) -> dict[str, Any]:
+    from tasks.models import Task
+    from videos.models import Clip
+
+    task = Task.objects.get(pk=task_id)
+    clip = Clip.objects.filter(video_id=task_id).first()
+    return {"task_id": task_id, "status": task.status, "error_code": task.error_code, "clip": clip.state if clip else None}
+
+
+def forked(function: Callable[..., Any], *args: Any) -> tuple[int, Any]:
+    """The function's result out of a fork of its own, and the signal that ended the fork (0: none)."""
+    reader, writer = os.pipe()
+    child = os.fork()
+    if not child:
+        status = 1
+        try:
+            with os.fdopen(writer, "w") as out:
+                json.dump(function(*args), out)
+            status = 0
+        finally:
+            os._exit(status)
+    os.close(writer)
+    with os.fdopen(reader) as answer:
+        text = answer.read()
+    _, status = os.waitpid(child, 0)
+    died_of = os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0
+    if not died_of and os.waitstatus_to_exitcode(status):
+        raise AssertionError(f"{function.__name__} failed")
+    return died_of, json.loads(text) if text else None
+
+
+def main() -> None:
+    django.setup()
+    # Imported once here, and not again in every fork.
+    import videos.engine
+    import videos.services  # noqa: F401
+
+    never = -1
+    fatal = 0
+    while True:
+        _, task_id = forked(create, str(fatal))
+        died_of, _ = forked(work, task_id, fatal)
+        _, found = forked(look, task_id)
+        if died_of:
+            forked(work, task_id, never)
+        _, ended = forked(look, task_id)
+        print(json.dumps({"point": fatal, "died": bool(died_of), "clip_at_death": found["clip"], **ended}), flush=True)
+        if not died_of:
+            return
+        fatal += 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
