@@ -4,7 +4,7 @@ import os
 from typing import Any
 
 from celery import Celery
-from celery.signals import beat_init, setup_logging, worker_init, worker_process_init
+from celery.signals import beat_init, setup_logging, worker_init, worker_process_init, worker_ready
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "conduit.settings")
 
@@ -29,6 +29,15 @@ def _refuse_unsafe_start(**kwargs: Any) -> None:
     from conduit.checks import refuse_unsafe_start
 
     refuse_unsafe_start()
+
+
+@worker_ready.connect
+def _say_so(sender: Any, **kwargs: Any) -> None:
+    """A worker is heard when it begins, and not only at the next beat."""
+    from conduit import liveness
+
+    for queue in sender.task_consumer.queues:
+        liveness.heard(queue.name)
 
 
 @worker_process_init.connect

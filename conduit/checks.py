@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, register
+from django.core.exceptions import ImproperlyConfigured
 
 SECRET_KEY_CHARACTERS_MIN = 32
 # Starts of secrets that people copy from examples.
@@ -17,9 +18,10 @@ def problems() -> Iterator[str]:
     """One sentence for each unsafe setting of a production environment; none in development."""
     if not settings.PRODUCTION:
         return
-    if not settings.SECRET_KEY:
+    secret = _secret_key()
+    if not secret:
         yield "SECRET_KEY is not set: it signs links and sessions. Set it to 50 random characters."
-    elif len(settings.SECRET_KEY) < SECRET_KEY_CHARACTERS_MIN or settings.SECRET_KEY.lower().startswith(_EXAMPLE_SECRETS):
+    elif len(secret) < SECRET_KEY_CHARACTERS_MIN or secret.lower().startswith(_EXAMPLE_SECRETS):
         yield f"SECRET_KEY is a default or too easy to guess: set it to at least {SECRET_KEY_CHARACTERS_MIN} random characters."
     if settings.DEBUG:
         yield "DEBUG is on: it shows internals to whoever causes an error. Unset DEBUG."
@@ -29,6 +31,13 @@ def problems() -> Iterator[str]:
         yield "PUBLIC_URL is not set: links in answers would point to localhost. Set it to the address that clients see."
     if not settings.MINIMAX_API_KEY:
         yield "MINIMAX_API_KEY is not set, and production never falls back to the sandbox by itself."
+
+
+def _secret_key() -> str:
+    try:
+        return settings.SECRET_KEY
+    except ImproperlyConfigured:  # how Django gives out an empty one
+        return ""
 
 
 @register

@@ -3,21 +3,21 @@
 from collections.abc import Callable
 
 import redis
-from django.db import DatabaseError, connection
+from django.db import Error, connection
 from django.http import HttpRequest, JsonResponse
-from django.views.decorators.http import require_safe
 
-from conduit.api import liveness
+from conduit import liveness
+from conduit.api.views import read_only
 from videos.health import waiting_for_operator
 
 
-@require_safe
+@read_only
 def live(request: HttpRequest) -> JsonResponse:
     """200 as long as this process answers."""
     return JsonResponse({"status": "ok"})
 
 
-@require_safe
+@read_only
 def ready(request: HttpRequest) -> JsonResponse:
     """200 when videos can be made: database and Redis answer and both workers were heard lately; else 503 and what is missing.
 
@@ -34,7 +34,7 @@ def ready(request: HttpRequest) -> JsonResponse:
 def _state(check: Callable[[], bool]) -> str:
     try:
         return "ok" if check() else "not heard lately"
-    except (DatabaseError, redis.RedisError):
+    except (Error, redis.RedisError):
         return "does not answer"
 
 
@@ -47,6 +47,6 @@ def _database_answers() -> bool:
 CHECKS: dict[str, Callable[[], bool]] = {
     "database": _database_answers,
     "redis": liveness.redis_answers,
-    "worker": lambda: liveness.heard_lately("worker"),
+    "worker": lambda: liveness.heard_lately("provider"),
     "media_worker": lambda: liveness.heard_lately("media"),
 }

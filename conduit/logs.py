@@ -28,7 +28,9 @@ def _redact(value: Any) -> Any:
         return {name: _redact(item) for name, item in value.items()}
     if isinstance(value, list | tuple):
         return [_redact(item) for item in value]
-    return value
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    return without_secrets(str(value))  # an exception or a URL object would be rendered after this
 
 
 def _redact_event(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
@@ -73,7 +75,7 @@ def logging_config(*, level: str) -> dict[str, Any]:
                 "processors": [
                     structlog.stdlib.ProcessorFormatter.remove_processors_meta,
                     _redact_event,
-                    structlog.processors.JSONRenderer(default=str),
+                    structlog.processors.JSONRenderer(),
                 ],
             }
         },

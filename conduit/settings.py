@@ -154,8 +154,18 @@ CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_BEAT_SCHEDULE = {
     # Ticks that could not be taken in time are worthless: the next one sees the same rows.
     "claim what is due": {"task": "tasks.jobs.tick", "schedule": 1.0, "options": {"expires": 2}},
-    "provider worker is alive": {"task": "tasks.jobs.beat_provider", "schedule": 5.0, "options": {"expires": 5, "queue": "provider"}},
-    "media worker is alive": {"task": "tasks.jobs.beat_media", "schedule": 5.0, "options": {"expires": 5, "queue": "media"}},
+    "the provider's workers are alive": {
+        "task": "tasks.jobs.sign_of_life",
+        "schedule": 5.0,
+        "args": ["provider"],
+        "options": {"expires": 5, "queue": "provider"},
+    },
+    "the media workers are alive": {
+        "task": "tasks.jobs.sign_of_life",
+        "schedule": 5.0,
+        "args": ["media"],
+        "options": {"expires": 5, "queue": "media"},
+    },
     "sweep what was left over": {"task": "videos.jobs.sweep", "schedule": 60.0, "options": {"expires": 30}},
 }
 

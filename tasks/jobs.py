@@ -3,7 +3,7 @@
 from celery import shared_task
 from django.utils import timezone
 
-from conduit.api import liveness
+from conduit import liveness
 from tasks import dispatch, leases
 
 # What one tick hands out at most: a second's worth of work for many workers; the rest is due a second later.
@@ -19,10 +19,6 @@ def tick() -> None:
 
 
 @shared_task
-def beat_provider() -> None:
-    liveness.heard("worker")
-
-
-@shared_task
-def beat_media() -> None:
-    liveness.heard("media")
+def sign_of_life(queue: str) -> None:
+    """Being executed says it: a worker takes this queue's jobs."""
+    liveness.heard(queue)

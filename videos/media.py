@@ -35,7 +35,6 @@ BROWSER_PIXELS = frozenset({"yuv420p", "yuvj420p"})
 THREADS = 1
 # A decoder may start before what is heard: encoders put up to 2,112 samples in front of the first real one.
 _PRIMING_SECONDS = Fraction(1, 10)
-_AAC_RATES = frozenset({7350, 8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000, 64000, 88200, 96000})
 # A display matrix turns counterclockwise; these bake it into the picture.
 _UPRIGHT = {90: ("transpose=cclock",), -90: ("transpose=clock",), 180: ("hflip", "vflip"), -180: ("hflip", "vflip")}
 
@@ -161,7 +160,6 @@ def _survey(file: BinaryIO) -> _Survey:
         if not 0 < (end - start) * unit <= LONGEST_SECONDS:
             raise MediaError(f"The video lasts {float((end - start) * unit):.1f} s, which is not between 0 and {LONGEST_SECONDS} s.")
         first_frame = _frame_at(source, video, start)
-        _check_size(first_frame.width, first_frame.height)
         last_frame = _frame_at(source, video, last)
         if last_frame.pts is None or last_frame.is_corrupt or (last - last_frame.pts) * unit > 1:
             raise MediaError("The video's last second cannot be decoded.")
@@ -369,14 +367,11 @@ class _Picture(_Track):
 
 
 class _Sound(_Track):
-    """Any other sound as AAC."""
+    """Any other sound as AAC, at the rate that video has everywhere."""
 
     def add(self) -> Stream:
-        source = self.stream.codec_context
-        rate = source.sample_rate if source.sample_rate in _AAC_RATES else 48_000
-        layout = "mono" if source.channels == 1 else "stereo"
-        self.resampler = av.AudioResampler(format="fltp", layout=layout, rate=rate)
-        return self.target.add_stream("aac", rate=rate, layout=layout)
+        self.resampler = av.AudioResampler(format="fltp", layout="stereo", rate=48_000)
+        return self.target.add_stream("aac", rate=48_000, layout="stereo")
 
     def take(self, packet: Packet | None) -> None:
         for frame in self.stream.codec_context.decode(packet):

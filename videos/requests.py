@@ -43,7 +43,7 @@ class GenerationRequest:
         Raises:
             ValidationError, InvalidRequest: naming the first parameter at fault.
         """
-        fields = GenerationSerializer(data={name: value for name, value in data.items() if value is not None})
+        fields = GenerationSerializer(data=data)
         fields.is_valid(raise_exception=True)
         found = fields.validated_data
         resolution, aspect_ratio = _size(found.get("resolution"), found.get("aspect_ratio"))
@@ -155,6 +155,7 @@ class GenerationSerializer(serializers.Serializer[Any]):
     def to_internal_value(self, data: Any) -> Any:
         for name in data:
             if name not in self.fields:
-                shown = name[:60].encode("ascii", "backslashreplace").decode()
+                shown = name[:60].encode("utf-8", "backslashreplace").decode()
                 raise serializers.ValidationError({shown: f"`{shown}` is not a parameter of this call. It takes {', '.join(self.fields)}."})
-        return super().to_internal_value(data)
+        # As in OpenAI's API, null means that the parameter was left out.
+        return super().to_internal_value({name: value for name, value in data.items() if value is not None})

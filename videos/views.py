@@ -78,7 +78,7 @@ def _shown(offer: Offer) -> dict[str, Any]:
         "price": {
             "base": money(offer.model.base_price),
             "per_seconds": PRICED_SECONDS,
-            "factors": {resolution: str(factor.normalize()) for resolution, factor in offer.factors.items()},
+            "factors": {resolution: f"{factor.normalize():f}" for resolution, factor in offer.factors.items()},
             "currency": "USD",
         },
     }

@@ -1,6 +1,7 @@
 """Lists in the manner of the contract: newest first, a page after an id."""
 
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -24,12 +25,14 @@ def parse_moment(query: Mapping[str, str], name: str) -> datetime | None:
     """A date or time of a query string; without an offset it is UTC."""
     if name not in query:
         return None
-    # An unescaped `+01:00` arrives as a space.
-    text = query[name].strip().replace(" ", "+") if "T" in query[name] else query[name].strip()
-    try:
-        moment: datetime | date | None = parse_datetime(text) or parse_date(text)
-    except ValueError:
-        moment = None
+    text = query[name].strip().upper()
+    if "T" in text:
+        text = text.replace(" ", "+")  # an unescaped `+01:00` arrives as a space
+    moment: datetime | date | None = None
+    # Python's parsers stop at a NUL and take digits of any script.
+    if text.isascii() and text.isprintable():
+        with suppress(ValueError):
+            moment = parse_datetime(text) or parse_date(text)
     if moment is None:
         raise InvalidRequest(f"`{name}` must be an RFC 3339 date and time, such as 2026-01-31T12:00:00Z.", param=name)
     if not isinstance(moment, datetime):

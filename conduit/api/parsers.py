@@ -9,6 +9,9 @@ from rest_framework.parsers import BaseParser
 
 from conduit.api.errors import BodyTooLarge, InvalidRequest
 
+# More than any number that a request could mean; Python itself refuses to read thousands of digits.
+DIGITS_MAX = 100
+
 
 class StrictJSONParser(BaseParser):
     """Reads at most MAX_BODY_BYTES; refuses NaN, repeated names, broken UTF-8 and anything but an object."""
@@ -20,12 +23,18 @@ class StrictJSONParser(BaseParser):
         if len(body) > settings.MAX_BODY_BYTES:
             raise BodyTooLarge(f"The request body is larger than {settings.MAX_BODY_BYTES // 1024} KiB.")
         try:
-            data = json.loads(body.decode("utf-8"), parse_constant=_no_constant, object_pairs_hook=_unique)
+            data = json.loads(body.decode("utf-8"), parse_int=_bounded, parse_constant=_no_constant, object_pairs_hook=_unique)
         except (ValueError, RecursionError) as error:
             raise InvalidRequest(f"The body is not valid JSON: {_reason(error)}.", code="invalid_json") from error
         if not isinstance(data, dict):
             raise InvalidRequest("The body must be a JSON object.")
         return data
+
+
+def _bounded(digits: str) -> int:
+    if len(digits) > DIGITS_MAX:
+        raise ValueError("a number has too many digits")
+    return int(digits)
 
 
 def _no_constant(name: str) -> NoReturn:

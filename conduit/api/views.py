@@ -1,6 +1,8 @@
 """What every endpoint's view stands on, and the answers of paths that have none."""
 
 import hashlib
+from collections.abc import Callable
+from functools import wraps
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
@@ -9,7 +11,7 @@ from django.views.decorators.csrf import csrf_exempt
 from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 
-from conduit.api.errors import InternalError, InvalidRequest, NotFound, response_for
+from conduit.api.errors import InternalError, InvalidRequest, MethodNotAllowed, NotFound, response_for
 
 
 def tagged(request: Request, body: dict[str, Any]) -> HttpResponse:
@@ -23,6 +25,20 @@ def tagged(request: Request, body: dict[str, Any]) -> HttpResponse:
     response["ETag"] = etag
     response["Cache-Control"] = "private, no-cache"
     return response
+
+
+def read_only(view: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:
+    """A plain view that answers GET and HEAD, and says so to every other method in the envelope."""
+
+    @csrf_exempt  # else a POST is told about cookies instead of the methods that there are
+    @wraps(view)
+    def checked(request: HttpRequest) -> HttpResponse:
+        if request.method in ("GET", "HEAD"):
+            return view(request)
+        message = "This path does not answer that method. The Allow header lists the methods it takes."
+        return response_for(MethodNotAllowed(message, headers={"Allow": "GET, HEAD"}))
+
+    return checked
 
 
 @csrf_exempt

@@ -71,12 +71,12 @@ def test_another_type_than_json_is_415_however_good_the_body(consumer, content_t
     "content_type", ["application/json", "application/json; charset=utf-8", "Application/JSON", "application/json;x=y"]
 )
 def test_json_is_taken_however_its_type_is_written(consumer, content_type):
-    body = json.dumps({"model": "minimax-video", "prompt": "eine Katze – 猫 🐈"}, ensure_ascii=False).encode()
+    body = json.dumps({"model": "minimax-video", "prompt": "eine Katze, 猫 🐈"}, ensure_ascii=False).encode()
 
     answer = send(consumer, body, content_type)
 
     assert answer.status_code == 202
-    assert answer.json()["prompt"] == "eine Katze – 猫 🐈"
+    assert answer.json()["prompt"] == "eine Katze, 猫 🐈"
 
 
 @pytest.mark.parametrize("accept", ["text/html", "application/xml", "nonsense", "image/*;q=0"])

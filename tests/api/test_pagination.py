@@ -12,7 +12,8 @@ def test_a_limit_is_a_whole_number_from_1_to_100_and_20_by_default(query, limit)
 
 
 @pytest.mark.parametrize(
-    "text", ["0", "101", "-1", "+5", "1.5", "5.0", "1e1", "", " 5", "ten", "٥", "５", "²", "9" * 5000, "0x10", "5\0", "null", "1000"]
+    "text",
+    ["0", "101", "-1", "+5", "1.5", "5.0", "1e1", "", " 5", "ten", "\u0665", "\uff15", "²", "9" * 5000, "0x10", "5\0", "null", "1000"],
 )
 def test_any_other_limit_is_refused(text):
     with pytest.raises(InvalidRequest) as refusal:
@@ -44,7 +45,9 @@ def test_a_moment_is_rfc_3339_with_utc_where_no_offset_is_given(text, moment):
     "text",
     [
         "", "yesterday", "2026-13-01", "2026-02-30T00:00:00Z", "2026-01-31T25:00:00Z", "2026-01-31T12:00:00+99:00", "1769860800",
-        "0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00", "２０２６-01-31", "2026-01-31T12:00:00Z\0", "٢٠٢٦-01-31T12:00:00Z", "NaN", "T", " ", "+",
+        "\u0662026-01-31",
+        "0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00", "\uff12\uff10\uff12\uff16-01-31", "2026-01-31T12:00:00Z\0", "\u0662\u0660\u0662\u0666-01-31T12:00:00Z", 
+        "NaN", "T", " ", "+",
     ],
 )  # fmt: skip
 def test_any_other_moment_is_refused(text):

@@ -26,6 +26,7 @@ class Clip:
     encoder: dict[str, str] = field(default_factory=lambda: {"bf": "2", "g": "12"})
     sound: str | None = None
     sound_seconds: Fraction | None = None  # as long as the picture when None
+    sound_start: Fraction | None = None  # with the picture when None
     start: Fraction = Fraction(0)
     times: Sequence[Fraction] | None = None
     rotation: int = 0  # degrees that a player turns the picture by, counterclockwise
@@ -98,6 +99,7 @@ def _pictures(clip: Clip) -> Iterator[av.VideoFrame]:
 
 
 def _sounds(clip: Clip, audio: AudioStream) -> Iterator[av.AudioFrame]:
+    start = clip.start if clip.sound_start is None else clip.sound_start
     samples = round((clip.sound_seconds or clip.seconds) * SAMPLE_RATE)
     resampler = av.AudioResampler(format=audio.codec_context.format.name, layout="stereo", rate=SAMPLE_RATE)
     for at in range(0, samples, 1024):
@@ -106,5 +108,5 @@ def _sounds(clip: Clip, audio: AudioStream) -> Iterator[av.AudioFrame]:
         frame.planes[0].update(b"".join((n % 100 * 50).to_bytes(2, "little") * 2 for n in range(count)))
         frame.sample_rate = SAMPLE_RATE
         frame.time_base = Fraction(1, SAMPLE_RATE)
-        frame.pts = at + round(clip.start * SAMPLE_RATE)
+        frame.pts = at + round(start * SAMPLE_RATE)
         yield from resampler.resample(frame)

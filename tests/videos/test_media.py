@@ -95,8 +95,15 @@ def test_sound_that_not_every_browser_plays_becomes_aac(finished):
     with av.open(str(made.video)) as result:
         assert result.streams.audio[0].codec_context.name == "aac"
         samples = sum(frame.samples for frame in result.decode(audio=0))
-    assert samples == pytest.approx(44_100, abs=2048)
+    assert samples == pytest.approx(48_000, abs=2048)
     assert made.facts.frames == 25
+
+
+def test_sound_from_before_the_picture_is_left_out(finished):
+    made = finished(Clip(sound="aac", start=Fraction(1), sound_start=Fraction(0), sound_seconds=Fraction(2)))
+    with av.open(str(made.video)) as result:
+        assert sum(packet.size > 0 for packet in result.demux(audio=0)) == pytest.approx(44_100 / 1024, abs=6)
+    assert made.facts.duration_seconds == 1.0
 
 
 def test_sound_ends_with_the_picture(finished):
@@ -121,6 +128,8 @@ def test_what_an_edit_list_hides_stays_hidden(finished):
     shown = decoded_frames(made.video)
     assert [round(mean(frame)) for frame in shown] == pytest.approx([mean(frame) for frame in decoded_frames(made.source)], abs=2)
     assert (made.facts.frames, made.facts.duration_seconds, shown[0].pts) == (20, 0.8, 0)
+    with av.open(str(made.video)) as result:
+        assert not any(packet.is_discard for packet in result.demux(video=0))
 
 
 def test_frames_of_a_varying_rate_keep_their_times(finished):
@@ -137,9 +146,10 @@ def test_frames_of_a_varying_rate_keep_their_times(finished):
         Clip(codec="libx265", encoder=QUIET_HEVC),
         Clip(pixels="yuv444p"),
         Clip(pixels="yuv420p10le"),
+        Clip(codec="libx264rgb", pixels="rgb24"),
         Clip(codec="mpeg4", encoder={}, sound="aac", start=Fraction(1)),
     ],
-    ids=["mpeg4", "hevc", "4:4:4", "10 bits", "mpeg4 with sound, late"],
+    ids=["mpeg4", "hevc", "4:4:4", "10 bits", "rgb", "mpeg4 with sound, late"],
 )
 def test_pictures_that_not_every_browser_plays_are_encoded_anew(finished, clip):
     made = finished(clip)
@@ -151,6 +161,7 @@ def test_pictures_that_not_every_browser_plays_are_encoded_anew(finished, clip):
         [mean(frame.reformat(format="gray")) for frame in before], abs=3
     )
     assert (made.facts.fps, made.facts.duration_seconds, made.facts.has_audio) == (25.0, 1.0, bool(clip.sound))
+    assert av.video.frame.PictureType.B in {frame.pict_type for frame in after}  # the encoder's own choice, not the source's
 
 
 @pytest.mark.parametrize(("b_frames", "kept"), [("0", 24), ("2", 23)])
@@ -193,6 +204,8 @@ def test_metadata_of_the_source_is_dropped(finished):
     assert b"who made it" in made.source.read_bytes()
     assert b"who made it" not in made.video.read_bytes()
     assert b"what they say" not in made.video.read_bytes()
+    assert b"Lavf" not in made.video.read_bytes()
+    assert b"Lavc" not in made.thumbnail.read_bytes()
 
 
 def test_a_fragmented_file_becomes_a_whole_one(finished):
@@ -214,7 +227,7 @@ def test_the_same_clip_gives_the_same_bytes(tmp_path):
 
 def test_an_open_file_is_read_from_its_start_and_left_open(tmp_path):
     with write(tmp_path / "source.mp4").open("rb") as source:
-        source.seek(100)
+        source.seek(0, io.SEEK_END)
         assert finish(source, tmp_path / "video.mp4", tmp_path / "thumbnail.jpg").frames == 25
         assert not source.closed
 
@@ -376,6 +389,9 @@ def test_a_missing_folder_is_not_the_files_fault(tmp_path):
     source = write(tmp_path / "source.mp4")
     with pytest.raises(FileNotFoundError):
         finish(source, tmp_path / "nowhere" / "video.mp4", tmp_path / "thumbnail.jpg")
+    with pytest.raises(FileNotFoundError):
+        finish(source, tmp_path / "video.mp4", tmp_path / "nowhere" / "thumbnail.jpg")
+    assert not (tmp_path / "video.mp4").exists()
 
 
 @contextmanager

@@ -103,7 +103,7 @@ class MiniMaxV1:
         max_clip_bytes: int,
     ) -> None:
         # Operators paste the address as some client libraries want it, with /v1.
-        self._base_url = base_url.strip().rstrip("/").removesuffix("/v1").rstrip("/")
+        self._base_url = base_url.strip().rstrip("/").removesuffix("/v1")
         self._api_key = api_key.strip()
         self._connect_seconds = connect_seconds
         self._read_seconds = read_seconds

@@ -85,7 +85,16 @@ def test_people_read_our_words_and_never_minimax_s(client, minimax, code):
 
 
 @pytest.mark.parametrize(("status", "after_create", "after_others"), HTTP)
-@pytest.mark.parametrize("body", [b"<html>no</html>", b'{"error": "no"}', b'{"status": "fail", "message": "no"}', b""])
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"<html>no</html>",
+        b'{"error": "no"}',
+        b'{"status": "fail", "message": "no"}',
+        b'{"task_id": "7", "status": "Processing", "file": {"download_url": "http://elsewhere.invalid/"}}',
+        b"",
+    ],
+)
 def test_an_http_status_counts_where_the_body_says_nothing(client, minimax, status, after_create, after_others, body):
     refused = Answer(status, body=body, headers={"Content-Type": "text/html", "Location": "http://elsewhere.invalid/"})
     assert verdict(call(client, minimax, "create", refused)) == after_create
@@ -120,6 +129,8 @@ def test_an_http_error_without_a_task_counts_although_its_status_code_says_fine(
         Answer(fields={"task_id": "1\x00", "status": DROP, "file": {"download_url": None}}),
         Answer(fields={"task_id": "1" * 65, "status": DROP, "file": {}, "base_resp": DROP}),
         Answer(fields={"task_id": 0, "status": DROP, "file": "x", "base_resp": {"status_code": "weird"}}),
+        Answer(fields={"task_id": 0, "status": DROP, "file": "x", "base_resp": {"status_code": True}}),
+        Answer(fields={"padding": "x" * 2 * 1024**2}),
         Answer(body=b'{"task_id": ' + b"9" * 5000 + b"}"),
     ],
     ids=lambda answer: repr(answer.body[:12] if answer.body is not None else answer.fields)[:60],

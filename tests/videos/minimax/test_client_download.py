@@ -71,13 +71,25 @@ def test_a_clip_is_saved_as_it_is_and_plays(client, minimax, storage):
     with client.download(link_of(minimax), expected_size=len(MP4)) as clip:
         name = storage.save("clip.mp4", File(clip))
     assert Path(storage.path(name)).read_bytes() == MP4
+    assert minimax.calls("download")[0].headers["Accept-Encoding"] == "identity"
     with av.open(storage.path(name)) as video:
         assert sum(1 for _ in video.decode(video=0)) == 25
 
 
 @pytest.mark.parametrize("framing", [Answer(chunked=True), Answer(headers={"Content-Length": None, "Connection": "close"})])
-def test_a_clip_whose_size_nobody_told_is_taken_whole(client, minimax, framing):
+def test_a_clip_whose_size_nobody_told_is_taken_whole_and_in_its_own_memory(minimax, framing):
+    client = client_of(minimax, max_clip_bytes=1024**3)
     minimax.next("download", framing)
+    tracemalloc.start()
+    try:
+        assert fetch(client, link_of(minimax)) == MP4
+        assert tracemalloc.get_traced_memory()[1] < 4 * 1024**2
+    finally:
+        tracemalloc.stop()
+
+
+def test_chunks_count_and_not_the_length_that_stands_beside_them(client, minimax):
+    minimax.next("download", Answer(chunked=True, headers={"Content-Length": "5"}))
     assert fetch(client, link_of(minimax)) == MP4
 
 
@@ -160,6 +172,13 @@ def test_a_clip_above_the_limit_is_refused(minimax, chunked):
     assert fetch(client, link_of(minimax)) == MP4
     minimax.next("download", Answer(body=MP4, padding=1, chunked=chunked))
     assert failure(client, link_of(minimax)).outcome is Outcome.AGAIN
+
+
+def test_a_clip_that_says_it_is_too_large_is_not_even_begun(minimax):
+    client = client_of(minimax, max_clip_bytes=len(MP4))
+    minimax.next("download", Answer(body=MP4, padding=1))
+    with pytest.raises(MiniMaxError):
+        client.download(link_of(minimax), expected_size=None).__enter__()
 
 
 # ---- Links ------------------------------------------------------------------------------------------------------------
@@ -262,6 +281,15 @@ def test_a_download_has_its_time_however_steadily_it_drips(minimax):
     started = time.monotonic()
     assert failure(client, link_of(minimax)).outcome is Outcome.AGAIN
     assert 0.3 <= time.monotonic() - started < 1
+
+
+def test_redirects_share_the_time_of_one_download(minimax):
+    client = client_of(minimax, download_seconds=0.3)
+    link = link_of(minimax)
+    minimax.always("download", Answer(302, body=b"", headers={"Location": link, "X": "x" * 100}, drip_head=0.001))
+    started = time.monotonic()
+    failure(client, link)
+    assert time.monotonic() - started < 0.6
 
 
 def test_a_download_that_falls_silent_is_left_before_its_time(minimax):

@@ -135,8 +135,10 @@ def test_the_key_and_nothing_else_is_sent_as_authorization(minimax, monkeypatch,
 
 
 def test_a_wrong_key_waits_for_the_operator_whatever_characters_it_has(minimax):
-    for key in ("wrong", "\N{SNOWMAN}", "", "two\nlines"):
-        assert create_failure(client_of(minimax, api_key=key)) == (Outcome.OPERATOR, "provider_auth")
+    for key in ("wrong", "\N{SNOWMAN}", ""):
+        error = failure_of(lambda: client_of(minimax, api_key=key).create("video-01", "a cat"))  # noqa: B023
+        assert (error.outcome, error.code, error.provider_code) == (Outcome.OPERATOR, "provider_auth", 1004)
+    assert create_failure(client_of(minimax, api_key="two\nlines")) == (Outcome.OPERATOR, "provider_auth")
 
 
 def test_the_log_tells_the_call_and_its_trace_but_not_the_key(minimax):
@@ -221,6 +223,14 @@ def test_a_connection_cut_after_sending_leaves_a_create_unknown(minimax, cut):
     minimax.next("query", cut)
     error = failure_of(lambda: client.query(minimax.jobs[0].task_id))
     assert (error.outcome, error.code) == (Outcome.AGAIN, "provider_error")
+    assert error.__suppress_context__  # requests' own error holds addresses with all that is in them
+
+
+def test_a_redirect_is_refused_without_reading_all_that_comes_with_it(minimax):
+    minimax.next(
+        "create", Answer(302, body=b"", padding=3 * 1024**2, cut_after=2 * 1024**2, headers={"Location": "http://elsewhere.invalid/"})
+    )
+    assert create_failure(client_of(minimax)) == WRONG_ADDRESS
 
 
 def test_what_is_no_http_leaves_a_create_unknown():
@@ -304,6 +314,8 @@ def test_a_proxy_from_the_environment_carries_the_calls(minimax, monkeypatch):
     monkeypatch.setenv("http_proxy", minimax.url)
     client = client_of(minimax, base_url="http://minimax.invalid")
     assert client.query(client.create("video-01", "a cat")).phase is Phase.PREPARING
+    minimax.next("create", Answer(cut_after=0))
+    assert create_failure(client) == MAYBE
 
 
 def test_a_proxy_that_opens_no_tunnel_sent_nothing(minimax, monkeypatch):

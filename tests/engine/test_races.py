@@ -1,0 +1,145 @@
+"""Who else writes this row now? Two workers, a cancel in the middle of a call, hints that come twice."""
+
+import threading
+from collections.abc import Callable
+from datetime import timedelta
+from decimal import Decimal
+from uuid import UUID
+
+import pytest
+from django.db import connection
+from django.utils import timezone
+
+from tasks import leases
+from tasks.models import Lane, Task, TaskEvent
+from tests.support.lookalike import Answer
+from videos import engine
+from videos.models import Clip, ClipState
+
+pytestmark = [pytest.mark.django_db(transaction=True, serialized_rollback=True), pytest.mark.sqlite]
+
+
+def in_threads(*functions: Callable[[], object]) -> None:
+    """Run them at once, each on a database connection of its own."""
+
+    def run(function: Callable[[], object]) -> None:
+        try:
+            function()
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=run, args=(function,)) for function in functions]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
+def test_eight_workers_that_get_the_same_hint_post_one_job(consumer, driver, minimax):
+    task_id = consumer.generate()["task_id"]
+
+    in_threads(*[lambda: engine.advance(UUID(task_id), lane=Lane.PROVIDER)] * 8)
+
+    assert len(minimax.creates) == 1
+    assert Clip.objects.get(video_id=task_id).state != ClipState.SUBMITTING
+
+
+def test_a_task_cancelled_while_its_create_is_in_the_air_stays_cancelled_and_is_charged(consumer, driver, minimax, ledger):
+    hold = threading.Event()
+    minimax.next("create", Answer(hold=hold))
+    task_id = consumer.generate()["task_id"]
+
+    def cancel() -> None:
+        minimax.wait_for("create")
+        assert consumer.delete(f"/v1/video/generations/{task_id}").status_code == 200
+        hold.set()
+
+    in_threads(lambda: engine.advance(UUID(task_id), lane=Lane.PROVIDER), cancel)
+
+    assert consumer.task(task_id)["status"] == "cancelled"
+    assert ledger(task_id) == [("hold", Decimal("0.2")), ("capture", Decimal("0.2"))]
+    # MiniMax makes and bills it all the same: the operator can find it.
+    assert Clip.objects.get(video_id=task_id).provider_task_id == minimax.jobs[0].task_id
+
+
+def test_a_task_cancelled_while_its_last_poll_is_in_the_air_stays_cancelled(consumer, driver, minimax, ledger):
+    task_id = consumer.generate()["task_id"]
+    driver.until(task_id, ClipState.SUBMITTED)
+    hold = threading.Event()
+    minimax.next("query", Answer(hold=hold, status="Success"))
+
+    def cancel() -> None:
+        minimax.wait_for("query")
+        consumer.delete(f"/v1/video/generations/{task_id}")
+        hold.set()
+
+    in_threads(lambda: engine.advance(UUID(task_id), lane=Lane.PROVIDER), cancel)
+    driver.step(task_id)
+
+    assert consumer.task(task_id)["status"] == "cancelled"
+    assert Clip.objects.get(video_id=task_id).state == ClipState.SUBMITTED
+    assert [event.status for event in TaskEvent.objects.filter(task_id=task_id)] == ["queued", "processing", "cancelled"]
+
+
+def test_a_task_cancelled_before_it_was_sent_costs_nothing_and_is_never_sent(consumer, driver, minimax, ledger):
+    task_id = consumer.generate()["task_id"]
+    consumer.delete(f"/v1/video/generations/{task_id}")
+
+    driver.step(task_id)
+
+    assert minimax.creates == []
+    assert ledger(task_id) == [("hold", Decimal("0.2")), ("capture", Decimal("0")), ("release", Decimal("0.2"))]
+
+
+def test_a_worker_that_was_taken_for_dead_writes_nothing_when_it_comes_back(consumer, driver, minimax):
+    task_id = consumer.generate()["task_id"]
+    driver.until(task_id, ClipState.SUBMITTED)
+    hold = threading.Event()
+    minimax.next("query", Answer(hold=hold, status="Fail"))
+
+    def take_over() -> None:
+        minimax.wait_for("query")
+        Task.objects.filter(pk=task_id).update(lease_until=timezone.now() - timedelta(seconds=1))
+        engine.advance(UUID(task_id), lane=Lane.PROVIDER)
+        hold.set()
+
+    in_threads(lambda: engine.advance(UUID(task_id), lane=Lane.PROVIDER), take_over)
+
+    assert consumer.task(task_id)["status"] == "processing"
+
+
+def test_a_hint_that_comes_again_while_its_step_is_at_work_does_nothing(consumer, driver, minimax):
+    task_id = consumer.generate()["task_id"]
+    driver.until(task_id, ClipState.SUBMITTED)
+    [claim] = leases.claim_due(timezone.now(), limit=5)
+    hold = threading.Event()
+    minimax.next("query", Answer(hold=hold, status="Processing"))
+    before = len(minimax.calls("query"))
+
+    def again() -> None:
+        minimax.wait_for("query", before + 1)
+        engine.advance(claim.task_id, lane=claim.lane, claim=claim.token)
+        hold.set()
+
+    in_threads(lambda: engine.advance(claim.task_id, lane=claim.lane, claim=claim.token), again)
+
+    assert len(minimax.calls("query")) == before + 1
+
+
+def test_a_media_step_is_never_done_in_the_provider_lane(consumer, driver):
+    task_id = consumer.generate()["task_id"]
+    driver.until(task_id, ClipState.STORED)
+
+    engine.advance(UUID(task_id), lane=Lane.PROVIDER)
+
+    assert consumer.task(task_id)["status"] == "processing"
+    assert driver.finish(task_id).status == "completed"
+
+
+def test_two_ticks_at_once_claim_every_due_row_once(consumer, driver):
+    ids = {consumer.generate()["task_id"] for _ in range(20)}
+    claimed: list[str] = []
+
+    in_threads(*[lambda: claimed.extend(str(claim.task_id) for claim in leases.claim_due(timezone.now(), limit=15))] * 4)
+
+    assert sorted(claimed) == sorted(ids)
