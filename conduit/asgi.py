@@ -1,17 +1,22 @@
 """The ASGI application that daphne serves."""
 
 import os
+import sys
 
 from channels.routing import ProtocolTypeRouter
+from django.core.exceptions import ImproperlyConfigured
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "conduit.settings")
 
 import django
 
-django.setup(set_prefix=False)
+try:
+    django.setup(set_prefix=False)
+except ImproperlyConfigured as error:
+    sys.exit(f"conduit: {error}")
 
-from conduit.checks import refuse_unsafe_start  # noqa: E402
-from conduit.handler import OneHopHandler, refuse_websocket  # noqa: E402
+from conduit.checks import refuse_unsafe_start
+from conduit.handler import OneHopHandler, refuse_websocket
 
 refuse_unsafe_start()
 application = ProtocolTypeRouter({"http": OneHopHandler(), "websocket": refuse_websocket})

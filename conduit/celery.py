@@ -8,6 +8,9 @@ from celery.signals import beat_init, setup_logging, worker_init, worker_process
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "conduit.settings")
 
+# The prefork worker's main process, as its children know it.
+_worker_pid: int | None = None
+
 app = Celery("conduit")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks(related_name="jobs")
@@ -31,6 +34,12 @@ def _refuse_unsafe_start(**kwargs: Any) -> None:
     refuse_unsafe_start()
 
 
+@worker_init.connect
+def _remember_the_parent(**kwargs: Any) -> None:
+    global _worker_pid
+    _worker_pid = os.getpid()
+
+
 @worker_ready.connect
 def _say_so(sender: Any, **kwargs: Any) -> None:
     """A worker is heard when it begins, and not only at the next beat."""
@@ -45,4 +54,4 @@ def _die_with_the_worker(**kwargs: Any) -> None:
     """A media child must not outlive a worker that was killed."""
     from conduit.stack.lifeline import die_with_parent
 
-    die_with_parent()
+    die_with_parent(_worker_pid)

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Iterator
+from ipaddress import ip_network
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -27,8 +28,13 @@ def problems() -> Iterator[str]:
         yield "DEBUG is on: it shows internals to whoever causes an error. Unset DEBUG."
     if any("*" in host for host in settings.ALLOWED_HOSTS):
         yield "ALLOWED_HOSTS holds `*`: list the host names that clients use."
-    if urlsplit(settings.PUBLIC_URL).hostname in ("localhost", "127.0.0.1"):
+    address = urlsplit(settings.PUBLIC_URL)
+    if address.scheme not in ("http", "https") or not address.hostname:
+        yield "PUBLIC_URL is no address: it begins with https:// and the host that clients see."
+    elif address.hostname in ("localhost", "127.0.0.1", "::1"):
         yield "PUBLIC_URL is not set: links in answers would point to localhost. Set it to the address that clients see."
+    if strangers := [entry for entry in settings.TRUSTED_PROXIES if not _is_network(entry)]:
+        yield f"TRUSTED_PROXIES holds {strangers[0]!r}: list addresses or networks, such as 10.0.0.0/8."
     if not settings.MINIMAX_API_KEY:
         yield "MINIMAX_API_KEY is not set, and production never falls back to the sandbox by itself."
 
@@ -38,6 +44,14 @@ def _secret_key() -> str:
         return settings.SECRET_KEY
     except ImproperlyConfigured:  # how Django gives out an empty one
         return ""
+
+
+def _is_network(entry: str) -> bool:
+    try:
+        ip_network(entry, strict=False)
+    except ValueError:
+        return False
+    return True
 
 
 @register

@@ -2,29 +2,74 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, cast
 
 from asgiref.sync import sync_to_async
-from django.core.handlers.asgi import ASGIHandler, ASGIRequest
-from django.http import HttpRequest, HttpResponseBase, StreamingHttpResponse
+from django.core.exceptions import RequestAborted
+from django.core.handlers.asgi import ASGIHandler, ASGIRequest, get_script_prefix
+from django.core.signals import request_started
+from django.db import close_old_connections
+from django.http import HttpResponseBase, StreamingHttpResponse
+from django.urls import set_script_prefix
 
 
 class OneHopHandler(ASGIHandler):
-    """Runs middleware and view in one thread.
+    """Does all of a request that may block in one hop to one of a few threads that live on.
 
-    Every middleware and view here is synchronous. Django's own handler would go to a thread and back for each of them;
-    this one does it once a request. It also streams a synchronous body piece by piece, where Django's would read the
-    whole of it into memory first.
+    Every middleware and view here is synchronous. Django's own handler would make a thread for each request, and go there
+    and back four times. It also streams a synchronous body piece by piece, where Django's would read the whole of it into
+    memory first.
     """
+
+    def __init__(self) -> None:
+        super().__init__()
+        threads = ThreadPoolExecutor(int(__import__("os").environ.get("WEB_THREADS", "20")), thread_name_prefix="request")
+        self._respond_in_thread = sync_to_async(self._respond, thread_sensitive=False, executor=threads)
 
     def load_middleware(self, is_async: bool = False) -> None:
         super().load_middleware(is_async=False)
 
-    async def get_response_async(self, request: HttpRequest) -> HttpResponseBase:
-        response = await sync_to_async(self.get_response, thread_sensitive=True)(request)
-        if isinstance(response, StreamingHttpResponse) and not response.is_async:
-            response.streaming_content = _in_threads(iter(cast(Iterator[bytes], response.streaming_content)))
+    async def __call__(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
+        try:
+            body_file = await self.read_body(receive)
+        except RequestAborted:
+            return
+        # A request that arrived whole is answered even if its client has gone: it may have been committed.
+        response = await self._respond_in_thread(scope, body_file)
+        if isinstance(response, StreamingHttpResponse):
+            await self._stream(response, receive, send)
+        else:
+            await self.send_response(response, send)
+
+    def _respond(self, scope: Mapping[str, Any], body_file: Any) -> HttpResponseBase:
+        """Runs in a thread, with the signals that give database connections back."""
+        set_script_prefix(get_script_prefix(scope))
+        request_started.send(sender=self.__class__, scope=scope)
+        request, refusal = self.create_request(scope, body_file)
+        response = refusal if request is None else self.get_response(request)
+        response._handler_class = self.__class__
+        if response.streaming:
+            close_old_connections()  # whoever downloads slowly must not keep one meanwhile
+        else:
+            response.close()
         return response
+
+    async def _stream(self, response: StreamingHttpResponse, receive: Any, send: Any) -> None:
+        """Send until the body ends or the client goes away."""
+        if not response.is_async:
+            response.streaming_content = _in_threads(iter(cast(Iterator[bytes], response.streaming_content)))
+        sending = asyncio.create_task(self.send_response(response, send))
+        leaving = asyncio.create_task(self.listen_for_disconnect(receive))
+        try:
+            await asyncio.wait({sending, leaving}, return_when=asyncio.FIRST_COMPLETED)
+            if sending.done():
+                sending.result()
+        finally:
+            sending.cancel()
+            leaving.cancel()
+            await asyncio.gather(sending, leaving, return_exceptions=True)
+            await asyncio.to_thread(response.close)
 
     def create_request(self, scope: Mapping[str, Any], body_file: Any) -> tuple[ASGIRequest, None] | tuple[None, HttpResponseBase]:
         """A body that came in chunks has no length in its headers, and would be taken for an empty one."""

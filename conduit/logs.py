@@ -9,7 +9,7 @@ from structlog.typing import EventDict, Processor, WrappedLogger
 # Virtual keys, bearer tokens, tokens and signatures in URLs, passwords in connection URLs.
 _SECRETS = re.compile(
     r"(?P<key>condt_(?:admin_)?)[\w-]{8,}"
-    r"|(?P<scheme>Bearer\s+)[^\s'\",]+"
+    r"|(?P<scheme>Bearer\s+)[^\s'\",]{8,}"
     r"|(?P<query>(?:access_token|signature|token|api_key|X-Amz-Signature|X-Amz-Credential)=)[^&\s'\"]+"
     r"|(?P<url>://[^/\s:@]*:)[^@/\s]+(?=@)",
     re.IGNORECASE,

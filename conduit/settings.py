@@ -7,17 +7,31 @@ MiniMax key, the sandbox. `production` refuses to serve with anything unsafe (co
 
 import os
 import secrets
+import warnings
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import environ
+from django.core.exceptions import ImproperlyConfigured
 
 from conduit.logs import logging_config
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
-env = environ.Env()
+
+class NamedEnv(environ.Env):
+    """Says which variable holds a value that cannot be read."""
+
+    def get_value(self, var: str, *args: Any, **kwargs: Any) -> Any:
+        try:
+            return super().get_value(var, *args, **kwargs)
+        except ValueError as error:
+            raise ImproperlyConfigured(f"{var} is {os.environ.get(var)!r}, which cannot be read ({error}).") from None
+
+
+env = NamedEnv()
 env.read_env(BASE_DIR / ".env")
 
 PORT = env.int("PORT", default=8000)
@@ -29,7 +43,12 @@ PRODUCTION = CONDUIT_ENV == "production"
 
 # Database, Valkey, media and logs of the embedded stack.
 CONDUIT_HOME = Path(env.str("CONDUIT_HOME", default=str(BASE_DIR / ".conduit"))).expanduser().resolve()
-CONDUIT_HOME.mkdir(mode=0o700, parents=True, exist_ok=True)
+try:
+    CONDUIT_HOME.mkdir(mode=0o700, parents=True, exist_ok=True)
+except OSError as error:
+    raise ImproperlyConfigured(
+        f"CONDUIT_HOME {CONDUIT_HOME} cannot be made ({error.strerror}): set it to a folder that can be written."
+    ) from None
 # A running embedded stack writes here where its Valkey and its sandbox listen, for commands started beside it. The stack
 # itself (CONDUIT_STACK) must not read it: it may have been left by one that was killed.
 if not env.bool("CONDUIT_STACK", default=False):
@@ -107,7 +126,13 @@ TEMPLATES = [
 
 # ---- Database -------------------------------------------------------------------------------------------------------
 
-DATABASE: dict[str, Any] = env.db_url("DATABASE_URL", default=f"sqlite:///{CONDUIT_HOME / 'db.sqlite3'}")
+DATABASE: dict[str, Any] = {}
+with warnings.catch_warnings(action="ignore"), suppress(ValueError):  # what is wrong with it is said below, in one line
+    DATABASE = env.db_url("DATABASE_URL", default=f"sqlite:///{CONDUIT_HOME / 'db.sqlite3'}")
+if not DATABASE.get("ENGINE"):
+    raise ImproperlyConfigured(
+        "DATABASE_URL is no database's address: set it to postgres://USER:PASSWORD@HOST:5432/NAME, or unset it for SQLite."
+    )
 if "sqlite" in DATABASE["ENGINE"]:
     DATABASE["OPTIONS"] = {
         # Writers queue at BEGIN instead of failing at the first write; readers go on meanwhile.
@@ -240,6 +265,7 @@ _S3: dict[str, Any] = {
         "access_key": env.str("S3_ACCESS_KEY_ID", default=None),  # None: boto3's own chain, such as an instance role
         "secret_key": env.str("S3_SECRET_ACCESS_KEY", default=None),
         "signature_version": "s3v4",
+        "max_memory_size": 8 * 1024**2,  # a clip that is read back goes to disk beyond this; the default keeps it in memory
         "default_acl": None,
         "file_overwrite": True,  # names carry the lease that wrote them; asking for a free one first costs a call
     },
@@ -271,12 +297,9 @@ MINIMAX_POLL_SECONDS = env.float("MINIMAX_POLL_SECONDS", default=max(1.0, 10.0 *
 
 # ---- The engine: how long things may take, in seconds -------------------------------------------------------------------
 
-# A step's outcome counts only while its lease holds: longer than the slowest call, or a live step is taken for a dead one.
-LEASE_SECONDS = {
-    "provider": env.float("PROVIDER_LEASE_SECONDS", default=60.0),
-    "download": MINIMAX_DOWNLOAD_SECONDS + 60,
-    "media": env.float("MEDIA_LEASE_SECONDS", default=660.0),
-}
+# A step's outcome counts only while its lease holds, and a step whose process died is done anew when it lapses: longer
+# than the slowest call to MiniMax. Downloads and media work, which take longer, renew theirs while they live.
+LEASE_SECONDS = env.float("LEASE_SECONDS", default=60.0)
 # The media worker kills a child that works on one file for longer than this.
 MEDIA_STEP_SECONDS = env.int("MEDIA_STEP_SECONDS", default=600)
 # First pause after a step that could not be done; it doubles up to the longest.

@@ -5,6 +5,7 @@ written with another, which holds only while the lease is still its own and the 
 simply never writes, and its lease lapses.
 """
 
+import threading
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,11 +14,15 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from django.db import connection, transaction
+import structlog
+from django.conf import settings
+from django.db import DatabaseError, connection, transaction
 from django.db.models import F, Q
 from django.utils import timezone
 
 from tasks.models import Task
+
+log = structlog.get_logger(__name__)
 
 # A claimed row whose hint got lost on the way to a worker is claimed again after this long.
 CLAIM_SECONDS = 30
@@ -46,10 +51,30 @@ class Lease:
         """The task, as long as this lease holds: no row otherwise."""
         return Task.objects.active().filter(pk=self.task_id, lease_token=self.token)
 
-    def extend(self, seconds: float) -> None:
-        """Make room for a step that takes long."""
-        if not self.rows().update(lease_until=timezone.now() + timedelta(seconds=seconds)):
-            raise LeaseLost
+    @contextmanager
+    def kept_alive(self) -> Iterator[None]:
+        """Renew the lease from a thread of its own while the block runs, for a step that may outlast it.
+
+        It lapses soon after the process died. What the block finds out counts only if nobody took the lease meanwhile.
+        """
+        over = threading.Event()
+        renewing = threading.Thread(target=self._renew, args=(over,), name=f"lease {self.task_id}", daemon=True)
+        renewing.start()
+        try:
+            yield
+        finally:
+            over.set()
+            renewing.join()
+
+    def _renew(self, over: threading.Event) -> None:
+        while not over.wait(settings.LEASE_SECONDS / 3):
+            try:
+                if not self.rows().update(lease_until=_lapse(timezone.now())):
+                    return
+            except DatabaseError as error:
+                log.warning("lease not renewed", task_id=str(self.task_id), error=str(error))
+            finally:
+                connection.close()
 
     @contextmanager
     def writing(self, **fields: Any) -> Iterator[None]:
@@ -62,6 +87,10 @@ class Lease:
             if not self.rows().update(**fields):
                 raise LeaseLost
             yield
+
+
+def _lapse(now: datetime) -> datetime:
+    return now + timedelta(seconds=settings.LEASE_SECONDS)
 
 
 def claim_due(now: datetime, *, limit: int) -> list[Claim]:
@@ -80,8 +109,8 @@ def claim_due(now: datetime, *, limit: int) -> list[Claim]:
         return [Claim(pk, kind, lane, token) for pk, kind, lane in rows]
 
 
-def take(task_id: UUID, *, lane: str, seconds: float, claim: UUID | None = None) -> Lease | None:
-    """Begin the task's due step for at most `seconds`; None when it is not due, not this lane's, or somebody else's.
+def take(task_id: UUID, *, lane: str, claim: UUID | None = None) -> Lease | None:
+    """Begin the task's due step; None when it is not due, not this lane's, or somebody else's.
 
     `claim` is the tick's token: it is replaced, so that a hint that is delivered twice is worth one step.
     """
@@ -93,6 +122,6 @@ def take(task_id: UUID, *, lane: str, seconds: float, claim: UUID | None = None)
     taken = (
         Task.objects.active()
         .filter(free, pk=task_id, lane=lane, next_step_at__lte=now)
-        .update(lease_token=lease.token, lease_until=now + timedelta(seconds=seconds), attempts=F("attempts") + 1)
+        .update(lease_token=lease.token, lease_until=_lapse(now), attempts=F("attempts") + 1)
     )
     return lease if taken else None

@@ -61,7 +61,7 @@ def _remove_abandoned_scratch(task_id: UUID) -> None:
     """What killed runs left on this machine: of this task, whose lease we hold, and whatever is too old to be at work."""
     if not settings.WORK_DIR.exists():
         return
-    oldest = time.time() - 2 * settings.LEASE_SECONDS["media"]
+    oldest = time.time() - 2 * settings.MEDIA_STEP_SECONDS
     for entry in settings.WORK_DIR.iterdir():
         if entry.name.startswith(str(task_id)) or entry.stat().st_mtime < oldest:
             shutil.rmtree(entry, ignore_errors=True)

@@ -7,6 +7,7 @@ for one: a create whose answer was lost is never posted again, because MiniMax b
 
 import random
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import IO, Any, cast
@@ -84,7 +85,7 @@ def advance(task_id: UUID, *, lane: str, claim: UUID | None = None) -> None:
 
     Raises nothing that a step can meet: each outcome, a failure too, is written to the row.
     """
-    lease = leases.take(task_id, lane=lane, claim=claim, seconds=settings.LEASE_SECONDS[lane])
+    lease = leases.take(task_id, lane=lane, claim=claim)
     if lease is None:
         return
     with structlog.contextvars.bound_contextvars(task_id=str(task_id)):
@@ -201,17 +202,18 @@ def locate(job: Job) -> None:
 
 def fetch(job: Job) -> None:
     """Stream the clip from MiniMax into our storage."""
-    job.lease.extend(settings.LEASE_SECONDS["download"])
     name = f"{assembly.folder(job.task.pk)}/clip-{job.clip.number}-{job.lease.token.hex[:12]}.mp4"
     try:
-        with job.client.download(job.clip.download_url, expected_size=job.clip.download_bytes) as stream:
+        with job.lease.kept_alive(), job.client.download(job.clip.download_url, expected_size=job.clip.download_bytes) as stream:
             stored = default_storage.save(name, File(cast(IO[bytes], stream), name=name))
     except MiniMaxError as error:
         # Whatever was wrong with this link, a fresh one is the way on; a dead one needs no pause.
+        _forget(name)
         at_once = isinstance(error, LinkExpired) and job.task.attempts <= 2
         _wait(job, error, clip={"state": ClipState.MADE, "download_url": ""}, at_once=at_once)
         return
     except STORAGE_ERRORS as error:
+        _forget(name)
         _wait_for_storage(job, error)
         return
     job.write(
@@ -222,6 +224,12 @@ def fetch(job: Job) -> None:
     )
 
 
+def _forget(name: str) -> None:
+    """Remove what a broken download left: a retry writes another name. What cannot be removed now, the sweep will."""
+    with suppress(*STORAGE_ERRORS):
+        default_storage.delete(name)
+
+
 def assemble(job: Job) -> None:
     """Make the deliverable file and its thumbnail, store both, and complete the task."""
     if job.video.unfinished_assemblies >= UNFINISHED_ASSEMBLIES_MAX:
@@ -230,7 +238,8 @@ def assemble(job: Job) -> None:
     job.note(video={"unfinished_assemblies": job.video.unfinished_assemblies + 1})
     orderly = {"unfinished_assemblies": job.video.unfinished_assemblies}
     try:
-        delivered = assembly.deliver(task_id=job.task.pk, clip_file=job.clip.file, token=job.lease.token)
+        with job.lease.kept_alive():
+            delivered = assembly.deliver(task_id=job.task.pk, clip_file=job.clip.file, token=job.lease.token)
     except MediaError as error:
         log.warning("the clip is not a playable video", error=str(error))
         _fail(job, failures.UNPLAYABLE)

@@ -107,7 +107,7 @@ def test_a_crash_in_a_middleware_has_the_same_envelope(monkeypatch):
     refused(Client(raise_request_exception=False).get("/v1/models"), 500, "internal_error")
 
 
-@pytest.mark.django_db(transaction=True)
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
 @pytest.mark.parametrize("path", ["/v1/models", "/v1/tasks", f"/v1/tasks/{A_TASK}"])
 def test_a_database_that_is_away_is_503_with_a_time_to_come_back(consumer, monkeypatch, path):
     if connection.vendor != "postgresql":

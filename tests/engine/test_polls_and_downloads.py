@@ -82,6 +82,7 @@ def test_a_download_that_fails_is_tried_again_with_a_fresh_link(consumer, driver
     assert task.status == "completed"
     assert len(minimax.calls("retrieve")) == 3
     assert len(minimax.creates) == 1
+    assert len(list(Path(media).rglob("clip-*"))) == 1
 
 
 def test_a_wrong_key_while_the_job_runs_shows_in_the_stage_and_costs_no_task(consumer, driver, minimax):

@@ -1,0 +1,138 @@
+"""What production refuses to start with: seen on real processes, each with an environment of its own."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from conduit.checks import check_production, problems
+from tests.support.scratch import scratch
+
+ROOT = Path(__file__).resolve().parents[2]
+PROGRAMS = Path(sys.executable).parent
+SAFE = {
+    "CONDUIT_ENV": "production",
+    "CONDUIT_STACK": "1",  # leave alone what a running stack of the developer's has written
+    "DEBUG": "0",
+    "SECRET_KEY": "mE4x7Qv0Zt9LkW2sBy6RnHc8UfJ1pGaD5oTiKe3X",
+    "ALLOWED_HOSTS": "video.example",
+    "PUBLIC_URL": "https://video.example",
+    "MINIMAX_API_KEY": "a-key",
+    "DATABASE_URL": "postgres://nobody@127.0.0.1:9/none",
+    "REDIS_URL": "redis://127.0.0.1:9/0",
+}
+
+
+def started(*command: str, without: str = "", **unsafe: str) -> subprocess.CompletedProcess[str]:
+    environment = {"PATH": os.environ["PATH"], "CONDUIT_HOME": str(scratch("production")), **SAFE, **unsafe}
+    environment.pop(without, None)
+    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60)
+
+
+@pytest.mark.parametrize(
+    ("unsafe", "name"),
+    [
+        ({"DEBUG": "1"}, "DEBUG"),
+        ({"ALLOWED_HOSTS": "*"}, "ALLOWED_HOSTS"),
+        ({"SECRET_KEY": ""}, "SECRET_KEY"),
+        ({"SECRET_KEY": "short"}, "SECRET_KEY"),
+        ({"MINIMAX_API_KEY": ""}, "MINIMAX_API_KEY"),
+        ({"PUBLIC_URL": "http://localhost:8000"}, "PUBLIC_URL"),
+    ],
+)
+def test_the_web_process_refuses_each_unsafe_setting_by_name(unsafe, name):
+    process = started(sys.executable, "-c", "import conduit.asgi", **unsafe)
+
+    assert process.returncode == 1
+    [line] = [line for line in process.stderr.splitlines() if line]
+    assert line.startswith(f"conduit: will not start: {name} ")
+    assert process.stdout == ""
+
+
+@pytest.fixture
+def production(settings):
+    """Safe production settings, in this process."""
+    settings.PRODUCTION, settings.DEBUG = True, False
+    settings.SECRET_KEY, settings.MINIMAX_API_KEY = SAFE["SECRET_KEY"], SAFE["MINIMAX_API_KEY"]
+    settings.ALLOWED_HOSTS, settings.PUBLIC_URL, settings.TRUSTED_PROXIES = ["video.example"], SAFE["PUBLIC_URL"], ["10.0.0.0/8", "::1"]
+    return settings
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("ALLOWED_HOSTS", ["video.example", "*"]),
+        ("ALLOWED_HOSTS", ["*.video.example"]),
+        ("SECRET_KEY", "x" * 31),
+        ("SECRET_KEY", "django-insecure-" + "x" * 50),
+        ("SECRET_KEY", "Change-Me-" + "x" * 50),
+        ("PUBLIC_URL", "https://127.0.0.1"),
+        ("PUBLIC_URL", "http://[::1]:8000"),
+        ("PUBLIC_URL", "video.example"),
+        ("PUBLIC_URL", "ftp://video.example"),
+        ("TRUSTED_PROXIES", ["10.0.0.0/8", "nonsense"]),
+        ("TRUSTED_PROXIES", ["10.0.0.0/99"]),
+    ],
+)
+def test_other_unsafe_values_are_seen_too(production, name, value):
+    setattr(production, name, value)
+
+    [problem] = problems()
+    assert problem.startswith(f"{name} ")
+
+
+def test_safe_settings_have_no_problem(production):
+    assert list(problems()) == []
+
+
+def test_the_web_process_loads_when_everything_is_safe():
+    process = started(sys.executable, "-c", "import conduit.asgi")
+
+    assert (process.returncode, process.stderr) == (0, "")
+
+
+def test_every_reason_is_told_at_once():
+    process = started(sys.executable, "-c", "import conduit.asgi", DEBUG="1", ALLOWED_HOSTS="*", SECRET_KEY="", MINIMAX_API_KEY="")
+
+    assert [line.split()[4] for line in process.stderr.splitlines()] == ["SECRET_KEY", "DEBUG", "ALLOWED_HOSTS", "MINIMAX_API_KEY"]
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("daphne", "-p", "0", "conduit.asgi:application"),
+        ("celery", "-A", "conduit", "worker", "-P", "threads", "-c", "1", "-Q", "provider"),
+        ("celery", "-A", "conduit", "beat", "-S", "celery.beat:Scheduler", "--pidfile="),
+    ],
+    ids=["daphne", "worker", "beat"],
+)
+def test_no_process_of_the_stack_starts_unsafely(command):
+    process = started(str(PROGRAMS / command[0]), *command[1:], SECRET_KEY="")
+
+    assert process.returncode != 0
+    assert "conduit: will not start: SECRET_KEY is not set" in process.stderr
+    assert "Traceback" not in process.stderr + process.stdout
+
+
+def test_manage_check_names_the_reason_too():
+    process = started(sys.executable, "manage.py", "check", MINIMAX_API_KEY="")
+
+    assert process.returncode == 1
+    assert "conduit.E001" in process.stderr
+    assert "MINIMAX_API_KEY is not set" in process.stderr
+    assert "Traceback" not in process.stderr
+
+
+def test_an_address_of_a_server_means_production():
+    process = started(sys.executable, "-c", "import conduit.asgi", MINIMAX_API_KEY="", without="CONDUIT_ENV")
+
+    assert "MINIMAX_API_KEY is not set" in process.stderr
+
+
+def test_development_starts_with_anything(settings):
+    settings.PRODUCTION, settings.DEBUG, settings.ALLOWED_HOSTS = False, True, ["*"]
+
+    assert list(problems()) == []
+    assert check_production(None) == []

@@ -1,0 +1,167 @@
+"""Every page of the console opens, shows no secret, and changes only what an administrator may change."""
+
+import re
+
+import pytest
+from django.contrib import admin as django_admin
+from django.test import Client
+from django.utils import timezone
+
+from keys.models import UsageCost, VirtualKey
+from tasks.models import Task
+from tests.support.ending import end
+from videos.models import BlockedTerm, Clip, ResolutionFactor, Timing, Video, VideoModel
+
+pytestmark = pytest.mark.django_db
+
+LINK = "https://minimax.example/clip.mp4?token=opens-the-clip"
+READ_ONLY = ["keys/usagecost", "tasks/task", "tasks/taskevent", "videos/video", "videos/clip", "videos/timing"]
+
+
+def path_of(model):
+    return f"{model._meta.app_label}/{model._meta.model_name}"
+
+
+OURS = sorted(path_of(model) for model in django_admin.site._registry if model._meta.app_label in ("keys", "tasks", "videos"))
+
+
+@pytest.fixture
+def rows(consumer):
+    """A row of everything, so that no page is empty."""
+    task = end(consumer.generate("a cat")["task_id"], "completed")
+    Clip.objects.create(video=task.video, number=0, state="located", provider_task_id="7", sent_at=timezone.now(), download_url=LINK)
+    end(consumer.generate("a dog")["task_id"], "failed")
+    consumer.generate("a bird")
+    Timing.objects.create(upstream="video-01", seconds=6, resolution="720P", made_in=100, delivered_in=2)
+    BlockedTerm.objects.create(term="gore")
+    return consumer
+
+
+def test_every_model_of_ours_is_in_the_console():
+    models = (VirtualKey, UsageCost, Task, Task.events.rel.related_model, VideoModel, BlockedTerm, Video, Clip, Timing)
+
+    assert sorted(path_of(model) for model in models) == OURS
+
+
+@pytest.mark.parametrize("path", OURS)
+def test_a_list_and_each_of_its_rows_open_and_show_no_secret(page, rows, path):
+    model = next(model for model in django_admin.site._registry if path_of(model) == path)
+
+    texts = [page(f"{path}/"), *(page(f"{path}/{row.pk}/change/") for row in model._default_manager.all())]
+
+    assert len(texts) > 1
+    for text in texts:
+        assert rows.secret not in text
+        assert rows.key.secret_hash not in text
+        assert "opens-the-clip" not in text
+
+
+@pytest.mark.parametrize("path", OURS)
+def test_a_list_can_be_searched_and_filtered(admin, rows, path):
+    for query in ("?q=cat", f"?q={Task.objects.first().pk}", "?q=%00", "?status__exact=failed", "?state__exact=made"):
+        assert admin.get(f"/admin/{path}/{query}").status_code in (200, 302)
+
+
+@pytest.mark.parametrize("path", OURS)
+def test_a_list_costs_no_query_for_each_row(admin, rows, path, django_assert_max_num_queries):
+    for _ in range(5):
+        end(rows.generate()["task_id"], "completed")
+
+    with django_assert_max_num_queries(14):
+        admin.get(f"/admin/{path}/")
+
+
+@pytest.mark.parametrize("path", sorted(set(OURS) - set(READ_ONLY)))
+def test_what_administrators_write_has_a_page_to_add_it(page, path):
+    assert "<form" in page(f"{path}/add/")
+
+
+@pytest.mark.parametrize("path", READ_ONLY)
+def test_what_only_the_engine_writes_cannot_be_added_changed_or_deleted(admin, rows, path):
+    model = next(model for model in django_admin.site._registry if path_of(model) == path)
+    row = model._default_manager.first()
+    before = list(model._default_manager.order_by("pk").values())
+
+    assert admin.get(f"/admin/{path}/add/").status_code == 403
+    assert admin.post(f"/admin/{path}/{row.pk}/change/", {"status": "completed", "amount": "0"}).status_code == 403
+    assert admin.post(f"/admin/{path}/{row.pk}/delete/", {"post": "yes"}).status_code == 403
+    assert admin.post(f"/admin/{path}/", {"action": "delete_selected", "_selected_action": row.pk, "post": "yes"}).status_code in (
+        200,
+        302,
+        403,
+    )
+    assert list(model._default_manager.order_by("pk").values()) == before
+
+
+def test_the_front_page_and_its_logs_open(page, rows):
+    assert "Conduit" in page()
+    page("auth/user/")
+
+
+def test_strangers_and_people_without_rights_are_sent_to_the_login(django_user_model):
+    django_user_model.objects.create_user("ann", password="x")
+    stranger, ann = Client(), Client()
+    ann.force_login(django_user_model.objects.get())
+
+    for client in (stranger, ann):
+        answer = client.get("/admin/tasks/task/")
+        assert (answer.status_code, answer.headers["Location"].split("?")[0]) == (302, "/admin/login/")
+
+
+def test_a_virtual_key_opens_no_page_of_the_console(consumer):
+    assert consumer.get("/admin/tasks/task/").status_code == 302
+
+
+def test_a_new_key_shows_its_secret_exactly_once(admin, page):
+    answer = admin.post("/admin/keys/virtualkey/add/", {"name": "ann", "enabled": "on"}, follow=True)
+
+    [secret] = re.findall(r"condt_[\w-]{43}", answer.content.decode())
+    assert Client().get("/v1/models", headers={"X-API-Key": secret}).status_code == 200
+    key = VirtualKey.objects.get()
+    for path in ("keys/virtualkey/", f"keys/virtualkey/{key.pk}/change/", f"keys/virtualkey/{key.pk}/history/", ""):
+        assert secret not in page(path)
+    assert (key.name, key.enabled, key.expires_at) == ("ann", True, None)
+
+
+def test_a_key_can_be_made_disabled_and_with_an_end(admin):
+    admin.post("/admin/keys/virtualkey/add/", {"name": "ann", "expires_at_0": "2031-01-31", "expires_at_1": "12:00"})
+
+    key = VirtualKey.objects.get()
+    assert (key.enabled, key.expires_at.isoformat()) == (False, "2031-01-31T12:00:00+00:00")
+
+
+def test_saving_a_key_keeps_its_secret_and_shows_none(admin, consumer):
+    answer = admin.post(f"/admin/keys/virtualkey/{consumer.key.pk}/change/", {"name": "renamed"}, follow=True)
+
+    assert not re.findall(r"condt_[\w-]{20,}", answer.content.decode())
+    key = VirtualKey.objects.get()
+    assert (key.name, key.enabled, key.secret_hash) == ("renamed", False, consumer.key.secret_hash)
+
+
+def test_a_key_cannot_be_deleted(admin, consumer):
+    assert admin.post(f"/admin/keys/virtualkey/{consumer.key.pk}/delete/", {"post": "yes"}).status_code == 403
+    assert VirtualKey.objects.exists()
+
+
+def test_an_administrator_changes_a_price(admin, consumer):
+    model = VideoModel.objects.get()
+    form = {
+        "name": model.name, "aliases": '["minimax-video"]', "enabled": "on", "upstream": model.upstream, "prompt_limit": 2000,
+        "natives": '[{"resolution": "720P", "width": 1280, "height": 720, "durations": [6]}]', "typical_seconds": 160, "base_price": "0.4",
+        "factors-TOTAL_FORMS": 0, "factors-INITIAL_FORMS": 0,
+    }  # fmt: skip
+
+    answer = admin.post(f"/admin/videos/videomodel/{model.pk}/change/", form)
+
+    assert answer.status_code == 302, answer.content
+    assert consumer.generate()["cost"]["estimated"] == "0.4000"
+    refused = admin.post(f"/admin/videos/videomodel/{model.pk}/change/", form | {"base_price": "-1", "aliases": '"x"', "natives": "{"})
+    assert refused.status_code == 200
+    assert ResolutionFactor.objects.count() == 5
+
+
+def test_an_administrator_lists_a_term(admin, consumer):
+    admin.post("/admin/videos/blockedterm/add/", {"term": "gore"})
+
+    answer = consumer.post("/v1/video/generations", {"model": "minimax-video", "prompt": "much gore"})
+    assert answer.json()["error"]["code"] == "content_policy_violation"

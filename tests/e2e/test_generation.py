@@ -1,0 +1,121 @@
+"""From a prompt to a playable video, through everything there is: daphne, Celery, Valkey, the sandbox."""
+
+import io
+import time
+from collections.abc import Callable
+from typing import Any
+
+import av
+import pytest
+import requests
+
+from tests.support.clips import make_mp4
+from tests.support.lookalike import LookAlike
+from tests.support.running import RunningStack
+
+
+def generate(stack: RunningStack, prompt: str = "a lighthouse", **wanted: object) -> str:
+    answer = stack.call("POST", "/v1/video/generations", json={"model": "minimax-video", "prompt": prompt, **wanted})
+    assert answer.status_code == 202, answer.text
+    return answer.json()["task_id"]
+
+
+def task(stack: RunningStack, task_id: str) -> dict[str, Any]:
+    return stack.call("GET", f"/v1/tasks/{task_id}").json()
+
+
+def ended(stack: RunningStack, task_id: str, seconds: float = 60) -> dict[str, Any]:
+    stack.until(lambda: task(stack, task_id)["status"] in ("completed", "failed", "cancelled"), seconds)
+    return task(stack, task_id)
+
+
+def test_the_links_of_a_finished_task_play_without_a_header(stack: RunningStack):
+    result = ended(stack, generate(stack))["result"]
+
+    whole = requests.get(result["video_url"], timeout=10)
+    part = requests.get(result["video_url"], headers={"Range": "bytes=0-99"}, timeout=10)
+    head = requests.head(result["video_url"], timeout=10)
+    thumbnail = requests.get(result["thumbnail_url"], timeout=10)
+
+    assert (whole.status_code, part.status_code, head.status_code, thumbnail.status_code) == (200, 206, 200, 200)
+    assert whole.content[:100] == part.content
+    assert len(whole.content) == result["size_bytes"] == int(head.headers["Content-Length"])
+    # The index stands in front of the pictures: a player may begin with the first bytes.
+    assert whole.content.index(b"moov") < whole.content.index(b"mdat")
+    with av.open(io.BytesIO(whole.content)) as video:
+        frames = sum(1 for _ in video.decode(video=0))
+        stream = video.streams.video[0]
+        assert (stream.width, stream.height, frames) == (1280, 720, 150)
+    assert thumbnail.headers["Content-Type"] == "image/jpeg"
+    with av.open(io.BytesIO(thumbnail.content)) as picture:
+        assert (picture.streams.video[0].width, picture.streams.video[0].height) == (1280, 720)
+
+
+def test_progress_is_true_to_the_sandbox_once_a_job_of_that_kind_has_finished(start_stack: Callable[..., RunningStack]):
+    stack = start_stack(MINIMAX_TIME_SCALE="0.05")
+    ended(stack, generate(stack, "the first one"))
+    task_id = generate(stack, "the second one")
+    samples: list[tuple[float, int, str, int | None]] = []
+    off: list[float] = []
+    while (now := task(stack, task_id))["status"] in ("queued", "processing"):
+        samples.append((time.monotonic(), now["progress"], now["stage"], now["eta_seconds"]))
+        job = next((job for job in jobs(stack) if job["prompt"] == "the second one"), None)
+        if job and job["fraction"] < 1:
+            off.append(abs(now["progress"] - 100 * job["fraction"]))
+
+    progress = [sample[1] for sample in samples]
+    assert progress == sorted(progress)
+    assert max(progress) < 100
+    assert len(off) > 20
+    assert max(off) <= 15
+    changes = [samples[0][0]] + [
+        later[0] for earlier, later in zip(samples, samples[1:], strict=False) if earlier[1:] != later[1:]
+    ]
+    assert max(later - earlier for earlier, later in zip(changes, changes[1:], strict=False)) < 5
+
+
+def jobs(stack: RunningStack) -> list[dict[str, Any]]:
+    answer = requests.get(f"{stack.sandbox_url}/sandbox/jobs", timeout=5).json()
+    return answer["data"] if isinstance(answer, dict) else answer
+
+
+@pytest.mark.parametrize("prompt_fault", ["[sandbox: create status=1002 times=2]", "[sandbox: download cut]", "[sandbox: query http=500 times=2]"])
+def test_a_fault_that_passes_is_overcome(stack: RunningStack, prompt_fault: str):
+    assert ended(stack, generate(stack, f"a fish {prompt_fault}"))["status"] == "completed"
+
+
+@pytest.mark.parametrize(
+    ("prompt_fault", "code"),
+    [
+        ("[sandbox: fail=1027]", "content_policy_violation"),
+        ("[sandbox: create lost]", "provider_timeout"),
+        ("[sandbox: create status=2013]", "invalid_request"),
+    ],
+)
+def test_a_fault_that_is_final_ends_as_a_failed_task_that_can_be_retried(stack: RunningStack, prompt_fault: str, code: str):
+    failed = ended(stack, generate(stack, f"a bird {prompt_fault}"))
+
+    assert (failed["status"], failed["error_code"], failed["cost"]["charged"]) == ("failed", code, "0.0000")
+    retried = stack.call("POST", f"/v1/video/generations/{failed['task_id']}/retry")
+    assert (retried.status_code, retried.json()["retry_of"]) == (202, failed["task_id"])
+
+
+def test_a_cancelled_task_stays_cancelled(stack: RunningStack):
+    task_id = generate(stack, "a cancelled one")
+    stack.until(lambda: task(stack, task_id)["status"] == "processing")
+
+    cancelled = stack.call("DELETE", f"/v1/video/generations/{task_id}").json()
+    ended(stack, generate(stack, "one that is made after it"))
+
+    assert cancelled["status"] == "cancelled"
+    assert task(stack, task_id) == cancelled
+
+
+def test_the_whole_stack_works_with_somebody_elses_minimax(start_stack: Callable[..., RunningStack]):
+    with LookAlike(video=lambda job: make_mp4(320, 180, 2), backup=True, knows_size=False) as minimax:
+        stack = start_stack(MINIMAX_BASE_URL=f"{minimax.url}/v1/", MINIMAX_API_KEY=minimax.key, MINIMAX_POLL_SECONDS="0.2")
+
+        done = ended(stack, generate(stack))
+
+    assert (done["status"], done["result"]["width"], done["result"]["duration"]) == ("completed", 320, 2.0)
+    assert len(minimax.creates) == 1

@@ -1,0 +1,99 @@
+"""Hints are only hints: what happens to them never decides over a task."""
+
+import ast
+import json
+import time
+
+import pytest
+import redis
+from celery import Celery
+from django.conf import settings as django_settings
+from django.utils import timezone
+
+from conduit import celery_app
+from conduit.stack.ports import free_port
+from tasks import jobs, leases
+from tasks.models import Task
+
+pytestmark = [pytest.mark.django_db(transaction=True, serialized_rollback=True), pytest.mark.sqlite]
+
+
+@pytest.fixture
+def broker():
+    """The broker's Redis, empty before and after."""
+    client = redis.Redis.from_url(django_settings.REDIS_URL)
+    client.flushall()
+    yield client
+    client.flushall()
+    client.close()
+
+
+@pytest.fixture
+def broker_away():
+    """A Celery whose broker refuses connections."""
+    away = Celery("away", set_as_current=False)
+    away.config_from_object("django.conf:settings", namespace="CELERY")
+    away.conf.broker_url = f"redis://127.0.0.1:{free_port()}/0"
+    away.set_current()
+    yield
+    celery_app.set_current()
+
+
+def hints(broker, queue="provider"):
+    """The arguments of the messages that wait there, oldest first."""
+    messages = [json.loads(message) for message in reversed(broker.lrange(queue, 0, -1))]
+    return [(message["headers"]["task"], ast.literal_eval(message["headers"]["argsrepr"])) for message in messages]
+
+
+def test_a_create_hints_the_provider_worker_once_it_is_committed(consumer, broker):
+    task_id = consumer.generate()["task_id"]
+
+    assert hints(broker) == [("videos.jobs.advance_generation", [task_id, "provider", None])]
+
+
+def test_a_create_while_the_broker_is_away_succeeds_at_once(consumer, broker_away):
+    began = time.monotonic()
+    created = consumer.generate()
+
+    assert time.monotonic() - began < 2.5
+    assert consumer.task(created["task_id"])["status"] == "queued"
+
+
+def test_a_create_that_is_refused_hints_nothing(consumer, broker):
+    consumer.post("/v1/video/generations", {"model": "minimax-video"})
+
+    assert broker.llen("provider") == 0
+
+
+def test_a_tick_hints_each_due_row_once_with_its_claim(consumer, broker):
+    task_id = consumer.generate()["task_id"]
+    broker.flushall()
+
+    jobs.tick()
+    jobs.tick()
+
+    claim = Task.objects.get().lease_token
+    assert hints(broker) == [("videos.jobs.advance_generation", [task_id, "provider", str(claim)])]
+
+
+def test_a_tick_hints_the_lane_that_the_row_names(consumer, broker):
+    task_id = consumer.generate()["task_id"]
+    Task.objects.update(lane="media")
+    broker.flushall()
+
+    jobs.tick()
+
+    assert (hints(broker), len(hints(broker, "media"))) == ([], 1)
+    assert hints(broker, "media")[0][1][:2] == [task_id, "media"]
+
+
+def test_rows_that_were_claimed_while_the_broker_was_away_are_claimed_again(consumer, broker_away):
+    for _ in range(3):
+        consumer.generate()
+
+    began = time.monotonic()
+    jobs.tick()
+
+    assert time.monotonic() - began < 2.5
+    later = timezone.now() + timezone.timedelta(seconds=leases.CLAIM_SECONDS + 1)
+    assert len(leases.claim_due(later, limit=10)) == 3

@@ -1,0 +1,200 @@
+import threading
+import time
+import uuid
+from datetime import timedelta
+
+import pytest
+from django.db import connection
+from django.utils import timezone
+
+from tasks import leases
+from tasks.leases import LeaseLost
+from tasks.models import Task
+from tests.support.ending import end
+from tests.support.racing import in_threads
+
+pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
+
+
+@pytest.fixture
+def pk(consumer):
+    return uuid.UUID(consumer.generate()["task_id"])
+
+
+def take(pk, **changes):
+    return leases.take(pk, **{"lane": "provider"} | changes)
+
+
+def later(**time):
+    return timezone.now() + timedelta(**time)
+
+
+def eventually(true, seconds=10):
+    """Look again until it holds: the renewing thread has a clock of its own."""
+    end = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < end, "it never came true"
+        time.sleep(0.02)
+
+
+def test_a_due_step_is_taken_once(pk):
+    lease = take(pk)
+
+    assert lease.task_id == pk
+    assert take(pk) is None
+    assert Task.objects.get(pk=pk).attempts == 1
+
+
+@pytest.mark.parametrize("changes", [{"lane": "media"}, {"claim": uuid.UUID(int=1), "lane": "media"}])
+def test_a_step_of_another_lane_is_not_taken(pk, changes):
+    assert take(pk, **changes) is None
+
+
+def test_a_step_that_is_not_due_is_not_taken(pk):
+    Task.objects.update(next_step_at=later(seconds=60))
+
+    assert take(pk) is None
+
+
+@pytest.mark.parametrize("status", ["completed", "failed", "cancelled"])
+def test_a_task_that_ended_is_not_taken(pk, status):
+    end(pk, status)
+
+    assert take(pk) is None
+
+
+def test_a_task_that_there_is_not_is_not_taken(db):
+    assert take(uuid.UUID(int=0)) is None
+
+
+def test_a_lease_lapses_and_its_outcome_no_longer_counts(pk):
+    lost = take(pk)
+    Task.objects.update(lease_until=later(seconds=-1))
+
+    assert take(pk) is not None
+    with pytest.raises(LeaseLost), lost.writing(stage="late"):
+        pytest.fail("the block of a lost lease is not run")
+    assert Task.objects.get().stage == "queued"
+
+
+def test_a_lease_that_lapsed_still_counts_while_nobody_else_took_it(pk):
+    lease = take(pk)
+    Task.objects.update(lease_until=later(seconds=-1))
+
+    with lease.writing(stage="found out late"):
+        pass
+    assert Task.objects.get().stage == "found out late"
+
+
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+def test_a_lease_is_renewed_while_its_step_lives_and_not_after(pk, settings):
+    settings.LEASE_SECONDS = 0.3
+    lease = take(pk)
+    first = Task.objects.get(pk=pk).lease_until
+
+    with lease.kept_alive():
+        eventually(lambda: Task.objects.get(pk=pk).lease_until > first + timedelta(seconds=0.5))
+        assert take(pk) is None
+
+    eventually(lambda: take(pk) is not None)
+
+
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+def test_a_lease_that_somebody_else_took_is_not_renewed(pk, settings):
+    settings.LEASE_SECONDS = 0.3
+    lease = take(pk)
+    with lease.kept_alive():
+        Task.objects.update(lease_token=uuid.UUID(int=7), lease_until=later(seconds=100))
+        eventually(lambda: not any(thread.name == f"lease {pk}" for thread in threading.enumerate()))
+
+    assert Task.objects.get(pk=pk).lease_token == uuid.UUID(int=7)
+
+
+def test_an_outcome_is_written_whole_or_not_at_all(pk):
+    lease = take(pk)
+
+    with pytest.raises(ZeroDivisionError), lease.writing(stage="half way"):
+        _ = 1 / 0
+    assert Task.objects.get().stage == "queued"
+
+
+def test_nothing_is_written_to_a_task_that_was_cancelled(pk):
+    lease = take(pk)
+    end(pk, "cancelled")
+
+    with pytest.raises(LeaseLost), lease.writing(stage="generating"):
+        pytest.fail("the block of a lost lease is not run")
+    assert Task.objects.get().stage == "cancelled"
+
+
+def test_a_claim_keeps_the_row_for_the_worker_that_gets_its_hint(pk):
+    [claim] = leases.claim_due(timezone.now(), limit=10)
+
+    assert (claim.task_id, claim.kind, claim.lane) == (pk, "video_generation", "provider")
+    assert take(pk) is None
+    assert take(pk, claim=uuid.uuid4()) is None
+    assert take(pk, claim=claim.token) is not None
+
+
+def test_a_hint_that_is_delivered_twice_is_worth_one_step(pk):
+    [claim] = leases.claim_due(timezone.now(), limit=10)
+
+    assert take(pk, claim=claim.token) is not None
+    assert take(pk, claim=claim.token) is None
+
+
+def test_a_claim_whose_hint_was_lost_lapses(pk):
+    leases.claim_due(timezone.now(), limit=10)
+
+    assert leases.claim_due(later(seconds=leases.CLAIM_SECONDS - 1), limit=10) == []
+    assert len(leases.claim_due(later(seconds=leases.CLAIM_SECONDS + 1), limit=10)) == 1
+
+
+def test_what_waits_longest_is_claimed_first_and_no_more_than_the_limit(consumer):
+    pks = [uuid.UUID(consumer.generate()["task_id"]) for _ in range(5)]
+    for place, index in enumerate([3, 0, 4, 1, 2]):
+        Task.objects.filter(pk=pks[index]).update(next_step_at=later(seconds=place - 100))
+
+    first = leases.claim_due(timezone.now(), limit=3)
+    rest = leases.claim_due(timezone.now(), limit=3)
+
+    assert [claim.task_id for claim in first] == [pks[3], pks[0], pks[4]]
+    assert [claim.task_id for claim in rest] == [pks[1], pks[2]]
+
+
+def test_only_what_is_due_active_and_free_is_claimed(consumer):
+    due, waiting, leased, ended = (uuid.UUID(consumer.generate()["task_id"]) for _ in range(4))
+    Task.objects.filter(pk=waiting).update(next_step_at=later(seconds=60))
+    take(leased)
+    end(ended, "failed")
+
+    assert [claim.task_id for claim in leases.claim_due(timezone.now(), limit=10)] == [due]
+
+
+def test_claiming_costs_the_same_few_queries_for_one_row_and_for_many(consumer, django_assert_max_num_queries):
+    for _ in range(10):
+        consumer.generate()
+
+    with django_assert_max_num_queries(5):
+        assert len(leases.claim_due(timezone.now(), limit=10)) == 10
+
+
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+def test_ticks_at_the_same_time_never_claim_the_same_row(consumer):
+    pks = {uuid.UUID(consumer.generate()["task_id"]) for _ in range(20)}
+
+    found = in_threads(*[lambda: leases.claim_due(timezone.now(), limit=5)] * 4)
+
+    claimed = [claim.task_id for claims in found for claim in claims]
+    assert len(claimed) == len(set(claimed))
+    assert set(claimed) <= pks
+    if connection.vendor == "postgresql":
+        assert len(claimed) == 20  # each skips what the others are claiming
+
+
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+def test_workers_at_the_same_time_never_take_the_same_step(pk):
+    found = in_threads(*[lambda: take(pk)] * 6)
+
+    assert len([lease for lease in found if lease]) == 1
+    assert Task.objects.get().attempts == 1
