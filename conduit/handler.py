@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, cast
 
 from asgiref.sync import sync_to_async
+from django.conf import settings
 from django.core.exceptions import RequestAborted
 from django.core.handlers.asgi import ASGIHandler, ASGIRequest, get_script_prefix
 from django.core.signals import request_started
@@ -24,7 +25,7 @@ class OneHopHandler(ASGIHandler):
 
     def __init__(self) -> None:
         super().__init__()
-        threads = ThreadPoolExecutor(int(__import__("os").environ.get("WEB_THREADS", "20")), thread_name_prefix="request")
+        threads = ThreadPoolExecutor(settings.WEB_THREADS, thread_name_prefix="request")
         self._respond_in_thread = sync_to_async(self._respond, thread_sensitive=False, executor=threads)
 
     def load_middleware(self, is_async: bool = False) -> None:
@@ -47,8 +48,7 @@ class OneHopHandler(ASGIHandler):
         set_script_prefix(get_script_prefix(scope))
         request_started.send(sender=self.__class__, scope=scope)
         request, refusal = self.create_request(scope, body_file)
-        response = refusal if request is None else self.get_response(request)
-        response._handler_class = self.__class__
+        response = self.get_response(request) if request else cast(HttpResponseBase, refusal)
         if response.streaming:
             close_old_connections()  # whoever downloads slowly must not keep one meanwhile
         else:

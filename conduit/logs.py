@@ -86,6 +86,8 @@ def logging_config(*, level: str) -> dict[str, Any]:
             "daphne": {"level": "WARNING"},
             # Django's line for each 4xx adds nothing to ours; its 500s carry the traceback.
             "django.request": {"level": "ERROR"},
+            # Scanners try hosts all day: our line of the 400 tells enough.
+            "django.security.DisallowedHost": {"level": "CRITICAL"},
             # A line for every tick, each second.
             "celery.app.trace": {"level": "WARNING"},
             "celery.worker.strategy": {"level": "WARNING"},

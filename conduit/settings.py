@@ -38,7 +38,9 @@ PORT = env.int("PORT", default=8000)
 DEBUG = env.bool("DEBUG", default=False)
 
 _names_a_server = any(env.str(name, default="").startswith(("postgres", "redis")) for name in ("DATABASE_URL", "REDIS_URL"))
-CONDUIT_ENV = env.str("CONDUIT_ENV", default="production" if _names_a_server else "development")
+CONDUIT_ENV = env.str("CONDUIT_ENV", default="") or ("production" if _names_a_server else "development")
+if CONDUIT_ENV not in ("production", "development"):
+    raise ImproperlyConfigured(f"CONDUIT_ENV is {CONDUIT_ENV!r}: set it to production or development.")
 PRODUCTION = CONDUIT_ENV == "production"
 
 # Database, Valkey, media and logs of the embedded stack.
@@ -126,6 +128,10 @@ TEMPLATES = [
 
 # ---- Database -------------------------------------------------------------------------------------------------------
 
+_pool_size = env.int("DATABASE_POOL", default=0)
+# Threads that answer requests: more of them than there are connections would only wait for one.
+WEB_THREADS = _pool_size or 20
+
 DATABASE: dict[str, Any] = {}
 with warnings.catch_warnings(action="ignore"), suppress(ValueError):  # what is wrong with it is said below, in one line
     DATABASE = env.db_url("DATABASE_URL", default=f"sqlite:///{CONDUIT_HOME / 'db.sqlite3'}")
@@ -140,9 +146,9 @@ if "sqlite" in DATABASE["ENGINE"]:
         "timeout": 20,
         "init_command": "PRAGMA journal_mode=WAL;",
     }
-elif pool_size := env.int("DATABASE_POOL", default=0):
-    # Only the web process pools: each request runs in a thread of its own, and would open a connection of its own.
-    DATABASE["OPTIONS"] = {"pool": {"min_size": 2, "max_size": pool_size, "timeout": 10}}
+elif _pool_size:
+    # Only the web process pools: its threads give their connection back after each request.
+    DATABASE["OPTIONS"] = {"pool": {"min_size": 2, "max_size": _pool_size, "timeout": 10}}
 else:
     # A worker's threads live long: they keep their connection, and look whether it still lives before they use it.
     DATABASE |= {"CONN_MAX_AGE": 60, "CONN_HEALTH_CHECKS": True}
@@ -205,6 +211,8 @@ REST_FRAMEWORK = {
     # An unknown `Accept` still gets JSON: there is nothing else to offer.
     "DEFAULT_CONTENT_NEGOTIATION_CLASS": "conduit.api.negotiation.AlwaysJSON",
     "UNAUTHENTICATED_USER": None,
+    # OPTIONS without an Origin is a method like any other that a path does not answer; preflights never come this far.
+    "DEFAULT_METADATA_CLASS": None,
 }
 # A request is a prompt and a little metadata; more than this is refused with 413.
 MAX_BODY_BYTES = 256 * 1024

@@ -16,8 +16,9 @@ from uuid import UUID
 
 import structlog
 from django.conf import settings
-from django.db import DatabaseError, connection, transaction
+from django.db import connection, transaction
 from django.db.models import F, Q
+from django.db.utils import Error as DatabaseFailure
 from django.utils import timezone
 
 from tasks.models import Task
@@ -71,7 +72,7 @@ class Lease:
             try:
                 if not self.rows().update(lease_until=_lapse(timezone.now())):
                     return
-            except DatabaseError as error:
+            except DatabaseFailure as error:
                 log.warning("lease not renewed", task_id=str(self.task_id), error=str(error))
             finally:
                 connection.close()

@@ -1,5 +1,6 @@
 """Reading, listing and cancelling tasks of any kind."""
 
+from contextlib import suppress
 from typing import Any
 
 from django.db.models import QuerySet
@@ -26,11 +27,10 @@ def task_of(key: VirtualKey, task_id: str) -> Task:
     Raises:
         NotFound: there is none; another key's is no exception.
     """
-    parsed = parse_task_id(task_id)
-    task = Task.objects.for_key(key).filter(pk=parsed).first() if parsed else None
-    if task is None:
-        raise NotFound("This key has no task of that id.", code="task_not_found", param="task_id")
-    return task
+    if parsed := parse_task_id(task_id):
+        with suppress(Task.DoesNotExist):
+            return Task.objects.for_key(key).get(pk=parsed)
+    raise NotFound("This key has no task of that id.", code="task_not_found", param="task_id")
 
 
 def cancelled(key: VirtualKey, task_id: str) -> Response:

@@ -63,8 +63,8 @@ class VideoModel(models.Model):
 
 
 def _check_aliases(aliases: Any) -> None:
-    if not isinstance(aliases, list) or not all(isinstance(alias, str) and alias for alias in aliases):
-        raise ValidationError({"aliases": "A list of names is needed."})
+    if not isinstance(aliases, list) or not all(isinstance(alias, str) and 0 < len(alias) <= 100 for alias in aliases):
+        raise ValidationError({"aliases": "A list of names of 1 to 100 characters is needed."})
 
 
 def _check_natives(natives: Any) -> None:

@@ -30,8 +30,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
     parser.add_argument("--seconds", type=float, default=5.0, help="measured for each point of each server (default: 5)")
     seconds = parser.parse_args().seconds
-    # Ended by a signal it still stops its servers.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    for number in (signal.SIGTERM, signal.SIGINT):  # ended by one it still stops its servers
+        signal.signal(number, lambda number, _: sys.exit(128 + number))
     with _servers() as (servers, prepared):
         errors = _measure(servers, prepared, seconds)
         if errors:
@@ -68,9 +68,8 @@ def _measure(servers: "Servers", prepared: "Prepared", seconds: float) -> int:
         for name, load in point.items():
             print(_row(path, name, connections, load, floor=point["bare"]), flush=True)
         loads += point.values()
-    print(
-        f"ratio: requests/s to the bare server's. The load generator used at most {max(load.processor_share for load in loads):.0%} of a core."
-    )
+    share = max(load.processor_share for load in loads)
+    print(f"ratio: requests/s to the bare server's. The load generator used at most {share:.0%} of a core.")
     return sum(load.errors.total() for load in loads)
 
 

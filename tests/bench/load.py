@@ -63,7 +63,10 @@ class _Slice:
         loop = asyncio.get_running_loop()
         clients = [_Client(self) for _ in range(connections)]
         for client in clients:
-            await loop.create_connection(lambda client=client: client, "127.0.0.1", port)
+            try:
+                await loop.create_connection(lambda client=client: client, "127.0.0.1", port)
+            except OSError:
+                client.fail("no connection")
         remaining = self._end + DRAIN_SECONDS - time.perf_counter()
         _, waiting = await asyncio.wait([client.done for client in clients], timeout=remaining)
         if waiting:
@@ -90,6 +93,7 @@ class _Client(asyncio.Protocol):
         self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._run = run
         self._received = bytearray()
+        self._transport: asyncio.Transport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
@@ -103,8 +107,7 @@ class _Client(asyncio.Protocol):
             return
         length = _LENGTH.search(head)
         if length is None:
-            self._run.failed("an answer without Content-Length")
-            self._finish()
+            self.fail("an answer without Content-Length")
         elif len(body) >= int(length[1]):
             if self._run.answered(int(head[9:12]), self._sent):
                 self._send()
@@ -113,15 +116,21 @@ class _Client(asyncio.Protocol):
 
     def connection_lost(self, error: Exception | None) -> None:
         if not self.done.done():
-            self._run.failed(f"connection lost ({error or 'closed by the server'})")
-            self._finish()
+            self.fail(f"connection lost ({error or 'closed by the server'})")
+
+    def fail(self, reason: str) -> None:
+        """Count an error that this connection does not survive."""
+        self._run.failed(reason)
+        self._finish()
 
     def _send(self) -> None:
         self._received.clear()
         request = self._run.request()
         self._sent = time.perf_counter()
+        assert self._transport is not None
         self._transport.write(request)
 
     def _finish(self) -> None:
         self.done.set_result(None)
-        self._transport.close()
+        if self._transport:
+            self._transport.close()

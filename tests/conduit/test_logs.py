@@ -146,6 +146,15 @@ def test_one_requests_id_does_not_stay_for_the_next(written, consumer):
     assert second.startswith("req_")
 
 
+@pytest.mark.django_db
+def test_what_the_thread_did_before_is_not_told_of_a_request(written, consumer):
+    structlog.contextvars.bind_contextvars(task_id="of an earlier job")
+
+    consumer.get("/v1/models")
+
+    assert "of an earlier job" not in written.getvalue()
+
+
 def test_health_checks_do_not_fill_the_log(written, client):
     client.get("/health/live")
 

@@ -1,6 +1,7 @@
 """From a prompt to a playable video, through everything there is: daphne, Celery, Valkey, the sandbox."""
 
 import io
+import itertools
 import time
 from collections.abc import Callable
 from typing import Any
@@ -68,10 +69,8 @@ def test_progress_is_true_to_the_sandbox_once_a_job_of_that_kind_has_finished(st
     assert max(progress) < 100
     assert len(off) > 20
     assert max(off) <= 15
-    changes = [samples[0][0]] + [
-        later[0] for earlier, later in zip(samples, samples[1:], strict=False) if earlier[1:] != later[1:]
-    ]
-    assert max(later - earlier for earlier, later in zip(changes, changes[1:], strict=False)) < 5
+    changes = [samples[0][0]] + [later[0] for earlier, later in itertools.pairwise(samples) if earlier[1:] != later[1:]]
+    assert max(later - earlier for earlier, later in itertools.pairwise(changes)) < 5
 
 
 def jobs(stack: RunningStack) -> list[dict[str, Any]]:
@@ -79,7 +78,9 @@ def jobs(stack: RunningStack) -> list[dict[str, Any]]:
     return answer["data"] if isinstance(answer, dict) else answer
 
 
-@pytest.mark.parametrize("prompt_fault", ["[sandbox: create status=1002 times=2]", "[sandbox: download cut]", "[sandbox: query http=500 times=2]"])
+@pytest.mark.parametrize(
+    "prompt_fault", ["[sandbox: create status=1002 times=2]", "[sandbox: download cut]", "[sandbox: query http=500 times=2]"]
+)
 def test_a_fault_that_passes_is_overcome(stack: RunningStack, prompt_fault: str):
     assert ended(stack, generate(stack, f"a fish {prompt_fault}"))["status"] == "completed"
 

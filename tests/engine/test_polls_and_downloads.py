@@ -14,6 +14,8 @@ from videos.models import ClipState, Video
 
 pytestmark = pytest.mark.django_db
 
+PASSING_CODES = (1000, 1001, 1002, 1004, 1008, 1013, 1024, 1028, 1030, 1033, 1039, 1041, 2038, 2045, 2049, 2056, 2061)
+
 
 @pytest.mark.parametrize("status", ["Fail", "Failed", "FAILED", "fail"])
 def test_a_job_that_minimax_failed_fails_the_task_without_a_charge(consumer, driver, minimax, status):
@@ -41,14 +43,14 @@ def test_a_verdict_of_the_content_policy_during_the_job_is_told_as_such(consumer
 @pytest.mark.parametrize(
     "answer",
     [
-        *[Answer(code=code) for code in (1000, 1001, 1002, 1004, 1008, 1013, 1024, 1028, 1030, 1033, 1039, 1041, 2038, 2045, 2049, 2056, 2061)],
+        *[Answer(code=code) for code in PASSING_CODES],
         Answer(cut_after=0),
         Answer(cut_after=10),
         Answer(http=500, body=b"<html>"),
         Answer(http=429, body=b"slow down"),
         Answer(body=b"<html>hello</html>"),
     ],
-)  # fmt: skip
+)
 def test_a_call_that_fails_for_a_while_is_asked_again_and_the_task_completes(consumer, driver, minimax, call, answer):
     minimax.next(call, answer, answer)
 

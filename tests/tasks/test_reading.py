@@ -152,6 +152,12 @@ def test_if_none_match_of_another_body_is_answered_in_full(consumer, known):
     assert consumer.get(path, **{"If-None-Match": known}).status_code == 200
 
 
+def test_no_cache_between_keeps_a_task_that_may_have_changed(consumer):
+    answer = consumer.get(f"/v1/tasks/{consumer.generate()['task_id']}")
+
+    assert answer.headers["Cache-Control"] == "private, no-cache"
+
+
 def test_the_tag_changes_with_the_task(consumer):
     task_id = consumer.generate()["task_id"]
     before = consumer.get(f"/v1/tasks/{task_id}").headers["ETag"]

@@ -1,0 +1,48 @@
+"""Processes die at random while tasks run: every task ends, none is posted twice."""
+
+import collections
+import contextlib
+import random
+import time
+from collections.abc import Callable
+
+import pytest
+import requests
+
+from tests.e2e.test_generation import generate, jobs, task
+from tests.support.running import RunningStack
+
+ENDED = ("completed", "failed", "cancelled")
+
+
+@pytest.mark.parametrize("kills", [6, pytest.param(50, marks=pytest.mark.soak)])
+def test_ten_tasks_survive_processes_that_are_killed_at_random(start_stack: Callable[..., RunningStack], kills: int):
+    chance = random.Random(20261122)
+    stack = start_stack(LEASE_SECONDS="5", MINIMAX_READ_SECONDS="4", MINIMAX_TIME_SCALE="0.05", RETRY_SECONDS="0.5")
+    ids = [generate(stack, f"chaos {number}") for number in range(10)]
+    for kill in range(kills):
+        generate_if_up(stack, f"more {kill}", ids)
+        time.sleep(chance.uniform(0, 1.5))  # the random moment is the experiment
+        name = chance.choice(["worker", "worker", "media", "beat", "web", "valkey"])
+        pid = stack.kill(name)
+        stack.until(lambda name=name, pid=pid: stack.pid(name) not in (None, pid))
+
+    stack.until(stack.is_ready)
+    stack.until(lambda: all(task(stack, task_id)["status"] in ENDED for task_id in ids), seconds=180)
+
+    ends = {task_id: task(stack, task_id) for task_id in ids}
+    accepted = collections.Counter(job["prompt"] for job in jobs(stack))
+    assert max(accepted.values()) == 1
+    unexpected = [
+        end for end in ends.values() if (end["status"], end["error_code"]) not in (("completed", None), ("failed", "provider_timeout"))
+    ]
+    assert unexpected == []
+    completed = [end for end in ends.values() if end["status"] == "completed"]
+    assert len(completed) >= len(ids) - kills / 5
+    for end in completed:
+        assert requests.get(end["result"]["video_url"], timeout=10).status_code == 200
+
+
+def generate_if_up(stack: RunningStack, prompt: str, ids: list[str]) -> None:
+    with contextlib.suppress(requests.RequestException):  # the web process may be the one that was killed
+        ids.append(generate(stack, prompt))
