@@ -169,10 +169,10 @@ CELERY_BROKER_CONNECTION_MAX_RETRIES = None
 CELERY_BROKER_TRANSPORT_OPTIONS = {
     # A job that is not acknowledged in this time is handed out again while it still runs: far above the longest step.
     "visibility_timeout": 900,
-    # A request that hints while Redis is away goes on within a second: the tick finds the row.
+    # A request that hints while Redis is away or hangs goes on within two seconds at most: the tick finds the row.
     "socket_connect_timeout": 1,
-    "socket_timeout": 5,
-    "max_retries": 1,
+    "socket_timeout": 2,
+    "max_retries": 0,
     "interval_start": 0,
     "interval_step": 0,
 }

@@ -23,4 +23,7 @@ def create_key(*, name: str, expires_at: datetime | None = None) -> tuple[Virtua
 
 def find_key(secret: str) -> VirtualKey | None:
     """The key of that secret, enabled or not: one query for right, wrong and disabled ones alike."""
-    return VirtualKey.objects.filter(secret_hash=hash_secret(secret)).first()
+    try:
+        return VirtualKey.objects.get(secret_hash=hash_secret(secret))
+    except VirtualKey.DoesNotExist:
+        return None

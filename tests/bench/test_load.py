@@ -73,12 +73,14 @@ def test_anything_but_a_2xx_is_an_error_and_no_latency():
 
 @pytest.mark.parametrize(
     ("answer", "reason"),
-    [(OK, "connection lost (closed by the server)"), (b"HTTP/1.1 200 OK\r\nServer: x\r\n\r\nok", "an answer without Content-Length")],
+    # The end of the connection or its reset: whichever the client sees first.
+    [(OK, "connection lost"), (b"HTTP/1.1 200 OK\r\nServer: x\r\n\r\nok", "an answer without Content-Length")],
 )
 def test_a_connection_that_cannot_go_on_is_one_error(answer, reason):
     with _server(answer, keep=False) as port:
         load = _driven(port)
-    assert load.errors == {reason: 3}
+    assert {error.partition(" (")[0] for error in load.errors} == {reason}
+    assert load.errors.total() == 3
 
 
 def test_a_server_that_is_not_there_is_an_error_for_each_connection():

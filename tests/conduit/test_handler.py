@@ -16,12 +16,23 @@ from conduit.handler import OneHopHandler, refuse_websocket
 
 released = threading.Event()
 threads: list[int] = []
+held: list[Any] = []
+closed = threading.Event()
 
 
 def _pieces() -> Any:
     yield b"first"
     released.wait(timeout=10)  # nobody has read the second before the first was sent
     yield b"second"
+
+
+def _until_closed() -> Any:
+    try:
+        while True:
+            yield b"more"
+            released.wait(timeout=0.01)
+    finally:
+        closed.set()
 
 
 def _breaks() -> Any:
@@ -34,6 +45,12 @@ def length(request: Any) -> HttpResponse:
     return HttpResponse(json.dumps([request.META.get("CONTENT_LENGTH"), request.read().decode()]))
 
 
+def holds_a_connection(request: Any) -> StreamingHttpResponse:
+    connections["default"].ensure_connection()
+    held.append(connections["default"])
+    return StreamingHttpResponse(_pieces())
+
+
 def which_thread(request: Any) -> HttpResponse:
     threads.append(threading.get_ident())
     return HttpResponse(b"ok")
@@ -41,6 +58,8 @@ def which_thread(request: Any) -> HttpResponse:
 
 urlpatterns = [
     path("stream", lambda request: StreamingHttpResponse(_pieces())),
+    path("held", holds_a_connection),
+    path("leaving", lambda request: StreamingHttpResponse(_until_closed())),
     path("breaks", lambda request: StreamingHttpResponse(_breaks())),
     path("empty", lambda request: StreamingHttpResponse(iter(()))),
     path("length", length),
@@ -62,12 +81,13 @@ class Exchange:
         self.parts.append({"type": "http.request", "body": b"", "more_body": False})
         self.sent: list[dict[str, Any]] = []
         self.first = asyncio.Event()
+        self.left = asyncio.Event()
 
     async def receive(self) -> dict[str, Any]:
         if self.parts:
             return self.parts.pop(0)
-        await asyncio.Event().wait()  # the client stays
-        raise AssertionError
+        await self.left.wait()
+        return {"type": "http.disconnect"}
 
     async def send(self, message: dict[str, Any]) -> None:
         self.sent.append(message)
@@ -121,6 +141,34 @@ def test_the_loop_goes_on_while_a_stream_waits():
         await running
 
     asyncio.run(scenario())
+
+
+@pytest.mark.django_db
+def test_a_slow_download_keeps_no_database_connection_from_others(monkeypatch):
+    monkeypatch.setitem(connections.settings["default"], "CONN_MAX_AGE", 0)
+
+    async def scenario() -> None:
+        slow = Exchange("/held", method="GET")
+        running = asyncio.create_task(slow.run())
+        await asyncio.wait_for(slow.first.wait(), timeout=10)
+        assert held.pop().connection is None
+        released.set()
+        await running
+
+    asyncio.run(scenario())
+
+
+def test_a_client_that_leaves_ends_its_stream():
+    async def scenario() -> None:
+        leaving = Exchange("/leaving", method="GET")
+        running = asyncio.create_task(leaving.run())
+        await asyncio.wait_for(leaving.first.wait(), timeout=10)
+        leaving.left.set()
+        await running
+
+    asyncio.run(scenario())
+
+    assert closed.wait(timeout=10)
 
 
 def test_an_empty_stream_is_an_empty_answer():
