@@ -8,6 +8,7 @@ from urllib.parse import parse_qs, urlsplit
 import boto3
 import pytest
 import requests
+from botocore.config import Config
 from django.core.files.base import ContentFile, File
 from django.core.files.storage import default_storage
 from django.test import Client
@@ -15,12 +16,15 @@ from django.utils import timezone
 from moto.server import ThreadedMotoServer
 
 from conduit.settings import _S3
+from tests.support.driving import Driver
 from tests.support.finished_videos import finished_video
+from tests.support.lookalike import Answer
 from tests.support.real_clips import Clip, write
+from videos import sweeping
 from videos.delivery import PRESIGNED_SECONDS_MAX
 from videos.links import media_url
 from videos.media import finish
-from videos.models import Video
+from videos.models import ClipState, Video
 
 CONTENT = bytes(range(256)) * 4096  # 1 MiB
 BUCKET = "results"
@@ -152,3 +156,56 @@ def test_a_link_of_ours_that_lives_longer_than_s3_allows_leads_to_one_that_does_
 def test_a_link_that_we_did_not_sign_never_reaches_s3(client: Client, video):
     response = client.get(link_to(video)[:-2])
     assert (response.status_code, response.json()["error"]["code"]) == (403, "invalid_link")
+
+
+# ---- The engine -------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def driver_on_s3(minimax, settings, tmp_path) -> Driver:
+    settings.MINIMAX_POLL_SECONDS = settings.RETRY_SECONDS = 0
+    settings.WORK_DIR = tmp_path / "work"
+    return Driver()
+
+
+def stored_names(task_id: str) -> list[str]:
+    return sorted(default_storage.listdir(f"tasks/{task_id}")[1])
+
+
+def test_a_generation_is_fetched_assembled_and_served_from_s3(consumer, driver_on_s3):
+    task_id = consumer.generate()["task_id"]
+
+    assert driver_on_s3.finish(task_id).status == "completed"
+
+    sweeping.remove_leftovers()
+    assert [name.partition("-")[0] for name in stored_names(task_id)] == ["thumbnail", "video"]
+    result = consumer.task(task_id)["result"]
+    url = urlsplit(result["video_url"])
+    redirect = Client().get(f"{url.path}?{url.query}")
+    assert len(requests.get(redirect["Location"], timeout=10).content) == result["size_bytes"]
+
+
+def test_a_download_that_breaks_off_leaves_nothing_on_s3(consumer, driver_on_s3, minimax):
+    minimax.next("download", Answer(cut_after=500))
+    task_id = consumer.generate()["task_id"]
+    driver_on_s3.until(task_id, ClipState.LOCATED)
+
+    driver_on_s3.step(task_id)
+
+    assert stored_names(task_id) == []
+    assert driver_on_s3.finish(task_id).status == "completed"
+
+
+def test_an_s3_that_is_away_delays_the_task_and_the_clip_is_not_made_again(consumer, driver_on_s3, minimax, settings):
+    task_id = consumer.generate()["task_id"]
+    driver_on_s3.until(task_id, ClipState.LOCATED)
+    here = settings.STORAGES
+    away = here["default"]["OPTIONS"] | {"endpoint_url": "http://127.0.0.1:9", "client_config": Config(retries={"total_max_attempts": 1})}
+    settings.STORAGES = here | {"default": here["default"] | {"OPTIONS": away}}
+    driver_on_s3.step(task_id)
+    waiting = consumer.task(task_id)
+    settings.STORAGES = here
+
+    assert (waiting["status"], waiting["stage"]) == ("processing", "waiting_for_storage")
+    assert driver_on_s3.finish(task_id).status == "completed"
+    assert len(minimax.creates) == 1
