@@ -10,11 +10,11 @@ from keys.services import create_key
 
 @admin.register(VirtualKey)
 class VirtualKeyAdmin(admin.ModelAdmin):
-    list_display = ["name", "prefix", "enabled", "expires_at", "created_at"]
+    list_display = ["name", "enabled", "expires_at", "created_at"]
     list_filter = ["enabled"]
-    search_fields = ["name", "prefix"]
-    fields = ["name", "enabled", "expires_at", "prefix", "created_at"]
-    readonly_fields = ["prefix", "created_at"]
+    search_fields = ["name"]
+    fields = ["name", "enabled", "expires_at", "created_at"]
+    readonly_fields = ["created_at"]
 
     def save_model(self, request: HttpRequest, obj: VirtualKey, form: ModelForm, change: bool) -> None:
         if change:

@@ -7,15 +7,46 @@ from django.db.models import CheckConstraint, Q, UniqueConstraint
 from django.utils import timezone
 
 
+class Team(models.Model):
+    """A group of keys that share budgets."""
+
+    name = models.CharField(max_length=100, unique=True)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    class Meta:
+        ordering = ["name"]
+
+    def __str__(self) -> str:
+        return self.name
+
+
 class VirtualKey(models.Model):
-    """What an API consumer is known by. The secret itself is shown once and never stored."""
+    """What an API consumer is known by, and what it may do. An empty limit does not limit.
+
+    Its secrets are rows of their own (KeySecret), so that two can work while one is rotated away.
+    """
 
     name = models.CharField(max_length=100)
-    prefix = models.CharField(max_length=16, editable=False, help_text="The start of the secret, to tell keys apart.")
-    secret_hash = models.CharField(max_length=64, unique=True, editable=False, help_text="SHA-256 of the secret, in hex.")
+    team = models.ForeignKey(Team, null=True, blank=True, on_delete=models.PROTECT, related_name="keys")
     enabled = models.BooleanField(default=True)
     expires_at = models.DateTimeField(null=True, blank=True, help_text="From then on the key is refused. Empty: never.")
+    deleted_at = models.DateTimeField(null=True, blank=True, editable=False, help_text="Refused for good; its history stays.")
     created_at = models.DateTimeField(default=timezone.now, editable=False)
+    last_used_at = models.DateTimeField(null=True, blank=True, editable=False)
+    last_used_from = models.GenericIPAddressField(null=True, blank=True, editable=False)
+
+    creates_per_minute = models.PositiveIntegerField(null=True, blank=True, help_text="Calls that create, retry or estimate.")
+    creates_per_day = models.PositiveIntegerField(null=True, blank=True, help_text="Calls that create, retry or estimate.")
+    reads_per_minute = models.PositiveIntegerField(null=True, blank=True, help_text="All other calls. Empty: the setting's.")
+    tasks_in_flight = models.PositiveIntegerField(null=True, blank=True, help_text="Queued and processing ones at once.")
+    tasks_per_hour = models.PositiveIntegerField(null=True, blank=True, help_text="Created within sixty minutes.")
+    longest_seconds = models.PositiveIntegerField(null=True, blank=True, help_text="Duration of one video.")
+    largest_resolution = models.CharField(max_length=10, blank=True, help_text="Such as 1280x720: no more pixels than this.")
+    highest_price = models.DecimalField(max_digits=12, decimal_places=4, null=True, blank=True, help_text="USD of one task.")
+    model_names = models.JSONField(
+        default=list, blank=True, help_text='Names of the models it may use, such as ["minimax-video"]. Empty: all.'
+    )
+    ip_ranges = models.JSONField(default=list, blank=True, help_text='Where it may be used from, such as ["10.0.0.0/8"]. Empty: anywhere.')
 
     # REST framework asks its `request.user` whether somebody was authenticated.
     is_authenticated: ClassVar[bool] = True
@@ -25,7 +56,93 @@ class VirtualKey(models.Model):
         ordering = ["-id"]
 
     def __str__(self) -> str:
-        return f"{self.name} ({self.prefix}…)"
+        return self.name
+
+
+class KeySecret(models.Model):
+    """One secret of a key, known by its hash. The secret itself is shown once and never stored."""
+
+    key = models.ForeignKey(VirtualKey, on_delete=models.CASCADE, related_name="secrets")
+    prefix = models.CharField(max_length=16, help_text="The start of the secret, to tell secrets apart.")
+    secret_hash = models.CharField(max_length=64, unique=True, help_text="SHA-256 of the secret, in hex.")
+    expires_at = models.DateTimeField(null=True, blank=True, help_text="The end of its grace time after a rotation.")
+    created_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        verbose_name = "key secret"
+        ordering = ["-id"]
+
+    def __str__(self) -> str:
+        return f"{self.prefix}…"
+
+
+class Period(models.TextChoices):
+    TOTAL = "total"
+    DAILY = "daily"
+    WEEKLY = "weekly"
+    MONTHLY = "monthly"
+
+
+class Budget(models.Model):
+    """What a key, or all keys of a team together, may spend in a period: held and spent money count alike."""
+
+    key = models.ForeignKey(VirtualKey, null=True, blank=True, on_delete=models.CASCADE, related_name="budgets")
+    team = models.ForeignKey(Team, null=True, blank=True, on_delete=models.CASCADE, related_name="budgets")
+    period = models.CharField(max_length=10, choices=Period)
+    time_zone = models.CharField(max_length=64, default="UTC", help_text="Where its days begin, such as Europe/Berlin.")
+    amount = models.DecimalField(max_digits=12, decimal_places=4, help_text="USD in each period.")
+    raised_to = models.DecimalField(max_digits=12, decimal_places=4, null=True, blank=True, help_text="USD, until the raise ends.")
+    raised_until = models.DateTimeField(null=True, blank=True)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    class Meta:
+        ordering = ["id"]
+        constraints = [
+            CheckConstraint(condition=Q(key=None) ^ Q(team=None), name="budget_of_a_key_or_of_a_team"),
+            CheckConstraint(condition=Q(amount__gte=0), name="budget_is_not_negative"),
+            CheckConstraint(
+                condition=Q(raised_to=None, raised_until=None) | Q(raised_to__isnull=False, raised_until__isnull=False),
+                name="budget_raise_has_an_end",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.period} budget of {self.amount} USD"
+
+
+class BudgetWindow(models.Model):
+    """One period of a budget: the counters that holds are checked against. Each is the sum of its ledger rows."""
+
+    budget = models.ForeignKey(Budget, on_delete=models.CASCADE, related_name="windows")
+    starts_at = models.DateTimeField()
+    held = models.DecimalField(max_digits=12, decimal_places=4, default=0)
+    spent = models.DecimalField(max_digits=12, decimal_places=4, default=0)
+
+    class Meta:
+        ordering = ["id"]
+        constraints = [
+            UniqueConstraint(fields=["budget", "starts_at"], name="window_once_per_budget_and_start"),
+            CheckConstraint(condition=Q(held__gte=0), name="window_holds_nothing_negative"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.budget_id} from {self.starts_at:%Y-%m-%d}: {self.held} held, {self.spent} spent"
+
+
+class BudgetAlert(models.Model):
+    """A budget's period that passed a soft threshold: an event for the console, once for each."""
+
+    window = models.ForeignKey(BudgetWindow, on_delete=models.CASCADE, related_name="alerts")
+    percent = models.PositiveSmallIntegerField()
+    created_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        verbose_name = "budget alert"
+        ordering = ["-id"]
+        constraints = [UniqueConstraint(fields=["window", "percent"], name="alert_once_per_window_and_threshold")]
+
+    def __str__(self) -> str:
+        return f"{self.percent} % of {self.window_id}"
 
 
 class AppendOnly(models.QuerySet["UsageCost"]):
@@ -39,24 +156,33 @@ class AppendOnly(models.QuerySet["UsageCost"]):
 
 
 class UsageCost(models.Model):
-    """One movement of money of one task: append-only.
+    """One movement of money: append-only.
 
-    A hold reserves the price when the task is created; when the task ends it is resolved once, into what is captured
-    (charged) and what is released (given back). hold = capture + release for every ended task.
+    A hold reserves the price when a task is created; when the task ends it is resolved once, into what is captured
+    (charged) and what is released (given back): hold = capture + release for every ended task. Refunds give back what was
+    captured; credits and adjustments belong to a key alone.
     """
 
     class Entry(models.TextChoices):
         HOLD = "hold"
         CAPTURE = "capture"
         RELEASE = "release"
+        REFUND = "refund"
+        CREDIT = "credit"
+        ADJUSTMENT = "adjustment"
+
+    ONCE_PER_TASK = (Entry.HOLD, Entry.CAPTURE, Entry.RELEASE, Entry.REFUND)
 
     key = models.ForeignKey(VirtualKey, on_delete=models.PROTECT, related_name="usage_costs")
-    task_id = models.UUIDField(help_text="The task's plain id: this room knows no tasks.")
-    task_kind = models.CharField(max_length=40)
-    model = models.CharField(max_length=100)
+    task_id = models.UUIDField(null=True, blank=True, help_text="The task's plain id: this room knows no tasks.")
+    task_kind = models.CharField(max_length=40, blank=True)
+    model = models.CharField(max_length=100, blank=True)
     entry = models.CharField(max_length=10, choices=Entry)
-    amount = models.DecimalField(max_digits=12, decimal_places=4)
+    amount = models.DecimalField(max_digits=12, decimal_places=4, help_text="Never negative, but for an adjustment.")
     currency = models.CharField(max_length=3, default="USD")
+    windows = models.JSONField(default=list, blank=True, help_text="Ids of the budget windows that it moved.")
+    who = models.CharField(max_length=150, blank=True, help_text="The administrator or management key; empty: the task's own life.")
+    why = models.CharField(max_length=200, blank=True)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
 
     objects = models.Manager.from_queryset(AppendOnly)()
@@ -65,13 +191,21 @@ class UsageCost(models.Model):
         verbose_name = "usage cost"
         ordering = ["-id"]
         constraints = [
-            UniqueConstraint(fields=["task_id", "entry"], name="cost_each_entry_once_per_task"),
-            CheckConstraint(condition=Q(amount__gte=0), name="cost_is_not_negative"),
-            CheckConstraint(condition=Q(entry__in=["hold", "capture", "release"]), name="cost_entry_is_known"),
+            UniqueConstraint(
+                fields=["task_id", "entry"],
+                condition=Q(entry__in=["hold", "capture", "release", "refund"]),
+                name="cost_each_entry_once_per_task",
+            ),
+            CheckConstraint(condition=Q(amount__gte=0) | Q(entry="adjustment"), name="cost_is_not_negative"),
+            CheckConstraint(
+                condition=Q(entry__in=["hold", "capture", "release", "refund", "credit", "adjustment"]), name="cost_entry_is_known"
+            ),
+            CheckConstraint(condition=Q(task_id__isnull=False) | Q(entry__in=["credit", "adjustment"]), name="cost_of_a_task_names_it"),
         ]
+        indexes = [models.Index(fields=["key", "created_at"], name="cost_of_key")]  # usage reports
 
     def __str__(self) -> str:
-        return f"{self.entry} {self.amount} {self.currency} for {self.task_id}"
+        return f"{self.entry} {self.amount} {self.currency}"
 
     def save(self, *args: Any, **kwargs: Any) -> None:
         if not self._state.adding:
@@ -80,3 +214,40 @@ class UsageCost(models.Model):
 
     def delete(self, *args: Any, **kwargs: Any) -> NoReturn:
         raise TypeError("a ledger row is never deleted: write the row that corrects it")
+
+
+class ManagementKey(models.Model):
+    """What a program is known by that manages keys, teams and budgets: a secret with a prefix of its own."""
+
+    name = models.CharField(max_length=100)
+    prefix = models.CharField(max_length=24, editable=False)
+    secret_hash = models.CharField(max_length=64, unique=True, editable=False, help_text="SHA-256 of the secret, in hex.")
+    enabled = models.BooleanField(default=True)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    is_authenticated: ClassVar[bool] = True
+
+    class Meta:
+        verbose_name = "management key"
+        ordering = ["-id"]
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.prefix}…)"
+
+
+class AuditEntry(models.Model):
+    """Who changed what of keys, teams and budgets. Written in the transaction of the change."""
+
+    who = models.CharField(max_length=150, help_text="An administrator's name, or a management key's name and prefix.")
+    action = models.CharField(max_length=40)
+    target = models.CharField(max_length=100, help_text="Such as key:12.")
+    changes = models.JSONField(default=dict, blank=True)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    class Meta:
+        verbose_name = "audit entry"
+        verbose_name_plural = "audit entries"
+        ordering = ["-id"]
+
+    def __str__(self) -> str:
+        return f"{self.who}: {self.action} {self.target}"
