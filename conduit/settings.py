@@ -88,6 +88,7 @@ INSTALLED_APPS = [
     "corsheaders",
     "rest_framework",
     "conduit.stack",
+    "conduit.api",
     "keys",
     "tasks",
     "videos",
@@ -319,6 +320,15 @@ QUEUED_SECONDS_MAX = env.float("QUEUED_SECONDS_MAX", default=24 * 3600.0)
 OPERATOR_SECONDS_MAX = env.float("OPERATOR_SECONDS_MAX", default=6 * 3600.0)
 GENERATING_SECONDS_MAX = env.float("GENERATING_SECONDS_MAX", default=3600.0)
 DELIVERY_SECONDS_MAX = env.float("DELIVERY_SECONDS_MAX", default=8 * 3600.0)
+
+# ---- Keys and money -----------------------------------------------------------------------------------------------------
+
+# What a cancelled task costs: nothing; its price if its clip was already sent to MiniMax, which bills it (submitted); all.
+CANCEL_CHARGES = env.str("CANCEL_CHARGES", default="submitted")
+if CANCEL_CHARGES not in ("nothing", "submitted", "all"):
+    raise ImproperlyConfigured(f"CANCEL_CHARGES is {CANCEL_CHARGES!r}: set it to nothing, submitted or all.")
+# With Redis away calls are served uncounted, or refused with 503 until it is back. Budgets and tasks in flight never depend on it.
+LIMITS_FAIL_OPEN = env.bool("LIMITS_FAIL_OPEN", default=True)
 
 # ---- Logs -----------------------------------------------------------------------------------------------------------
 

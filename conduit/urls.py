@@ -8,6 +8,7 @@ from conduit import health
 from conduit.api.views import unknown_path
 
 urlpatterns = [
+    path("", include("keys.urls")),
     path("", include("tasks.urls")),
     path("", include("videos.urls")),
     path("health", health.ready),

@@ -1,4 +1,4 @@
-"""Who calls: the virtual key in `Authorization: Bearer` or `X-API-Key`."""
+"""Who calls: the virtual key in `Authorization: Bearer` or `X-API-Key`, used from where it may be, as often as it may be."""
 
 from typing import cast
 
@@ -7,15 +7,25 @@ from rest_framework.authentication import BaseAuthentication
 from rest_framework.request import Request
 
 from conduit.api.errors import Unauthenticated
+from conduit.api.middleware import on_every_answer
+from conduit.api.network import client_address
+from keys import limits
 from keys.models import VirtualKey
-from keys.services import find_key
+from keys.services import MANAGEMENT_PREFIX, ended, find_secret
 
 
 class VirtualKeyAuthentication(BaseAuthentication):
-    """Sets `request.user` and `request.auth` to the VirtualKey."""
+    """Sets `request.user` and `request.auth` to the VirtualKey, and counts the call.
+
+    A POST to a view whose `rate_kind` is "create" counts as a creating call, any other call as a read.
+    """
 
     def authenticate(self, request: Request) -> tuple[VirtualKey, VirtualKey]:
-        key = authenticate_secret(_secret_of(request))
+        key = authenticate_secret(secret_of(request))
+        address = client_address(request._request)
+        limits.check_address(key, address)
+        if rate := limits.count_call(key, _kind_of(request), address=address):
+            on_every_answer(request._request, rate.headers)
         return key, key
 
     def authenticate_header(self, request: Request) -> str:
@@ -26,16 +36,31 @@ def authenticate_secret(secret: str) -> VirtualKey:
     """The usable key of that secret.
 
     Raises:
-        Unauthenticated: unknown, disabled or expired; each with its own code.
+        Unauthenticated: unknown, deleted, rotated away, disabled or expired; each says so.
     """
-    key = find_key(secret)
-    if key is None:
+    found = find_secret(secret)
+    if found is None and secret.startswith(MANAGEMENT_PREFIX):
+        raise Unauthenticated("This looks like a management key, which opens paths under /v1/admin/ alone. Send a virtual key here.")
+    if found is None:
         raise Unauthenticated("This API key is not known here. Check that it was copied whole, from `condt_` to its end.")
+    key = found.key
+    if key.deleted_at:
+        raise Unauthenticated("This API key was deleted. Ask an administrator for a new one.")
     if not key.enabled:
         raise Unauthenticated("This API key is disabled. An administrator can enable it.", code="api_key_disabled")
     if key.expires_at and key.expires_at <= timezone.now():
         raise Unauthenticated(f"This API key expired on {key.expires_at:%Y-%m-%d %H:%M} UTC. Ask for a new one.", code="api_key_expired")
+    if ended(found):
+        raise Unauthenticated(
+            f"This secret of your API key was replaced, and ended on {found.expires_at:%Y-%m-%d %H:%M} UTC. Use the newer one.",
+            code="api_key_expired",
+        )
     return key
+
+
+def _kind_of(request: Request) -> limits.Kind:
+    creates = request.method == "POST" and getattr(request.parser_context["view"], "rate_kind", "read") == "create"
+    return "create" if creates else "read"
 
 
 def key_of(request: Request) -> VirtualKey:
@@ -43,7 +68,7 @@ def key_of(request: Request) -> VirtualKey:
     return cast(VirtualKey, request.auth)
 
 
-def _secret_of(request: Request) -> str:
+def secret_of(request: Request) -> str:
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
     if scheme.lower() == "bearer" and token.strip():
         return token.strip()

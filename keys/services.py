@@ -1,12 +1,27 @@
-"""Making keys and finding them."""
+"""The life of a key: made, changed, rotated, deleted, and found by its secret."""
 
 import hashlib
 import secrets
-from datetime import datetime
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
 
-from keys.models import VirtualKey
+from django.db import transaction
+from django.db.models import Q
+from django.utils import timezone
+
+from conduit.api.errors import Conflict
+from keys import audit, owners
+from keys.models import KeySecret, ManagementKey, Team, VirtualKey
 
 SECRET_PREFIX = "condt_"  # noqa: S105 - the public start of every secret
+MANAGEMENT_PREFIX = "condt_admin_"
+# How long the old secret works beside the new one, unless the caller says otherwise.
+GRACE = timedelta(hours=24)
+GRACE_MAX = timedelta(days=30)
+# Characters of a secret that are kept to tell it from others.
+_SHOWN = 12
+_SHOWN_MANAGEMENT = 18
 
 
 def hash_secret(secret: str) -> str:
@@ -14,16 +29,92 @@ def hash_secret(secret: str) -> str:
     return hashlib.sha256(secret.encode()).hexdigest()
 
 
-def create_key(*, name: str, expires_at: datetime | None = None) -> tuple[VirtualKey, str]:
-    """A new key and its secret, which exists nowhere else."""
-    secret = SECRET_PREFIX + secrets.token_urlsafe(32)
-    key = VirtualKey.objects.create(name=name, prefix=secret[:12], secret_hash=hash_secret(secret), expires_at=expires_at)
+def create_key(
+    *,
+    name: str,
+    expires_at: datetime | None = None,
+    team: Team | None = None,
+    budgets: Sequence[Mapping[str, Any]] = (),
+    who: str = "",
+    **limits: Any,
+) -> tuple[VirtualKey, str]:
+    """A new key and its secret, which exists nowhere else. `limits` are VirtualKey's fields; `budgets` as in owners.set_budgets."""
+    with transaction.atomic():
+        key = VirtualKey.objects.create(name=name, expires_at=expires_at, team=team, **limits)
+        audit.record(who=who, action="create", target=key, name=name, expires_at=expires_at, team=team, **limits)
+        secret = _add_secret(key)
+        owners.set_budgets(key, budgets, who=who)
     return key, secret
 
 
+def change_key(key: VirtualKey, *, who: str, **fields: Any) -> None:
+    """Write what differs, with what it was before.
+
+    Raises:
+        Conflict: the key was deleted.
+    """
+    with transaction.atomic():
+        _lock_living(key)
+        owners.change(key, who=who, **fields)
+
+
+def rotate_key(key: VirtualKey, *, who: str, grace: timedelta = GRACE) -> str:
+    """A new secret for the key; every older one works until `grace` is over, or its own end if that comes first.
+
+    Raises:
+        Conflict: the key was deleted.
+    """
+    with transaction.atomic():
+        # Two rotations at once must not leave two secrets without an end.
+        _lock_living(key)
+        end = timezone.now() + grace
+        key.secrets.filter(Q(expires_at=None) | Q(expires_at__gt=end)).update(expires_at=end)
+        audit.record(who=who, action="rotate", target=key, old_secrets_end_at=end)
+        return _add_secret(key)
+
+
+def delete_key(key: VirtualKey, *, who: str) -> None:
+    """Refuse the key from now on, for good. Its tasks, costs and audit stay; again changes nothing."""
+    with transaction.atomic():
+        now = timezone.now()
+        if VirtualKey.objects.filter(pk=key.pk, deleted_at=None).update(deleted_at=now):
+            key.deleted_at = now
+            audit.record(who=who, action="delete", target=key, name=key.name)
+
+
+def create_management_key(*, name: str, who: str, enabled: bool = True) -> tuple[ManagementKey, str]:
+    """A new management key and its secret, which exists nowhere else."""
+    secret = MANAGEMENT_PREFIX + secrets.token_urlsafe(32)
+    with transaction.atomic():
+        key = ManagementKey.objects.create(name=name, enabled=enabled, prefix=secret[:_SHOWN_MANAGEMENT], secret_hash=hash_secret(secret))
+        audit.record(who=who, action="create", target=key, name=name)
+    return key, secret
+
+
+def _lock_living(key: VirtualKey) -> None:
+    """Make who else changes the key wait; raises Conflict when it was deleted meanwhile."""
+    deleted_at = VirtualKey.objects.select_for_update(no_key=True).values_list("deleted_at", flat=True).get(pk=key.pk)
+    if deleted_at:
+        raise Conflict(f"This key was deleted on {deleted_at:%Y-%m-%d %H:%M} UTC, for good. Make a new one.")
+
+
+def _add_secret(key: VirtualKey) -> str:
+    secret = SECRET_PREFIX + secrets.token_urlsafe(32)
+    KeySecret.objects.create(key=key, prefix=secret[:_SHOWN], secret_hash=hash_secret(secret))
+    return secret
+
+
+def find_secret(secret: str) -> KeySecret | None:
+    """The row of that secret with its key and team, usable or not: one query for right, wrong and disabled ones alike."""
+    return KeySecret.objects.filter(secret_hash=hash_secret(secret)).select_related("key__team").first()
+
+
 def find_key(secret: str) -> VirtualKey | None:
-    """The key of that secret, enabled or not: one query for right, wrong and disabled ones alike."""
-    try:
-        return VirtualKey.objects.get(secret_hash=hash_secret(secret))
-    except VirtualKey.DoesNotExist:
-        return None
+    """The key of that secret, enabled or not; None when nobody has it (any more)."""
+    found = find_secret(secret)
+    return found.key if found and not ended(found) and not found.key.deleted_at else None
+
+
+def ended(secret: KeySecret) -> bool:
+    """Whether it was rotated away and its grace time is over."""
+    return secret.expires_at is not None and secret.expires_at <= timezone.now()

@@ -3,3 +3,11 @@ from django.apps import AppConfig
 
 class TasksConfig(AppConfig):
     name = "tasks"
+
+    def ready(self) -> None:
+        from keys import proof, work
+        from tasks.proof import differences
+        from tasks.work import WORK
+
+        work.register(WORK)
+        proof.register(differences)

@@ -4,20 +4,22 @@ A change of status is one guarded UPDATE with its event and its money in the sam
 somebody else's change is an answer, not an error.
 """
 
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import F
+from django.db.models import Count, F, Q
 from django.db.models.functions import Greatest
 from django.utils import timezone
 
 from conduit.api.errors import Conflict
-from keys import ledger
+from keys import ledger, limits
+from keys.models import VirtualKey
 from tasks import dispatch, kinds, progress
 from tasks.leases import Lease
-from tasks.models import Status, Task, TaskEvent
+from tasks.models import ACTIVE, Status, Task, TaskEvent
 
 ALLOWED: dict[Status, frozenset[Status]] = {
     Status.PROCESSING: frozenset({Status.QUEUED}),
@@ -32,11 +34,31 @@ def create(task: Task) -> None:
     """Write a new task with its hold and its first event, and hint the worker once that is committed.
 
     Belongs inside the transaction that also writes what the task's kind needs.
+
+    Raises:
+        RateLimited: the key has too many tasks in flight, or made too many within the hour.
+        InsufficientQuota: a budget of the key or its team has less left than the price.
     """
+    _check_counts(task.key)
+    # The task first: its key's row is then locked before any budget's, in the order in which administrators lock them.
     task.save(force_insert=True)
     ledger.hold(key=task.key, task_id=task.pk, task_kind=task.kind, model=task.model, amount=task.price)
     TaskEvent.objects.create(task=task, key_id=task.key_id, status=Status.QUEUED)
     dispatch.hint_on_commit(task.pk, task.kind, task.lane)
+
+
+def _check_counts(key: VirtualKey) -> None:
+    """Refuse what the key's limits of tasks forbid. They are counted from the rows, so that nothing leaks and nothing has to heal."""
+    if not limits.needs_counts(key):
+        return
+    # One create of this key at a time from here to its commit. Rows that only point to the key are not kept waiting.
+    VirtualKey.objects.select_for_update(no_key=True).only("pk").get(pk=key.pk)
+    lately = Q(created_at__gt=timezone.now() - timedelta(hours=1))
+    active = Q(status__in=ACTIVE)
+    counts = Task.objects.filter(lately | active, key=key).aggregate(
+        in_flight=Count("pk", filter=active), last_hour=Count("pk", filter=lately)
+    )
+    limits.check_counts(key, **counts)
 
 
 def move(task_id: UUID, to: Status, *, lease: Lease | None = None, facts: dict[str, Any] | None = None, **fields: Any) -> bool:

@@ -106,6 +106,9 @@ class Task(models.Model):
         indexes = [
             Index(fields=["key", "-id"], name="task_of_key"),  # TaskQuerySet.for_key, newest first
             Index(fields=["next_step_at"], condition=Q(status__in=["queued", "processing"]), name="task_due"),  # TaskQuerySet.due
+            # lifecycle.create: what counts against the key's limits of tasks.
+            Index(fields=["key"], condition=Q(status__in=["queued", "processing"]), name="task_in_flight"),
+            Index(fields=["key", "created_at"], name="task_lately"),
         ]
 
     def __str__(self) -> str:

@@ -4,6 +4,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
+from conduit.api.formats import money, rfc3339
 from tasks import kinds, progress
 from tasks.models import Status, Task
 
@@ -36,13 +37,3 @@ def show(task: Task, now: datetime) -> dict[str, Any]:
 
 def cost(*, estimated: Decimal, held: Decimal | None = None, charged: Decimal | None = None) -> dict[str, str | None]:
     return {"estimated": money(estimated), "held": money(held), "charged": money(charged), "currency": "USD"}
-
-
-def money(amount: Decimal | None) -> str | None:
-    """USD with four decimals."""
-    return None if amount is None else f"{amount:.4f}"
-
-
-def rfc3339(moment: datetime | None) -> str | None:
-    """UTC, to the millisecond."""
-    return None if moment is None else moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -3,8 +3,10 @@
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
 
+from django.db import transaction
+
 from conduit.api.errors import InvalidRequest, NotFound
-from videos.models import Resolution, ResolutionFactor, VideoModel
+from videos.models import Resolution, ResolutionFactor, Timing, VideoModel, clip_name
 from videos.requests import GenerationRequest
 
 CENT_FRACTION = Decimal("0.0001")
@@ -26,9 +28,10 @@ class Offer:
 
 
 def offers() -> list[Offer]:
-    """Every enabled model that has a price for something, in one query."""
+    """Every enabled model that has a price for something, in one query. Zero is no price: nobody set one."""
     found: dict[int, Offer] = {}
-    for row in ResolutionFactor.objects.filter(model__enabled=True).select_related("model").order_by("model__name", "id"):
+    priced = ResolutionFactor.objects.filter(model__enabled=True, model__base_price__gt=0, factor__gt=0)
+    for row in priced.select_related("model").order_by("model__name", "id"):
         found.setdefault(row.model_id, Offer(row.model, {})).factors[row.resolution] = row.factor
     return list(found.values())
 
@@ -78,3 +81,14 @@ def nearest_native(model: VideoModel, *, duration: int, resolution: Resolution) 
     options = [(native, seconds) for native in model.natives for seconds in native["durations"]]
     best, seconds = min(options, key=lambda option: distance(*option))
     return Native(best["resolution"], seconds)
+
+
+def learn(*, upstream: str, seconds: int, resolution: str) -> None:
+    """Bring what the models know of such a clip's usual time up to date, so that creating one asks for it no more."""
+    with transaction.atomic():
+        models = list(VideoModel.objects.select_for_update(no_key=True).filter(upstream=upstream).order_by("pk"))
+        # Asked only now: whoever held the lock before may have finished such a clip too.
+        typical = Timing.objects.typical(upstream=upstream, seconds=seconds, resolution=resolution)
+        for model in models:
+            model.learned[clip_name(seconds=seconds, resolution=resolution)] = typical
+            model.save(update_fields=["learned"])

@@ -27,6 +27,7 @@ from tasks.leases import Lease, LeaseLost
 from tasks.models import Lane, Status, Task
 from videos import assembly, failures
 from videos.assembly import Delivered, MediaError
+from videos.catalogue import learn
 from videos.failures import Failure
 from videos.minimax.client import MiniMaxV1, Phase, client_from_settings
 from videos.minimax.errors import LinkExpired, MiniMaxError, Outcome
@@ -304,6 +305,7 @@ def _complete(job: Job, delivered: Delivered) -> None:
             made_in=job.clip.made_in_seconds,
             delivered_in=(now - (job.clip.made_at or now)).total_seconds(),
         )
+        learn(upstream=job.video.upstream, seconds=job.video.native_seconds, resolution=job.video.native_resolution)
     log.info("task completed", seconds=round((now - job.task.created_at).total_seconds(), 1))
 
 

@@ -39,6 +39,9 @@ class VideoModel(models.Model):
     natives = models.JSONField(help_text='What it makes: [{"resolution": "720P", "width": 1280, "height": 720, "durations": [6]}, …].')
     prompt_limit = models.PositiveIntegerField(default=2000, help_text="Characters.")
     typical_seconds = models.PositiveIntegerField(help_text="How long MiniMax usually takes for a clip, until finished jobs tell.")
+    learned = models.JSONField(
+        default=dict, editable=False, help_text='What its clips took lately: {"720P 6": [seconds until made, until delivered]}.'
+    )
     base_price = models.DecimalField(
         max_digits=10, decimal_places=4, validators=[MinValueValidator(Decimal(0))], help_text="USD for six seconds at factor 1."
     )
@@ -54,12 +57,22 @@ class VideoModel(models.Model):
     def names(self) -> list[str]:
         return [self.name, *self.aliases]
 
+    def took(self, *, seconds: int, resolution: str) -> tuple[float, float] | None:
+        """Seconds (until made, until delivered) that such a clip usually takes; None before the first."""
+        known = self.learned.get(clip_name(seconds=seconds, resolution=resolution))
+        return tuple(known) if known else None
+
     def clean(self) -> None:
         _check_aliases(self.aliases)
         _check_natives(self.natives)
         taken = {name for other in VideoModel.objects.exclude(pk=self.pk) for name in other.names}
         if clash := taken.intersection(self.names):
             raise ValidationError(f"Another model already has the name {', '.join(sorted(clash))}.")
+
+
+def clip_name(*, seconds: int, resolution: str) -> str:
+    """What the lengths and sizes of a model's clips are learned under."""
+    return f"{resolution} {seconds}"
 
 
 def _check_aliases(aliases: Any) -> None:

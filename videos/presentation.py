@@ -4,6 +4,8 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
+from django.conf import settings
+
 from tasks.kinds import Kind
 from tasks.models import Status, Task
 from tasks.presentation import rfc3339
@@ -42,7 +44,15 @@ def _result(video: Video, now: datetime) -> dict[str, Any]:
 
 
 def owed_when_cancelled(task: Task) -> Decimal:
-    """The whole price once a clip may have been sent to MiniMax, which bills it and cannot cancel; nothing before."""
+    """What a cancelled task costs, as CANCEL_CHARGES says: nothing, its price, or its price once its clip was sent.
+
+    A clip counts as sent from the moment its intent is stored: MiniMax may have accepted it then, bills it and cannot cancel.
+    """
+    match settings.CANCEL_CHARGES:
+        case "nothing":
+            return Decimal(0)
+        case "all":
+            return task.price
     return task.price if Clip.objects.filter(video_id=task.pk, sent_at__isnull=False).exists() else Decimal(0)
 
 

@@ -6,6 +6,7 @@ from typing import Any
 from rest_framework import serializers
 
 from conduit.api.errors import InvalidRequest
+from conduit.api.fields import OneOfField, StrictSerializer, TextField, check_text
 from videos.models import Resolution
 
 DURATION_DEFAULT = 6
@@ -64,32 +65,6 @@ def _size(resolution: str | None, aspect_ratio: str | None) -> tuple[Resolution,
     return Resolution(resolution), aspect_ratio
 
 
-def check_text(text: str, name: str) -> None:
-    """Refuse what no database column and no JSON body can carry."""
-    if "\0" in text:
-        raise serializers.ValidationError(f"`{name}` holds a NUL character.")
-    if any("\ud800" <= character <= "\udfff" for character in text):
-        raise serializers.ValidationError(f"`{name}` holds half of a surrogate pair, which is not a character.")
-
-
-class TextField(serializers.Field[str, Any, str, Any]):
-    """A JSON string that is not blank: numbers are not turned into text."""
-
-    default_error_messages = {"required": "`{name}` is required."}
-
-    def to_internal_value(self, data: Any) -> str:
-        name = str(self.field_name)
-        if not isinstance(data, str):
-            raise serializers.ValidationError(f"`{name}` must be a string.")
-        check_text(data, name)
-        if not data.strip():
-            raise serializers.ValidationError(f"`{name}` must not be blank.")
-        return data
-
-    def fail(self, key: str, **kwargs: Any) -> Any:
-        return super().fail(key, name=self.field_name, **kwargs)
-
-
 class SecondsField(serializers.Field[int, Any, int, Any]):
     """Whole seconds, as a number or a numeric string."""
 
@@ -113,19 +88,6 @@ class SecondsField(serializers.Field[int, Any, int, Any]):
         return None
 
 
-class OneOfField(serializers.Field[str, Any, str, Any]):
-    """One of a few strings."""
-
-    def __init__(self, options: list[str], **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.options = options
-
-    def to_internal_value(self, data: Any) -> str:
-        if not isinstance(data, str) or data not in self.options:
-            raise serializers.ValidationError(f"`{self.field_name}` must be one of {', '.join(self.options)}.")
-        return data
-
-
 class MetadataField(serializers.Field[dict[str, str], Any, dict[str, str], Any]):
     """Up to sixteen short strings by name."""
 
@@ -144,7 +106,7 @@ class MetadataField(serializers.Field[dict[str, str], Any, dict[str, str], Any])
         return data
 
 
-class GenerationSerializer(serializers.Serializer[Any]):
+class GenerationSerializer(StrictSerializer):
     model = TextField()
     prompt = TextField()
     duration = SecondsField(default=DURATION_DEFAULT)
@@ -153,9 +115,5 @@ class GenerationSerializer(serializers.Serializer[Any]):
     metadata = MetadataField(default=dict)
 
     def to_internal_value(self, data: Any) -> Any:
-        for name in data:
-            if name not in self.fields:
-                shown = name[:60].encode("utf-8", "backslashreplace").decode()
-                raise serializers.ValidationError({shown: f"`{shown}` is not a parameter of this call. It takes {', '.join(self.fields)}."})
-        # As in OpenAI's API, null means that the parameter was left out.
-        return super().to_internal_value({name: value for name, value in data.items() if value is not None})
+        # As in OpenAI's API, null means that the parameter was left out; one that is unknown is refused even so.
+        return super().to_internal_value({name: value for name, value in data.items() if value is not None or name not in self.fields})

@@ -1,14 +1,21 @@
 """Starting generations: everything that happens in a request."""
 
+from dataclasses import dataclass
+from decimal import Decimal
+
 from django.conf import settings
 from django.db import transaction
+from django.utils import timezone
 
-from conduit.api.errors import Conflict
+from conduit.api.errors import Conflict, InvalidRequest
+from conduit.api.idempotency import Idempotency
+from keys import limits
 from keys.models import VirtualKey
 from tasks import lifecycle
 from tasks.models import Status, Task
+from tasks.presentation import show
 from videos.catalogue import Offer, nearest_native, offer_for
-from videos.models import Resolution, Timing, Video
+from videos.models import Resolution, Video
 from videos.policy import check_prompt
 from videos.presentation import KIND
 from videos.requests import GenerationRequest
@@ -20,19 +27,56 @@ QUEUED_SECONDS = 1.0
 DELIVERY_SECONDS = 3.0
 
 
-def quote(wanted: GenerationRequest) -> Offer:
-    """The offer for a request that would be accepted; raises what creating it would raise."""
+@dataclass(frozen=True)
+class Quote:
+    """What a request that would be accepted means and costs."""
+
+    offer: Offer
+    price: Decimal  # USD
+
+
+def quote(wanted: GenerationRequest, *, key: VirtualKey) -> Quote:
+    """The quote for a request of this key.
+
+    Raises:
+        ApiError: what creating it would raise, but for what only holds at that moment: budgets and tasks in flight.
+    """
     offer = offer_for(wanted)
+    price = offer.price(duration=wanted.duration, resolution=wanted.resolution)
+    limits.check_wish(key, model_names=offer.model.names, seconds=wanted.duration, resolution=wanted.resolution, price=price)
+    if not price:
+        raise InvalidRequest(f"{wanted.model} has no price for {wanted.duration} s at {wanted.resolution}.", param="model")
     check_prompt(wanted.prompt)
-    return offer
+    return Quote(offer, price)
 
 
-def start_generation(*, key: VirtualKey, wanted: GenerationRequest, retry_of: Task | None = None) -> Task:
-    """Accept a request: its price is held, and its task, video and first event are written, in one transaction."""
-    offer = quote(wanted)
-    model = offer.model
+def start_generation(
+    *, key: VirtualKey, wanted: GenerationRequest, retry_of: Task | None = None, idempotency: Idempotency | None = None
+) -> Task:
+    """Accept a request: its price is held, and its task, video and first event are written, in one transaction.
+
+    With `idempotency` the claim of the call and its answer are part of that transaction.
+
+    Raises:
+        ApiError: it is refused, and nothing was written.
+    """
+    quoted = quote(wanted, key=key)
+    task = _planned(key=key, wanted=wanted, quoted=quoted, retry_of=retry_of)
+    with transaction.atomic():
+        if idempotency:
+            idempotency.claim()
+        lifecycle.create(task)
+        task.video.save(force_insert=True)
+        if idempotency:
+            idempotency.store(202, show(task, timezone.now()), {"Location": f"/v1/tasks/{task.pk}"})
+    return task
+
+
+def _planned(*, key: VirtualKey, wanted: GenerationRequest, quoted: Quote, retry_of: Task | None) -> Task:
+    """The task and its video, not written yet."""
+    model = quoted.offer.model
     native = nearest_native(model, duration=wanted.duration, resolution=wanted.resolution)
-    known = Timing.objects.typical(upstream=model.upstream, seconds=native.seconds, resolution=native.resolution)
+    known = model.took(seconds=native.seconds, resolution=native.resolution)
     made_in, delivered_in = known or (model.typical_seconds * settings.MINIMAX_TIME_SCALE, DELIVERY_SECONDS)
     task = Task(
         key=key,
@@ -40,12 +84,12 @@ def start_generation(*, key: VirtualKey, wanted: GenerationRequest, retry_of: Ta
         model=wanted.model,
         metadata=wanted.metadata,
         retry_of=retry_of,
-        price=offer.price(duration=wanted.duration, resolution=wanted.resolution),
+        price=quoted.price,
         leg_goal=QUEUED_GOAL,
         leg_seconds=QUEUED_SECONDS,
         rest_seconds=made_in + delivered_in,
     )
-    task.video = video = Video(
+    task.video = Video(
         task=task,
         prompt=wanted.prompt,
         duration=wanted.duration,
@@ -57,13 +101,10 @@ def start_generation(*, key: VirtualKey, wanted: GenerationRequest, retry_of: Ta
         sends_size=model.sends_size,
         expected_seconds=made_in,
     )
-    with transaction.atomic():
-        lifecycle.create(task)
-        video.save(force_insert=True)
     return task
 
 
-def retry_generation(*, key: VirtualKey, original: Task) -> Task:
+def retry_generation(*, key: VirtualKey, original: Task, idempotency: Idempotency | None = None) -> Task:
     """A new task for what a failed one asked for, at today's price; the original stays as it is.
 
     Raises:
@@ -80,4 +121,4 @@ def retry_generation(*, key: VirtualKey, original: Task) -> Task:
         aspect_ratio=video.aspect_ratio,
         metadata=original.metadata,
     )
-    return start_generation(key=key, wanted=wanted, retry_of=original)
+    return start_generation(key=key, wanted=wanted, retry_of=original, idempotency=idempotency)

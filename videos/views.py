@@ -8,7 +8,9 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from conduit.api.errors import NotFound
+from conduit.api.idempotency import Idempotency, idempotent
 from keys.authentication import key_of
+from keys.limits import allows_model
 from keys.models import VirtualKey
 from tasks.models import Task
 from tasks.presentation import cost, money, show
@@ -31,9 +33,12 @@ def _generation_of(key: VirtualKey, task_id: str) -> Task:
 
 
 class GenerationsView(APIView):
-    def post(self, request: Request) -> Response:
+    rate_kind = "create"
+
+    @idempotent
+    def post(self, request: Request, idempotency: Idempotency | None) -> Response:
         wanted = GenerationRequest.parse(request.data)
-        return _accepted(start_generation(key=key_of(request), wanted=wanted))
+        return _accepted(start_generation(key=key_of(request), wanted=wanted, idempotency=idempotency))
 
 
 class GenerationView(APIView):
@@ -42,14 +47,20 @@ class GenerationView(APIView):
 
 
 class RetryView(APIView):
-    def post(self, request: Request, task_id: str) -> Response:
-        return _accepted(retry_generation(key=key_of(request), original=_generation_of(key_of(request), task_id)))
+    rate_kind = "create"
+
+    @idempotent
+    def post(self, request: Request, task_id: str, idempotency: Idempotency | None) -> Response:
+        key = key_of(request)
+        return _accepted(retry_generation(key=key, original=_generation_of(key, task_id), idempotency=idempotency))
 
 
 class EstimateView(APIView):
+    rate_kind = "create"
+
     def post(self, request: Request) -> Response:
         wanted = GenerationRequest.parse(request.data)
-        price = quote(wanted).price(duration=wanted.duration, resolution=wanted.resolution)
+        price = quote(wanted, key=key_of(request)).price
         return Response(
             {
                 "object": "estimate",
@@ -65,7 +76,8 @@ class EstimateView(APIView):
 
 class ModelsView(APIView):
     def get(self, request: Request) -> Response:
-        return Response({"object": "list", "data": [_shown(offer) for offer in offers()]})
+        key = key_of(request)
+        return Response({"object": "list", "data": [_shown(offer) for offer in offers() if allows_model(key, offer.model.names)]})
 
 
 def _shown(offer: Offer) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 import re
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import structlog
 from django.http import HttpRequest, HttpResponseBase
@@ -14,6 +14,13 @@ from conduit.api.network import client_address
 log = structlog.get_logger("conduit.request")
 
 _WELL_FORMED = re.compile(r"[A-Za-z0-9._-]{1,128}")
+
+_ON_EVERY_ANSWER = "conduit.headers"
+
+
+def on_every_answer(request: HttpRequest, headers: Mapping[str, str]) -> None:
+    """Whatever this request is answered, an error or 304 included, carries these headers."""
+    request.META[_ON_EVERY_ANSWER] = headers
 
 
 class RequestContext:
@@ -33,6 +40,8 @@ class RequestContext:
         began = time.perf_counter()
         response = self.get_response(request)
         response["X-Request-ID"] = request_id
+        for name, value in request.META.get(_ON_EVERY_ANSWER, {}).items():
+            response[name] = value
         if not request.path.startswith(("/health/", "/static/")):
             # The path without its query: links and streams carry tokens there.
             log.info(

@@ -9,22 +9,15 @@ from pathlib import Path
 
 import pytest
 from django.conf import LazySettings
-from django.db import connection
 
 from keys.models import UsageCost
 from tasks.models import Task, TaskEvent
+from tests.support.databases import database_url
 from videos import sweeping
 from videos.minimax.sandbox import Sandbox
 from videos.models import Clip
 
 pytestmark = [pytest.mark.django_db(transaction=True, serialized_rollback=True), pytest.mark.sqlite]
-
-
-def database_url() -> str:
-    database = connection.settings_dict
-    if connection.vendor == "sqlite":
-        return f"sqlite:///{database['NAME']}"
-    return f"postgres://{database['USER']}:{database['PASSWORD']}@{database['HOST']}:{database['PORT']}/{database['NAME']}"
 
 
 def test_a_worker_killed_before_or_after_any_commit_or_call_loses_no_task_and_pays_none_twice(

@@ -7,6 +7,7 @@ import pytest
 
 from tasks import progress
 from tasks.models import Status, Task
+from videos.catalogue import learn
 from videos.models import Timing
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -58,6 +59,7 @@ def test_the_first_finished_job_makes_the_next_estimate(consumer, driver):
     first = consumer.generate()
     driver.finish(first["task_id"])
     Timing.objects.update(made_in=40.0, delivered_in=4.0)
+    learn(upstream="video-01", seconds=6, resolution="720P")
 
     second = consumer.generate()
 

@@ -6,7 +6,8 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from keys.models import VirtualKey
+from keys.models import KeySecret, VirtualKey
+from keys.services import hash_secret
 from tests.support.envelopes import refused
 
 pytestmark = pytest.mark.django_db
@@ -22,6 +23,17 @@ def disable(key):
 def expire(key, ago=timedelta(seconds=1)):
     key.expires_at = timezone.now() - ago
     key.save(update_fields=["expires_at"])
+
+
+def delete(key):
+    key.deleted_at = timezone.now()
+    key.save(update_fields=["deleted_at"])
+
+
+def rotate(key, ago=timedelta(seconds=1)):
+    """A newer secret, and the grace time of the one before ended `ago`."""
+    key.secrets.update(expires_at=timezone.now() - ago)
+    KeySecret.objects.create(key=key, prefix="condt_newer", secret_hash=hash_secret("condt_newer"))
 
 
 @pytest.mark.parametrize("scheme", ["Bearer", "bearer", "BEARER", "Bearer  "])
@@ -86,7 +98,8 @@ def test_a_key_that_nobody_has_is_401(db, secret):
 
 
 def test_a_part_of_a_key_opens_nothing(consumer):
-    for secret in (consumer.secret[:-1], consumer.secret + "A", consumer.secret.swapcase(), consumer.key.secret_hash, consumer.key.prefix):
+    row = consumer.key.secrets.get()
+    for secret in (consumer.secret[:-1], consumer.secret + "A", consumer.secret.swapcase(), row.secret_hash, row.prefix):
         refused(Client().get(PATH, headers={"Authorization": f"Bearer {secret}"}), 401, "invalid_api_key")
 
 
@@ -112,6 +125,23 @@ def test_a_key_expires_at_its_moment_and_not_before(consumer, time_machine):
     refused(consumer.get(PATH), 401, "api_key_expired")
 
 
+def test_a_secret_that_was_rotated_away_works_until_its_grace_time_is_over(consumer, time_machine):
+    rotate(consumer.key, ago=-timedelta(minutes=1))
+    end = consumer.key.secrets.get(expires_at__isnull=False).expires_at
+
+    time_machine.move_to(end - timedelta(seconds=1), tick=False)
+    assert consumer.get(PATH).status_code == 200
+    time_machine.move_to(end, tick=False)
+    assert "Use the newer one" in refused(consumer.get(PATH), 401, "api_key_expired")
+    assert Client().get(PATH, headers={"X-API-Key": "condt_newer"}).status_code == 200
+
+
+def test_a_deleted_key_is_refused_although_its_history_is_there(consumer):
+    delete(consumer.key)
+
+    assert "deleted" in refused(consumer.get(PATH), 401, "invalid_api_key")
+
+
 def test_a_key_that_is_enabled_again_works_again(consumer):
     disable(consumer.key)
     VirtualKey.objects.update(enabled=True)
@@ -119,7 +149,9 @@ def test_a_key_that_is_enabled_again_works_again(consumer):
     assert consumer.get(PATH).status_code == 200
 
 
-@pytest.mark.parametrize("make_wrong", [disable, expire, VirtualKey.delete], ids=["disabled", "expired", "unknown"])
+@pytest.mark.parametrize(
+    "make_wrong", [disable, expire, delete, rotate, VirtualKey.delete], ids=["disabled", "expired", "deleted", "rotated", "unknown"]
+)
 def test_a_key_that_is_refused_costs_the_one_query_that_a_right_one_costs(consumer, make_wrong):
     def key_queries():
         with CaptureQueriesContext(

@@ -97,6 +97,83 @@ def test_the_database_refuses_a_row_that_is_no_movement_of_money(task_id, field,
         UsageCost.objects.create(**row)
 
 
+def resolved(task_id, captured):
+    ledger.settle(task_id=task_id, captured=Decimal(captured))
+    return task_id
+
+
+@pytest.fixture
+def budget(task_id):
+    """A budget of the task's key, made after it: what moves now is what is tested."""
+    return UsageCost.objects.get().key.budgets.create(period="total", amount=10)
+
+
+@pytest.mark.parametrize(("amount", "back"), [(None, "0.2"), ("0.2", "0.2"), ("0.0001", "0.0001")])
+def test_a_refund_gives_back_what_was_charged_or_a_part_and_says_who_and_why(ledger_of, task_id, amount, back):
+    resolved(task_id, "0.2")
+
+    assert ledger.refund(task_id=task_id, amount=amount and Decimal(amount), who="root", why="it was blue") == Decimal(back)
+
+    assert ledger_of(task_id)[2:] == [("refund", Decimal(back))]
+    row = UsageCost.objects.get(entry="refund")
+    assert (row.who, row.why, row.model, row.task_kind) == ("root", "it was blue", "minimax-video", "video_generation")
+
+
+@pytest.mark.parametrize(("captured", "amount"), [("0", None), ("0.1", "0.1001"), ("0.2", "0"), ("0.2", "-0.1")])
+def test_no_more_is_refunded_than_was_charged_and_nothing_negative(ledger_of, task_id, captured, amount):
+    resolved(task_id, captured)
+    before = ledger_of(task_id)
+
+    with pytest.raises(ValueError, match=r"cannot refund|nothing was charged"):
+        ledger.refund(task_id=task_id, amount=amount and Decimal(amount), who="root", why="")
+    assert ledger_of(task_id) == before
+
+
+def test_what_is_held_and_not_charged_yet_cannot_be_refunded(task_id):
+    with pytest.raises(ValueError, match="nothing was charged"):
+        ledger.refund(task_id=task_id, who="root", why="")
+
+
+def test_a_task_is_refunded_once(ledger_of, task_id):
+    ledger.refund(task_id=resolved(task_id, "0.2"), amount=Decimal("0.1"), who="root", why="")
+    before = ledger_of(task_id)
+
+    with pytest.raises(IntegrityError), transaction.atomic():
+        ledger.refund(task_id=task_id, amount=Decimal("0.1"), who="root", why="")
+    assert ledger_of(task_id) == before
+
+
+def test_a_credit_leaves_more_of_a_budget_and_an_adjustment_either(budget):
+    ledger.credit(key=budget.key, amount=Decimal("1.5"), who="root", why="sorry")
+    ledger.adjust(key=budget.key, amount=Decimal("2"), who="root", why="a video made by hand")
+    ledger.adjust(key=budget.key, amount=Decimal("-0.0001"), who="root", why="a rounding")
+
+    assert budget.windows.get().spent == Decimal("0.4999")
+    rows = UsageCost.objects.filter(task_id=None).order_by("id")
+    assert [(row.entry, row.amount, row.who) for row in rows] == [
+        ("credit", Decimal("1.5"), "root"),
+        ("adjustment", Decimal("2"), "root"),
+        ("adjustment", Decimal("-0.0001"), "root"),
+    ]
+
+
+@pytest.mark.parametrize("amount", ["0", "-1"])
+def test_a_credit_gives_something(budget, amount):
+    with pytest.raises(ValueError, match="gives something"):
+        ledger.credit(key=budget.key, amount=Decimal(amount), who="root", why="")
+
+
+def test_a_refund_is_given_back_to_the_budgets_that_were_charged(budget, task_id):
+    spent = new_task_id()
+    ledger.hold(key=budget.key, task_id=spent, task_kind="video_generation", model="minimax-video", amount=PRICE)
+    resolved(spent, "0.2")
+
+    ledger.refund(task_id=spent, amount=Decimal("0.15"), who="root", why="")
+    ledger.refund(task_id=resolved(task_id, "0.2"), who="root", why="from before there was a budget")
+
+    assert budget.windows.get().spent == Decimal("0.05")
+
+
 @pytest.fixture
 def ledger_of(request):
     """The shared fixture; in this file its name would hide the room's module."""

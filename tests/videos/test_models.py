@@ -76,3 +76,10 @@ def test_a_disabled_model_and_one_without_a_price_are_not_listed(consumer, anoth
 def test_listing_costs_two_queries_however_many_models_there_are(consumer, another, django_assert_num_queries):
     with django_assert_num_queries(2):
         listed(consumer)
+
+
+def test_a_key_is_shown_the_models_that_it_may_use(consumer, another):
+    consumer.key.model_names = ["minimax-video"]
+    consumer.key.save(update_fields=["model_names"])
+
+    assert [model["id"] for model in listed(consumer)["data"]] == ["video-01"]

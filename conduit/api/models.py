@@ -1,0 +1,36 @@
+"""What the API itself remembers: the answers to calls that carried an Idempotency-Key."""
+
+from datetime import datetime
+from typing import Self
+
+from django.db import models
+from django.db.models import Index, UniqueConstraint
+
+
+class KeptAnswerQuerySet(models.QuerySet["KeptAnswer"]):
+    def given(self, now: datetime) -> Self:
+        """Those that a repeated call gets."""
+        return self.filter(expires_at__gt=now, answer__isnull=False)
+
+    def expired(self, now: datetime) -> Self:
+        return self.filter(expires_at__lte=now)
+
+
+class KeptAnswer(models.Model):
+    """A call that was claimed by an Idempotency-Key, and how it was answered: both are committed with what the call did."""
+
+    owner = models.BigIntegerField(help_text="The virtual key's plain id: this room knows no keys.")
+    call_hash = models.CharField(max_length=64, help_text="SHA-256 of the path and the Idempotency-Key, in hex.")
+    body_hash = models.CharField(max_length=64, help_text="SHA-256 of the request's canonical body, in hex.")
+    answer = models.JSONField(null=True, help_text="Its status, headers and body. Empty: claimed only, which binds nobody.")
+    expires_at = models.DateTimeField()
+
+    objects = models.Manager.from_queryset(KeptAnswerQuerySet)()
+
+    class Meta:
+        verbose_name = "kept answer"
+        constraints = [UniqueConstraint(fields=["owner", "call_hash"], name="answer_once_per_call")]
+        indexes = [Index(fields=["expires_at"], name="answer_expired")]  # KeptAnswerQuerySet.expired
+
+    def __str__(self) -> str:
+        return f"{self.call_hash[:12]}… until {self.expires_at:%Y-%m-%d %H:%M}"

@@ -1,0 +1,111 @@
+"""Forms of the console, with the rules of the management API."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from django import forms
+from django.core.exceptions import ValidationError
+from django.forms.models import BaseInlineFormSet
+
+from keys import corrections
+from keys.models import Budget, UsageCost, VirtualKey
+from keys.requests import budget_problems, limit_problems
+
+
+class ListField(forms.CharField):
+    """A list of short texts, written with commas between them."""
+
+    def prepare_value(self, value: Any) -> Any:
+        return ", ".join(value) if isinstance(value, list) else value
+
+    def to_python(self, value: Any) -> list[str]:  # type: ignore[override]
+        return value if isinstance(value, list) else [text.strip() for text in (value or "").split(",") if text.strip()]
+
+    def has_changed(self, initial: Any, data: Any) -> bool:
+        return self.to_python(initial) != self.to_python(data)
+
+
+class RuledForm(forms.ModelForm):
+    """Refuses what the management API would refuse, in its words."""
+
+    problems: Callable[[Mapping[str, Any]], dict[str, str]]
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or {}
+        for name, problem in self.problems(cleaned).items():
+            if name not in self.errors:
+                self.add_error(name, problem)
+        return cleaned
+
+
+class KeyForm(RuledForm):
+    problems = staticmethod(limit_problems)
+
+    model_names = ListField(required=False, label="Models", help_text="Names with commas between them. Empty: all.")
+    ip_ranges = ListField(
+        required=False, label="IP ranges", help_text="Addresses or networks, such as 10.0.0.0/8, with commas between them. Empty: anywhere."
+    )
+
+    class Meta:
+        model = VirtualKey
+        exclude: list[str] = []
+
+
+class BudgetForm(RuledForm):
+    problems = staticmethod(budget_problems)
+
+    class Meta:
+        model = Budget
+        fields = ["period", "time_zone", "amount", "raised_to", "raised_until"]
+
+
+class BudgetFormSet(BaseInlineFormSet):
+    def clean(self) -> None:
+        super().clean()
+        kept = [form.cleaned_data for form in self.forms if form.is_valid() and form.cleaned_data and form not in self.deleted_forms]
+        if len({(budget["period"], budget["time_zone"]) for budget in kept}) < len(kept):
+            raise ValidationError("There may be one budget for each period and time zone.")
+
+
+class CorrectionForm(forms.ModelForm):
+    """A row that an administrator adds to the ledger."""
+
+    entry = forms.ChoiceField(
+        choices=[(kind.value, kind.label) for kind in corrections.KINDS],
+        help_text="Refund: gives back what a task was charged. Credit: the key may spend more. Adjustment: corrects what it spent.",
+    )
+    key = forms.ModelChoiceField(VirtualKey.objects.all(), required=False, help_text="Of a credit or an adjustment.")
+    task_id = forms.UUIDField(required=False, label="Task", help_text="Of a refund.")
+    why = forms.CharField(max_length=200)
+
+    class Meta:
+        model = UsageCost
+        fields = ["entry", "key", "task_id", "amount", "why"]
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or {}
+        if not self.errors:
+            refused = self._refund(cleaned) if cleaned["entry"] == UsageCost.Entry.REFUND else self._of_key(cleaned)
+            for name, words in refused.items():
+                self.add_error(name, words)
+        return cleaned
+
+    @staticmethod
+    def _refund(cleaned: dict[str, Any]) -> dict[str, str]:
+        charge = corrections.charge_of(cleaned["task_id"]) if cleaned["task_id"] else None
+        if charge is None:
+            return {"task_id": "A refund needs the id of a task that was charged, and is given once."}
+        cleaned["key"] = charge.key
+        within = 0 < cleaned["amount"] <= charge.amount
+        return {} if within else {"amount": f"This task was charged {charge.amount} USD: refund that much or a part of it."}
+
+    @staticmethod
+    def _of_key(cleaned: dict[str, Any]) -> dict[str, str]:
+        refused = {}
+        if cleaned["key"] is None:
+            refused["key"] = "A credit or an adjustment needs a key."
+        if cleaned["task_id"] is not None:
+            refused["task_id"] = "A credit or an adjustment belongs to the key alone: leave this empty."
+        if cleaned["entry"] == UsageCost.Entry.CREDIT and cleaned["amount"] <= 0:
+            refused["amount"] = "A credit is more than 0. An adjustment may be negative."
+        return refused

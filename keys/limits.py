@@ -1,0 +1,265 @@
+"""What a key may do: where from, how often, how much at once, and what one task may be.
+
+Money is not here (keys.budgets): these limits may fail open while Redis is away, money never does.
+"""
+
+import math
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from functools import lru_cache
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from typing import Literal
+
+import redis
+import structlog
+from django.conf import settings
+from django.utils import timezone
+
+from conduit.api.errors import ApiError, Forbidden, InvalidRequest, Overloaded
+from keys import rates
+from keys.models import VirtualKey
+
+log = structlog.get_logger(__name__)
+
+Kind = Literal["create", "read"]
+
+# When to look again after a task was refused for others that are in flight (nobody knows when those end) or for those of
+# the last hour (when it is not known how old they are), in seconds.
+CONCURRENCY_RETRY_SECONDS = 10
+HOURLY_RETRY_SECONDS = 60
+# Calls other than creating ones that a key without a limit of its own may make in any minute: a hundred a second, enough
+# to ask for sixty tasks twice a second, and too few for one caller to take the whole service.
+READS_PER_MINUTE = 6000
+# After Redis did not answer, calls go on without asking it for so long (seconds): each would wait in vain.
+AWAY_SECONDS = 1.0
+# One line in the log for so many seconds in which it is away.
+AWAY_LOG_SECONDS = 30.0
+
+
+class RateLimited(ApiError):
+    """Too much at once. The message says when to come back, as does Retry-After (whole seconds)."""
+
+    status, type, code = 429, "rate_limit_error", "rate_limit_exceeded"
+
+    def __init__(self, message: str, *, retry_after: int, code: str | None = None, rate: "RateState | None" = None) -> None:
+        super().__init__(message, code=code, headers={"Retry-After": str(retry_after)} | (rate.headers if rate else {}))
+
+
+@dataclass(frozen=True)
+class RateState:
+    """How a call stands to the tightest limit of its key, itself included."""
+
+    limit: int
+    remaining: int
+    reset: int  # seconds until a place more is free
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {
+            "X-RateLimit-Limit-Requests": str(self.limit),
+            "X-RateLimit-Remaining-Requests": str(self.remaining),
+            "X-RateLimit-Reset-Requests": str(self.reset),
+        }
+
+
+# ---- Calls ----------------------------------------------------------------------------------------------------------
+
+
+def count_call(key: VirtualKey, kind: Kind, *, address: str) -> RateState | None:
+    """Count a call against every limit of its kind; None when there is none, or nobody to count.
+
+    A call that comes a moment too early waits here for its place.
+
+    Raises:
+        RateLimited: a limit is reached. The call counts against none.
+        Overloaded: Redis is away and limits fail closed (LIMITS_FAIL_OPEN).
+    """
+    counted = _away.count(key, _limits_of(key, kind), address)
+    if counted is None:
+        if settings.LIMITS_FAIL_OPEN:
+            return None
+        raise Overloaded
+    if not counted.accepted:
+        raise _refusal(kind, counted)
+    if counted.wait:
+        time.sleep(counted.wait)
+    return _tightest(counted.limits)
+
+
+def _limits_of(key: VirtualKey, kind: Kind) -> list[rates.Limit]:
+    if kind == "read":
+        reads = READS_PER_MINUTE if key.reads_per_minute is None else key.reads_per_minute
+        return [rates.Limit("reads:minute", reads, rates.MINUTE)]
+    per_minute = ("creates:minute", key.creates_per_minute, rates.MINUTE)
+    per_day = ("creates:day", key.creates_per_day, rates.DAY)
+    return [rates.Limit(name, calls, seconds) for name, calls, seconds in (per_minute, per_day) if calls is not None]
+
+
+def _tightest(limits: Sequence[rates.Counted]) -> RateState | None:
+    if not limits:
+        return None
+    least = min(limits, key=lambda counted: (counted.remaining, -counted.next_place))
+    return RateState(least.limit.calls, least.remaining, math.ceil(least.next_place))
+
+
+def _refusal(kind: Kind, count: rates.Count) -> RateLimited:
+    """The limit that keeps the call waiting longest is the one to tell of."""
+    full = max((counted for counted in count.limits if not counted.remaining), key=lambda counted: counted.next_place).limit
+    retry_after = math.ceil(count.wait)
+    period = "minute" if full.seconds == rates.MINUTE else "24 hours"
+    return RateLimited(
+        f"You reached this key's rate limit of {_calls_in_words(full.calls, kind)} in any {period}. Try again in {_in_words(retry_after)}.",
+        retry_after=retry_after,
+        rate=RateState(full.calls, 0, retry_after),
+    )
+
+
+def _calls_in_words(calls: int, kind: Kind) -> str:
+    if kind == "read":
+        return "1 call that reads or cancels" if calls == 1 else f"{calls} calls that read or cancel"
+    return "1 call that creates, retries or estimates" if calls == 1 else f"{calls} calls that create, retry or estimate"
+
+
+def _in_words(seconds: int) -> str:
+    if seconds < 120:
+        return f"{seconds} second{'' if seconds == 1 else 's'}"
+    minutes = math.ceil(seconds / 60)
+    return f"{minutes} minutes" if minutes < 120 else f"{math.ceil(minutes / 60)} hours"
+
+
+class _Away:
+    """Whether Redis was away a moment ago, as this process knows it."""
+
+    def __init__(self) -> None:
+        self._until = self._log_at = 0.0
+
+    def count(self, key: VirtualKey, limits: Sequence[rates.Limit], address: str) -> rates.Count | None:
+        """None while Redis is away."""
+        if time.monotonic() < self._until:
+            return None
+        try:
+            return rates.count(key_id=key.pk, address=address, limits=limits)
+        except redis.RedisError as error:
+            self._note(error)
+            return None
+
+    def _note(self, error: redis.RedisError) -> None:
+        now = time.monotonic()
+        self._until = now + AWAY_SECONDS
+        if now >= self._log_at:
+            self._log_at = now + AWAY_LOG_SECONDS
+            log.warning("redis away: calls are not counted", error=type(error).__name__, fail_open=settings.LIMITS_FAIL_OPEN)
+
+
+_away = _Away()
+
+
+# ---- Where from -----------------------------------------------------------------------------------------------------
+
+
+def check_address(key: VirtualKey, address: str) -> None:
+    """Raises Forbidden when the key may not be used from there."""
+    if key.ip_ranges and not _is_within(address, tuple(key.ip_ranges)):
+        raise Forbidden(
+            f"This key may not be used from {address or 'an unknown address'}. An administrator can allow more addresses.",
+            code="ip_not_allowed",
+        )
+
+
+def _is_within(address: str, ranges: tuple[str, ...]) -> bool:
+    try:
+        parsed = ip_address(address)
+    except ValueError:
+        return False
+    mapped = getattr(parsed, "ipv4_mapped", None)
+    return any((mapped or parsed) in network for network in _networks(ranges))
+
+
+@lru_cache
+def _networks(ranges: tuple[str, ...]) -> list[IPv4Network | IPv6Network]:
+    """What is no range lets nobody in."""
+    found = []
+    for text in ranges:
+        with suppress(ValueError):
+            found.append(ip_network(text, strict=False))
+    return found
+
+
+# ---- What one task may be -------------------------------------------------------------------------------------------
+
+
+def allows_model(key: VirtualKey, names: Sequence[str]) -> bool:
+    """Whether the key may use the model of that name and aliases."""
+    return not key.model_names or not set(key.model_names).isdisjoint(names)
+
+
+def check_wish(key: VirtualKey, *, model_names: Sequence[str], seconds: int, resolution: str, price: Decimal) -> None:
+    """Check a task against what its key may ask for, without a query. `model_names`: the model's name and its aliases.
+
+    Raises:
+        Forbidden: the model is not one of the key's.
+        InvalidRequest: too long, too large or too expensive.
+    """
+    if not allows_model(key, model_names):
+        raise Forbidden(
+            f"This key may not use this model. It may use {', '.join(key.model_names)}.", code="model_not_allowed", param="model"
+        )
+    if key.longest_seconds is not None and seconds > key.longest_seconds:
+        raise InvalidRequest(
+            f"`duration` is {seconds} seconds; with this key a video may have at most {key.longest_seconds}.", param="duration"
+        )
+    if key.largest_resolution and _pixels(resolution) > _pixels(key.largest_resolution):
+        raise InvalidRequest(
+            f"`resolution` {resolution} has more pixels than {key.largest_resolution}, the most that this key may ask for.",
+            param="resolution",
+        )
+    if key.highest_price is not None and price > key.highest_price:
+        raise InvalidRequest(
+            f"This video costs {price:.4f} USD; with this key one may cost at most {key.highest_price:.4f} USD. "
+            "A shorter `duration` or a smaller `resolution` costs less.",
+            param="duration",
+        )
+
+
+def _pixels(resolution: str) -> int:
+    width, height = resolution.split("x")
+    return int(width) * int(height)
+
+
+# ---- How many tasks -------------------------------------------------------------------------------------------------
+
+
+def needs_counts(key: VirtualKey) -> bool:
+    """Whether a new task must be counted against others: only then are they counted, with the key's row locked."""
+    return key.tasks_in_flight is not None or key.tasks_per_hour is not None
+
+
+def check_counts(key: VirtualKey, *, in_flight: int, last_hour: int, oldest: datetime | None = None) -> None:
+    """Check a new task against the key's others: those in flight now, those created in the last sixty minutes.
+
+    `oldest`: when the first of the latter was created, which tells when there is a place again.
+
+    Raises:
+        RateLimited: there are as many as may be.
+    """
+    if key.tasks_in_flight is not None and in_flight >= key.tasks_in_flight:
+        raise RateLimited(
+            f"You reached this key's rate limit of {key.tasks_in_flight} tasks in flight: {in_flight} are queued or processing now. "
+            "Wait until one ends, or cancel one.",
+            code="concurrency_limit_exceeded",
+            retry_after=CONCURRENCY_RETRY_SECONDS,
+        )
+    if key.tasks_per_hour is not None and last_hour >= key.tasks_per_hour:
+        seconds = _until_an_hour_after(oldest) if oldest else HOURLY_RETRY_SECONDS
+        raise RateLimited(
+            f"You reached this key's rate limit of {key.tasks_per_hour} tasks in any 60 minutes. Try again in {_in_words(seconds)}.",
+            retry_after=seconds,
+        )
+
+
+def _until_an_hour_after(moment: datetime) -> int:
+    return max(1, math.ceil((moment + timedelta(hours=1) - timezone.now()).total_seconds()))

@@ -1,0 +1,108 @@
+"""What keys and teams have in common: fields that are changed with an audit row, and budgets of their own."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from django.db import IntegrityError, models, transaction
+
+from conduit.api.errors import Conflict, InvalidRequest
+from keys import audit
+from keys.models import Budget, Team, VirtualKey
+
+
+def create_team(*, name: str, budgets: Sequence[Mapping[str, Any]] = (), who: str) -> Team:
+    """A new team. Its budgets bind all its keys together.
+
+    Raises:
+        InvalidRequest: there is a team of that name.
+    """
+    with transaction.atomic():
+        with _own_name():
+            team = Team.objects.create(name=name)
+        audit.record(who=who, action="create", target=team, name=name)
+        set_budgets(team, budgets, who=who)
+    return team
+
+
+def delete_team(team: Team, *, who: str) -> None:
+    """Delete a team and its budgets.
+
+    Raises:
+        Conflict: it has keys, even deleted ones: their history names it.
+    """
+    with transaction.atomic():
+        lock(team)
+        audit.record(who=who, action="delete", target=team, name=team.name)
+        try:
+            team.delete()
+        except models.ProtectedError as error:
+            raise Conflict("This team has keys, and the history of deleted ones names it too: it can be renamed, not deleted.") from error
+
+
+def change(row: models.Model, *, who: str, **fields: Any) -> None:
+    """Write those of `fields` that differ, and what they were before; nothing differs: no row, no audit."""
+    with transaction.atomic():
+        before = type(row)._default_manager.select_for_update(no_key=True).get(pk=row.pk)
+        changes = {name: [getattr(before, name), value] for name, value in fields.items() if getattr(before, name) != value}
+        for name, value in fields.items():
+            setattr(row, name, value)
+        if changes:
+            row.save(update_fields=list(changes))
+            audit.record(who=who, action="change", target=row, **changes)
+
+
+def rename_team(team: Team, *, name: str, who: str) -> None:
+    """Raises InvalidRequest when there is a team of that name."""
+    with _own_name():
+        change(team, who=who, name=name)
+
+
+@contextmanager
+def _own_name() -> Iterator[None]:
+    """The database decides whether a team's name is free; a race is lost in the same words."""
+    try:
+        with transaction.atomic():
+            yield
+    except IntegrityError as error:
+        raise InvalidRequest("`name` is another team's: choose one that is free.", param="name") from error
+
+
+def lock(owner: VirtualKey | Team) -> None:
+    """Make others who change the owner or its budgets wait, in the order in which a hold locks them: else each could wait for the other.
+
+    Two callers at once then do not each add the budget that both want. Rows that only point to the owner are still written.
+    """
+    type(owner)._default_manager.select_for_update(no_key=True).get(pk=owner.pk)
+    list(owner.budgets.select_for_update().order_by("pk"))
+
+
+def set_budgets(owner: VirtualKey | Team, wanted: Sequence[Mapping[str, Any]], *, who: str) -> None:
+    """Make `wanted` the owner's budgets: fields of Budget, at most one for each period and time zone.
+
+    One that stays keeps what was held and spent in it; one that is not in `wanted` is deleted.
+    """
+    with transaction.atomic():
+        lock(owner)
+        missing = {(fields["period"], fields.get("time_zone", "UTC")): fields for fields in wanted}
+        for budget in owner.budgets.order_by("pk"):
+            if fields := missing.pop((budget.period, budget.time_zone), None):
+                change(budget, who=who, **fields)
+            else:
+                delete_budget(budget, who=who)
+        for fields in missing.values():
+            add_budget(owner, fields, who=who)
+
+
+def add_budget(owner: VirtualKey | Team, fields: Mapping[str, Any], *, who: str) -> Budget:
+    """Belongs inside the transaction that locked the owner."""
+    budget: Budget = owner.budgets.create(**fields)
+    audit.record(who=who, action="create", target=budget, of=audit.target_of(owner), **fields)
+    return budget
+
+
+def delete_budget(budget: Budget, *, who: str) -> None:
+    """Delete a budget and its counters. Belongs inside the transaction that locked its owner."""
+    of = audit.target_of(budget.key or budget.team)  # type: ignore[arg-type]  # the database holds one of them
+    audit.record(who=who, action="delete", target=budget, of=of, period=budget.period, amount=budget.amount)
+    budget.delete()

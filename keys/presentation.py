@@ -1,0 +1,109 @@
+"""Keys, teams and budgets as the API shows them. A secret is in none of these."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from conduit.api.formats import money, rfc3339
+from keys import budgets
+from keys.budgets import BudgetState
+from keys.limits import READS_PER_MINUTE
+from keys.models import KeySecret, Team, VirtualKey
+
+
+def show_limits(key: VirtualKey) -> dict[str, Any]:
+    """Every limit by its name; null or empty does not limit."""
+    return {
+        "creates_per_minute": key.creates_per_minute,
+        "creates_per_day": key.creates_per_day,
+        "reads_per_minute": key.reads_per_minute,
+        "tasks_in_flight": key.tasks_in_flight,
+        "tasks_per_hour": key.tasks_per_hour,
+        "longest_seconds": key.longest_seconds,
+        "largest_resolution": key.largest_resolution or None,
+        "highest_price": money(key.highest_price),
+        "models": key.model_names,
+        "ip_ranges": key.ip_ranges,
+    }
+
+
+def show_keys(keys: Sequence[VirtualKey]) -> list[dict[str, Any]]:
+    """Keys for who manages them: one query for the counters of all their budgets. Fetch secrets and budgets with them."""
+    standing = _standing(keys)
+    return [_show_key(key, [standing[budget.pk] for budget in key.budgets.all()]) for key in keys]
+
+
+def show_teams(teams: Sequence[Team]) -> list[dict[str, Any]]:
+    """Teams for who manages them, as `show_keys` does keys."""
+    standing = _standing(teams)
+    return [_show_team(team, [standing[budget.pk] for budget in team.budgets.all()]) for team in teams]
+
+
+def show_own(key: VirtualKey, in_flight: int) -> dict[str, Any]:
+    """A key for its holder: its limits, and what binds it now, its team's budgets included."""
+    return {
+        "object": "key",
+        "name": key.name,
+        "team": key.team.name if key.team else None,
+        "created_at": rfc3339(key.created_at),
+        "expires_at": rfc3339(key.expires_at),
+        "limits": show_limits(key) | {"reads_per_minute": key.reads_per_minute or READS_PER_MINUTE},
+        "in_flight": in_flight,
+        "budgets": [show_budget(state) for state in budgets.of(key)],
+        "currency": "USD",
+    }
+
+
+def show_budget(state: BudgetState) -> dict[str, Any]:
+    """A budget in the period that runs now. `limit` is what counts: the amount, or what it is raised to."""
+    budget = state.budget
+    return {
+        "scope": "key" if budget.key_id else "team",
+        "period": budget.period,
+        "time_zone": budget.time_zone,
+        "amount": money(budget.amount),
+        "raised_to": money(budget.raised_to),
+        "raised_until": rfc3339(budget.raised_until),
+        "limit": money(state.limit),
+        "held": money(state.held),
+        "spent": money(state.spent),
+        "left": money(state.left),
+        "starts_at": rfc3339(state.starts_at),
+        "resets_at": rfc3339(state.resets_at),
+    }
+
+
+def _standing(owners: Sequence[VirtualKey] | Sequence[Team]) -> dict[int, BudgetState]:
+    return {state.budget.pk: state for state in budgets.states(budget for owner in owners for budget in owner.budgets.all())}
+
+
+def _show_key(key: VirtualKey, states: list[BudgetState]) -> dict[str, Any]:
+    return {
+        "id": key.pk,
+        "object": "key",
+        "name": key.name,
+        "team": key.team_id,
+        "enabled": key.enabled,
+        "expires_at": rfc3339(key.expires_at),
+        "deleted_at": rfc3339(key.deleted_at),
+        "created_at": rfc3339(key.created_at),
+        "last_used_at": rfc3339(key.last_used_at),
+        "last_used_from": key.last_used_from,
+        "secrets": [_show_secret(secret) for secret in key.secrets.all()],
+        "limits": show_limits(key),
+        "budgets": [show_budget(state) for state in states],
+    }
+
+
+def _show_team(team: Team, states: list[BudgetState]) -> dict[str, Any]:
+    return {
+        "id": team.pk,
+        "object": "team",
+        "name": team.name,
+        "created_at": rfc3339(team.created_at),
+        "budgets": [show_budget(state) for state in states],
+    }
+
+
+def _show_secret(secret: KeySecret) -> dict[str, Any]:
+    """Its start, to tell it from others, and the end of its grace time."""
+    return {"prefix": secret.prefix, "created_at": rfc3339(secret.created_at), "expires_at": rfc3339(secret.expires_at)}

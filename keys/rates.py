@@ -1,0 +1,123 @@
+"""Calls counted in Redis: exact sliding windows that all processes share, by Redis's own clock."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import lru_cache
+from pathlib import Path
+from typing import cast
+
+import redis
+from django.conf import settings
+from redis.backoff import NoBackoff
+from redis.commands.core import Script
+from redis.retry import Retry
+
+MINUTE = 60
+DAY = 24 * 60 * 60
+# A call that comes too early by no more than this (seconds) waits for its place: what is sent evenly arrives unevenly.
+PATIENCE = 0.25
+# How many calls of a key may wait at once: each takes up one of the few threads that answer requests.
+WAITING_MAX = 2
+# Who was refused lately gets each place this much later (seconds): the caller's own clock, which sees a call a little
+# before or after it is counted here, then finds no window with too many either.
+GUARD = 0.25
+# What a Redis that hangs costs a request at most, in seconds.
+ANSWER_SECONDS = 0.5
+
+_MICRO = 1_000_000
+_LAST_USES = "conduit:used"
+_LAST_USES_TAKEN = "conduit:used:taken"
+_SCRIPT = Path(__file__).with_name("rates.lua").read_text()
+
+
+@dataclass(frozen=True)
+class Limit:
+    """At most `calls` in any `seconds`."""
+
+    name: str
+    calls: int
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Counted:
+    """How a call stands to one limit, itself included when it was accepted."""
+
+    limit: Limit
+    remaining: int
+    next_place: float  # seconds until the oldest counted call leaves the window
+
+
+@dataclass(frozen=True)
+class Count:
+    """What became of a call. One that was not accepted counts against no limit."""
+
+    accepted: bool
+    wait: float  # seconds: until it may go on when it was accepted, else until it would be
+    limits: list[Counted]
+
+
+@dataclass(frozen=True)
+class LastUse:
+    key_id: int
+    at: datetime
+    address: str
+
+
+def count(*, key_id: int, address: str, limits: Sequence[Limit], url: str | None = None, clock: Callable[[], float] | None = None) -> Count:
+    """Count a call against all of these limits, or against none when one has no place for it.
+
+    `clock` gives seconds since the epoch; without one Redis's own decides, which is the same for every process.
+
+    Raises:
+        redis.RedisError: Redis does not answer.
+    """
+    names = [f"conduit:calls:{key_id}:{limit.name}" for limit in limits]
+    moment = round(clock() * _MICRO) if clock else ""
+    figures = [figure for limit in limits for figure in (limit.calls, round(limit.seconds * _MICRO))]
+    settled: list[int | str] = [round(PATIENCE * _MICRO), WAITING_MAX, round(GUARD * _MICRO), key_id, address, moment]
+    accepted, wait, *found = _script(settings.REDIS_URL)([*names, _LAST_USES], [*settled, *figures])
+    return Count(
+        accepted=bool(accepted),
+        wait=wait / _MICRO,
+        limits=[
+            Counted(limit, remaining=max(0, limit.calls - held), next_place=place / _MICRO)
+            for limit, held, place in zip(limits, found[::2], found[1::2], strict=True)
+        ],
+    )
+
+
+def take_last_uses() -> list[LastUse]:
+    """The newest use of each key since `forget_taken` was last called: a sweep that died gets its own again.
+
+    Raises:
+        redis.RedisError: Redis does not answer.
+    """
+    server = _redis(settings.REDIS_URL)
+    if server.exists(_LAST_USES):
+        server.renamenx(_LAST_USES, _LAST_USES_TAKEN)  # not over what a sweep that died has left
+    found = cast(dict[bytes, bytes], server.hgetall(_LAST_USES_TAKEN))
+    return [_last_use(key_id, noted) for key_id, noted in found.items()]
+
+
+def forget_taken() -> None:
+    """What `take_last_uses` gave is written down."""
+    _redis(settings.REDIS_URL).delete(_LAST_USES_TAKEN)
+
+
+def _last_use(key_id: bytes, noted: bytes) -> LastUse:
+    moment, _, address = noted.decode().partition(" ")
+    return LastUse(int(key_id), datetime.fromtimestamp(int(moment) / _MICRO, UTC), address)
+
+
+@lru_cache
+def _redis(url: str) -> redis.Redis:
+    # One more try, at once: the connections that are kept have all ended when Redis was restarted.
+    again = Retry(NoBackoff(), 1, supported_errors=(redis.ConnectionError,))
+    return redis.Redis.from_url(url, socket_connect_timeout=ANSWER_SECONDS, socket_timeout=ANSWER_SECONDS, retry=again)
+
+
+@lru_cache
+def _script(url: str) -> Script:
+    return _redis(url).register_script(_SCRIPT)

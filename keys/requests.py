@@ -1,0 +1,259 @@
+"""What may be said about keys, teams and budgets: one set of rules for the management API, the command and the console."""
+
+import re
+from collections.abc import Mapping
+from datetime import timedelta
+from ipaddress import ip_network
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from rest_framework import serializers
+
+from conduit.api.fields import (
+    AmountField,
+    FlagField,
+    MomentField,
+    NamedField,
+    OneOfField,
+    StrictSerializer,
+    WholeField,
+    check_text,
+)
+from keys.budgets import check_time_zone
+from keys.models import Period, Team
+from keys.services import GRACE, GRACE_MAX
+
+NAME_CHARACTERS = 100
+BUDGETS_MAX = 20
+LISTED_MAX = 100
+_COUNT_MAX = 2**31 - 1  # of the database's column
+_SIZE = re.compile(r"[1-9][0-9]{1,3}x[1-9][0-9]{1,3}", re.ASCII)
+
+
+class NameField(NamedField):
+    """A name for people, without the space around it."""
+
+    def to_internal_value(self, data: Any) -> str:
+        if not isinstance(data, str) or not 0 < len(name := data.strip()) <= NAME_CHARACTERS:
+            raise self.refuse(f"must have 1 to {NAME_CHARACTERS} characters")
+        check_text(name, str(self.field_name))
+        return name
+
+
+class LimitField(WholeField):
+    """A limit that allows something; null lifts it. What may do nothing is a disabled key."""
+
+    def __init__(self) -> None:
+        super().__init__(least=1, most=_COUNT_MAX, required=False, allow_null=True)
+
+
+class PriceLimitField(AmountField):
+    def to_internal_value(self, data: Any) -> Any:
+        if not (amount := super().to_internal_value(data)):
+            raise self.refuse("must be more than 0")
+        return amount
+
+
+class SizeField(NamedField):
+    """Width and height; null (kept as empty text) lifts the limit."""
+
+    def to_internal_value(self, data: Any) -> str:
+        if not isinstance(data, str) or not _SIZE.fullmatch(data):
+            raise self.refuse("must be a width and a height in pixels, such as 1280x720")
+        return data
+
+
+class TextsField(NamedField):
+    """A list of short strings; empty lifts the limit."""
+
+    def to_internal_value(self, data: Any) -> list[str]:
+        if not isinstance(data, list) or not all(isinstance(text, str) and 0 < len(text) <= NAME_CHARACTERS for text in data):
+            raise self.refuse(f"must be a list of strings of 1 to {NAME_CHARACTERS} characters")
+        if len(data) > LISTED_MAX:
+            raise self.refuse(f"may list at most {LISTED_MAX}")
+        for text in data:
+            check_text(text, str(self.field_name))
+        return list(dict.fromkeys(data))
+
+
+class NetworksField(TextsField):
+    def to_internal_value(self, data: Any) -> list[str]:
+        listed = super().to_internal_value(data)
+        for text in listed:
+            try:
+                ip_network(text, strict=False)
+            except ValueError:
+                raise self.refuse(f"holds {text!r}: list addresses or networks, such as 10.0.0.0/8 or 2001:db8::/32") from None
+        return listed
+
+
+class TimeZoneField(NamedField):
+    def to_internal_value(self, data: Any) -> str:
+        if not isinstance(data, str):
+            raise self.refuse("must be the name of a time zone, such as UTC or Europe/Berlin")
+        check_time_zone(data)
+        return data
+
+
+class TeamField(NamedField):
+    """A team's id."""
+
+    def to_internal_value(self, data: Any) -> Team:
+        team = None if isinstance(data, bool) or not isinstance(data, int) or abs(data) >= 2**63 else Team.objects.filter(pk=data).first()
+        if team is None:
+            raise self.refuse("must be the id of a team")
+        return team
+
+
+class NullIsEmpty:
+    """A field whose column says "no limit" with an empty value."""
+
+    empty: Any = ""
+
+    def run_validation(self, data: Any = serializers.empty) -> Any:
+        value = super().run_validation(data)  # type: ignore[misc]
+        return type(self.empty)() if value is None else value
+
+
+class OptionalSizeField(NullIsEmpty, SizeField):
+    empty = ""
+
+
+class OptionalTextsField(NullIsEmpty, TextsField):
+    empty: list[str] = []
+
+
+class OptionalNetworksField(NullIsEmpty, NetworksField):
+    empty: list[str] = []
+
+
+class LimitsSerializer(StrictSerializer):
+    """Each left out stays as it is, null or empty does not limit."""
+
+    creates_per_minute = LimitField()
+    creates_per_day = LimitField()
+    reads_per_minute = LimitField()
+    tasks_in_flight = LimitField()
+    tasks_per_hour = LimitField()
+    longest_seconds = LimitField()
+    largest_resolution = OptionalSizeField(required=False, allow_null=True)
+    highest_price = PriceLimitField(required=False, allow_null=True)
+    models = OptionalTextsField(required=False, allow_null=True, source="model_names")
+    ip_ranges = OptionalNetworksField(required=False, allow_null=True)
+
+
+class BudgetSerializer(StrictSerializer):
+    period = OneOfField(Period.values)
+    time_zone = TimeZoneField(default="UTC")
+    amount = AmountField()
+    raised_to = AmountField(default=None, allow_null=True)
+    raised_until = MomentField(default=None, allow_null=True)
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        check_raise(**attrs)
+        return attrs
+
+
+def check_raise(*, amount: Any, raised_to: Any, raised_until: Any, **_: Any) -> None:
+    """A temporary raise is both: how much, which is more than the budget, and until when."""
+    if (raised_to is None) != (raised_until is None):
+        missing = "raised_until" if raised_until is None else "raised_to"
+        raise serializers.ValidationError({missing: "`raised_to` and `raised_until` go together: a raise has an amount and an end."})
+    if raised_to is not None and raised_to <= amount:
+        raise serializers.ValidationError({"raised_to": "`raised_to` must be more than `amount`: to lower a budget, change its amount."})
+
+
+class BudgetsField(NamedField):
+    """All the budgets that the key or team shall have."""
+
+    def to_internal_value(self, data: Any) -> list[dict[str, Any]]:
+        if not isinstance(data, list) or not all(isinstance(item, dict) for item in data):
+            raise self.refuse("must be a list of objects")
+        if len(data) > BUDGETS_MAX:
+            raise self.refuse(f"may list at most {BUDGETS_MAX}")
+        found = []
+        for number, item in enumerate(data):
+            budget = BudgetSerializer(data=item)
+            if not budget.is_valid():
+                raise serializers.ValidationError({str(number): budget.errors})
+            found.append(dict(budget.validated_data))
+        if len({(budget["period"], budget["time_zone"]) for budget in found}) < len(found):
+            raise self.refuse("may hold one budget for each period and time zone")
+        return found
+
+
+class TeamSerializer(StrictSerializer):
+    name = NameField()
+    budgets = BudgetsField(required=False)
+
+
+class KeySerializer(StrictSerializer):
+    name = NameField()
+    team = TeamField(required=False, allow_null=True)
+    enabled = FlagField(required=False)
+    expires_at = MomentField(required=False, allow_null=True)
+    limits = LimitsSerializer(required=False)
+    budgets = BudgetsField(required=False)
+
+
+class RotationSerializer(StrictSerializer):
+    grace_seconds = WholeField(least=0, most=int(GRACE_MAX.total_seconds()), default=int(GRACE.total_seconds()))
+
+
+def key_fields(data: Any, *, partial: bool = False) -> dict[str, Any]:
+    """Arguments of services.create_key or change_key (`partial`), and `budgets` when they are given.
+
+    Raises:
+        ValidationError: naming the first parameter at fault.
+    """
+    fields = _checked(KeySerializer(data=data, partial=partial))
+    return fields | fields.pop("limits", {})
+
+
+def team_fields(data: Any, *, partial: bool = False) -> dict[str, Any]:
+    """`name` and `budgets` of a team, as far as they are given."""
+    return _checked(TeamSerializer(data=data, partial=partial))
+
+
+def grace_of(data: Any) -> timedelta:
+    return timedelta(seconds=_checked(RotationSerializer(data=data))["grace_seconds"])
+
+
+def limit_problems(columns: Mapping[str, Any]) -> dict[str, str]:
+    """What is wrong with a key's limits, by column: for forms."""
+    return _problems(LimitsSerializer(), columns)
+
+
+def budget_problems(columns: Mapping[str, Any]) -> dict[str, str]:
+    """What is wrong with a budget, by column: for forms."""
+    if problems := _problems(BudgetSerializer(), columns):
+        return problems
+    try:
+        check_raise(**columns)
+    except serializers.ValidationError as error:
+        return {name: first_words(words) for name, words in error.detail.items()}  # type: ignore[union-attr]
+    return {}
+
+
+def _problems(rules: serializers.Serializer[Any], columns: Mapping[str, Any]) -> dict[str, str]:
+    problems = {}
+    for field in rules.fields.values():
+        value = columns.get(str(field.source))
+        try:
+            field.run_validation(None if value in ("", []) else value)
+        except (serializers.ValidationError, ValidationError) as error:
+            words = error.detail if isinstance(error, serializers.ValidationError) else error.messages
+            problems[str(field.source)] = first_words(words)
+    return problems
+
+
+def first_words(detail: Any) -> str:
+    """The first message in a tree of them."""
+    while not isinstance(detail, str):
+        detail = next(iter(detail.values() if isinstance(detail, dict) else detail))
+    return detail
+
+
+def _checked(serializer: serializers.Serializer[Any]) -> dict[str, Any]:
+    serializer.is_valid(raise_exception=True)
+    return dict(serializer.validated_data)

@@ -1,0 +1,158 @@
+"""What was used in a span of time: sums of ledger rows, each row counted once, whatever they are grouped by."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from django.db.models import Count, F, Q, QuerySet, Sum
+from django.db.models.functions import TruncDate
+from django.utils import timezone
+
+from conduit.api.errors import InvalidRequest
+from conduit.api.formats import money, rfc3339
+from conduit.api.pagination import parse_moment
+from keys import work
+from keys.models import UsageCost
+
+Entry = UsageCost.Entry
+DAYS_DEFAULT = 30
+DAYS_MAX = 366
+
+# Column of the answer: the ledger's entry that it sums, in USD.
+AMOUNTS = {
+    "estimated": Entry.HOLD,
+    "charged": Entry.CAPTURE,
+    "released": Entry.RELEASE,
+    "refunded": Entry.REFUND,
+    "credited": Entry.CREDIT,
+    "adjusted": Entry.ADJUSTMENT,
+}
+# Columns that a group is named by, each with its value in SQL.
+GROUPS: dict[str, dict[str, Any]] = {
+    "day": {"day": lambda: TruncDate("created_at", tzinfo=UTC)},
+    "model": {"model": lambda: F("model")},
+    "status": {"status": lambda: work.current().status_of()},
+    "key": {"key_id": lambda: F("key_id"), "key_name": lambda: F("key__name")},
+    "team": {"team_id": lambda: F("key__team_id"), "team_name": lambda: F("key__team__name")},
+}
+CONSUMER_GROUPS = ("day", "model", "status")
+
+
+@dataclass(frozen=True)
+class Span:
+    """From a moment on, and before another."""
+
+    start: datetime
+    end: datetime
+
+    @classmethod
+    def parse(cls, query: Mapping[str, str]) -> "Span":
+        """`from` and `to` of a query string; without them the last thirty days until now. A `to` without a time includes its day.
+
+        Raises:
+            InvalidRequest: a bad moment, or a span that is empty or longer than a year.
+        """
+        end = parse_moment(query, "to")
+        if end and ":" not in query["to"]:
+            if end.date() == date.max:
+                raise InvalidRequest("`to` is out of range.", param="to")
+            end += timedelta(days=1)
+        end = end or timezone.now()
+        start = parse_moment(query, "from") or _midnight(end) - min(timedelta(days=DAYS_DEFAULT), _midnight(end) - _FIRST)
+        if start >= end:
+            raise InvalidRequest(f"`from` must be before `to`: {rfc3339(start)} is not before {rfc3339(end)}.", param="from")
+        if end - start > timedelta(days=DAYS_MAX):
+            raise InvalidRequest(f"`from` and `to` may be at most {DAYS_MAX} days apart.", param="from")
+        return cls(start, end)
+
+
+@dataclass(frozen=True)
+class Usage:
+    """A report: `rows` hold the group's columns, `tasks` (created in the span) and the amounts in USD."""
+
+    span: Span
+    group_by: str
+    rows: list[dict[str, Any]]
+
+    @property
+    def columns(self) -> list[str]:
+        return [*GROUPS[self.group_by], "tasks", *AMOUNTS]
+
+    def total(self) -> dict[str, Any]:
+        amounts = {name: sum((row[name] for row in self.rows), Decimal(0)) for name in AMOUNTS}
+        return {"tasks": sum(row["tasks"] for row in self.rows), **amounts}
+
+
+def parse_group_by(query: Mapping[str, str], options: tuple[str, ...]) -> str:
+    group_by = query.get("group_by", "day")
+    if group_by not in options:
+        raise InvalidRequest(f"`group_by` must be one of {', '.join(options)}.", param="group_by")
+    return group_by
+
+
+def report(costs: QuerySet[UsageCost], span: Span, group_by: str) -> Usage:
+    """Sum `costs` of the span by group, in one query."""
+    names = {f"group_{name}": name for name in GROUPS[group_by]}  # a model's own column cannot be an alias
+    grouped = (
+        costs.filter(created_at__gte=span.start, created_at__lt=span.end)
+        .order_by()
+        .values(**{alias: GROUPS[group_by][name]() for alias, name in names.items()})
+        .annotate(
+            count_tasks=Count("id", filter=Q(entry=Entry.HOLD)),
+            **{f"sum_{name}": Sum("amount", filter=Q(entry=entry), default=Decimal(0)) for name, entry in AMOUNTS.items()},
+        )
+        .order_by(*names)
+    )
+    return Usage(span, group_by, [_row(dict(found), names) for found in grouped])
+
+
+def _row(found: dict[str, Any], names: dict[str, str]) -> dict[str, Any]:
+    group = {name: found[alias] if found[alias] != "" else None for alias, name in names.items()}
+    # SQLite sums in floating point: the ledger's four decimals bring the exact sum back.
+    amounts = {name: round(found[f"sum_{name}"], 4) for name in AMOUNTS}
+    return group | {"tasks": found["count_tasks"], **amounts}
+
+
+def as_json(usage: Usage) -> dict[str, Any]:
+    return {
+        "object": "usage",
+        "from": rfc3339(usage.span.start),
+        "to": rfc3339(usage.span.end),
+        "group_by": usage.group_by,
+        "currency": "USD",
+        "data": [_written(row) for row in usage.rows],
+        "total": _written(usage.total()),
+    }
+
+
+def as_csv(usage: Usage) -> Iterator[list[str]]:
+    """Lines of cells, the names of the columns first. Without a total: programs add up, and so does a spreadsheet."""
+    yield [*usage.columns, "currency"]
+    for row in map(_written, usage.rows):
+        yield [*(_cell(row[name]) for name in usage.columns), "USD"]
+
+
+def _written(row: dict[str, Any]) -> dict[str, Any]:
+    return {
+        name: money(value) if isinstance(value, Decimal) else value.isoformat() if isinstance(value, date) else value
+        for name, value in row.items()
+    }
+
+
+def _cell(value: Any) -> str:
+    """A spreadsheet would run a name that begins like a formula."""
+    text = "" if value is None else str(value)
+    return f"'{text}" if text.startswith(("=", "+", "@", "\t", "\r")) or (text.startswith("-") and not _is_number(text)) else text
+
+
+def _is_number(text: str) -> bool:
+    return text.lstrip("-").replace(".", "", 1).isdigit()
+
+
+_FIRST = datetime.min.replace(tzinfo=UTC)
+
+
+def _midnight(moment: datetime) -> datetime:
+    return moment.replace(hour=0, minute=0, second=0, microsecond=0)

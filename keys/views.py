@@ -1,0 +1,55 @@
+"""What a key's holder may ask about the key itself."""
+
+import csv
+from io import StringIO
+
+from django.db.models import QuerySet
+from django.http import HttpResponse
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from conduit.api.errors import InvalidRequest
+from keys import usage, work
+from keys.authentication import key_of
+from keys.models import UsageCost
+from keys.presentation import show_own
+
+FORMATS = {"json": "application/json", "csv": "text/csv"}
+
+
+class KeyView(APIView):
+    def get(self, request: Request) -> Response:
+        key = key_of(request)
+        return Response(show_own(key, work.current().in_flight(key)))
+
+
+class UsageView(APIView):
+    def get(self, request: Request) -> HttpResponse:
+        return usage_answer(request, UsageCost.objects.filter(key=key_of(request)), usage.CONSUMER_GROUPS)
+
+
+def usage_answer(request: Request, costs: QuerySet[UsageCost], groups: tuple[str, ...]) -> HttpResponse:
+    """The report that the query string asks for, as JSON or CSV."""
+    as_csv = _format(request) == "csv"
+    group_by = usage.parse_group_by(request.query_params, groups)
+    found = usage.report(costs, usage.Span.parse(request.query_params), group_by)
+    answer = _csv(found) if as_csv else Response(usage.as_json(found))
+    answer["Vary"] = "Accept"
+    return answer
+
+
+def _format(request: Request) -> str:
+    """`format` of the query string, else what `Accept` prefers."""
+    if "format" not in request.query_params:
+        return "csv" if request._request.get_preferred_type(list(FORMATS.values())) == FORMATS["csv"] else "json"
+    if (wanted := request.query_params["format"]) not in FORMATS:
+        raise InvalidRequest(f"`format` must be one of {', '.join(FORMATS)}.", param="format")
+    return wanted
+
+
+def _csv(report: usage.Usage) -> HttpResponse:
+    text = StringIO(newline="")
+    csv.writer(text).writerows(usage.as_csv(report))
+    headers = {"Content-Disposition": 'attachment; filename="usage.csv"'}
+    return HttpResponse(text.getvalue(), content_type="text/csv; charset=utf-8", headers=headers)

@@ -1,0 +1,25 @@
+"""What this room must know of the work that its keys pay for, told by the room that does it: `tasks` registers here."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from django.db.models.expressions import BaseExpression
+
+from keys.models import VirtualKey
+
+
+@dataclass(frozen=True)
+class Work:
+    status_of: Callable[[], BaseExpression]  # in SQL, the status of the task that a ledger row's `task_id` names
+    in_flight: Callable[[VirtualKey], int]  # how many tasks of a key have not ended, in one query
+
+
+_registered: list[Work] = []
+
+
+def register(work: Work) -> None:
+    _registered[:] = [work]
+
+
+def current() -> Work:
+    return _registered[0]

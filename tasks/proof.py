@@ -1,0 +1,46 @@
+"""The tasks' part of the proof of the ledger: what each says of its money is what its rows say."""
+
+from collections.abc import Iterator
+from decimal import Decimal
+from typing import NamedTuple
+from uuid import UUID
+
+from keys.ledger import Entry
+from keys.proof import Account
+from tasks.models import ACTIVE, Status, Task
+
+
+class Row(NamedTuple):
+    """What the proof reads of a task."""
+
+    pk: UUID
+    key_id: int
+    status: str
+    price: Decimal
+    charged: Decimal | None
+
+
+def differences(accounts: dict[UUID, Account]) -> Iterator[str]:
+    unseen = set(accounts)
+    for task in map(Row._make, Task.objects.order_by("pk").values_list(*Row._fields).iterator()):
+        unseen.discard(task.pk)
+        account = accounts.get(task.pk)
+        problems = _problems(task, account) if account else ["has no hold"]
+        yield from (f"task {task.pk} is {task.status} and {problem}" for problem in problems)
+    yield from (f"task {task_id} is in the ledger and does not exist" for task_id in sorted(unseen))
+
+
+def _problems(task: Row, account: Account) -> Iterator[str]:
+    held, captured = account.amount(Entry.HOLD), account.amount(Entry.CAPTURE)
+    is_active = task.status in ACTIVE
+    if account.is_open != is_active:
+        yield "its hold is open" if account.is_open else "its hold is resolved"
+    if held != task.price:
+        yield f"costs {task.price}, but {held} was held"
+    if captured != task.charged:
+        yield f"is charged {task.charged}, but {captured} was captured"
+    if any(row.key_id != task.key_id for row in account.rows):
+        yield "another key's money was moved"
+    due = {Status.COMPLETED: task.price, Status.FAILED: Decimal(0)}.get(Status(task.status), captured)
+    if captured != due and not is_active:
+        yield f"{captured} of {task.price} was captured"

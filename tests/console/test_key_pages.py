@@ -1,0 +1,263 @@
+"""Keys, teams and management keys as an administrator makes and changes them."""
+
+import re
+from decimal import Decimal
+
+import pytest
+from django.test import Client
+
+from keys import owners
+from keys.models import AuditEntry, Budget, BudgetWindow, KeySecret, ManagementKey, Team, VirtualKey
+from keys.services import change_key, create_management_key, delete_key
+
+pytestmark = pytest.mark.django_db
+
+NO_ROWS = {f"{name}-{count}_FORMS": 0 for name in ("budgets", "secrets") for count in ("TOTAL", "INITIAL")}
+KEYS = "keys/virtualkey/"
+
+
+def budgets(*rows, **more):
+    """The form's rows of budgets: those with an `id` are known already."""
+    known = sum("id" in row for row in rows)
+    form = {"budgets-TOTAL_FORMS": len(rows), "budgets-INITIAL_FORMS": known}
+    for number, row in enumerate(rows):
+        form |= {f"budgets-{number}-{name}": value for name, value in ({"time_zone": "UTC"} | row).items()}
+    return form | more
+
+
+@pytest.fixture
+def send(admin):
+    """Send a form and follow it to where it leads; a secret is on that page alone."""
+    return lambda path, form: admin.post(f"/admin/{path}", NO_ROWS | form, follow=True)
+
+
+@pytest.fixture
+def act(send):
+    return lambda action, *keys: send(KEYS, {"action": action, "_selected_action": [key.pk for key in keys]})
+
+
+def secrets_on(answer):
+    return re.findall(r"condt_(?:admin_)?[\w-]{43}", answer.content.decode())
+
+
+def works(secret):
+    return Client().get("/v1/models", headers={"X-API-Key": secret}).status_code == 200
+
+
+def audited():
+    return [(row.who, row.action, row.target.split(":")[0]) for row in AuditEntry.objects.order_by("id")]
+
+
+def test_a_new_key_shows_its_secret_exactly_once(send, page):
+    [secret] = secrets_on(send(f"{KEYS}add/", {"name": "ann", "enabled": "on"}))
+
+    assert works(secret)
+    key = VirtualKey.objects.get()
+    for path in (KEYS, f"{KEYS}{key.pk}/change/", f"{KEYS}{key.pk}/history/", "keys/auditentry/", ""):
+        assert secret not in page(path)
+    assert (key.name, key.enabled, key.expires_at) == ("ann", True, None)
+    assert audited() == [("root", "create", "key")]
+
+
+def test_a_key_is_made_with_its_end_limits_and_budgets(send):
+    team = owners.create_team(name="film", who="root")
+    form = {
+        "name": "ann", "team": team.pk, "expires_at_0": "2031-01-31", "expires_at_1": "12:00", "creates_per_minute": 60,
+        "model_names": "minimax-video, video-01", "ip_ranges": "10.0.0.0/8", "largest_resolution": "1280x720", "highest_price": "0.5",
+    }  # fmt: skip
+
+    send(f"{KEYS}add/", form | budgets({"period": "daily", "amount": "2"}, {"period": "total", "amount": "9"}))
+
+    key = VirtualKey.objects.get()
+    assert (key.enabled, key.expires_at.isoformat(), key.team) == (False, "2031-01-31T12:00:00+00:00", team)
+    assert (key.creates_per_minute, key.largest_resolution, key.highest_price) == (60, "1280x720", Decimal("0.5"))
+    assert (key.model_names, key.ip_ranges) == (["minimax-video", "video-01"], ["10.0.0.0/8"])
+    assert [(budget.period, budget.amount) for budget in key.budgets.all()] == [("daily", 2), ("total", 9)]
+    assert audited()[1:] == [("root", "create", "key"), ("root", "create", "budget"), ("root", "create", "budget")]
+
+
+def test_saving_a_key_keeps_its_secret_shows_none_and_audits_what_changed(send, consumer):
+    change_key(consumer.key, who="root", model_names=["minimax-video"], ip_ranges=["10.0.0.0/8"], creates_per_minute=5)
+    secret = KeySecret.objects.get().secret_hash
+    AuditEntry.objects.all().delete()
+
+    answer = send(f"{KEYS}{consumer.key.pk}/change/", {"name": "renamed", "model_names": "minimax-video"})
+
+    assert not secrets_on(answer)
+    key = VirtualKey.objects.get()
+    assert (key.name, key.enabled, key.model_names, key.ip_ranges, key.creates_per_minute) == (
+        "renamed",
+        False,
+        ["minimax-video"],
+        [],
+        None,
+    )
+    assert KeySecret.objects.get().secret_hash == secret
+    [entry] = AuditEntry.objects.all()
+    assert (entry.who, entry.target) == ("root", f"key:{key.pk}")
+    assert entry.changes == {
+        "name": ["somebody", "renamed"],
+        "enabled": [True, False],
+        "creates_per_minute": [5, None],
+        "ip_ranges": [["10.0.0.0/8"], []],
+    }
+
+
+def test_saving_a_key_as_it_is_changes_and_audits_nothing(send, consumer):
+    change_key(consumer.key, who="root", model_names=["a", "b"])
+    before = audited()
+
+    send(f"{KEYS}{consumer.key.pk}/change/", {"name": "somebody", "enabled": "on", "model_names": "a, b"})
+
+    assert audited() == before
+
+
+def test_budgets_are_changed_raised_added_and_removed_beside_their_key(send, consumer):
+    owners.set_budgets(consumer.key, [{"period": period, "amount": Decimal(2)} for period in ("daily", "total")], who="root")
+    consumer.generate()
+    daily, total = Budget.objects.order_by("pk")
+    AuditEntry.objects.all().delete()
+    rows = [
+        {"id": daily.pk, "period": "daily", "amount": "2", "raised_to": "5", "raised_until_0": "2999-01-01", "raised_until_1": "00:00"},
+        {"id": total.pk, "period": "total", "amount": "2", "DELETE": "on"},
+        {"period": "weekly", "amount": "7"},
+    ]
+
+    send(f"{KEYS}{consumer.key.pk}/change/", {"name": "somebody", "enabled": "on"} | budgets(*rows))
+
+    assert {budget.period: (budget.amount, budget.raised_to) for budget in Budget.objects.all()} == {"daily": (2, 5), "weekly": (7, None)}
+    assert BudgetWindow.objects.get(budget=daily).held == Decimal("0.2")
+    assert sorted(audited()) == [("root", "change", "budget"), ("root", "create", "budget"), ("root", "delete", "budget")]
+
+
+@pytest.mark.parametrize(
+    ("form", "words"),
+    [
+        ({"creates_per_minute": 0}, "must be a whole number from 1"),
+        ({"largest_resolution": "big"}, "must be a width and a height"),
+        ({"highest_price": "0"}, "must be more than 0"),
+        ({"ip_ranges": "10.0.0.0/8, localhost"}, "list addresses or networks"),
+        (budgets({"period": "daily", "amount": "-1"}), "must be an amount of USD"),
+        (budgets({"period": "daily", "amount": "1", "time_zone": "Mars/Olympus"}), "not a time zone"),
+        (budgets({"period": "daily", "amount": "1", "raised_to": "2"}), "a raise has an amount and an end"),
+        (budgets({"period": "daily", "amount": "1"}, {"period": "daily", "amount": "2"}), "one budget for each period"),
+    ],
+)
+def test_what_the_api_refuses_the_console_refuses_too_in_its_words(send, form, words):
+    answer = send(f"{KEYS}add/", {"name": "ann"} | form)
+
+    assert words in answer.content.decode()
+    assert not VirtualKey.objects.exists()
+
+
+def test_a_rotation_shows_the_new_secret_once_and_the_old_one_works_on(act, page, consumer):
+    [secret] = secrets_on(act("rotate", consumer.key))
+
+    assert (works(secret), works(consumer.secret)) == (True, True)
+    assert secret not in page(KEYS)
+    assert audited()[-1] == ("root", "rotate", "key")
+
+
+def test_a_rotation_can_end_the_old_secret_at_once(act, consumer):
+    [secret] = secrets_on(act("rotate_at_once", consumer.key))
+
+    assert (works(secret), works(consumer.secret)) == (True, False)
+
+
+def test_keys_are_rotated_one_at_a_time_and_not_when_they_are_deleted(act, make_consumer):
+    ann, bob, gone = (make_consumer(name).key for name in ("ann", "bob", "gone"))
+    delete_key(gone, who="root")
+
+    for keys in ((ann, bob), (gone,)):
+        answer = act("rotate", *keys)
+        assert "Choose one key" in answer.content.decode()
+        assert not secrets_on(answer)
+    assert KeySecret.objects.count() == 3
+
+
+def test_a_key_cannot_be_removed_but_is_deleted_for_good_with_its_history(admin, act, page, consumer):
+    task_id = consumer.generate()["task_id"]
+
+    assert admin.post(f"/admin/{KEYS}{consumer.key.pk}/delete/", {"post": "yes"}).status_code == 403
+    act("delete_for_good", consumer.key)
+
+    assert not works(consumer.secret)
+    assert task_id in page("tasks/task/")
+    assert audited()[-1] == ("root", "delete", "key")
+    # Its page opens, to be read.
+    assert 'name="_save"' not in page(f"{KEYS}{consumer.key.pk}/change/")
+    assert admin.post(f"/admin/{KEYS}{consumer.key.pk}/change/", NO_ROWS | {"name": "back"}).status_code == 403
+
+
+def test_who_may_only_look_can_neither_rotate_nor_delete(consumer, django_user_model):
+    from django.contrib.auth.models import Permission
+
+    viewer = django_user_model.objects.create_user("viewer", is_staff=True)
+    viewer.user_permissions.add(Permission.objects.get(codename="view_virtualkey"))
+    client = Client()
+    client.force_login(viewer)
+
+    for action in ("rotate", "rotate_at_once", "delete_for_good"):
+        client.post(f"/admin/{KEYS}", {"action": action, "_selected_action": [consumer.key.pk]})
+
+    assert works(consumer.secret)
+    assert KeySecret.objects.count() == 1
+
+
+def test_a_team_is_made_with_budgets_renamed_and_deleted_with_an_audit(send):
+    send("keys/team/add/", {"name": "film"} | budgets({"period": "monthly", "amount": "100"}))
+    team = Team.objects.get()
+    assert team.budgets.get().amount == 100
+    BudgetWindow.objects.create(budget=team.budgets.get(), starts_at="2026-06-01T00:00:00Z")
+
+    send(f"keys/team/{team.pk}/change/", {"name": "cinema"} | budgets({"id": team.budgets.get().pk, "period": "monthly", "amount": "100"}))
+    assert Team.objects.get().name == "cinema"
+    send(f"keys/team/{team.pk}/delete/", {"post": "yes"})
+
+    assert not Team.objects.exists()
+    assert audited() == [
+        ("root", "create", "team"),
+        ("root", "create", "budget"),
+        ("root", "change", "team"),
+        ("root", "delete", "team"),
+    ]
+
+
+def test_a_team_with_keys_stays(send, consumer):
+    team = owners.create_team(name="film", who="root")
+    change_key(consumer.key, who="root", team=team)
+
+    send(f"keys/team/{team.pk}/delete/", {"post": "yes"})
+
+    assert Team.objects.get() == team
+
+
+def test_several_teams_are_deleted_each_with_its_audit(send):
+    teams = [owners.create_team(name=name, who="root") for name in ("film", "music")]
+
+    send("keys/team/", {"action": "delete_selected", "_selected_action": [team.pk for team in teams], "post": "yes"})
+
+    assert not Team.objects.exists()
+    assert audited()[2:] == [("root", "delete", "team")] * 2
+
+
+def test_a_management_key_is_made_here_and_shows_its_secret_once(send, page):
+    [secret] = secrets_on(send("keys/managementkey/add/", {"name": "billing", "enabled": "on"}))
+
+    assert secret.startswith("condt_admin_")
+    headers = {"Authorization": f"Bearer {secret}"}
+    assert Client().get("/v1/admin/keys", headers=headers).status_code == 200
+    key = ManagementKey.objects.get()
+    for path in ("keys/managementkey/", f"keys/managementkey/{key.pk}/change/", "keys/auditentry/"):
+        assert secret not in page(path)
+
+    send(f"keys/managementkey/{key.pk}/change/", {"name": "billing"})
+    assert Client().get("/v1/admin/keys", headers=headers).json()["error"]["code"] == "api_key_disabled"
+    assert audited() == [("root", "create", "management_key"), ("root", "change", "management_key")]
+
+
+def test_a_management_key_cannot_be_deleted(admin):
+    key, _ = create_management_key(name="billing", who="root")
+
+    assert admin.post(f"/admin/keys/managementkey/{key.pk}/delete/", {"post": "yes"}).status_code == 403
+    assert ManagementKey.objects.exists()
