@@ -86,7 +86,9 @@ def _from_disk(request: HttpRequest, stored: StoredFile, seconds_left: int) -> H
         "X-Content-Type-Options": "nosniff",
     }
     if _is_known(request, stored.etag):
-        return HttpResponse(status=304, headers=headers)
+        unchanged = HttpResponse(status=304, headers=headers)
+        del unchanged["Content-Type"]  # Django's default would tell a cache that the video is a page
+        return unchanged
     file = _open(stored)
     try:
         part = _wanted_part(request, stored)

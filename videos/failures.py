@@ -56,19 +56,23 @@ def waiting_stage(task: Task, error: MiniMaxError) -> str:
     return "waiting_for_provider" if task.status == Status.QUEUED else task.stage
 
 
-def overdue(task: Task, clip: Clip, *, stage: str, now: datetime, because: Failure | None = None) -> Failure | None:
-    """The failure of a task that got nowhere for longer than its state allows, or None while it may go on.
-
-    `stage` is where it stands now, `because` what its step just met: where that says more than the time limit, it is the reason.
-    """
-    if stage in OPERATOR_STAGES and because:
-        since = task.stage_since if stage == task.stage else now
-        return because if _over(since, settings.OPERATOR_SECONDS_MAX, now) else None
+def overdue(task: Task, clip: Clip, now: datetime) -> Failure | None:
+    """The failure of a task that its state has held up for too long, or None while it may go on."""
     if clip.made_at:
         return _DELIVERED_TOO_LONG if _over(clip.made_at, settings.DELIVERY_SECONDS_MAX, now) else None
     if task.started_at:
-        return (because or _MADE_TOO_LONG) if _over(task.started_at, settings.GENERATING_SECONDS_MAX, now) else None
+        return _MADE_TOO_LONG if _over(task.started_at, settings.GENERATING_SECONDS_MAX, now) else None
     return _QUEUED_TOO_LONG if _over(task.created_at, settings.QUEUED_SECONDS_MAX, now) else None
+
+
+def waited_enough(task: Task, clip: Clip, error: MiniMaxError, now: datetime) -> Failure | None:
+    """The same for a task whose step MiniMax just refused: what an operator must put right has a limit of its own, and an
+    error that lasted to the end says more than the time limit."""
+    if error.outcome is Outcome.OPERATOR:
+        since = task.stage_since if waiting_stage(task, error) == task.stage else now
+        return Failure.of(error) if _over(since, settings.OPERATOR_SECONDS_MAX, now) else None
+    late = overdue(task, clip, now)
+    return Failure.of(error) if late and error.outcome is Outcome.AGAIN and not clip.made_at else late
 
 
 def _over(since: datetime, limit_seconds: float, now: datetime) -> bool:

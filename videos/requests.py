@@ -1,5 +1,6 @@
 """What a caller may ask for: the shape of a generation request, checked before anything else happens."""
 
+import unicodedata
 from dataclasses import dataclass
 from typing import Any
 
@@ -82,7 +83,7 @@ class TextField(serializers.Field[str, Any, str, Any]):
         if not isinstance(data, str):
             raise serializers.ValidationError(f"`{name}` must be a string.")
         check_text(data, name)
-        if not data.strip():
+        if not any(not character.isspace() and unicodedata.category(character) != "Cf" for character in data):
             raise serializers.ValidationError(f"`{name}` must not be blank.")
         return data
 

@@ -22,6 +22,8 @@ def tagged(request: Request, body: dict[str, Any]) -> HttpResponse:
     # If-None-Match compares weakly: a proxy that compresses makes W/"…" of our tag.
     unchanged = "*" in known or etag in {tag.removeprefix("W/") for tag in known}
     response = HttpResponse(status=304) if unchanged else HttpResponse(rendered, content_type="application/json")
+    if unchanged:
+        del response["Content-Type"]  # of a body that is not there: a cache would take it over
     response["ETag"] = etag
     response["Cache-Control"] = "private, no-cache"
     return response
@@ -45,6 +47,11 @@ def read_only(view: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequ
 def unknown_path(request: HttpRequest) -> HttpResponse:
     """Any path that nothing else answers, whatever the method."""
     return response_for(NotFound("There is nothing at this path. The API's calls begin with /v1/."))
+
+
+def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """handler404: what is no path at all, such as `*`."""
+    return unknown_path(request)
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:

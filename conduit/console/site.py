@@ -13,6 +13,7 @@ class ConsoleSite(admin.AdminSite):
     site_header = "Conduit"
     site_title = "Conduit"
     index_title = "Console"
+    site_url = None  # there is no page but this one
 
     def each_context(self, request: HttpRequest) -> dict[str, Any]:
         """Every page says when videos come from the sandbox, and what waits for an operator."""
