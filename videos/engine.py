@@ -30,6 +30,7 @@ from videos.failures import Failure
 from videos.minimax.client import MiniMaxV1, Phase, client_from_settings
 from videos.minimax.errors import LinkExpired, MiniMaxError, Outcome
 from videos.models import Clip, ClipState, Timing, Video
+from videos.stages import Stage
 from videos.storage import STORAGE_ERRORS, folder, forget
 
 log = structlog.get_logger(__name__)
@@ -45,7 +46,7 @@ MADE_GOAL, FETCHED_GOAL, ASSEMBLED_GOAL = 95, 97, 99
 FETCH_SHARE = 0.4
 
 # What the consumer is told while MiniMax works on a clip.
-STAGES = {Phase.PREPARING: "preparing", Phase.QUEUED: "waiting_at_provider", Phase.RUNNING: "generating"}
+STAGES = {Phase.PREPARING: Stage.PREPARING, Phase.QUEUED: Stage.WAITING_AT_PROVIDER, Phase.RUNNING: Stage.GENERATING}
 
 
 @dataclass(frozen=True)
@@ -136,7 +137,7 @@ def submit(job: Job) -> None:
             Clip.objects.filter(pk=job.clip.pk).update(state=ClipState.SUBMITTED, submitted_at=now, provider_task_id=provider_task_id)
             delivery_seconds = job.task.rest_seconds - video.expected_seconds
             leg = _leg(job.task, now, MADE_GOAL, video.expected_seconds, rest=delivery_seconds)
-            lifecycle.move(job.task.pk, Status.PROCESSING, stage="preparing", stage_since=now, started_at=now, **leg)
+            lifecycle.move(job.task.pk, Status.PROCESSING, stage=Stage.PREPARING, stage_since=now, started_at=now, **leg)
     except LeaseLost:
         # Cancelled while the call was under way: MiniMax makes and bills the clip all the same, so its id is kept.
         Clip.objects.filter(pk=job.clip.pk, state=ClipState.SUBMITTING, sent_at=sent_at).update(
@@ -182,7 +183,7 @@ def ask(job: Job) -> None:
             leg = _leg(
                 job.task, now, FETCHED_GOAL, delivery_seconds * FETCH_SHARE, rest=delivery_seconds * (1 - FETCH_SHARE), floor=MADE_GOAL
             )
-            job.write(clip=made, stage="downloading", **leg)
+            job.write(clip=made, stage=Stage.DOWNLOADING, **leg)
         case phase:
             if late := failures.overdue(job.task, job.clip, now):
                 _fail(job, late)
@@ -203,7 +204,7 @@ def locate(job: Job) -> None:
     job.write(
         clip={"state": ClipState.LOCATED, "download_url": url, "download_bytes": found.size},
         attempts=job.task.attempts,
-        stage="downloading",
+        stage=Stage.DOWNLOADING,
     )
 
 
@@ -226,7 +227,7 @@ def fetch(job: Job) -> None:
     job.write(
         clip={"state": ClipState.STORED, "file": stored, "download_url": ""},
         lane=Lane.MEDIA,
-        stage="assembling",
+        stage=Stage.ASSEMBLING,
         **_leg(job.task, timezone.now(), ASSEMBLED_GOAL, job.task.rest_seconds, rest=0, floor=FETCHED_GOAL),
     )
 
@@ -251,7 +252,7 @@ def assemble(job: Job) -> None:
         if late := failures.overdue(job.task, job.clip, now):
             _fail(job, late)
         else:
-            again = {"lane": Lane.PROVIDER, "stage": "downloading", "next_step_at": now + _pause(LOST_CLIP_ATTEMPTS)}
+            again = {"lane": Lane.PROVIDER, "stage": Stage.DOWNLOADING, "next_step_at": now + _pause(LOST_CLIP_ATTEMPTS)}
             job.write(clip={"state": ClipState.MADE, "file": ""}, video=orderly, **again)
     except STORAGE_ERRORS as error:
         _wait_for_storage(job, error, video=orderly)
@@ -331,7 +332,7 @@ def _wait_for_storage(job: Job, error: Exception, video: dict[str, Any] | None =
         return
     log.error("storage unavailable", error=str(error), attempts=job.task.attempts)
     due = now + _pause(job.task.attempts)
-    job.write(video=video, stage=failures.STORAGE_STAGE, next_step_at=due, attempts=job.task.attempts, trouble=failures.STORAGE_TROUBLE)
+    job.write(video=video, stage=Stage.WAITING_FOR_STORAGE, next_step_at=due, attempts=job.task.attempts, trouble=failures.STORAGE_TROUBLE)
 
 
 def _wait_for_repair(job: Job) -> None:

@@ -9,6 +9,7 @@ from django.conf import settings
 from tasks.models import Status, Task
 from videos.minimax.errors import MiniMaxError, Outcome
 from videos.models import Clip
+from videos.stages import Stage
 
 
 @dataclass(frozen=True)
@@ -40,12 +41,10 @@ _DELIVERED_TOO_LONG = Failure(
 
 # What a task waits for, as its stage says it, by the trouble that it met.
 WAITING_STAGES = {
-    "provider_auth": "waiting_for_provider_key",
-    "provider_quota": "waiting_for_provider_balance",
-    "rate_limit": "waiting_for_rate_limit",
+    "provider_auth": Stage.WAITING_FOR_PROVIDER_KEY,
+    "provider_quota": Stage.WAITING_FOR_PROVIDER_BALANCE,
+    "rate_limit": Stage.WAITING_FOR_RATE_LIMIT,
 }
-OPERATOR_STAGES = frozenset({"waiting_for_provider_key", "waiting_for_provider_balance"})
-STORAGE_STAGE = "waiting_for_storage"
 STORAGE_TROUBLE = "storage_unavailable"
 
 
@@ -53,7 +52,7 @@ def waiting_stage(task: Task, error: MiniMaxError) -> str:
     """The stage of a task whose step has to be tried again later."""
     if error.code in WAITING_STAGES and (error.outcome is Outcome.OPERATOR or task.status == Status.QUEUED):
         return WAITING_STAGES[error.code]
-    return "waiting_for_provider" if task.status == Status.QUEUED else task.stage
+    return Stage.WAITING_FOR_PROVIDER if task.status == Status.QUEUED else task.stage
 
 
 def overdue(task: Task, clip: Clip, now: datetime) -> Failure | None:

@@ -7,6 +7,7 @@ from django.contrib import admin
 from django.http import HttpRequest
 
 from videos.health import waiting_for_operator
+from videos.stages import OPERATOR_HAS_TO, Stage
 
 
 class ConsoleSite(admin.AdminSite):
@@ -19,5 +20,6 @@ class ConsoleSite(admin.AdminSite):
         """Every page says when videos come from the sandbox, and what waits for an operator."""
         context = super().each_context(request)
         context["minimax_sandbox"] = settings.MINIMAX_SANDBOX
-        context["waiting_for_operator"] = waiting_for_operator() if request.user.is_staff else {}
+        waiting = waiting_for_operator() if request.user.is_staff else {}
+        context["waiting_for_operator"] = [(count, OPERATOR_HAS_TO[Stage(stage)]) for stage, count in waiting.items()]
         return context
