@@ -69,7 +69,7 @@ class Migration(migrations.Migration):
                 ('task', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, primary_key=True, related_name='video', serialize=False, to='tasks.task')),
                 ('prompt', models.TextField()),
                 ('duration', models.PositiveSmallIntegerField(help_text='Seconds, as asked.')),
-                ('resolution', models.CharField(choices=[('720x480', 'R720X480'), ('1280x720', 'R1280X720'), ('1920x1080', 'R1920X1080'), ('720x1280', 'R720X1280'), ('1080x1920', 'R1080X1920')], max_length=10)),
+                ('resolution', models.CharField(choices=[('720x480', '720x480'), ('1280x720', '1280x720'), ('1920x1080', '1920x1080'), ('720x1280', '720x1280'), ('1080x1920', '1080x1920')], max_length=10)),
                 ('aspect_ratio', models.CharField(max_length=5)),
                 ('upstream', models.CharField(max_length=100)),
                 ('native_resolution', models.CharField(max_length=10)),
@@ -117,7 +117,7 @@ class Migration(migrations.Migration):
             name='ResolutionFactor',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('resolution', models.CharField(choices=[('720x480', 'R720X480'), ('1280x720', 'R1280X720'), ('1920x1080', 'R1920X1080'), ('720x1280', 'R720X1280'), ('1080x1920', 'R1080X1920')], max_length=10)),
+                ('resolution', models.CharField(choices=[('720x480', '720x480'), ('1280x720', '1280x720'), ('1920x1080', '1920x1080'), ('720x1280', '720x1280'), ('1080x1920', '1080x1920')], max_length=10)),
                 ('factor', models.DecimalField(decimal_places=3, max_digits=6, validators=[django.core.validators.MinValueValidator(Decimal('0'))])),
                 ('model', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='factors', to='videos.videomodel')),
             ],
