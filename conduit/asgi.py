@@ -18,5 +18,6 @@ except ImproperlyConfigured as error:
 from conduit.checks import refuse_unsafe_start
 from conduit.handler import OneHopHandler, refuse_websocket
 
+os.umask(0o077)  # database, media and logs are their owner's alone
 refuse_unsafe_start()
 application = ProtocolTypeRouter({"http": OneHopHandler(), "websocket": refuse_websocket})

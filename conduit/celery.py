@@ -1,12 +1,14 @@
 """The Celery application: `celery -A conduit …`."""
 
 import os
+from contextlib import suppress
 from typing import Any
 
 from celery import Celery
 from celery.signals import beat_init, setup_logging, worker_init, worker_process_init, worker_ready
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "conduit.settings")
+os.umask(0o077)  # database, media and logs are their owner's alone
 
 # The prefork worker's main process, as its children know it.
 _worker_pid: int | None = None
@@ -24,6 +26,7 @@ def _keep_our_logging(**kwargs: Any) -> None:
     from django.conf import settings
 
     logging.config.dictConfig(settings.LOGGING)
+    logging.captureWarnings(True)
 
 
 @worker_init.connect
@@ -41,17 +44,25 @@ def _remember_the_parent(**kwargs: Any) -> None:
 
 
 @worker_ready.connect
-def _say_so(sender: Any, **kwargs: Any) -> None:
-    """A worker is heard when it begins, and not only at the next beat."""
+def _sign_while_alive(sender: Any, **kwargs: Any) -> None:
+    """From its main process, so that a worker whose threads are all busy is not taken for dead."""
+    import redis
+
     from conduit import liveness
 
-    for queue in sender.task_consumer.queues:
-        liveness.heard(queue.name)
+    def sign() -> None:
+        with suppress(redis.RedisError):  # then readiness has more to say than this
+            for queue in sender.task_consumer.queues:
+                liveness.heard(queue.name)
+
+    sign()
+    sender.timer.call_repeatedly(liveness.SIGN_SECONDS, sign)
 
 
 @worker_process_init.connect
 def _die_with_the_worker(**kwargs: Any) -> None:
-    """A media child must not outlive a worker that was killed."""
+    """A media child must not outlive a worker that was killed. (A solo worker is its own only process.)"""
     from conduit.stack.lifeline import die_with_parent
 
-    die_with_parent(_worker_pid)
+    if os.getpid() != _worker_pid:
+        die_with_parent(_worker_pid)

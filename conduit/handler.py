@@ -1,9 +1,10 @@
 """Django's ASGI handler, fitted to synchronous views."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, cast
+from urllib.parse import urlsplit
 
 from asgiref.sync import sync_to_async
 from django.conf import settings
@@ -13,6 +14,8 @@ from django.core.signals import request_started
 from django.db import close_old_connections
 from django.http import HttpResponseBase, StreamingHttpResponse
 from django.urls import set_script_prefix
+
+from conduit.flow import at_the_readers_pace
 
 
 class OneHopHandler(ASGIHandler):
@@ -58,7 +61,7 @@ class OneHopHandler(ASGIHandler):
     async def _stream(self, response: StreamingHttpResponse, receive: Any, send: Any) -> None:
         """Send until the body ends or the client goes away."""
         if not response.is_async:
-            response.streaming_content = _in_threads(iter(cast(Iterator[bytes], response.streaming_content)))
+            response.streaming_content = at_the_readers_pace(iter(cast(Iterator[bytes], response.streaming_content)), send)
         sending = asyncio.create_task(self.send_response(response, send))
         leaving = asyncio.create_task(self.listen_for_disconnect(receive))
         try:
@@ -72,18 +75,16 @@ class OneHopHandler(ASGIHandler):
             await asyncio.to_thread(response.close)
 
     def create_request(self, scope: Mapping[str, Any], body_file: Any) -> tuple[ASGIRequest, None] | tuple[None, HttpResponseBase]:
-        """A body that came in chunks has no length in its headers, and would be taken for an empty one."""
+        """A body that came in chunks has no length in its headers, and would be taken for an empty one; a request line may
+        hold a whole address (RFC 9112, 3.2.2), of which Django wants the path."""
+        if not scope["path"].startswith("/"):
+            scope = {**scope, "path": urlsplit(scope["path"]).path or "/"}
         if not any(name == b"content-length" for name, _ in scope["headers"]):
             length = body_file.seek(0, 2)
             body_file.seek(0)
             if length:
                 scope = {**scope, "headers": [*scope["headers"], (b"content-length", str(length).encode())]}
         return super().create_request(scope, body_file)
-
-
-async def _in_threads(pieces: Iterator[bytes]) -> AsyncIterator[bytes]:
-    while (piece := await asyncio.to_thread(next, pieces, None)) is not None:
-        yield piece
 
 
 async def refuse_websocket(scope: dict[str, Any], receive: Any, send: Any) -> None:

@@ -19,7 +19,7 @@ def live(request: HttpRequest) -> JsonResponse:
 
 @read_only
 def ready(request: HttpRequest) -> JsonResponse:
-    """200 when videos can be made: database and Redis answer and both workers were heard lately; else 503 and what is missing.
+    """200 when videos can be made: database and Redis answer and workers and ticks were heard lately; else 503 and what is missing.
 
     Tasks that wait for an operator (MiniMax's key or balance) make it `degraded`, still 200: requests are accepted.
     """
@@ -49,4 +49,5 @@ CHECKS: dict[str, Callable[[], bool]] = {
     "redis": liveness.redis_answers,
     "worker": lambda: liveness.heard_lately("provider"),
     "media_worker": lambda: liveness.heard_lately("media"),
+    "ticks": lambda: liveness.heard_lately("ticks"),
 }

@@ -1,12 +1,13 @@
-"""Signs of life of the workers, kept in Redis for a while."""
+"""Signs of life of the processes that do the work, kept in Redis for a while."""
 
 from functools import lru_cache
 
 import redis
 from django.conf import settings
 
-# By queue: its workers sign every five seconds, but a media worker only between two files.
-LATELY_SECONDS = {"provider": 30, "media": settings.MEDIA_STEP_SECONDS + 60}
+# Workers sign every five seconds, ticks every second: a few may get lost.
+SIGN_SECONDS = 5
+LATELY_SECONDS = 30
 
 
 @lru_cache
@@ -14,18 +15,14 @@ def _redis(url: str) -> redis.Redis:
     return redis.Redis.from_url(url, socket_connect_timeout=1, socket_timeout=1)
 
 
-def heard(queue: str) -> None:
-    """Note that a worker takes this queue's jobs."""
-    _redis(settings.REDIS_URL).set(f"conduit:alive:{queue}", 1, ex=LATELY_SECONDS[queue])
+def heard(name: str) -> None:
+    """Note that this worker or job is at work; raises redis.RedisError when Redis does not answer."""
+    _redis(settings.REDIS_URL).set(f"conduit:alive:{name}", 1, ex=LATELY_SECONDS)
 
 
-def heard_lately(queue: str) -> bool:
-    """Whether a worker of the queue was heard in its time.
-
-    Raises:
-        redis.RedisError: Redis does not answer.
-    """
-    return bool(_redis(settings.REDIS_URL).exists(f"conduit:alive:{queue}"))
+def heard_lately(name: str) -> bool:
+    """Whether it was heard within LATELY_SECONDS; raises redis.RedisError when Redis does not answer."""
+    return bool(_redis(settings.REDIS_URL).exists(f"conduit:alive:{name}"))
 
 
 def redis_answers() -> bool:

@@ -5,10 +5,13 @@ MiniMax key, the sandbox. `production` refuses to serve with anything unsafe (co
 `production` as soon as DATABASE_URL or REDIS_URL names a server.
 """
 
+import math
 import os
+import re
 import secrets
 import warnings
 from contextlib import suppress
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -30,14 +33,38 @@ class NamedEnv(environ.Env):
         except ValueError as error:
             raise ImproperlyConfigured(f"{var} is {os.environ.get(var)!r}, which cannot be read ({error}).") from None
 
+    def bool(self, var: str, default: Any = False) -> bool:
+        if (text := os.environ.get(var, "").strip().lower()) and text not in (*self.BOOLEAN_TRUE_STRINGS, "false", "off", "no", "n", "0"):
+            raise ImproperlyConfigured(f"{var} is {text!r}: set it to 1 or 0.")
+        return super().bool(var, default=default) if text else default
+
+    def positive(self, var: str, default: float) -> float:
+        """A number above zero."""
+        if (number := self.float(var, default=default)) <= 0:
+            raise ImproperlyConfigured(f"{var} is {number:g}: set it to a number above 0.")
+        return float(number)
+
+    def address(self, var: str, default: str) -> str:
+        """An http or https address without its last slash."""
+        address = self.str(var, default="") or default
+        if urlsplit(address).scheme not in ("http", "https") or not urlsplit(address).hostname:
+            raise ImproperlyConfigured(f"{var} is {address!r}: it begins with https:// (or http://) and a host.")
+        return address.rstrip("/")
+
+
+def _read_file(path: Path) -> None:
+    if path.is_file():
+        env.read_env(path)
+
 
 env = NamedEnv()
-env.read_env(BASE_DIR / ".env")
+_read_file(BASE_DIR / ".env")
 
 PORT = env.int("PORT", default=8000)
 DEBUG = env.bool("DEBUG", default=False)
 
-_names_a_server = any(env.str(name, default="").startswith(("postgres", "redis")) for name in ("DATABASE_URL", "REDIS_URL"))
+_on_sqlite = (env.str("DATABASE_URL", default="") or "sqlite:").lower().startswith("sqlite:")
+_names_a_server = bool(env.str("REDIS_URL", default="")) or not _on_sqlite
 CONDUIT_ENV = env.str("CONDUIT_ENV", default="") or ("production" if _names_a_server else "development")
 if CONDUIT_ENV not in ("production", "development"):
     raise ImproperlyConfigured(f"CONDUIT_ENV is {CONDUIT_ENV!r}: set it to production or development.")
@@ -52,9 +79,9 @@ except OSError as error:
         f"CONDUIT_HOME {CONDUIT_HOME} cannot be made ({error.strerror}): set it to a folder that can be written."
     ) from None
 # A running embedded stack writes here where its Valkey and its sandbox listen, for commands started beside it. The stack
-# itself (CONDUIT_STACK) must not read it: it may have been left by one that was killed.
-if not env.bool("CONDUIT_STACK", default=False):
-    env.read_env(CONDUIT_HOME / "run.env")
+# itself (CONDUIT_STACK) must not read it, nor production: it may have been left by one that was killed.
+if not PRODUCTION and not env.bool("CONDUIT_STACK", default=False):
+    _read_file(CONDUIT_HOME / "run.env")
 
 
 def _own_secret(path: Path) -> str:
@@ -73,10 +100,13 @@ def _own_secret(path: Path) -> str:
 SECRET_KEY = env.str("SECRET_KEY", default="") or ("" if PRODUCTION else _own_secret(CONDUIT_HOME / "secret_key"))
 
 # Links in answers and events start here; behind a proxy it is the address that clients see.
-PUBLIC_URL = env.str("PUBLIC_URL", default=f"http://localhost:{PORT}").rstrip("/")
+PUBLIC_URL = env.address("PUBLIC_URL", f"http://localhost:{PORT}")
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=[urlsplit(PUBLIC_URL).hostname or "localhost", "localhost", "127.0.0.1", "[::1]"])
 # Addresses or networks of our own proxies: only what they say in X-Forwarded-For is believed.
-TRUSTED_PROXIES: list[str] = env.list("TRUSTED_PROXIES", default=[])
+try:
+    TRUSTED_PROXIES = [ip_network(entry, strict=False) for entry in env.list("TRUSTED_PROXIES", default=[])]
+except ValueError as error:
+    raise ImproperlyConfigured(f"TRUSTED_PROXIES: {error}. List addresses or networks, such as 10.0.0.0/8.") from None
 
 INSTALLED_APPS = [
     "conduit.console.apps.ConsoleConfig",  # stands in for django.contrib.admin
@@ -129,7 +159,7 @@ TEMPLATES = [
 
 # ---- Database -------------------------------------------------------------------------------------------------------
 
-_pool_size = env.int("DATABASE_POOL", default=0)
+_pool_size = max(0, env.int("DATABASE_POOL", default=0))
 # Threads that answer requests: more of them than there are connections would only wait for one.
 WEB_THREADS = _pool_size or 20
 
@@ -184,21 +214,12 @@ CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 # conduit.logs formats everything; Celery would replace it with its own.
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_BEAT_SCHEDULE = {
-    # Ticks that could not be taken in time are worthless: the next one sees the same rows.
-    "claim what is due": {"task": "tasks.jobs.tick", "schedule": 1.0, "options": {"expires": 2}},
-    "the provider's workers are alive": {
-        "task": "tasks.jobs.sign_of_life",
-        "schedule": 5.0,
-        "args": ["provider"],
-        "options": {"expires": 5, "queue": "provider"},
-    },
-    "the media workers are alive": {
-        "task": "tasks.jobs.sign_of_life",
-        "schedule": 5.0,
-        "args": ["media"],
-        "options": {"expires": 5, "queue": "media"},
-    },
-    "sweep what was left over": {"task": "videos.jobs.sweep", "schedule": 60.0, "options": {"expires": 30}},
+    # Ticks that could not be taken in time are worthless: the next one sees the same rows. They have a queue and a process
+    # of their own, so that no work at hand can keep the rest from being handed out.
+    "claim what is due": {"task": "tasks.jobs.tick", "schedule": 1.0, "options": {"expires": 2, "queue": "control"}},
+    "sweep what was left over": {"task": "videos.jobs.sweep", "schedule": 60.0, "options": {"expires": 30, "queue": "media"}},
+    "forget answers that expired": {"task": "conduit.api.jobs.forget_expired_answers", "schedule": 60.0, "options": {"expires": 30}},
+    "note when keys were last used": {"task": "keys.jobs.note_last_uses", "schedule": 60.0, "options": {"expires": 30}},
 }
 
 # ---- HTTP -----------------------------------------------------------------------------------------------------------
@@ -220,6 +241,9 @@ MAX_BODY_BYTES = 256 * 1024
 
 # Browsers on any origin may call the API: the key is the authorization. A list of origins narrows it.
 CORS_ALLOWED_ORIGINS: list[str] = env.list("CORS_ALLOWED_ORIGINS", default=[])
+for _origin in CORS_ALLOWED_ORIGINS:
+    if not re.fullmatch(r"https?://[^/\s]+", _origin):
+        raise ImproperlyConfigured(f"CORS_ALLOWED_ORIGINS holds {_origin!r}: an origin is https:// and a host, without a path.")
 CORS_ALLOW_ALL_ORIGINS = not CORS_ALLOWED_ORIGINS
 CORS_URLS_REGEX = r"^/(v1|media)/"
 CORS_ALLOW_HEADERS = [
@@ -234,7 +258,7 @@ CORS_ALLOW_HEADERS = [
     "x-request-id",
 ]
 CORS_EXPOSE_HEADERS = [
-    "Accept-Ranges", "Content-Disposition", "Content-Range", "ETag", "Location", "Retry-After", "X-Request-ID",
+    "Accept-Ranges", "Content-Disposition", "Content-Range", "ETag", "Idempotent-Replayed", "Location", "Retry-After", "X-Request-ID",
     "X-RateLimit-Limit-Requests", "X-RateLimit-Remaining-Requests", "X-RateLimit-Reset-Requests",
 ]  # fmt: skip
 
@@ -284,7 +308,7 @@ STORAGES = {
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
 }
 # A link is signed for a span, so that an unchanged task keeps its body and ETag; it lives for one to two of them.
-MEDIA_LINK_SPAN_SECONDS = env.int("MEDIA_LINK_SPAN_SECONDS", default=3600)
+MEDIA_LINK_SPAN_SECONDS = math.ceil(env.positive("MEDIA_LINK_SPAN_SECONDS", default=3600))
 WORK_DIR = CONDUIT_HOME / "work"  # scratch files of media work
 # A clip larger than this is refused: 60 s of 2K video are far below.
 MAX_CLIP_BYTES = env.int("MAX_CLIP_BYTES", default=1024**3)
@@ -292,15 +316,15 @@ MAX_CLIP_BYTES = env.int("MAX_CLIP_BYTES", default=1024**3)
 # ---- MiniMax --------------------------------------------------------------------------------------------------------
 
 MINIMAX_API_KEY = env.str("MINIMAX_API_KEY", default="")
-MINIMAX_BASE_URL = env.str("MINIMAX_BASE_URL", default="https://api.minimax.io")
+MINIMAX_BASE_URL = env.address("MINIMAX_BASE_URL", "https://api.minimax.io")
 # True when MINIMAX_BASE_URL is our own look-alike; only the embedded stack sets it.
 MINIMAX_SANDBOX = env.bool("MINIMAX_SANDBOX", default=False)
 # How long the sandbox takes, as a share of the real thing: typical times and the pace of polls shrink alike.
-MINIMAX_TIME_SCALE = env.float("MINIMAX_TIME_SCALE", default=0.05 if MINIMAX_SANDBOX else 1.0)
+MINIMAX_TIME_SCALE = env.positive("MINIMAX_TIME_SCALE", default=0.05 if MINIMAX_SANDBOX else 1.0)
 MINIMAX_CONNECT_SECONDS = 5.0
-MINIMAX_READ_SECONDS = env.float("MINIMAX_READ_SECONDS", default=30.0)
+MINIMAX_READ_SECONDS = env.positive("MINIMAX_READ_SECONDS", default=30.0)
 # The whole of one download, however slowly it drips.
-MINIMAX_DOWNLOAD_SECONDS = env.float("MINIMAX_DOWNLOAD_SECONDS", default=300.0)
+MINIMAX_DOWNLOAD_SECONDS = env.positive("MINIMAX_DOWNLOAD_SECONDS", default=300.0)
 # MiniMax advises 10 s between two queries of a job.
 MINIMAX_POLL_SECONDS = env.float("MINIMAX_POLL_SECONDS", default=max(1.0, 10.0 * MINIMAX_TIME_SCALE))
 
@@ -308,18 +332,18 @@ MINIMAX_POLL_SECONDS = env.float("MINIMAX_POLL_SECONDS", default=max(1.0, 10.0 *
 
 # A step's outcome counts only while its lease holds, and a step whose process died is done anew when it lapses: longer
 # than the slowest call to MiniMax. Downloads and media work, which take longer, renew theirs while they live.
-LEASE_SECONDS = env.float("LEASE_SECONDS", default=60.0)
+LEASE_SECONDS = env.positive("LEASE_SECONDS", default=60.0)
 # The media worker kills a child that works on one file for longer than this.
 MEDIA_STEP_SECONDS = env.int("MEDIA_STEP_SECONDS", default=600)
 # First pause after a step that could not be done; it doubles up to the longest.
 RETRY_SECONDS = env.float("RETRY_SECONDS", default=2.0)
-RETRY_SECONDS_MAX = env.float("RETRY_SECONDS_MAX", default=60.0)
+RETRY_SECONDS_MAX = env.positive("RETRY_SECONDS_MAX", default=60.0)
 # How long a task may stand in each state before it fails: waiting to be sent, waiting for an operator (key, balance),
 # being made by MiniMax, being fetched and stored.
-QUEUED_SECONDS_MAX = env.float("QUEUED_SECONDS_MAX", default=24 * 3600.0)
-OPERATOR_SECONDS_MAX = env.float("OPERATOR_SECONDS_MAX", default=6 * 3600.0)
-GENERATING_SECONDS_MAX = env.float("GENERATING_SECONDS_MAX", default=3600.0)
-DELIVERY_SECONDS_MAX = env.float("DELIVERY_SECONDS_MAX", default=8 * 3600.0)
+QUEUED_SECONDS_MAX = env.positive("QUEUED_SECONDS_MAX", default=24 * 3600.0)
+OPERATOR_SECONDS_MAX = env.positive("OPERATOR_SECONDS_MAX", default=6 * 3600.0)
+GENERATING_SECONDS_MAX = env.positive("GENERATING_SECONDS_MAX", default=3600.0)
+DELIVERY_SECONDS_MAX = env.positive("DELIVERY_SECONDS_MAX", default=8 * 3600.0)
 
 # ---- Keys and money -----------------------------------------------------------------------------------------------------
 
@@ -327,9 +351,15 @@ DELIVERY_SECONDS_MAX = env.float("DELIVERY_SECONDS_MAX", default=8 * 3600.0)
 CANCEL_CHARGES = env.str("CANCEL_CHARGES", default="submitted")
 if CANCEL_CHARGES not in ("nothing", "submitted", "all"):
     raise ImproperlyConfigured(f"CANCEL_CHARGES is {CANCEL_CHARGES!r}: set it to nothing, submitted or all.")
+# Calls that create nothing, per key and minute, where the key itself says no other number: a hundred a second, enough to ask
+# for sixty tasks twice a second, and too few for one caller to take the whole service.
+READS_PER_MINUTE = env.int("READS_PER_MINUTE", default=6000)
 # With Redis away calls are served uncounted, or refused with 503 until it is back. Budgets and tasks in flight never depend on it.
 LIMITS_FAIL_OPEN = env.bool("LIMITS_FAIL_OPEN", default=True)
 
 # ---- Logs -----------------------------------------------------------------------------------------------------------
 
-LOGGING = logging_config(level=env.str("LOG_LEVEL", default="INFO"))
+LOG_LEVEL = env.str("LOG_LEVEL", default="INFO").upper()
+if LOG_LEVEL not in ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"):
+    raise ImproperlyConfigured(f"LOG_LEVEL is {LOG_LEVEL!r}: set it to DEBUG, INFO, WARNING, ERROR or CRITICAL.")
+LOGGING = logging_config(level=LOG_LEVEL)

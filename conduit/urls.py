@@ -19,5 +19,6 @@ urlpatterns = [
     re_path("", unknown_path),
 ]
 
+handler404 = "conduit.api.views.not_found"
 handler400 = "conduit.api.views.bad_request"
 handler500 = "conduit.api.views.server_error"

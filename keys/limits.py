@@ -31,9 +31,6 @@ Kind = Literal["create", "read"]
 # the last hour (when it is not known how old they are), in seconds.
 CONCURRENCY_RETRY_SECONDS = 10
 HOURLY_RETRY_SECONDS = 60
-# Calls other than creating ones that a key without a limit of its own may make in any minute: a hundred a second, enough
-# to ask for sixty tasks twice a second, and too few for one caller to take the whole service.
-READS_PER_MINUTE = 6000
 # After Redis did not answer, calls go on without asking it for so long (seconds): each would wait in vain.
 AWAY_SECONDS = 1.0
 # One line in the log for so many seconds in which it is away.
@@ -90,10 +87,14 @@ def count_call(key: VirtualKey, kind: Kind, *, address: str) -> RateState | None
     return _tightest(counted.limits)
 
 
+def reads_per_minute(key: VirtualKey) -> int:
+    """Calls that create nothing which the key may make in any minute: its own number, or the setting's."""
+    return settings.READS_PER_MINUTE if key.reads_per_minute is None else key.reads_per_minute
+
+
 def _limits_of(key: VirtualKey, kind: Kind) -> list[rates.Limit]:
     if kind == "read":
-        reads = READS_PER_MINUTE if key.reads_per_minute is None else key.reads_per_minute
-        return [rates.Limit("reads:minute", reads, rates.MINUTE)]
+        return [rates.Limit("reads:minute", reads_per_minute(key), rates.MINUTE)]
     per_minute = ("creates:minute", key.creates_per_minute, rates.MINUTE)
     per_day = ("creates:day", key.creates_per_day, rates.DAY)
     return [rates.Limit(name, calls, seconds) for name, calls, seconds in (per_minute, per_day) if calls is not None]

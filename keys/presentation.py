@@ -6,7 +6,7 @@ from typing import Any
 from conduit.api.formats import money, rfc3339
 from keys import budgets
 from keys.budgets import BudgetState
-from keys.limits import READS_PER_MINUTE
+from keys.limits import reads_per_minute
 from keys.models import KeySecret, Team, VirtualKey
 
 
@@ -46,7 +46,7 @@ def show_own(key: VirtualKey, in_flight: int) -> dict[str, Any]:
         "team": key.team.name if key.team else None,
         "created_at": rfc3339(key.created_at),
         "expires_at": rfc3339(key.expires_at),
-        "limits": show_limits(key) | {"reads_per_minute": key.reads_per_minute or READS_PER_MINUTE},
+        "limits": show_limits(key) | {"reads_per_minute": reads_per_minute(key)},
         "in_flight": in_flight,
         "budgets": [show_budget(state) for state in budgets.of(key)],
         "currency": "USD",

@@ -1,5 +1,6 @@
 """Hints to the workers. A lost one costs a moment: the tick finds every row that is due."""
 
+import time
 from uuid import UUID
 
 import structlog
@@ -8,17 +9,28 @@ from django.db import transaction
 from kombu.exceptions import OperationalError
 
 from tasks import kinds
+from tasks.leases import CLAIM_SECONDS
 
 log = structlog.get_logger(__name__)
 
+# After a failure hints are left out for a while: a hung broker would cost every request its time limit.
+AWAY_SECONDS = 5.0
+_away_until = 0.0
+
 
 def hint(task_id: UUID, kind: str, lane: str, claim: UUID | None = None) -> bool:
-    """Tell the lane's workers that a step is due; False when the broker is away."""
+    """Tell the lane's workers that a step is due; False when the broker is away.
+
+    A hint that nobody took expires when its claim lapses: the next tick gives another.
+    """
+    global _away_until
+    if time.monotonic() < _away_until:
+        return False
     try:
-        current_app.send_task(
-            kinds.job_of(kind), args=[str(task_id), lane, claim and str(claim)], queue=lane, retry=False, ignore_result=True
-        )
+        args = [str(task_id), lane, claim and str(claim)]
+        current_app.send_task(kinds.job_of(kind), args=args, queue=lane, expires=CLAIM_SECONDS)
     except OperationalError as error:
+        _away_until = time.monotonic() + AWAY_SECONDS
         log.warning("hint not sent: the broker is away", task_id=str(task_id), error=str(error))
         return False
     return True

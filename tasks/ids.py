@@ -2,7 +2,11 @@
 
 import secrets
 import time
+from datetime import datetime
 from uuid import UUID
+
+# An id and the `created_at` beside it are taken one after the other, and clocks are set back a little now and then.
+CLOCK_SLACK_MS = 60_000
 
 
 def new_task_id() -> UUID:
@@ -10,6 +14,11 @@ def new_task_id() -> UUID:
     milliseconds = time.time_ns() // 1_000_000
     random = secrets.randbits(74)
     return UUID(int=milliseconds << 80 | 0x7 << 76 | (random >> 62) << 64 | 0b10 << 62 | random & (1 << 62) - 1)
+
+
+def first_task_id_at(moment: datetime) -> UUID:
+    """The smallest id that a task made at that moment or later can have."""
+    return UUID(int=max(0, int(moment.timestamp() * 1000) - CLOCK_SLACK_MS) << 80)
 
 
 def parse_task_id(text: str) -> UUID | None:

@@ -1,4 +1,4 @@
-"""Celery's entrances: the tick that hands out due rows, and the workers' signs of life."""
+"""Celery's entrance: the tick that hands out due rows."""
 
 from celery import shared_task
 from django.utils import timezone
@@ -13,12 +13,7 @@ TICK_LIMIT = 200
 @shared_task
 def tick() -> None:
     """Claim what is due and hint its workers."""
+    liveness.heard("ticks")
     for claim in leases.claim_due(timezone.now(), limit=TICK_LIMIT):
         if not dispatch.hint(claim.task_id, claim.kind, claim.lane, claim.token):
             return  # the broker is away: the claims lapse
-
-
-@shared_task
-def sign_of_life(queue: str) -> None:
-    """Being executed says it: a worker takes this queue's jobs."""
-    liveness.heard(queue)

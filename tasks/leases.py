@@ -106,7 +106,7 @@ def claim_due(now: datetime, *, limit: int) -> list[Claim]:
         if not ids:
             return []
         Task.objects.due(now).order_by().filter(pk__in=ids).update(lease_token=token, lease_until=now + timedelta(seconds=CLAIM_SECONDS))
-        rows = Task.objects.filter(lease_token=token).order_by("next_step_at").values_list("pk", "kind", "lane")
+        rows = Task.objects.filter(pk__in=ids, lease_token=token).order_by("next_step_at").values_list("pk", "kind", "lane")
         return [Claim(pk, kind, lane, token) for pk, kind, lane in rows]
 
 

@@ -9,8 +9,9 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
+import structlog
 from django.db import transaction
-from django.db.models import Count, F, Q
+from django.db.models import Count, F, Min, Q
 from django.db.models.functions import Greatest
 from django.utils import timezone
 
@@ -20,6 +21,8 @@ from keys.models import VirtualKey
 from tasks import dispatch, kinds, progress
 from tasks.leases import Lease
 from tasks.models import ACTIVE, Status, Task, TaskEvent
+
+log = structlog.get_logger(__name__)
 
 ALLOWED: dict[Status, frozenset[Status]] = {
     Status.PROCESSING: frozenset({Status.QUEUED}),
@@ -45,6 +48,7 @@ def create(task: Task) -> None:
     ledger.hold(key=task.key, task_id=task.pk, task_kind=task.kind, model=task.model, amount=task.price)
     TaskEvent.objects.create(task=task, key_id=task.key_id, status=Status.QUEUED)
     dispatch.hint_on_commit(task.pk, task.kind, task.lane)
+    log.info("task created", task_id=str(task.pk), kind=task.kind, model=task.model)  # ties the request's id to the task's
 
 
 def _check_counts(key: VirtualKey) -> None:
@@ -56,7 +60,7 @@ def _check_counts(key: VirtualKey) -> None:
     lately = Q(created_at__gt=timezone.now() - timedelta(hours=1))
     active = Q(status__in=ACTIVE)
     counts = Task.objects.filter(lately | active, key=key).aggregate(
-        in_flight=Count("pk", filter=active), last_hour=Count("pk", filter=lately)
+        in_flight=Count("pk", filter=active), last_hour=Count("pk", filter=lately), oldest=Min("created_at", filter=lately)
     )
     limits.check_counts(key, **counts)
 

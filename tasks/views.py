@@ -1,6 +1,7 @@
 """Reading, listing and cancelling tasks of any kind."""
 
 from contextlib import suppress
+from datetime import timedelta
 from typing import Any
 
 from django.db.models import QuerySet
@@ -16,7 +17,7 @@ from conduit.api.views import tagged
 from keys.authentication import key_of
 from keys.models import VirtualKey
 from tasks import lifecycle
-from tasks.ids import parse_task_id
+from tasks.ids import first_task_id_at, parse_task_id
 from tasks.models import Status, Task
 from tasks.presentation import show
 
@@ -68,7 +69,10 @@ def _listed(key: VirtualKey, query: Any) -> QuerySet[Task]:
             raise InvalidRequest("`model` holds a NUL character.", param="model")
         tasks = tasks.filter(model=query["model"])
     if created_after := parse_moment(query, "created_after"):
-        tasks = tasks.filter(created_at__gt=created_after)
+        # Times are shown to the millisecond: the one that a client took from a task must not find that task again. The id,
+        # which begins with that time, lets the database skip what is older.
+        later = created_after + timedelta(milliseconds=1)
+        tasks = tasks.filter(created_at__gte=later, pk__gte=first_task_id_at(later))
     if "after" in query:
         after = parse_task_id(query["after"])
         if after is None or not Task.objects.for_key(key).filter(pk=after).exists():

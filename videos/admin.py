@@ -9,6 +9,9 @@ from videos.models import BlockedTerm, Clip, ResolutionFactor, Timing, Video, Vi
 class FactorInline(admin.TabularInline):
     model = ResolutionFactor
     extra = 0
+    # A model without a price for any size could not be asked for.
+    min_num = 1
+    validate_min = True
 
 
 @admin.register(VideoModel)

@@ -2,6 +2,7 @@
 
 import shutil
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, cast
@@ -12,8 +13,9 @@ from django.core.files.base import File
 from django.core.files.storage import default_storage
 
 from videos.media import MediaError, VideoFacts, finish
+from videos.storage import folder
 
-__all__ = ["Delivered", "MediaError", "deliver", "folder"]
+__all__ = ["Delivered", "MediaError", "deliver"]
 
 
 @dataclass(frozen=True)
@@ -25,17 +27,12 @@ class Delivered:
     facts: VideoFacts
 
 
-def folder(task_id: UUID) -> str:
-    """Where everything of a task is stored."""
-    return f"tasks/{task_id}"
-
-
 def deliver(*, task_id: UUID, clip_file: str, token: UUID) -> Delivered:
     """Finish the clip on local disk and store the result. Names carry the lease, so that no two runs write one file.
 
     Raises:
         MediaError: the clip is not a playable video.
-        OSError, BotoCoreError, ClientError: disk or storage could not take it, or does not hold the clip any more.
+        STORAGE_ERRORS: disk or storage could not take it, or does not hold the clip any more.
     """
     _remove_abandoned_scratch(task_id)
     scratch = settings.WORK_DIR / f"{task_id}-{token.hex[:12]}"
@@ -63,5 +60,6 @@ def _remove_abandoned_scratch(task_id: UUID) -> None:
         return
     oldest = time.time() - 2 * settings.MEDIA_STEP_SECONDS
     for entry in settings.WORK_DIR.iterdir():
-        if entry.name.startswith(str(task_id)) or entry.stat().st_mtime < oldest:
-            shutil.rmtree(entry, ignore_errors=True)
+        with suppress(FileNotFoundError):  # another worker was quicker
+            if entry.name.startswith(str(task_id)) or entry.stat().st_mtime < oldest:
+                shutil.rmtree(entry, ignore_errors=True)

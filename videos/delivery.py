@@ -12,10 +12,10 @@ from django.core.files import File
 from django.core.files.storage import FileSystemStorage, default_storage
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect, StreamingHttpResponse
 from django.utils import timezone
-from django.utils.http import parse_etags
 from django.views.decorators.csrf import csrf_exempt
 
 from conduit.api.errors import ApiError, Forbidden, MethodNotAllowed, NotFound, response_for
+from conduit.api.views import is_known, not_modified
 from tasks.ids import parse_task_id
 from videos.links import LinkRefused, StoredFile, check
 from videos.models import Video
@@ -85,8 +85,8 @@ def _from_disk(request: HttpRequest, stored: StoredFile, seconds_left: int) -> H
         "ETag": stored.etag,
         "X-Content-Type-Options": "nosniff",
     }
-    if _is_known(request, stored.etag):
-        return HttpResponse(status=304, headers=headers)
+    if is_known(request, stored.etag):
+        return not_modified(headers)
     file = _open(stored)
     try:
         part = _wanted_part(request, stored)
@@ -101,12 +101,6 @@ def _from_disk(request: HttpRequest, stored: StoredFile, seconds_left: int) -> H
         file.close()
         return HttpResponse(headers=headers)
     return StreamingHttpResponse(_Part(file, first, length), status=206 if part else 200, headers=headers)
-
-
-def _is_known(request: HttpRequest, etag: str) -> bool:
-    """If-None-Match compares weakly: a proxy that compresses makes W/"…" of our tag."""
-    known = parse_etags(request.headers.get("If-None-Match", ""))
-    return "*" in known or etag in {tag.removeprefix("W/") for tag in known}
 
 
 def _open(stored: StoredFile) -> File:

@@ -14,12 +14,11 @@ from typing import IO, Any, cast
 from uuid import UUID
 
 import structlog
-from boto3.exceptions import Boto3Error
-from botocore.exceptions import BotoCoreError, ClientError
 from django.conf import settings
 from django.core.files.base import File
 from django.core.files.storage import default_storage
 from django.db import transaction
+from django.db.utils import InterfaceError, OperationalError
 from django.utils import timezone
 
 from tasks import dispatch, leases, lifecycle, progress
@@ -32,21 +31,23 @@ from videos.failures import Failure
 from videos.minimax.client import MiniMaxV1, Phase, client_from_settings
 from videos.minimax.errors import LinkExpired, MiniMaxError, Outcome
 from videos.models import Clip, ClipState, Timing, Video
+from videos.stages import Stage
+from videos.storage import STORAGE_ERRORS, folder, forget
 
 log = structlog.get_logger(__name__)
 
-# What the storage or the disk raises when it cannot take or give a file right now.
-STORAGE_ERRORS = (OSError, Boto3Error, BotoCoreError, ClientError)
 # "Again, at most three times": a create that MiniMax answered with an internal error was refused.
 CREATES_MAX = 4
 # A file that made its reader die this often is taken for a hostile one.
 UNFINISHED_ASSEMBLIES_MAX = 4
+# The pause before a clip that the storage lost is fetched again is that of a step which failed so often.
+LOST_CLIP_ATTEMPTS = 5
 # Where the legs of a task's progress end, in percent, and what share of the delivery's time its first leg takes.
 MADE_GOAL, FETCHED_GOAL, ASSEMBLED_GOAL = 95, 97, 99
 FETCH_SHARE = 0.4
 
 # What the consumer is told while MiniMax works on a clip.
-STAGES = {Phase.PREPARING: "preparing", Phase.QUEUED: "waiting_at_provider", Phase.RUNNING: "generating"}
+STAGES = {Phase.PREPARING: Stage.PREPARING, Phase.QUEUED: Stage.WAITING_AT_PROVIDER, Phase.RUNNING: Stage.GENERATING}
 
 
 @dataclass(frozen=True)
@@ -84,7 +85,8 @@ class Job:
 def advance(task_id: UUID, *, lane: str, claim: UUID | None = None) -> None:
     """Do the task's next step, if it is due, this lane's, and nobody else's.
 
-    Raises nothing that a step can meet: each outcome, a failure too, is written to the row.
+    Each outcome, a failure too, is written to the row; raised is only that the database cannot be written to. The lease
+    then lapses, and the step is done anew.
     """
     lease = leases.take(task_id, lane=lane, claim=claim)
     if lease is None:
@@ -95,6 +97,11 @@ def advance(task_id: UUID, *, lane: str, claim: UUID | None = None) -> None:
             STEPS[ClipState(job.clip.state)](job)
         except LeaseLost:
             log.info("step no longer counts: the task was cancelled or taken over", clip_state=job.clip.state)
+        except (OperationalError, InterfaceError):
+            raise
+        except Exception:
+            log.exception("step failed in a way that nobody foresaw", clip_state=job.clip.state)
+            _wait_for_repair(job)
 
 
 def _load(lease: Lease) -> Job:
@@ -109,18 +116,19 @@ def _load(lease: Lease) -> Job:
 def submit(job: Job) -> None:
     """Post the clip to MiniMax: the intent first, so that whoever comes after a crash knows that it may have been sent."""
     sent_at = timezone.now()
-    if late := failures.overdue(job.task, job.clip, stage="queued", now=sent_at):
+    if late := failures.overdue(job.task, job.clip, sent_at):
         _fail(job, late)
         return
     job.note(clip={"state": ClipState.SUBMITTING, "sent_at": sent_at, "creates": job.clip.creates + 1})
     video = job.video
     try:
-        provider_task_id = job.client.create(
-            video.upstream,
-            video.prompt,
-            duration=video.native_seconds if video.sends_size else None,
-            resolution=video.native_resolution if video.sends_size else None,
-        )
+        with job.lease.kept_alive():
+            provider_task_id = job.client.create(
+                video.upstream,
+                video.prompt,
+                duration=video.native_seconds if video.sends_size else None,
+                resolution=video.native_resolution if video.sends_size else None,
+            )
     except MiniMaxError as error:
         _refused(job, error)
         return
@@ -130,7 +138,7 @@ def submit(job: Job) -> None:
             Clip.objects.filter(pk=job.clip.pk).update(state=ClipState.SUBMITTED, submitted_at=now, provider_task_id=provider_task_id)
             delivery_seconds = job.task.rest_seconds - video.expected_seconds
             leg = _leg(job.task, now, MADE_GOAL, video.expected_seconds, rest=delivery_seconds)
-            lifecycle.move(job.task.pk, Status.PROCESSING, stage="preparing", stage_since=now, started_at=now, **leg)
+            lifecycle.move(job.task.pk, Status.PROCESSING, stage=Stage.PREPARING, stage_since=now, started_at=now, **leg)
     except LeaseLost:
         # Cancelled while the call was under way: MiniMax makes and bills the clip all the same, so its id is kept.
         Clip.objects.filter(pk=job.clip.pk, state=ClipState.SUBMITTING, sent_at=sent_at).update(
@@ -176,9 +184,9 @@ def ask(job: Job) -> None:
             leg = _leg(
                 job.task, now, FETCHED_GOAL, delivery_seconds * FETCH_SHARE, rest=delivery_seconds * (1 - FETCH_SHARE), floor=MADE_GOAL
             )
-            job.write(clip=made, stage="downloading", **leg)
+            job.write(clip=made, stage=Stage.DOWNLOADING, **leg)
         case phase:
-            if late := failures.overdue(job.task, job.clip, stage=STAGES[phase], now=now):
+            if late := failures.overdue(job.task, job.clip, now):
                 _fail(job, late)
             else:
                 job.write(clip={"seen_running_at": now}, next_step_at=now + _poll_pause(), stage=STAGES[phase])
@@ -197,38 +205,32 @@ def locate(job: Job) -> None:
     job.write(
         clip={"state": ClipState.LOCATED, "download_url": url, "download_bytes": found.size},
         attempts=job.task.attempts,
-        stage="downloading",
+        stage=Stage.DOWNLOADING,
     )
 
 
 def fetch(job: Job) -> None:
     """Stream the clip from MiniMax into our storage."""
-    name = f"{assembly.folder(job.task.pk)}/clip-{job.clip.number}-{job.lease.token.hex[:12]}.mp4"
+    name = f"{folder(job.task.pk)}/clip-{job.clip.number}-{job.lease.token.hex[:12]}.mp4"
     try:
         with job.lease.kept_alive(), job.client.download(job.clip.download_url, expected_size=job.clip.download_bytes) as stream:
             stored = default_storage.save(name, File(cast(IO[bytes], stream), name=name))
     except MiniMaxError as error:
         # Whatever was wrong with this link, a fresh one is the way on; a dead one needs no pause.
-        _forget(name)
+        forget(name)
         at_once = isinstance(error, LinkExpired) and job.task.attempts <= 2
         _wait(job, error, clip={"state": ClipState.MADE, "download_url": ""}, at_once=at_once)
         return
     except STORAGE_ERRORS as error:
-        _forget(name)
+        forget(name)
         _wait_for_storage(job, error)
         return
     job.write(
         clip={"state": ClipState.STORED, "file": stored, "download_url": ""},
         lane=Lane.MEDIA,
-        stage="assembling",
+        stage=Stage.ASSEMBLING,
         **_leg(job.task, timezone.now(), ASSEMBLED_GOAL, job.task.rest_seconds, rest=0, floor=FETCHED_GOAL),
     )
-
-
-def _forget(name: str) -> None:
-    """Remove what a broken download left: a retry writes another name. What cannot be removed now, the sweep will."""
-    with suppress(*STORAGE_ERRORS):
-        default_storage.delete(name)
 
 
 def assemble(job: Job) -> None:
@@ -245,11 +247,14 @@ def assemble(job: Job) -> None:
         log.warning("the clip is not a playable video", error=str(error))
         _fail(job, failures.UNPLAYABLE)
     except FileNotFoundError as error:
-        # The storage lost the clip: MiniMax still has it.
+        # The storage lost the clip: MiniMax still has it. It may lose the next one too, so there is a pause.
         log.error("stored clip is gone", error=str(error))
-        job.write(
-            clip={"state": ClipState.MADE, "file": ""}, video=orderly, lane=Lane.PROVIDER, attempts=job.task.attempts, stage="downloading"
-        )
+        now = timezone.now()
+        if late := failures.overdue(job.task, job.clip, now):
+            _fail(job, late)
+        else:
+            again = {"lane": Lane.PROVIDER, "stage": Stage.DOWNLOADING, "next_step_at": now + _pause(LOST_CLIP_ATTEMPTS)}
+            job.write(clip={"state": ClipState.MADE, "file": ""}, video=orderly, **again)
     except STORAGE_ERRORS as error:
         _wait_for_storage(job, error, video=orderly)
     else:
@@ -302,7 +307,8 @@ def _complete(job: Job, delivered: Delivered) -> None:
             upstream=job.video.upstream,
             seconds=job.video.native_seconds,
             resolution=job.video.native_resolution,
-            made_in=job.clip.made_in_seconds,
+            # At MiniMax's own pace: what the sandbox taught is no less true of the real one.
+            made_in=job.clip.made_in_seconds / settings.MINIMAX_TIME_SCALE,
             delivered_in=(now - (job.clip.made_at or now)).total_seconds(),
         )
         learn(upstream=job.video.upstream, seconds=job.video.native_seconds, resolution=job.video.native_resolution)
@@ -313,7 +319,7 @@ def _wait(job: Job, error: MiniMaxError, *, clip: dict[str, Any] | None = None, 
     """The step could not be done now: it is due again after a pause that grows, unless the task has waited long enough."""
     now = timezone.now()
     stage = failures.waiting_stage(job.task, error)
-    if late := failures.overdue(job.task, job.clip, stage=stage, now=now, because=Failure.of(error)):
+    if late := failures.waited_enough(job.task, job.clip, error, now):
         _fail(job, late)
         return
     log.info("step waits", code=error.code, provider_code=error.provider_code, attempts=job.task.attempts)
@@ -324,12 +330,22 @@ def _wait(job: Job, error: MiniMaxError, *, clip: dict[str, Any] | None = None, 
 def _wait_for_storage(job: Job, error: Exception, video: dict[str, Any] | None = None) -> None:
     """Disk or storage could not take the file: the row keeps where it stands, and nothing is made or paid again."""
     now = timezone.now()
-    if late := failures.overdue(job.task, job.clip, stage=failures.STORAGE_STAGE, now=now):
+    if late := failures.overdue(job.task, job.clip, now):
         _fail(job, late)
         return
     log.error("storage unavailable", error=str(error), attempts=job.task.attempts)
     due = now + _pause(job.task.attempts)
-    job.write(video=video, stage=failures.STORAGE_STAGE, next_step_at=due, attempts=job.task.attempts, trouble=failures.STORAGE_TROUBLE)
+    job.write(video=video, stage=Stage.WAITING_FOR_STORAGE, next_step_at=due, attempts=job.task.attempts, trouble=failures.STORAGE_TROUBLE)
+
+
+def _wait_for_repair(job: Job) -> None:
+    """After an error of our own: the step is tried again with growing pauses, to its state's limit."""
+    now = timezone.now()
+    with suppress(LeaseLost):
+        if late := failures.overdue(job.task, job.clip, now):
+            _fail(job, late)
+        else:
+            job.write(next_step_at=now + _pause(job.task.attempts), attempts=job.task.attempts, trouble="internal_error")
 
 
 def _leg(task: Task, now: datetime, goal: int, seconds: float, *, rest: float, floor: int = 0) -> dict[str, Any]:

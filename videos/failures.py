@@ -9,6 +9,7 @@ from django.conf import settings
 from tasks.models import Status, Task
 from videos.minimax.errors import MiniMaxError, Outcome
 from videos.models import Clip
+from videos.stages import Stage
 
 
 @dataclass(frozen=True)
@@ -40,12 +41,10 @@ _DELIVERED_TOO_LONG = Failure(
 
 # What a task waits for, as its stage says it, by the trouble that it met.
 WAITING_STAGES = {
-    "provider_auth": "waiting_for_provider_key",
-    "provider_quota": "waiting_for_provider_balance",
-    "rate_limit": "waiting_for_rate_limit",
+    "provider_auth": Stage.WAITING_FOR_PROVIDER_KEY,
+    "provider_quota": Stage.WAITING_FOR_PROVIDER_BALANCE,
+    "rate_limit": Stage.WAITING_FOR_RATE_LIMIT,
 }
-OPERATOR_STAGES = frozenset({"waiting_for_provider_key", "waiting_for_provider_balance"})
-STORAGE_STAGE = "waiting_for_storage"
 STORAGE_TROUBLE = "storage_unavailable"
 
 
@@ -53,22 +52,26 @@ def waiting_stage(task: Task, error: MiniMaxError) -> str:
     """The stage of a task whose step has to be tried again later."""
     if error.code in WAITING_STAGES and (error.outcome is Outcome.OPERATOR or task.status == Status.QUEUED):
         return WAITING_STAGES[error.code]
-    return "waiting_for_provider" if task.status == Status.QUEUED else task.stage
+    return Stage.WAITING_FOR_PROVIDER if task.status == Status.QUEUED else task.stage
 
 
-def overdue(task: Task, clip: Clip, *, stage: str, now: datetime, because: Failure | None = None) -> Failure | None:
-    """The failure of a task that got nowhere for longer than its state allows, or None while it may go on.
-
-    `stage` is where it stands now, `because` what its step just met: where that says more than the time limit, it is the reason.
-    """
-    if stage in OPERATOR_STAGES and because:
-        since = task.stage_since if stage == task.stage else now
-        return because if _over(since, settings.OPERATOR_SECONDS_MAX, now) else None
+def overdue(task: Task, clip: Clip, now: datetime) -> Failure | None:
+    """The failure of a task that its state has held up for too long, or None while it may go on."""
     if clip.made_at:
         return _DELIVERED_TOO_LONG if _over(clip.made_at, settings.DELIVERY_SECONDS_MAX, now) else None
     if task.started_at:
-        return (because or _MADE_TOO_LONG) if _over(task.started_at, settings.GENERATING_SECONDS_MAX, now) else None
+        return _MADE_TOO_LONG if _over(task.started_at, settings.GENERATING_SECONDS_MAX, now) else None
     return _QUEUED_TOO_LONG if _over(task.created_at, settings.QUEUED_SECONDS_MAX, now) else None
+
+
+def waited_enough(task: Task, clip: Clip, error: MiniMaxError, now: datetime) -> Failure | None:
+    """The same for a task whose step MiniMax just refused: what an operator must put right has a limit of its own, and an
+    error that lasted to the end says more than the time limit."""
+    if error.outcome is Outcome.OPERATOR:
+        since = task.stage_since if waiting_stage(task, error) == task.stage else now
+        return Failure.of(error) if _over(since, settings.OPERATOR_SECONDS_MAX, now) else None
+    late = overdue(task, clip, now)
+    return Failure.of(error) if late and error.outcome is Outcome.AGAIN and not clip.made_at else late
 
 
 def _over(since: datetime, limit_seconds: float, now: datetime) -> bool:

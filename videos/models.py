@@ -1,5 +1,6 @@
 """What a video is: the models that make them, their prices, and one video on its way."""
 
+import re
 import statistics
 from datetime import datetime
 from decimal import Decimal
@@ -19,11 +20,11 @@ from videos.links import StoredFile
 class Resolution(models.TextChoices):
     """The sizes that people may ask for, in pixels."""
 
-    R720X480 = "720x480"
-    R1280X720 = "1280x720"
-    R1920X1080 = "1920x1080"
-    R720X1280 = "720x1280"
-    R1080X1920 = "1080x1920"
+    R720X480 = "720x480", "720x480"
+    R1280X720 = "1280x720", "1280x720"
+    R1920X1080 = "1920x1080", "1920x1080"
+    R720X1280 = "720x1280", "720x1280"
+    R1080X1920 = "1080x1920", "1080x1920"
 
 
 class VideoModel(models.Model):
@@ -63,7 +64,7 @@ class VideoModel(models.Model):
         return tuple(known) if known else None
 
     def clean(self) -> None:
-        _check_aliases(self.aliases)
+        _check_aliases(self.aliases, self.name)
         _check_natives(self.natives)
         taken = {name for other in VideoModel.objects.exclude(pk=self.pk) for name in other.names}
         if clash := taken.intersection(self.names):
@@ -75,9 +76,12 @@ def clip_name(*, seconds: int, resolution: str) -> str:
     return f"{resolution} {seconds}"
 
 
-def _check_aliases(aliases: Any) -> None:
-    if not isinstance(aliases, list) or not all(isinstance(alias, str) and 0 < len(alias) <= 100 for alias in aliases):
-        raise ValidationError({"aliases": "A list of names of 1 to 100 characters is needed."})
+def _check_aliases(aliases: Any, name: str) -> None:
+    sound = isinstance(aliases, list) and all(
+        isinstance(alias, str) and re.fullmatch(r"[\w.:/-]{1,100}", alias, re.ASCII) for alias in aliases
+    )
+    if not sound or len({name, *aliases}) != len(aliases) + 1:
+        raise ValidationError({"aliases": "A list of other names is needed, each once: letters, digits and . _ - : / only."})
 
 
 def _check_natives(natives: Any) -> None:
@@ -138,7 +142,8 @@ class VideoQuerySet(models.QuerySet["Video"]):
     def unswept(self, now: datetime) -> "VideoQuerySet":
         """Videos of ended tasks on which nobody works any more, and whose leftover files were not removed yet."""
         ended = self.filter(swept_at=None).exclude(task__status__in=ACTIVE)
-        return ended.filter(Q(task__lease_until=None) | Q(task__lease_until__lt=now))
+        # The newest first: what cannot be removed for good must not keep others from their turn.
+        return ended.filter(Q(task__lease_until=None) | Q(task__lease_until__lt=now)).order_by("-pk")
 
 
 class Video(models.Model):
@@ -256,7 +261,7 @@ class Timing(models.Model):
     upstream = models.CharField(max_length=100)
     seconds = models.PositiveSmallIntegerField()
     resolution = models.CharField(max_length=10)
-    made_in = models.FloatField(help_text="Seconds from MiniMax's acceptance to its end.")
+    made_in = models.FloatField(help_text="Seconds from MiniMax's acceptance to its end, at MiniMax's own pace.")
     delivered_in = models.FloatField(help_text="Seconds from then until the video was stored.")
     created_at = models.DateTimeField(default=timezone.now)
 

@@ -77,7 +77,8 @@ def _planned(*, key: VirtualKey, wanted: GenerationRequest, quoted: Quote, retry
     model = quoted.offer.model
     native = nearest_native(model, duration=wanted.duration, resolution=wanted.resolution)
     known = model.took(seconds=native.seconds, resolution=native.resolution)
-    made_in, delivered_in = known or (model.typical_seconds * settings.MINIMAX_TIME_SCALE, DELIVERY_SECONDS)
+    made_in, delivered_in = known or (model.typical_seconds, DELIVERY_SECONDS)
+    made_in *= settings.MINIMAX_TIME_SCALE
     task = Task(
         key=key,
         kind=KIND,

@@ -4,13 +4,13 @@ import structlog
 from django.core.files.storage import default_storage
 from django.utils import timezone
 
-from videos.assembly import folder
 from videos.models import Video
+from videos.storage import STORAGE_ERRORS, files_in, folder
 
 log = structlog.get_logger(__name__)
 
-# Videos looked at in one sweep.
-SWEEP_LIMIT = 200
+# Videos looked at in one sweep: it shares its worker with the assemblies.
+SWEEP_LIMIT = 50
 
 
 def remove_leftovers() -> None:
@@ -18,24 +18,16 @@ def remove_leftovers() -> None:
     for video in Video.objects.unswept(timezone.now())[:SWEEP_LIMIT]:
         try:
             _sweep(video)
-        except OSError as error:
+        except STORAGE_ERRORS as error:
             log.warning("leftovers stay for now", task_id=str(video.pk), error=str(error))
 
 
 def _sweep(video: Video) -> None:
     place = folder(video.pk)
     kept = {video.file, video.thumbnail}
-    for name in _files_in(place):
+    for name in files_in(place):
         if name not in kept:
             default_storage.delete(name)
     if not video.file:
         default_storage.delete(place)  # the empty folder of a task that delivered nothing
     Video.objects.filter(pk=video.pk).update(swept_at=timezone.now())
-
-
-def _files_in(place: str) -> list[str]:
-    try:
-        _, names = default_storage.listdir(place)
-    except FileNotFoundError:
-        return []
-    return [f"{place}/{name}" for name in names if name]

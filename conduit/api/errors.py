@@ -78,9 +78,7 @@ class UnsupportedMediaType(ApiError):
 
 class InternalError(ApiError):
     def __init__(self) -> None:
-        super().__init__(
-            "Something went wrong on our side. Nothing was started; please try again, and tell us the X-Request-ID if it happens again."
-        )
+        super().__init__("Something went wrong on our side. Please try again, and tell us the X-Request-ID if it happens again.")
 
 
 class Overloaded(ApiError):

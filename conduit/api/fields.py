@@ -1,5 +1,6 @@
 """What request bodies are made of: fields that take no value for another type's, and name themselves in every refusal."""
 
+import unicodedata
 from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
@@ -54,7 +55,7 @@ class TextField(NamedField):
         if not isinstance(data, str):
             raise self.refuse("must be a string")
         check_text(data, str(self.field_name))
-        if not data.strip():
+        if not any(not character.isspace() and unicodedata.category(character) != "Cf" for character in data):
             raise self.refuse("must not be blank")
         return data
 

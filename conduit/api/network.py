@@ -1,15 +1,9 @@
 """Where a request came from, behind proxies or not."""
 
-from functools import lru_cache
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from ipaddress import IPv4Address, IPv6Address, ip_address
 
 from django.conf import settings
 from django.http import HttpRequest
-
-
-@lru_cache
-def _networks(listed: tuple[str, ...]) -> list[IPv4Network | IPv6Network]:
-    return [ip_network(entry, strict=False) for entry in listed]
 
 
 def _parsed(text: str) -> IPv4Address | IPv6Address | None:
@@ -21,7 +15,7 @@ def _parsed(text: str) -> IPv4Address | IPv6Address | None:
 
 
 def _is_ours(address: IPv4Address | IPv6Address | None) -> bool:
-    return address is not None and any(address in network for network in _networks(tuple(settings.TRUSTED_PROXIES)))
+    return address is not None and any(address in network for network in settings.TRUSTED_PROXIES)
 
 
 def client_address(request: HttpRequest) -> str:

@@ -18,12 +18,20 @@ def tagged(request: Request, body: dict[str, Any]) -> HttpResponse:
     """A 200 with the body's ETag, or 304 when the client already has it."""
     rendered = JSONRenderer().render(body)
     etag = f'"{hashlib.sha256(rendered).hexdigest()[:32]}"'
+    headers = {"ETag": etag, "Cache-Control": "private, no-cache"}
+    return not_modified(headers) if is_known(request, etag) else HttpResponse(rendered, content_type="application/json", headers=headers)
+
+
+def is_known(request: Request | HttpRequest, etag: str) -> bool:
+    """Whether the client has that version. If-None-Match compares weakly: a proxy that compresses makes W/"…" of our tag."""
     known = parse_etags(request.headers.get("If-None-Match", ""))
-    # If-None-Match compares weakly: a proxy that compresses makes W/"…" of our tag.
-    unchanged = "*" in known or etag in {tag.removeprefix("W/") for tag in known}
-    response = HttpResponse(status=304) if unchanged else HttpResponse(rendered, content_type="application/json")
-    response["ETag"] = etag
-    response["Cache-Control"] = "private, no-cache"
+    return "*" in known or etag in {tag.removeprefix("W/") for tag in known}
+
+
+def not_modified(headers: dict[str, str]) -> HttpResponse:
+    """304. It has no body, and so no type: a cache would take Django's default over to the version that it holds."""
+    response = HttpResponse(status=304, headers=headers)
+    del response["Content-Type"]
     return response
 
 
@@ -45,6 +53,11 @@ def read_only(view: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequ
 def unknown_path(request: HttpRequest) -> HttpResponse:
     """Any path that nothing else answers, whatever the method."""
     return response_for(NotFound("There is nothing at this path. The API's calls begin with /v1/."))
+
+
+def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """handler404: what is no path at all, such as `*`."""
+    return unknown_path(request)
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:

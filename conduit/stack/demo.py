@@ -30,6 +30,12 @@ class Video:
         shown = self.result
         return f"{shown['duration']:g} s, {shown['width']}x{shown['height']}, {shown['fps']:g} fps, {shown['size_bytes'] / 1e6:.1f} MB"
 
+    def difference(self, asked: Mapping[str, str]) -> str:
+        """In which way it is not what was asked for; empty when it is."""
+        shown = self.result
+        made = {"duration": f"{shown['duration']:g}", "resolution": f"{shown['width']}x{shown['height']}"}
+        return ", ".join(f"{made[name]} for a {name} of {asked[name]}" for name in made if name in asked and asked[name] != made[name])
+
 
 def wanted(environment: Mapping[str, str]) -> dict[str, str]:
     """The request's body from PROMPT, DURATION and RESOLUTION. They are sent as they are: the API judges them."""

@@ -23,7 +23,7 @@ READY_SECONDS = 90.0
 # A process that keeps ending while the stack starts will not be better the next time.
 DEATHS_BEFORE_GIVING_UP = 3
 SANDBOX_LINE = (
-    "MiniMax sandbox: no MINIMAX_API_KEY is set, so videos are made by the built-in look-alike and cost nothing. "
+    "MiniMax sandbox: no MINIMAX_API_KEY is set, so videos are made by the built-in look-alike at {url} and cost nothing there. "
     "Set MINIMAX_API_KEY for real ones."
 )
 
@@ -125,7 +125,7 @@ class Stack:
         self._embed_sandbox()
         self._prepare()
         if "MINIMAX_SANDBOX" in self._embedded:
-            self._say(SANDBOX_LINE)
+            self._say(SANDBOX_LINE.format(url=self._embedded["MINIMAX_BASE_URL"]))
         if self._embedded:
             write_private(self._run_env, "".join(f"{name}={value}\n" for name, value in self._embedded.items()))
         for name, command in self._commands.items():
@@ -144,12 +144,12 @@ class Stack:
 
     def _embed_sandbox(self) -> None:
         own = self._environment
-        if own.get("MINIMAX_API_KEY") or own.get("MINIMAX_BASE_URL") or own["CONDUIT_ENV"] != "development":
+        if own.get("MINIMAX_API_KEY") or own["CONDUIT_ENV"] != "development":
             return
         port, key, scale = free_port(), f"sandbox-{secrets.token_urlsafe(16)}", own.get("MINIMAX_TIME_SCALE") or "0.05"
         folder = private_folder(self.home / "sandbox")
         self._tell(MINIMAX_BASE_URL=f"http://127.0.0.1:{port}", MINIMAX_API_KEY=key, MINIMAX_SANDBOX="1", MINIMAX_TIME_SCALE=scale)
-        self._run("sandbox", manage("sandbox", "--port", str(port), "--home", str(folder), "--time-scale", scale, "--api-key", key))
+        self._run("sandbox", manage("sandbox", "--port", str(port), "--home", str(folder), "--time-scale", scale))
 
     def _prepare(self) -> None:
         """Bring the database up to date before anything uses it."""

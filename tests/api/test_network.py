@@ -1,9 +1,11 @@
+from ipaddress import ip_network
+
 import pytest
 from django.test import RequestFactory
 
 from conduit.api.network import client_address
 
-PROXIES = ["10.0.0.0/8", "192.0.2.1", "2001:db8:1::/48"]
+PROXIES = [ip_network(entry) for entry in ["10.0.0.0/8", "192.0.2.1", "2001:db8:1::/48"]]
 
 
 @pytest.mark.parametrize(

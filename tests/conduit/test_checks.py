@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from ipaddress import ip_network
 from pathlib import Path
 
 import pytest
@@ -56,7 +57,7 @@ def production(settings):
     """Safe production settings, in this process."""
     settings.PRODUCTION, settings.DEBUG = True, False
     settings.SECRET_KEY, settings.MINIMAX_API_KEY = SAFE["SECRET_KEY"], SAFE["MINIMAX_API_KEY"]
-    settings.ALLOWED_HOSTS, settings.PUBLIC_URL, settings.TRUSTED_PROXIES = ["video.example"], SAFE["PUBLIC_URL"], ["10.0.0.0/8", "::1"]
+    settings.ALLOWED_HOSTS, settings.PUBLIC_URL, settings.MINIMAX_SANDBOX = ["video.example"], SAFE["PUBLIC_URL"], False
     return settings
 
 
@@ -70,10 +71,10 @@ def production(settings):
         ("SECRET_KEY", "Change-Me-" + "x" * 50),
         ("PUBLIC_URL", "https://127.0.0.1"),
         ("PUBLIC_URL", "http://[::1]:8000"),
-        ("PUBLIC_URL", "video.example"),
-        ("PUBLIC_URL", "ftp://video.example"),
-        ("TRUSTED_PROXIES", ["10.0.0.0/8", "nonsense"]),
-        ("TRUSTED_PROXIES", ["10.0.0.0/99"]),
+        ("TRUSTED_PROXIES", [ip_network("0.0.0.0/0")]),
+        ("SECRET_KEY", "a" * 40),
+        ("SECRET_KEY", "my-django-secret-key-change-me-please"),
+        ("MINIMAX_SANDBOX", True),
     ],
 )
 def test_other_unsafe_values_are_seen_too(production, name, value):
@@ -136,3 +137,43 @@ def test_development_starts_with_anything(settings):
 
     assert list(problems()) == []
     assert check_production(None) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("TRUSTED_PROXIES", "proxy.local"),
+        ("TRUSTED_PROXIES", "10.0.0.0/99"),
+        ("PUBLIC_URL", "video.example"),
+        ("MINIMAX_BASE_URL", "ftp://minimax.example"),
+        ("CORS_ALLOWED_ORIGINS", "video.example"),
+        ("LOG_LEVEL", "loud"),
+        ("DEBUG", "maybe"),
+        ("LEASE_SECONDS", "0"),
+        ("MEDIA_LINK_SPAN_SECONDS", "-1"),
+        ("PORT", "http"),
+        ("CONDUIT_ENV", "prod"),
+    ],
+)
+def test_a_setting_that_cannot_be_meant_is_refused_by_name_in_any_environment(name, value):
+    process = started(sys.executable, "manage.py", "check", **{"CONDUIT_ENV": "development", name: value})
+
+    assert process.returncode == 1
+    assert process.stderr.startswith(f"conduit: {name}")
+    assert "Traceback" not in process.stderr
+
+
+@pytest.mark.parametrize("url", ["postgres://db/x", "pgsql://db/x", "POSTGRES://db/x", "psql://db/x"])
+def test_a_database_server_by_any_name_means_production(url):
+    process = started(sys.executable, "-c", "import conduit.asgi", CONDUIT_ENV="", DATABASE_URL=url, DEBUG="1")
+
+    assert process.returncode == 1
+
+
+def test_what_a_killed_development_stack_left_is_nothing_to_production(tmp_path):
+    (tmp_path / "run.env").write_text("MINIMAX_API_KEY=sandbox-key\nMINIMAX_SANDBOX=1\nMINIMAX_BASE_URL=http://127.0.0.1:9\n")
+
+    process = started(sys.executable, "-c", "import conduit.asgi", CONDUIT_HOME=str(tmp_path), MINIMAX_API_KEY="")
+
+    assert process.returncode == 1
+    assert "MINIMAX_API_KEY is not set" in process.stderr

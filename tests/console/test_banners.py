@@ -28,8 +28,8 @@ def test_the_real_minimax_needs_no_banner(page, path):
 @pytest.mark.parametrize(
     ("stage", "words"),
     [
-        ("waiting_for_provider_key", "2 tasks wait for a MiniMax key that is accepted"),
-        ("waiting_for_provider_balance", "2 tasks wait for balance or quota at MiniMax"),
+        ("waiting_for_provider_key", "2 tasks wait for you to set a MiniMax key that is accepted"),
+        ("waiting_for_provider_balance", "2 tasks wait for you to top up the balance or quota"),
     ],
 )
 def test_tasks_that_wait_for_an_operator_are_told_on_every_page(page, consumer, stage, words):
@@ -44,7 +44,7 @@ def test_one_task_that_waits_is_told_in_good_english(page, consumer):
     consumer.generate()
     Task.objects.update(stage="waiting_for_provider_key")
 
-    assert "1 task waits for a MiniMax key" in page()
+    assert "1 task waits for you to set a MiniMax key" in page()
 
 
 def test_tasks_that_waited_and_ended_are_no_longer_told(page, consumer):

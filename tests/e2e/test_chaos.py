@@ -23,7 +23,7 @@ def test_ten_tasks_survive_processes_that_are_killed_at_random(start_stack: Call
     for kill in range(kills):
         generate_if_up(stack, f"more {kill}", ids)
         time.sleep(chance.uniform(0, 1.5))  # the random moment is the experiment
-        name = chance.choice(["worker", "worker", "media", "beat", "web", "valkey"])
+        name = chance.choice(["worker", "worker", "media", "control", "beat", "web", "valkey"])
         pid = stack.kill(name)
         stack.until(lambda name=name, pid=pid: stack.pid(name) not in (None, pid))
 

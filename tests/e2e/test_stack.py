@@ -29,7 +29,7 @@ def test_a_prompt_becomes_a_video_that_can_be_fetched(stack: RunningStack) -> No
     assert requests.get(task["result"]["video_url"], timeout=10).headers["Content-Type"] == "video/mp4"
 
 
-@pytest.mark.parametrize("name", ["web", "worker", "media", "beat", "sandbox", "valkey"])
+@pytest.mark.parametrize("name", ["web", "worker", "media", "control", "beat", "sandbox", "valkey"])
 def test_a_task_completes_although_one_process_is_killed_meanwhile(stack: RunningStack, name: str) -> None:
     stack.until(stack.is_ready)
     task_id = stack.call(
@@ -53,7 +53,7 @@ def test_a_stack_stops_with_status_zero_and_starts_again_on_its_home(start_stack
 
 def test_a_killed_stack_leaves_no_process_behind_and_starts_again_at_once(start_stack: Callable[..., RunningStack]) -> None:
     stack = start_stack()
-    pids = [stack.pid(name) for name in ("web", "worker", "media", "beat", "sandbox", "valkey")]
+    pids = [stack.pid(name) for name in ("web", "worker", "media", "control", "beat", "sandbox", "valkey")]
     children = [child for pid in pids if pid for child in _children(pid)]
     assert children  # the media worker's
     stack.stop(signal.SIGKILL)

@@ -132,6 +132,16 @@ def test_a_provider_error_that_lasts_to_the_limit_is_the_reason_given(consumer, 
     assert driver.finish(task_id).error_code == "provider_error"
 
 
+def test_a_rate_limit_to_the_end_is_told_as_the_time_that_it_took(consumer, driver, minimax, settings, time_machine):
+    time_machine.move_to(timezone.now(), tick=True)
+    minimax.always("query", Answer(code=1002))
+    task_id = consumer.generate()["task_id"]
+    driver.until(task_id, ClipState.SUBMITTED)
+    time_machine.shift(settings.GENERATING_SECONDS_MAX + 1)
+
+    assert driver.finish(task_id).error_code == "generation_timeout"
+
+
 def test_a_clip_that_cannot_be_fetched_fails_at_the_limit_of_delivery(consumer, driver, minimax, settings, time_machine):
     time_machine.move_to(timezone.now(), tick=True)
     minimax.always("download", Answer(http=500, body=b""))
@@ -154,6 +164,69 @@ def test_a_full_disk_delays_the_task_and_the_clip_is_not_made_again(consumer, dr
     assert ("processing", "waiting_for_storage") in seen
     assert task.status == "completed"
     assert len(minimax.creates) == 1
+
+
+@pytest.mark.parametrize(
+    "file",
+    [
+        {"download_url": "http://127.0.0.1/\0.mp4"},
+        {"download_url": "http://127.0.0.1/\ud800.mp4"},
+        {"download_url": "http://127.0.0.1/" + "x" * 5000},
+        {"download_url": 7},
+        {"bytes": 10**30},
+    ],
+)
+def test_an_answer_that_no_column_can_hold_is_asked_for_again(consumer, driver, minimax, file):
+    fields = {"file": {"file_id": "1", "bytes": 0, "download_url": "http://127.0.0.1:9/x.mp4"} | file}
+    minimax.next("retrieve", Answer(fields=fields))
+
+    assert driver.finish(consumer.generate()["task_id"]).status == "completed"
+
+
+def test_an_error_of_our_own_waits_and_ends_at_the_limit(consumer, driver, settings, time_machine):
+    time_machine.move_to(timezone.now(), tick=True)
+    task_id = consumer.generate()["task_id"]
+    driver.until(task_id, ClipState.MADE)
+    with mock.patch("videos.minimax.client.MiniMaxV1.locate", side_effect=ZeroDivisionError):
+        waiting = driver.step(task_id)
+        time_machine.shift(settings.DELIVERY_SECONDS_MAX + 1)
+        task = driver.finish(task_id)
+
+    assert (waiting.status, waiting.trouble) == ("processing", "internal_error")
+    assert (task.status, task.error_code) == ("failed", "delivery_timeout")
+
+
+def test_a_storage_that_loses_every_clip_pauses_between_downloads_and_ends_at_the_limit(
+    consumer, driver, minimax, media, settings, time_machine
+):
+    time_machine.move_to(timezone.now(), tick=True)
+    settings.RETRY_SECONDS = 2.0
+    task_id = consumer.generate()["task_id"]
+    driver.until(task_id, ClipState.STORED)
+    for path in Path(media).rglob("clip-*"):
+        path.unlink()
+
+    lost = driver.step(task_id)
+
+    assert (lost.next_step_at - timezone.now()).total_seconds() > 20
+    time_machine.shift(settings.DELIVERY_SECONDS_MAX + 1)
+    driver.until(task_id, ClipState.STORED)
+    for path in Path(media).rglob("clip-*"):
+        path.unlink()
+    assert driver.step(task_id).error_code == "delivery_timeout"
+
+
+def test_links_that_are_always_dead_are_asked_for_with_growing_pauses(consumer, driver, minimax, settings):
+    minimax.always("download", Answer(http=403, body=b""))
+    task_id = consumer.generate()["task_id"]
+    driver.until(task_id, ClipState.LOCATED)
+    settings.RETRY_SECONDS = 2.0
+    driver.step(task_id)
+    driver.until(task_id, ClipState.LOCATED)
+
+    task = driver.step(task_id)
+
+    assert (task.next_step_at - timezone.now()).total_seconds() > 5
 
 
 def test_a_clip_that_the_storage_lost_is_fetched_again(consumer, driver, minimax, media):

@@ -1,6 +1,7 @@
 """When and from where a key was last used."""
 
 from datetime import timedelta
+from ipaddress import ip_network
 
 import pytest
 from django.utils import timezone
@@ -44,7 +45,7 @@ def test_a_key_that_was_never_used_says_so(consumer):
 
 
 def test_the_newest_use_counts(consumer, settings):
-    settings.TRUSTED_PROXIES = ["127.0.0.1"]
+    settings.TRUSTED_PROXIES = [ip_network("127.0.0.1")]
     for address in ("203.0.113.1", "2001:db8::2"):
         consumer.get(PATH, **{"X-Forwarded-For": address})
 

@@ -86,7 +86,7 @@ class RunningStack:
         return self._run_env["REDIS_URL"]
 
     def pid(self, name: str) -> int | None:
-        """The process that `name` (web, worker, media, beat, sandbox, valkey) is now."""
+        """The process that `name` (web, worker, media, control, beat, sandbox, valkey) is now."""
         pid: int | None = json.loads((self.home / "stack.json").read_text())["processes"][name]
         return pid
 

@@ -9,13 +9,20 @@ import redis
 from celery import Celery
 from django.conf import settings as django_settings
 from django.utils import timezone
+from django.utils.dateparse import parse_datetime
 
 from conduit import celery_app
 from conduit.stack.ports import free_port
-from tasks import jobs, leases
+from tasks import dispatch, jobs, leases
 from tasks.models import Task
+from videos.models import ClipState
 
 pytestmark = [pytest.mark.django_db(transaction=True, serialized_rollback=True), pytest.mark.sqlite]
+
+
+@pytest.fixture(autouse=True)
+def _broker_was_not_away(monkeypatch):
+    monkeypatch.setattr(dispatch, "_away_until", 0.0)
 
 
 @pytest.fixture
@@ -97,3 +104,34 @@ def test_rows_that_were_claimed_while_the_broker_was_away_are_claimed_again(cons
     assert time.monotonic() - began < 2.5
     later = timezone.now() + timezone.timedelta(seconds=leases.CLAIM_SECONDS + 1)
     assert len(leases.claim_due(later, limit=10)) == 3
+
+
+def test_a_broker_that_is_away_costs_its_time_limit_once_and_is_asked_again_later(consumer, broker_away, monkeypatch):
+    attempts = []
+    send = Celery.send_task
+    monkeypatch.setattr(Celery, "send_task", lambda *args, **kwargs: attempts.append(args) or send(*args, **kwargs))
+
+    for _ in range(3):
+        consumer.generate()
+    while_away = len(attempts)
+    monkeypatch.setattr(dispatch, "_away_until", time.monotonic() - 1)
+    consumer.generate()
+
+    assert (while_away, len(attempts)) == (1, 2)
+
+
+def test_a_hint_expires_with_its_claim(consumer, broker):
+    consumer.generate()
+
+    [message] = broker.lrange("provider", 0, -1)
+    expires = parse_datetime(json.loads(message)["headers"]["expires"])
+    assert 0 < (expires - timezone.now()).total_seconds() <= leases.CLAIM_SECONDS
+
+
+def test_a_step_that_is_followed_by_another_hints_it_at_once(consumer, driver, broker):
+    task_id = consumer.generate()["task_id"]
+    driver.until(task_id, ClipState.MADE)
+
+    assert hints(broker)[-1] == ("videos.jobs.advance_generation", [task_id, "provider", None])
+    driver.until(task_id, ClipState.STORED)
+    assert hints(broker, "media") == [("videos.jobs.advance_generation", [task_id, "media", None])]

@@ -28,6 +28,8 @@ from videos.models import ClipState, Video
 
 CONTENT = bytes(range(256)) * 4096  # 1 MiB
 BUCKET = "results"
+# Nothing listens there.
+AWAY = {"endpoint_url": "http://127.0.0.1:9", "client_config": Config(retries={"total_max_attempts": 1})}
 
 
 @pytest.fixture(scope="module")
@@ -196,12 +198,25 @@ def test_a_download_that_breaks_off_leaves_nothing_on_s3(consumer, driver_on_s3,
     assert driver_on_s3.finish(task_id).status == "completed"
 
 
+def test_a_sweep_that_s3_does_not_answer_is_done_again_later(consumer, driver_on_s3, settings):
+    task_id = consumer.generate()["task_id"]
+    driver_on_s3.finish(task_id)
+    here = settings.STORAGES
+    settings.STORAGES = here | {"default": here["default"] | {"OPTIONS": here["default"]["OPTIONS"] | AWAY}}
+    sweeping.remove_leftovers()
+    settings.STORAGES = here
+    assert any(name.startswith("clip-") for name in stored_names(task_id))
+
+    sweeping.remove_leftovers()
+
+    assert not any(name.startswith("clip-") for name in stored_names(task_id))
+
+
 def test_an_s3_that_is_away_delays_the_task_and_the_clip_is_not_made_again(consumer, driver_on_s3, minimax, settings):
     task_id = consumer.generate()["task_id"]
     driver_on_s3.until(task_id, ClipState.LOCATED)
     here = settings.STORAGES
-    away = here["default"]["OPTIONS"] | {"endpoint_url": "http://127.0.0.1:9", "client_config": Config(retries={"total_max_attempts": 1})}
-    settings.STORAGES = here | {"default": here["default"] | {"OPTIONS": away}}
+    settings.STORAGES = here | {"default": here["default"] | {"OPTIONS": here["default"]["OPTIONS"] | AWAY}}
     driver_on_s3.step(task_id)
     waiting = consumer.task(task_id)
     settings.STORAGES = here

@@ -24,7 +24,10 @@ log = structlog.get_logger(__name__)
 
 # Answers are a few hundred bytes; what is far longer is not MiniMax's.
 ANSWER_BYTES_MAX = 1024**2
-# More than the worker has threads, so that no thread's connection is thrown away after each call.
+# What a database column and a URL can hold; anything else is no answer.
+LARGEST_NUMBER = 2**63 - 1
+_LINK = re.compile(r"https?://[!-~]{1,4000}", re.IGNORECASE)
+# As many as the worker has threads by default and more, so that no thread's connection is thrown away after each call.
 POOLED_CONNECTIONS = 64
 
 
@@ -282,7 +285,7 @@ def _whole(value: object) -> int | None:
 def _positive(value: object) -> int | None:
     """A size; MiniMax says 0 for one that it does not know."""
     number = _whole(value)
-    return number if number and number > 0 else None
+    return number if number and 0 < number <= LARGEST_NUMBER else None
 
 
 def _identifier(value: object) -> str | None:
@@ -292,7 +295,7 @@ def _identifier(value: object) -> str | None:
 
 
 def _link(value: object) -> str | None:
-    return value if isinstance(value, str) and value.lower().startswith(("http://", "https://")) else None
+    return value if isinstance(value, str) and _LINK.fullmatch(value) else None
 
 
 def client_from_settings() -> MiniMaxV1:

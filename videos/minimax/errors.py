@@ -47,7 +47,7 @@ class LinkExpired(MiniMaxError):
 
 _INTERNAL = Cause(Outcome.AGAIN, "provider_error", "The video provider had an internal error.")
 _TIMEOUT = Cause(Outcome.AGAIN, "provider_timeout", "The video provider did not answer in time.")
-_RATE = Cause(Outcome.LATER, "rate_limit", "The video provider's rate limit is reached; the video waits.")
+_RATE = Cause(Outcome.LATER, "rate_limit", "The video provider's rate limit is reached.")
 _ACCOUNT = Cause(Outcome.OPERATOR, "provider_auth", "The video provider does not accept this service's account.")
 WRONG_ADDRESS = Cause(Outcome.OPERATOR, "provider_auth", "The video provider was not found at the configured address.")
 _QUOTA = Cause(Outcome.OPERATOR, "provider_quota", "This service's quota at the video provider is used up.")
@@ -55,7 +55,7 @@ _PROMPT = Cause(Outcome.FINAL, "content_policy_violation", "The video provider r
 _OUTPUT = Cause(Outcome.FINAL, "content_policy_violation", "The video provider withheld the video under its content policy.")
 _INVALID = Cause(Outcome.FINAL, "invalid_request", "The video provider refused the request's parameters as invalid.")
 
-UNREACHABLE = Cause(Outcome.LATER, "provider_error", "The video provider cannot be reached; the video waits.")
+UNREACHABLE = Cause(Outcome.LATER, "provider_error", "The video provider cannot be reached.")
 MAYBE_ACCEPTED = Cause(
     Outcome.UNKNOWN, "provider_timeout", "The video provider did not answer in time, and whether it took the request is not known."
 )

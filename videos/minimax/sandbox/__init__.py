@@ -8,13 +8,13 @@ Faults can be scripted through two doors that share one grammar.
 
 **In a prompt**, so that anybody can see one: `a cat [sandbox: create status=1002 times=2; download cut]`.
 
-    [sandbox: DIRECTIVE; DIRECTIVE; ...]      DIRECTIVE is  [CALL] FAULT[=VALUE] [times=N|always]
+    [sandbox: DIRECTIVE; DIRECTIVE; ...]      DIRECTIVE is  [CALL] FAULT[=VALUE] [times=N|times=always]
 
 CALL is `create`, `query`, `retrieve` or `download`; left out, it is the first one named below. A fault strikes once
 unless `times` says otherwise, counted for each job (for a create: until one with this prompt is accepted), also over
 a restart. Of several faults of a call one strikes at a time, in the order written, those of the prompt before those
 that were ordered. What is not understood is
-answered with 2013 and what would be right.
+answered with 2013, and its status_msg (a line of the worker's log) says what would be right.
 
     status=CODE     create, query, retrieve            that base_resp code inside HTTP 200; a create makes no job
     rate-limit      create, query, retrieve            status=1002

@@ -38,7 +38,7 @@ class Sandbox:
         link_seconds: float = 3600.0,
         frames_off: int = 0,
         clip_scale: int = 1,
-        clips_kept: int = 50,
+        clips_kept: int = 300,
         clock: Callable[[], float] = time.time,
     ) -> None:
         home.mkdir(mode=0o700, parents=True, exist_ok=True)

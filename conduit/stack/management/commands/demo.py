@@ -1,5 +1,6 @@
 import os
 import sys
+from collections.abc import Mapping
 
 from django.conf import settings
 from django.db import connections
@@ -21,15 +22,19 @@ class Command(StackCommand):
         body = wanted(os.environ)
         self.say(f"Making a video: {body['prompt']}")
         video = Demo(stack, secret=access.key, public_url=settings.PUBLIC_URL).generate(body, ProgressBar(sys.stdout))
-        self._show(video)
+        self._show(video, body)
+        if os.environ.get("ONCE", "") not in ("", "0"):
+            self.say("ONCE is set: everything stops now. `make run` starts it again.")
+            return
         self._invite(access, kept_at=str(kept_at))
-        if os.environ.get("ONCE", "") in ("", "0"):
-            self.say("\nConduit serves until Ctrl-C.")
-            stack.serve()
+        self.say("\nConduit serves until Ctrl-C.")
+        stack.serve()
 
-    def _show(self, video: Video) -> None:
+    def _show(self, video: Video, asked: Mapping[str, str]) -> None:
         self.say(f"Video:     {video.video}  ({video.facts})")
         self.say(f"Thumbnail: {video.thumbnail}")
+        if difference := video.difference(asked):
+            self.say(f"The model's nearest was delivered: {difference}.")
 
     def _invite(self, access: DemoAccess, *, kept_at: str) -> None:
         url = settings.PUBLIC_URL

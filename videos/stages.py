@@ -1,0 +1,24 @@
+"""What happens to a video right now, as its task's `stage` says it."""
+
+from enum import StrEnum
+
+
+class Stage(StrEnum):
+    PREPARING = "preparing"  # MiniMax has accepted it
+    WAITING_AT_PROVIDER = "waiting_at_provider"  # and queues it
+    GENERATING = "generating"
+    DOWNLOADING = "downloading"
+    ASSEMBLING = "assembling"
+
+    WAITING_FOR_RATE_LIMIT = "waiting_for_rate_limit"
+    WAITING_FOR_PROVIDER = "waiting_for_provider"  # it cannot be reached, or answers with errors
+    WAITING_FOR_PROVIDER_KEY = "waiting_for_provider_key"
+    WAITING_FOR_PROVIDER_BALANCE = "waiting_for_provider_balance"
+    WAITING_FOR_STORAGE = "waiting_for_storage"
+
+
+# What an operator has to do about tasks in a stage that nobody else can end.
+OPERATOR_HAS_TO = {
+    Stage.WAITING_FOR_PROVIDER_KEY: "set a MiniMax key that is accepted (MINIMAX_API_KEY, and MINIMAX_BASE_URL of its region)",
+    Stage.WAITING_FOR_PROVIDER_BALANCE: "top up the balance or quota of the MiniMax account",
+}

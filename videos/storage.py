@@ -1,0 +1,31 @@
+"""The storage of clips, videos and thumbnails: where a task's files are, and what it means that it fails."""
+
+from contextlib import suppress
+from uuid import UUID
+
+from boto3.exceptions import Boto3Error
+from botocore.exceptions import BotoCoreError, ClientError
+from django.core.files.storage import default_storage
+
+# What the storage or the disk raises when it cannot take or give a file right now.
+STORAGE_ERRORS = (OSError, Boto3Error, BotoCoreError, ClientError)
+
+
+def folder(task_id: UUID) -> str:
+    """Where everything of a task is stored."""
+    return f"tasks/{task_id}"
+
+
+def files_in(place: str) -> list[str]:
+    """The names of the files in a folder; none when there is no such folder."""
+    try:
+        _, names = default_storage.listdir(place)
+    except FileNotFoundError:
+        return []
+    return [f"{place}/{name}" for name in names if name]
+
+
+def forget(name: str) -> None:
+    """Remove what a broken write left, if that can be done now: the sweep finds what stays."""
+    with suppress(*STORAGE_ERRORS):
+        default_storage.delete(name)
