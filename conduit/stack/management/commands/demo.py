@@ -23,10 +23,10 @@ class Command(StackCommand):
         self.say(f"Making a video: {body['prompt']}")
         video = Demo(stack, secret=access.key, public_url=settings.PUBLIC_URL).generate(body, ProgressBar(sys.stdout))
         self._show(video, body)
-        if os.environ.get("ONCE", "") not in ("", "0"):
-            self.say("ONCE is set: everything stops now. `make run` starts it again.")
-            return
         self._invite(access, kept_at=str(kept_at))
+        if os.environ.get("ONCE", "") not in ("", "0"):
+            self.say("\nONCE is set: everything stops now. `make run` serves again, with the same key and login.")
+            return
         self.say("\nConduit serves until Ctrl-C.")
         stack.serve()
 
