@@ -54,6 +54,11 @@ class BudgetState:
 # ---- Periods ---------------------------------------------------------------------------------------------------------
 
 
+def name_of(*, period: str, time_zone: str = "UTC", **_: object) -> tuple[str, str]:
+    """What an owner's budgets are told apart by. A total has no days, so its time zone makes it no other budget."""
+    return period, "" if period == Period.TOTAL else time_zone
+
+
 def check_time_zone(name: str) -> None:
     """Raises ValidationError for what is no IANA time zone."""
     try:

@@ -7,7 +7,7 @@ from django import forms
 from django.core.exceptions import ValidationError
 from django.forms.models import BaseInlineFormSet
 
-from keys import corrections
+from keys import budgets, corrections
 from keys.models import Budget, UsageCost, VirtualKey
 from keys.requests import budget_problems, limit_problems
 
@@ -63,8 +63,8 @@ class BudgetFormSet(BaseInlineFormSet):
     def clean(self) -> None:
         super().clean()
         kept = [form.cleaned_data for form in self.forms if form.is_valid() and form.cleaned_data and form not in self.deleted_forms]
-        if len({(budget["period"], budget["time_zone"]) for budget in kept}) < len(kept):
-            raise ValidationError("There may be one budget for each period and time zone.")
+        if len({budgets.name_of(**budget) for budget in kept}) < len(kept):
+            raise ValidationError("There may be one total, and one budget for each period and time zone.")
 
 
 class CorrectionForm(forms.ModelForm):

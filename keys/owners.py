@@ -7,7 +7,7 @@ from typing import Any
 from django.db import IntegrityError, models, transaction
 
 from conduit.api.errors import Conflict, InvalidRequest
-from keys import audit
+from keys import audit, budgets
 from keys.models import Budget, Team, VirtualKey
 
 
@@ -78,15 +78,15 @@ def lock(owner: VirtualKey | Team) -> None:
 
 
 def set_budgets(owner: VirtualKey | Team, wanted: Sequence[Mapping[str, Any]], *, who: str) -> None:
-    """Make `wanted` the owner's budgets: fields of Budget, at most one for each period and time zone.
+    """Make `wanted` the owner's budgets: fields of Budget, at most one of each name (budgets.name_of).
 
     One that stays keeps what was held and spent in it; one that is not in `wanted` is deleted.
     """
     with transaction.atomic():
         lock(owner)
-        missing = {(fields["period"], fields.get("time_zone", "UTC")): fields for fields in wanted}
+        missing = {budgets.name_of(**fields): fields for fields in wanted}
         for budget in owner.budgets.order_by("pk"):
-            if fields := missing.pop((budget.period, budget.time_zone), None):
+            if fields := missing.pop(budgets.name_of(period=budget.period, time_zone=budget.time_zone), None):
                 change(budget, who=who, **fields)
             else:
                 delete_budget(budget, who=who)

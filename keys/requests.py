@@ -19,6 +19,7 @@ from conduit.api.fields import (
     WholeField,
     check_text,
 )
+from keys import budgets
 from keys.budgets import check_time_zone
 from keys.models import Period, Team
 from keys.services import GRACE, GRACE_MAX
@@ -177,8 +178,8 @@ class BudgetsField(NamedField):
             if not budget.is_valid():
                 raise serializers.ValidationError({str(number): budget.errors})
             found.append(dict(budget.validated_data))
-        if len({(budget["period"], budget["time_zone"]) for budget in found}) < len(found):
-            raise self.refuse("may hold one budget for each period and time zone")
+        if len({budgets.name_of(**budget) for budget in found}) < len(found):
+            raise self.refuse("may hold one total, and one budget for each period and time zone")
         return found
 
 

@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+import redis
 from django.conf import LazySettings
 from django.core.files.storage import storages
 from django.test import Client
@@ -49,8 +50,11 @@ class Consumer:
 
 
 @pytest.fixture
-def make_consumer(db: None) -> Any:
-    """Makes consumers: `make_consumer("ann")`."""
+def make_consumer(db: None, settings: LazySettings) -> Any:
+    """Makes consumers: `make_consumer("ann")`. Their calls are counted from zero: on SQLite a rolled back key's id comes again."""
+    with redis.Redis.from_url(settings.REDIS_URL) as counted:
+        if names := list(counted.scan_iter("conduit:calls:*")):
+            counted.delete(*names)
     return lambda name="somebody": Consumer(*create_key(name=name))
 
 
