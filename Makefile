@@ -26,6 +26,7 @@ test: $(DEV) ## run all tests: on PostgreSQL, then what touches the database's m
 
 soak: $(DEV) ## run the tests that take long: chaos, real time
 	$(PY) -m pytest -m soak
+	CONDUIT_TEST_DATABASE=sqlite $(PY) -m pytest -m "sqlite and soak"
 
 lint: $(DEV) ## check style, types, the rooms' imports, migrations and settings
 	$(PY) -m ruff check .

@@ -30,7 +30,7 @@ from tests.conftest import Consumer
 from videos import engine
 from videos.models import Clip, ClipState
 
-pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
+pytestmark = [pytest.mark.django_db, pytest.mark.sqlite, pytest.mark.soak]
 
 TASKS_MIN = 2000
 NOON = datetime(2026, 3, 11, 12, tzinfo=UTC)
