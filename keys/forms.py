@@ -58,6 +58,12 @@ class BudgetForm(RuledForm):
         model = Budget
         fields = ["period", "time_zone", "amount", "raised_to", "raised_until"]
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if self.instance.pk:
+            # Another period, or another beginning of its days, would count from zero what was already spent.
+            self.fields["period"].disabled = self.fields["time_zone"].disabled = True
+
 
 class BudgetFormSet(BaseInlineFormSet):
     def clean(self) -> None:

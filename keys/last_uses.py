@@ -21,8 +21,8 @@ def write_last_uses() -> None:
 
 
 def _address(text: str) -> str | None:
-    """None for what is no address, such as the empty one of a caller at a socket file."""
+    """Without its zone, which no column takes; None for what is no address, such as the empty one of a caller at a socket file."""
     try:
-        return str(ip_address(text))
+        return str(ip_address(text.partition("%")[0]))
     except ValueError:
         return None

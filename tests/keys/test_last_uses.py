@@ -52,6 +52,12 @@ def test_the_newest_use_counts(consumer, settings):
     assert last_use(consumer)[1] == "2001:db8::2"
 
 
+def test_a_link_local_address_is_noted_without_its_zone(consumer):
+    consumer.http.get(PATH, REMOTE_ADDR="fe80::1%eth0")
+
+    assert last_use(consumer)[1] == "fe80::1"
+
+
 def test_each_key_has_its_own(make_consumer):
     used, unused = make_consumer("ann"), make_consumer("bob")
     used.get(PATH)
