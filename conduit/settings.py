@@ -98,6 +98,8 @@ def _own_secret(path: Path) -> str:
 
 # Empty in production when unset: whatever signs then fails by name, and conduit/checks.py says so at start.
 SECRET_KEY = env.str("SECRET_KEY", default="") or ("" if PRODUCTION else _own_secret(CONDUIT_HOME / "secret_key"))
+# Former secrets, whose links and sessions stay good while the secret is being changed.
+SECRET_KEY_FALLBACKS: list[str] = env.list("SECRET_KEY_FALLBACKS", default=[])
 
 # Links in answers and events start here; behind a proxy it is the address that clients see.
 PUBLIC_URL = env.address("PUBLIC_URL", f"http://localhost:{PORT}")

@@ -21,7 +21,7 @@ from django.db.models import F, Q
 from django.db.utils import Error as DatabaseFailure
 from django.utils import timezone
 
-from tasks.models import Task
+from tasks.models import Task, no_lease
 
 log = structlog.get_logger(__name__)
 
@@ -116,7 +116,7 @@ def take(task_id: UUID, *, lane: str, claim: UUID | None = None) -> Lease | None
     `claim` is the tick's token: it is replaced, so that a hint that is delivered twice is worth one step.
     """
     now = timezone.now()
-    free = Q(lease_until=None) | Q(lease_until__lt=now)
+    free = no_lease(now)
     if claim:
         free |= Q(lease_token=claim)
     lease = Lease(task_id, uuid.uuid4())

@@ -48,7 +48,12 @@ def create(task: Task) -> None:
     ledger.hold(key=task.key, task_id=task.pk, task_kind=task.kind, model=task.model, amount=task.price)
     TaskEvent.objects.create(task=task, key_id=task.key_id, status=Status.QUEUED)
     dispatch.hint_on_commit(task.pk, task.kind, task.lane)
-    log.info("task created", task_id=str(task.pk), kind=task.kind, model=task.model)  # ties the request's id to the task's
+    transaction.on_commit(lambda: _tell_created(task), robust=True)
+
+
+def _tell_created(task: Task) -> None:
+    """The line that ties the request's id to the task's."""
+    log.info("task created", task_id=str(task.pk), kind=task.kind, model=task.model)
 
 
 def _check_counts(key: VirtualKey) -> None:

@@ -31,6 +31,11 @@ class Lane(models.TextChoices):
 ACTIVE = (Status.QUEUED, Status.PROCESSING)
 
 
+def no_lease(now: datetime, task: str = "") -> Q:
+    """That no living step works on the task; `task` leads to it from another table, such as `task__`."""
+    return Q(**{f"{task}lease_until": None}) | Q(**{f"{task}lease_until__lt": now})
+
+
 class TaskQuerySet(models.QuerySet["Task"]):
     def for_key(self, key: VirtualKey) -> Self:
         """The tasks that this key may see, with what showing them needs: the start of everything public."""
@@ -41,7 +46,7 @@ class TaskQuerySet(models.QuerySet["Task"]):
 
     def unleased(self, now: datetime) -> Self:
         """Those that no living step works on."""
-        return self.filter(Q(lease_until=None) | Q(lease_until__lt=now))
+        return self.filter(no_lease(now))
 
     def due(self, now: datetime) -> Self:
         """Those whose next step may be done now, longest waiting first."""

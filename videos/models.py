@@ -13,7 +13,7 @@ from django.db import models
 from django.db.models import CheckConstraint, Index, Q, UniqueConstraint
 from django.utils import timezone
 
-from tasks.models import ACTIVE, Task
+from tasks.models import ACTIVE, Task, no_lease
 from videos.links import StoredFile
 
 
@@ -143,7 +143,7 @@ class VideoQuerySet(models.QuerySet["Video"]):
         """Videos of ended tasks on which nobody works any more, and whose leftover files were not removed yet."""
         ended = self.filter(swept_at=None).exclude(task__status__in=ACTIVE)
         # The newest first: what cannot be removed for good must not keep others from their turn.
-        return ended.filter(Q(task__lease_until=None) | Q(task__lease_until__lt=now)).order_by("-pk")
+        return ended.filter(no_lease(now, "task__")).order_by("-pk")
 
 
 class Video(models.Model):
