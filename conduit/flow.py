@@ -1,52 +1,86 @@
-"""Back pressure: how fast a client takes a stream.
+"""Back pressure: how fast a client takes what it is sent.
 
 An ASGI `send` of daphne never waits, so whatever is sent to a slow reader piles up in this process. Twisted, below it,
 does tell when a connection's buffer is full; this listens.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
+from daphne.ws_protocol import WebSocketProtocol
 from twisted.internet.interfaces import IPushProducer
 from twisted.web.http import Request
 from zope.interface import implementer
 
 
 @implementer(IPushProducer)
-class _Tap:
-    """What Twisted closes while the connection's buffer is full."""
+class Gate:
+    """Closed while the connection's buffer is full."""
 
-    def __init__(self) -> None:
-        self.opened = asyncio.Event()
-        self.opened.set()
+    def __init__(self, abort: Callable[[], None]) -> None:
+        self._abort = abort
+        self._opened = asyncio.Event()
+        self._opened.set()
+
+    @property
+    def is_open(self) -> bool:
+        return self._opened.is_set()
+
+    async def wait_open(self) -> None:
+        await self._opened.wait()
+
+    def abort(self) -> None:
+        """Drop the connection at once, with whatever its client has not taken."""
+        self._abort()
 
     def pauseProducing(self) -> None:
-        self.opened.clear()
+        self._opened.clear()
 
     def resumeProducing(self) -> None:
-        self.opened.set()
+        self._opened.set()
 
     def stopProducing(self) -> None:
-        self.opened.set()  # the connection is gone: who waits here finds out by cancellation
+        self._opened.set()  # the connection is gone: who waits here finds out by cancellation
+
+
+def gate_of(send: Any) -> Gate | None:
+    """The gate of the connection behind an ASGI `send`; None under any other server than daphne, and when the client has left.
+
+    A connection has one gate, the last that was asked for.
+    """
+    bound = getattr(send, "args", ())
+    protocol = bound[0] if bound else None
+    if isinstance(protocol, WebSocketProtocol):
+        return _gate_of_socket(protocol)
+    if isinstance(protocol, Request) and protocol.channel:
+        return _gate_of_request(protocol)
+    return None
+
+
+def _gate_of_request(request: Any) -> Gate:
+    """The channel's and not the request's own: it outlives the answer, which need not give it back."""
+    channel = request.channel
+    gate = Gate(channel.transport.abortConnection)
+    channel.unregisterProducer()
+    channel.registerProducer(gate, True)
+    return gate
+
+
+def _gate_of_socket(protocol: Any) -> Gate | None:
+    """The HTTP channel that the upgrade left behind would stop reading while the client does not: its pings would go unheard."""
+    if protocol.transport is None or getattr(protocol.transport, "disconnected", False):
+        return None
+    gate = Gate(protocol.transport.abortConnection)
+    protocol.transport.unregisterProducer()
+    protocol.transport.registerProducer(gate, True)
+    return gate
 
 
 async def at_the_readers_pace(pieces: Iterator[bytes], send: Any) -> AsyncIterator[bytes]:
     """The pieces, each read in a thread when the client has taken most of what came before."""
-    request = _twisted_request(send)
-    tap = _Tap()
-    if request:
-        request.registerProducer(tap, True)
-    try:
-        while (piece := await asyncio.to_thread(next, pieces, None)) is not None:
-            await tap.opened.wait()
-            yield piece
-    finally:
-        if request and request.channel:
-            request.unregisterProducer()
-
-
-def _twisted_request(send: Any) -> Request | None:
-    """The request behind daphne's `send`, which is a partial of it; None under any other server."""
-    bound = getattr(send, "args", ())
-    return bound[0] if bound and isinstance(bound[0], Request) else None
+    gate = gate_of(send)
+    while (piece := await asyncio.to_thread(next, pieces, None)) is not None:
+        if gate:
+            await gate.wait_open()
+        yield piece

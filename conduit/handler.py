@@ -15,7 +15,7 @@ from django.db import close_old_connections
 from django.http import HttpResponseBase, StreamingHttpResponse
 from django.urls import set_script_prefix
 
-from conduit.flow import at_the_readers_pace
+from conduit.flow import at_the_readers_pace, gate_of
 
 
 class OneHopHandler(ASGIHandler):
@@ -60,7 +60,9 @@ class OneHopHandler(ASGIHandler):
 
     async def _stream(self, response: StreamingHttpResponse, receive: Any, send: Any) -> None:
         """Send until the body ends or the client goes away."""
-        if not response.is_async:
+        if paced_by := getattr(response, "paced_by", None):
+            paced_by(gate_of(send))  # a stream that lives on the loop, and knows what to do when nobody reads it
+        elif not response.is_async:
             response.streaming_content = at_the_readers_pace(iter(cast(Iterator[bytes], response.streaming_content)), send)
         sending = asyncio.create_task(self.send_response(response, send))
         leaving = asyncio.create_task(self.listen_for_disconnect(receive))

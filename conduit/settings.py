@@ -191,7 +191,13 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 # ---- Redis: broker and channel layer (hints only; the database is the truth) ------------------------------------------
 
 REDIS_URL = env.str("REDIS_URL", default="redis://127.0.0.1:6379/0")
-CHANNEL_LAYERS = {"default": {"BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer", "CONFIG": {"hosts": [REDIS_URL]}}}
+CHANNEL_LAYERS = {
+    "default": {
+        "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",
+        # A Redis that cannot be reached is known to be away after a second; events are then read from the database.
+        "CONFIG": {"hosts": [{"address": REDIS_URL, "socket_connect_timeout": 1}]},
+    }
+}
 
 CELERY_BROKER_URL = REDIS_URL
 CELERY_TASK_DEFAULT_QUEUE = "provider"
@@ -221,6 +227,7 @@ CELERY_BEAT_SCHEDULE = {
     "claim what is due": {"task": "tasks.jobs.tick", "schedule": 1.0, "options": {"expires": 2, "queue": "control"}},
     "sweep what was left over": {"task": "videos.jobs.sweep", "schedule": 60.0, "options": {"expires": 30, "queue": "media"}},
     "forget answers that expired": {"task": "conduit.api.jobs.forget_expired_answers", "schedule": 60.0, "options": {"expires": 30}},
+    "forget old events": {"task": "tasks.jobs.forget_old_events", "schedule": 600.0, "options": {"expires": 300}},
     "note when keys were last used": {"task": "keys.jobs.note_last_uses", "schedule": 60.0, "options": {"expires": 30}},
 }
 
@@ -247,7 +254,7 @@ for _origin in CORS_ALLOWED_ORIGINS:
     if not re.fullmatch(r"https?://[^/\s]+", _origin):
         raise ImproperlyConfigured(f"CORS_ALLOWED_ORIGINS holds {_origin!r}: an origin is https:// and a host, without a path.")
 CORS_ALLOW_ALL_ORIGINS = not CORS_ALLOWED_ORIGINS
-CORS_URLS_REGEX = r"^/(v1|media)/"
+CORS_URLS_REGEX = r"^/(v1|media)/"  # the hub answers for itself, as SignalR wants it
 CORS_ALLOW_HEADERS = [
     "accept",
     "authorization",
@@ -358,6 +365,19 @@ if CANCEL_CHARGES not in ("nothing", "submitted", "all"):
 READS_PER_MINUTE = math.ceil(env.positive("READS_PER_MINUTE", default=6000))
 # With Redis away calls are served uncounted, or refused with 503 until it is back. Budgets and tasks in flight never depend on it.
 LIMITS_FAIL_OPEN = env.bool("LIMITS_FAIL_OPEN", default=True)
+
+# ---- Streams: the hub, WebSockets and server-sent events ----------------------------------------------------------------
+
+# Open at once over all processes, of one key and of all, hub and plain streams together. Each takes a file descriptor of its
+# process, so `ulimit -n` must be higher than what one process is to hold.
+STREAMS_PER_KEY = math.ceil(env.positive("STREAMS_PER_KEY", default=500))
+STREAMS_MAX = math.ceil(env.positive("STREAMS_MAX", default=10_000))
+# What a stream may have unsent before its reader is cut off as too slow: some hundred events.
+STREAM_OUTSTANDING_BYTES = math.ceil(env.positive("STREAM_OUTSTANDING_BYTES", default=256 * 1024))
+# How often a process that has streams asks the database what it was not told: events, keys that were disabled or replaced.
+STREAM_WATCH_SECONDS = env.positive("STREAM_WATCH_SECONDS", default=2.0)
+# A client may go on after any event of the last so many days; of tasks under way all are kept.
+EVENTS_KEPT_DAYS = env.positive("EVENTS_KEPT_DAYS", default=7)
 
 # ---- Logs -----------------------------------------------------------------------------------------------------------
 

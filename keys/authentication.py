@@ -10,7 +10,7 @@ from conduit.api.errors import Unauthenticated
 from conduit.api.middleware import on_every_answer
 from conduit.api.network import client_address
 from keys import limits
-from keys.models import VirtualKey
+from keys.models import KeySecret, VirtualKey
 from keys.services import MANAGEMENT_PREFIX, ended, find_secret
 
 
@@ -38,11 +38,22 @@ def authenticate_secret(secret: str) -> VirtualKey:
     Raises:
         Unauthenticated: unknown, deleted, rotated away, disabled or expired; each says so.
     """
+    return usable_secret(secret).key
+
+
+def usable_secret(secret: str) -> KeySecret:
+    """The row of that secret, with its key; raises what `authenticate_secret` does."""
     found = find_secret(secret)
     if found is None and secret.startswith(MANAGEMENT_PREFIX):
         raise Unauthenticated("This looks like a management key, which opens paths under /v1/admin/ alone. Send a virtual key here.")
     if found is None:
         raise Unauthenticated("This API key is not known here. Check that it was copied whole, from `condt_` to its end.")
+    check_usable(found)
+    return found
+
+
+def check_usable(found: KeySecret) -> None:
+    """Raises Unauthenticated when the key or this secret of it no longer opens anything."""
     key = found.key
     if key.deleted_at:
         raise Unauthenticated("This API key was deleted. Ask an administrator for a new one.")
@@ -55,7 +66,6 @@ def authenticate_secret(secret: str) -> VirtualKey:
             f"This secret of your API key was replaced, and ended on {found.expires_at:%Y-%m-%d %H:%M} UTC. Use the newer one.",
             code="api_key_expired",
         )
-    return key
 
 
 def _kind_of(request: Request) -> limits.Kind:

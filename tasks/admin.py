@@ -15,7 +15,7 @@ class TaskAdmin(ReadOnly):
 
 @admin.register(TaskEvent)
 class TaskEventAdmin(ReadOnly):
-    list_display = ["id", "created_at", "key", "task", "status"]
+    list_display = ["id", "created_at", "key", "position", "task", "status"]
     list_filter = ["status", "key"]
     search_fields = ["task__id"]
     list_select_related = ["key", "task"]

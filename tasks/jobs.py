@@ -4,7 +4,7 @@ from celery import shared_task
 from django.utils import timezone
 
 from conduit import liveness
-from tasks import dispatch, leases
+from tasks import dispatch, forgetting, leases
 
 # What one tick hands out at most: a second's worth of work for many workers; the rest is due a second later.
 TICK_LIMIT = 200
@@ -17,3 +17,9 @@ def tick() -> None:
     for claim in leases.claim_due(timezone.now(), limit=TICK_LIMIT):
         if not dispatch.hint(claim.task_id, claim.kind, claim.lane, claim.token):
             return  # the broker is away: the claims lapse
+
+
+@shared_task
+def forget_old_events() -> None:
+    """Forget events that are older than what clients may ask for."""
+    forgetting.forget_old_events(timezone.now())

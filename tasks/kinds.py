@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from tasks.models import Task
+    from tasks.notices import Notice
 
 
 @dataclass(frozen=True)
@@ -21,6 +22,7 @@ class Kind:
     related: tuple[str, ...]  # joins that `show` needs, from the task
     show: Callable[[Task, datetime], dict[str, Any]]  # the public fields that only this kind has
     owed_when_cancelled: Callable[[Task], Decimal]  # USD of the price that is due although the task was cancelled
+    hub_event: Callable[[Notice], tuple[str, dict[str, Any]] | None]  # its name and object for hub clients; None: they are not told
 
 
 _kinds: dict[str, Kind] = {}
@@ -32,6 +34,11 @@ def register(kind: Kind) -> None:
 
 def kind_of(task: Task) -> Kind:
     return _kinds[task.kind]
+
+
+def hub_event(notice: Notice) -> tuple[str, dict[str, Any]] | None:
+    """What hub clients are told of a task's notice."""
+    return _kinds[notice.task["type"]].hub_event(notice) if notice.task else None
 
 
 def job_of(kind: str) -> str:

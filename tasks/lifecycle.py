@@ -4,7 +4,7 @@ A change of status is one guarded UPDATE with its event and its money in the sam
 somebody else's change is an answer, not an error.
 """
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -18,9 +18,9 @@ from django.utils import timezone
 from conduit.api.errors import Conflict
 from keys import ledger, limits
 from keys.models import VirtualKey
-from tasks import dispatch, kinds, progress
+from tasks import dispatch, kinds, progress, publishing
 from tasks.leases import Lease
-from tasks.models import ACTIVE, Status, Task, TaskEvent
+from tasks.models import ACTIVE, Feed, Status, Task, TaskEvent
 
 log = structlog.get_logger(__name__)
 
@@ -46,7 +46,7 @@ def create(task: Task) -> None:
     # The task first: its key's row is then locked before any budget's, in the order in which administrators lock them.
     task.save(force_insert=True)
     ledger.hold(key=task.key, task_id=task.pk, task_kind=task.kind, model=task.model, amount=task.price)
-    TaskEvent.objects.create(task=task, key_id=task.key_id, status=Status.QUEUED)
+    _record(task, task.created_at, {})
     dispatch.hint_on_commit(task.pk, task.kind, task.lane)
     transaction.on_commit(lambda: _tell_created(task), robust=True)
 
@@ -84,14 +84,26 @@ def move(task_id: UUID, to: Status, *, lease: Lease | None = None, facts: dict[s
         task = Task.objects.get(pk=task_id)
         if to in ENDED:
             _settle(task)
-        TaskEvent.objects.create(task=task, key_id=task.key_id, status=to, facts=facts or {})
+        _record(task, now, facts or {})
     return True
+
+
+def _record(task: Task, now: datetime, facts: dict[str, Any]) -> None:
+    """The event of the status that the task just got. Readers hear of it when this commits."""
+    reading = progress.read(task, now)
+    then = {"stage": task.stage, "progress": reading.progress, "eta_seconds": reading.eta_seconds}
+    position = Feed.objects.next_position(task.key_id)
+    event = TaskEvent.objects.create(
+        task=task, key_id=task.key_id, position=position, status=task.status, facts=then | facts, created_at=now
+    )
+    publishing.tell_on_commit(event)
 
 
 def _settle(task: Task) -> None:
     """Resolve the money of a task that just ended. Its row is locked by the UPDATE before, so what is read here holds."""
     charge = _due(task)
     if charge:
+        task.charged = charge
         Task.objects.filter(pk=task.pk).update(charged=charge)
     ledger.settle(task_id=task.pk, captured=charge)
 

@@ -4,7 +4,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Self
 
-from django.db import models
+from django.db import connection, models
 from django.db.models import CheckConstraint, Index, Q
 from django.utils import timezone
 
@@ -129,20 +129,57 @@ class Task(models.Model):
         return self.price if self.is_active else Decimal(0)
 
 
+class FeedQuerySet(models.QuerySet["Feed"]):
+    def next_position(self, key_id: int) -> int:
+        """Take the next position of the key's history, and keep it from everybody else until this transaction ends.
+
+        So events of a key become visible in the order of their positions and without a gap: who has read up to one has
+        missed none below. Take it late in a transaction: other events of the key wait for its end.
+        """
+        table = connection.ops.quote_name(self.model._meta.db_table)
+        with connection.cursor() as cursor:
+            cursor.execute(
+                f"INSERT INTO {table} (key_id, position, kept_from) VALUES (%s, 1, 1) "  # noqa: S608 - the model's own table
+                f"ON CONFLICT (key_id) DO UPDATE SET position = {table}.position + 1 RETURNING position",
+                [key_id],
+            )
+            return int(cursor.fetchone()[0])
+
+
+class Feed(models.Model):
+    """Where the history of a key's events stands: one row for each key that ever had one."""
+
+    key = models.OneToOneField(VirtualKey, primary_key=True, on_delete=models.PROTECT, related_name="+")
+    position = models.BigIntegerField(help_text="Of its newest event. Positions are dense: each is one more than the one before.")
+    kept_from = models.BigIntegerField(help_text="From this position on every event is kept; of those before, some were forgotten.")
+
+    objects = models.Manager.from_queryset(FeedQuerySet)()
+
+    class Meta:
+        constraints = [CheckConstraint(condition=Q(position__gte=1, kept_from__gte=1), name="feed_begins_at_one")]
+
+    def __str__(self) -> str:
+        return f"events of key {self.key_id} up to {self.position}"
+
+
 class TaskEvent(models.Model):
-    """A change of status, written in the transaction that made it. Readers of a key's history go by `id`."""
+    """A change of status, written in the transaction that made it. Readers of a key's history go by `position`."""
 
     task = models.ForeignKey(Task, on_delete=models.CASCADE, related_name="events")
     key = models.ForeignKey(VirtualKey, on_delete=models.PROTECT, related_name="+")
+    position = models.BigIntegerField(help_text="Its place in the key's history: what the API calls event id.")
     status = models.CharField(max_length=10, choices=Status)
-    facts = models.JSONField(default=dict, blank=True)
+    facts = models.JSONField(default=dict, blank=True, help_text="What the task's row will not tell any more, such as its progress then.")
     created_at = models.DateTimeField(default=timezone.now, editable=False)
 
     class Meta:
         verbose_name = "task event"
         ordering = ["id"]
-        constraints = [models.UniqueConstraint(fields=["task", "status"], name="event_each_status_once_per_task")]
-        indexes = [Index(fields=["key", "id"], name="event_of_key")]
+        constraints = [
+            models.UniqueConstraint(fields=["task", "status"], name="event_each_status_once_per_task"),
+            models.UniqueConstraint(fields=["key", "position"], name="event_each_position_once_per_key"),  # tasks.history
+        ]
+        indexes = [Index(fields=["created_at"], name="event_age")]  # tasks.forgetting
 
     def __str__(self) -> str:
         return f"{self.task_id} {self.status}"

@@ -8,12 +8,64 @@ leg the curve only rises, and the next leg begins at or above the last value.
 
 import math
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
+from typing import Any, Protocol, Self
 
-from tasks.models import Status, Task
+from tasks.models import ACTIVE, Status
 
 # Until this share of the usual time, progress is linear; from there on it nears the leg's end without reaching it.
 _LINEAR = 0.9
+
+
+class Standing(Protocol):
+    """What progress is read off: a task, or what a process was told of one."""
+
+    @property
+    def status(self) -> str: ...
+    @property
+    def progress(self) -> int: ...
+    @property
+    def leg_goal(self) -> int: ...
+    @property
+    def leg_started_at(self) -> datetime: ...
+    @property
+    def leg_seconds(self) -> float: ...
+    @property
+    def rest_seconds(self) -> float: ...
+    @property
+    def is_active(self) -> bool: ...
+
+
+LEG = ("progress", "leg_goal", "leg_started_at", "leg_seconds", "rest_seconds")
+
+
+@dataclass(frozen=True, slots=True)
+class Legs:
+    """A task's current leg, apart from its row."""
+
+    status: str
+    progress: int
+    leg_goal: int
+    leg_started_at: datetime
+    leg_seconds: float
+    rest_seconds: float
+
+    @property
+    def is_active(self) -> bool:
+        return self.status in ACTIVE
+
+    @classmethod
+    def of(cls, task: Standing) -> Self:
+        return cls(task.status, task.progress, task.leg_goal, task.leg_started_at, task.leg_seconds, task.rest_seconds)
+
+    def packed(self) -> list[Any]:
+        """In plain values, for a message; `unpacked` reads them."""
+        return [self.status, self.progress, self.leg_goal, self.leg_started_at.timestamp(), self.leg_seconds, self.rest_seconds]
+
+    @classmethod
+    def unpacked(cls, packed: list[Any]) -> Self:
+        status, progress, goal, started_at, seconds, rest = packed
+        return cls(status, progress, goal, datetime.fromtimestamp(started_at, UTC), seconds, rest)
 
 
 @dataclass(frozen=True)
@@ -22,7 +74,7 @@ class Reading:
     eta_seconds: int | None  # None when there is nothing left to wait for
 
 
-def read(task: Task, now: datetime) -> Reading:
+def read(task: Standing, now: datetime) -> Reading:
     """Where the task stands at `now`."""
     if task.status == Status.COMPLETED:
         return Reading(100, None)

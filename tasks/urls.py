@@ -1,9 +1,14 @@
 from django.urls import path
 
 from tasks import views
+from tasks.realtime import sse, websocket
 
 urlpatterns = [
     path("v1/tasks", views.TaskListView.as_view()),
     path("v1/tasks/<str:task_id>", views.TaskView.as_view()),
     path("v1/tasks/<str:task_id>/cancel", views.CancelView.as_view()),
+    path("v1/tasks/<str:task_id>/events", sse.TaskEventsView.as_view()),
+    path("v1/events", sse.EventsView.as_view()),
+    path("ws/tasks", websocket.not_upgraded),
+    path("ws/tasks/<str:task_id>", websocket.not_upgraded),
 ]

@@ -21,7 +21,7 @@ from django.db import transaction
 from django.db.utils import InterfaceError, OperationalError
 from django.utils import timezone
 
-from tasks import dispatch, leases, lifecycle, progress
+from tasks import dispatch, leases, lifecycle, progress, publishing
 from tasks.leases import Lease, LeaseLost
 from tasks.models import Lane, Status, Task
 from videos import assembly, failures
@@ -67,6 +67,7 @@ class Job:
             fields["stage_since"] = fields["updated_at"] = timezone.now()
         with self.lease.writing(**fields):
             self._write_parts(clip, video)
+            publishing.tell_stage_on_commit(self.task, fields)
             if fields["next_step_at"] <= timezone.now():
                 dispatch.hint_on_commit(self.task.pk, self.task.kind, fields.get("lane", self.task.lane))
 

@@ -9,6 +9,7 @@ from django.conf import settings
 from tasks.kinds import Kind
 from tasks.models import Status, Task
 from tasks.presentation import rfc3339
+from videos.hub import hub_event
 from videos.links import expires_at, media_url
 from videos.models import Clip, Video
 
@@ -57,5 +58,10 @@ def owed_when_cancelled(task: Task) -> Decimal:
 
 
 VIDEO_GENERATION = Kind(
-    name=KIND, job="videos.jobs.advance_generation", related=("video",), show=show, owed_when_cancelled=owed_when_cancelled
+    name=KIND,
+    job="videos.jobs.advance_generation",
+    related=("video",),
+    show=show,
+    owed_when_cancelled=owed_when_cancelled,
+    hub_event=hub_event,
 )

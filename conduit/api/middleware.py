@@ -23,6 +23,11 @@ def on_every_answer(request: HttpRequest, headers: Mapping[str, str]) -> None:
     request.META[_ON_EVERY_ANSWER] = headers
 
 
+def request_id_of(sent: str) -> str:
+    """The id that the client sent, or one of our own when it is not well formed."""
+    return sent if _WELL_FORMED.fullmatch(sent) else f"req_{uuid.uuid4().hex}"
+
+
 class RequestContext:
     """Gives each request its X-Request-ID (the client's when well formed), binds it to the logs, and writes the access line."""
 
@@ -33,8 +38,7 @@ class RequestContext:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        sent = request.headers.get("X-Request-ID", "")
-        request_id = sent if _WELL_FORMED.fullmatch(sent) else f"req_{uuid.uuid4().hex}"
+        request_id = request_id_of(request.headers.get("X-Request-ID", ""))
         structlog.contextvars.clear_contextvars()
         structlog.contextvars.bind_contextvars(request_id=request_id)
         began = time.perf_counter()

@@ -24,8 +24,12 @@ def client_address(request: HttpRequest) -> str:
     X-Forwarded-For is read from its end, the part that our proxies wrote; what a client put there itself is never
     believed.
     """
-    nearest = request.META.get("REMOTE_ADDR", "")
-    forwarded = [hop for hop in request.META.get("HTTP_X_FORWARDED_FOR", "").split(",") if hop.strip()]
+    return nearest_client(request.META.get("REMOTE_ADDR", ""), request.META.get("HTTP_X_FORWARDED_FOR", ""))
+
+
+def nearest_client(nearest: str, forwarded_for: str) -> str:
+    """The same from the peer's address and the X-Forwarded-For header, for what is no request of Django's."""
+    forwarded = [hop for hop in forwarded_for.split(",") if hop.strip()]
     while forwarded and _is_ours(_parsed(nearest)):
         hop = _parsed(forwarded.pop())
         if hop is None:  # nonsense in the header: the proxy that passed it on is the last address that we know

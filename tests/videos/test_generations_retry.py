@@ -86,5 +86,5 @@ def test_a_retry_of_a_model_that_was_disabled_meanwhile_is_404(consumer, failed)
 
 
 def test_a_retry_costs_at_most_two_queries_more_than_a_create(consumer, failed, django_assert_max_num_queries):
-    with django_assert_max_num_queries(12):
+    with django_assert_max_num_queries(13):
         retry(consumer, failed)

@@ -1,0 +1,396 @@
+"""One client, whatever carries its bytes: handshake, dispatch, time limits and what waits to be sent."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable, Hashable, Mapping
+from typing import Any
+
+from conduit.signalr import handshake
+from conduit.signalr.calls import Calls, TooMany
+from conduit.signalr.hubs import Hub, HubException
+from conduit.signalr.messages import (
+    Ack,
+    Call,
+    CancelInvocation,
+    Close,
+    Completion,
+    Incoming,
+    Invocation,
+    Outgoing,
+    Ping,
+    Sequence,
+    StreamItem,
+)
+from conduit.signalr.options import Options
+from conduit.signalr.outbox import Outbox
+from conduit.signalr.protocols import PROTOCOLS, BrokenMessage, HubProtocol
+from conduit.signalr.rates import Rate
+from conduit.signalr.replay import Replay
+from conduit.signalr.wires import Transport, Wire
+
+logger = logging.getLogger(__name__)
+
+CLOSED_WITH_ERROR = "Connection closed with an error."
+_PINGS = {name: protocol.write(Ping()) for name, protocol in PROTOCOLS.items()}
+# Microsoft's JavaScript client begins to count numbered messages only after it has handled the handshake's answer: what reaches it
+# in the same breath is not counted, and after a reconnect all is off by one. It pings once it counts; others may not.
+_HELD_SECONDS = 0.25
+_STREAM_AHEAD = 16 * 1024  # bytes of streams that may wait for a client before their methods do
+
+
+class Connection:
+    """A client of the hub, in the process that owns it.
+
+    `user` is what authenticate returned, `scope` the ASGI scope of the request that opened the transport.
+    """
+
+    def __init__(
+        self,
+        connection_id: str,
+        *,
+        user: Any,
+        scope: Mapping[str, Any],
+        transport: Transport,
+        stateful: bool,
+        options: Options,
+        make_hub: Callable[["Connection"], Hub],
+        gone: Callable[["Connection"], Awaitable[None]],
+    ) -> None:
+        self.id = connection_id
+        self.user = user
+        self.scope = scope
+        self.transport = transport
+        self.stateful = stateful
+        self._options = options
+        self._make_hub = make_hub
+        self._gone = gone
+        self._hub: Hub | None = None
+        self._calls: Calls | None = None
+        self._protocol: HubProtocol | None = None
+        self._replay: Replay | None = None
+        self._is_held = False
+        self._first: list[bytes] = []
+        self._inbound = bytearray()
+        self._outbox = Outbox()
+        self._rate = Rate(options.invocations_per_second)
+        self._wire: Wire | None = None
+        self._sealed_at: float | None = None
+        self._close_reason: Exception | None = None
+        self._is_ended = False
+        self._ending: asyncio.Task[None] | None = None
+        self._has_pinged = False
+        self._opened_at = self._last_sent = self._last_received = self._wire_changed_at = self._acked_at = time.monotonic()
+
+    # What hubs use.
+
+    def send(self, message: Invocation, *, replaces: Hashable | None = None) -> None:
+        """Send a call to the client. Never waits.
+
+        `replaces`: of the messages with an equal token that were not sent yet, only the newest remains. A client that leaves too
+        much unsent is closed. TypeError or ValueError when an argument has no encoding. Nothing happens once the connection ends.
+        """
+        if self._sealed_at is None and self._protocol is not None:
+            self._put(message.encoded(self._protocol), numbered=True, replaces=replaces)
+
+    async def drained(self) -> None:
+        """Wait until what was sent is on its way: for who sends much, at the client's pace."""
+        await self._outbox.drained()
+
+    def close(self, error: str | None = None, *, reconnect: bool = False) -> None:
+        """Say Close after everything that was sent, and end. `reconnect`: clients with automatic reconnect come again."""
+        if self._sealed_at is not None:
+            return
+        if self._protocol is not None:
+            self._put(self._protocol.write(Close(error, reconnect)), numbered=False)
+        self._seal(None if error is None else ConnectionError(error))
+
+    @property
+    def is_open(self) -> bool:
+        """Whether what is sent now may still reach the client."""
+        return self._sealed_at is None
+
+    # What invocations use.
+
+    def reply(self, message: StreamItem | Completion) -> None:
+        self._write(message, numbered=True)
+
+    async def made_room(self) -> None:
+        """Let others run; wait when the client is behind."""
+        if self._outbox.bytes > _STREAM_AHEAD:
+            await self._outbox.drained()
+        else:
+            await asyncio.sleep(0)
+
+    def fail(self, error: Exception, *, reconnect: bool = False) -> None:
+        """Close with an error that tells only what was meant to be told."""
+        if isinstance(error, BrokenMessage | TooMany | TimeoutError):
+            text = f"{CLOSED_WITH_ERROR} {error}"
+        elif isinstance(error, HubException):
+            text = f"{CLOSED_WITH_ERROR} HubException: {error}"
+        else:
+            text = CLOSED_WITH_ERROR
+            logger.error("A hub's connection failed", exc_info=error)
+        self.close(text, reconnect=reconnect)
+        self._close_reason = error
+
+    # What transports use.
+
+    @property
+    def is_over(self) -> bool:
+        """Whether there is nothing more to take, now or later."""
+        return self._is_ended or (self._sealed_at is not None and not self._outbox and not self._first)
+
+    @property
+    def is_ended(self) -> bool:
+        return self._is_ended
+
+    @property
+    def is_resumable(self) -> bool:
+        """Whether the client may come back on another socket, and both sides know what the other missed."""
+        return self._replay is not None and self._sealed_at is None
+
+    @property
+    def is_binary(self) -> bool:
+        return self._protocol is not None and self._protocol.binary
+
+    def attach(self, wire: Wire) -> None:
+        """From now on bytes go out by this wire; an older one is over."""
+        if self._wire is not None:
+            self._lose_wire()
+        self._wire = wire
+        self._last_received = self._last_sent = time.monotonic()
+        wire.ready.set()
+
+    def detach(self, wire: Wire, *, final: bool) -> None:
+        """The wire is gone. `final`: no other one is awaited."""
+        if self._wire is wire:
+            self._lose_wire()
+            if final:
+                self.end()
+
+    def _lose_wire(self) -> None:
+        if self._wire is not None:
+            self._wire.replace()
+        self._wire = None
+        self._wire_changed_at = time.monotonic()
+        if self._replay is not None and self._protocol is not None:
+            self._inbound.clear()
+            self._replay.cut()
+            first, unacknowledged = self._replay.again()
+            self._first = [self._protocol.write(Sequence(first)), *unacknowledged]
+
+    def take(self, limit: int) -> bytes:
+        """The next bytes for the client, about `limit` of them; none when it has to wait."""
+        if self._first:
+            parts, self._first = self._first, []
+        else:
+            parts = self._taken(limit)
+        if parts:
+            self._last_sent = time.monotonic()
+        return parts[0] if len(parts) == 1 else b"".join(parts)
+
+    def _taken(self, limit: int) -> list[bytes]:
+        parts: list[bytes] = []
+        size = 0
+        replay = self._replay
+        if self._is_held:
+            return parts
+        while self._outbox and size < limit and not self._is_full:
+            message = self._outbox.take()
+            if replay is not None and message.numbered:
+                replay.sent(message.data)
+            parts.append(message.data)
+            size += len(message.data)
+        return parts
+
+    @property
+    def _is_full(self) -> bool:
+        """Whether to wait for acknowledgements. What is over is not resumed: its Close need not wait."""
+        return self._replay is not None and self._replay.is_full and self._sealed_at is None
+
+    def _release(self) -> None:
+        if self._is_held:
+            self._is_held = False
+            self._wake()
+
+    def put_back(self, data: bytes) -> None:
+        """Bytes of a poll whose client went away before its answer."""
+        if not self._is_ended:
+            self._outbox.put_back(data)
+            self._wake()
+
+    def received(self, data: bytes) -> None:
+        """Bytes from the client."""
+        if self._protocol is not None:
+            self._release()
+        if self._sealed_at is not None:
+            return
+        self._last_received = time.monotonic()
+        self._inbound += data
+        try:
+            self._read()
+        except handshake.HandshakeFailed as error:
+            self._refuse(str(error))
+        except (BrokenMessage, TooMany) as error:
+            self.fail(error)
+
+    def _read(self) -> None:
+        if self._protocol is None:
+            self._shake_hands()
+        if self._protocol is None or self._calls is None:
+            return
+        for frame in self._protocol.cut(self._inbound, self._options.message_bytes):
+            message = self._protocol.parse(frame)
+            if message is not None and (self._replay is None or self._replay.is_new(message)):
+                self._handle(message, len(frame), self._calls)
+            if not self.is_open:
+                return
+
+    def _shake_hands(self) -> None:
+        binary = self.transport is not Transport.SERVER_SENT_EVENTS
+        agreed = handshake.read_handshake(self._inbound, limit=self._options.message_bytes, binary=binary)
+        if agreed is None:
+            return
+        self._protocol = agreed.protocol
+        if self.stateful and agreed.version >= 2:
+            self._replay = Replay(self._options.stateful_buffer_bytes)
+            self._is_held = True
+        self.stateful = self._replay is not None
+        self._first = [handshake.answer()]
+        self._wake()
+        try:
+            self._hub = self._make_hub(self)
+        except Exception as error:  # noqa: BLE001 - the application's constructor may fail in any way
+            self.fail(error)
+            return
+        self._calls = Calls(self, self._hub, bound=self._options.pending_invocations, bound_bytes=self._options.pending_bytes)
+        self._calls.start()
+
+    def _handle(self, message: Incoming, size: int, calls: Calls) -> None:
+        match message:
+            case Call():
+                self._invoke(message, size, calls)
+            case Ping():
+                self._has_pinged = True
+            case StreamItem():
+                calls.item(message, size)
+            case Completion():
+                calls.completed(message)
+            case CancelInvocation():
+                calls.cancel(message.invocation_id)
+            case Close():
+                self._outbox.clear()
+                self._seal(None if message.error is None else ConnectionError(message.error))
+            case Ack() if self._replay is not None:
+                self._replay.acknowledged(message.sequence_id)
+                self._wake()
+            case Sequence() if self._replay is not None:
+                self._replay.resume(message)
+
+    def _invoke(self, call: Call, size: int, calls: Calls) -> None:
+        if self._rate.allows():
+            calls.accept(call, size)
+        elif call.invocation_id is not None:
+            most = f"{self._options.invocations_per_second:g}"
+            self.reply(Completion(call.invocation_id, error=f"'{call.target}' was not invoked: the limit is {most} invocations a second."))
+
+    def _refuse(self, error: str) -> None:
+        """Answer the handshake with an error, and end."""
+        self._first = [handshake.answer(error)]
+        self._seal(ConnectionError(error))
+
+    # What is due, asked by one clock for all connections.
+
+    def check(self, now: float) -> None:
+        """Ping, acknowledge and give up, as the time says."""
+        options = self._options
+        if self._is_ended:
+            return
+        if self._is_held and now - self._last_received > _HELD_SECONDS:
+            self._release()
+        if self._sealed_at is not None:
+            patience = options.closing if self._wire is not None else options.disconnect
+            if now - self._sealed_at > patience:
+                self._give_up(self._close_reason)
+        elif self._protocol is None and now - self._opened_at > options.handshake:
+            self._refuse(handshake.TOO_LATE)
+        elif self._wire is None:
+            if now - self._wire_changed_at > options.disconnect:
+                self.end(TimeoutError("The client did not come back."))
+        else:
+            self._check_wire(now)
+
+    def _check_wire(self, now: float) -> None:
+        if self._has_pinged and now - self._last_received > self._options.client_timeout:
+            limit = f"{self._options.client_timeout:g}"
+            self.fail(TimeoutError(f"The client was silent for {limit} seconds."), reconnect=True)
+            return
+        if self._protocol is None:
+            return
+        if self._replay is not None and now - self._acked_at >= 1 and (number := self._replay.due_ack()) is not None:
+            self._acked_at = now
+            self._write(Ack(number), numbered=False)
+        pings = self.transport is not Transport.LONG_POLLING
+        if pings and now - self._last_sent >= self._options.keep_alive and not self._outbox:
+            self._put(_PINGS[self._protocol.name], numbered=False)
+
+    # The end.
+
+    def _seal(self, reason: Exception | None) -> None:
+        """Nothing is said or heard after this but what already waits to be sent."""
+        if self._sealed_at is None:
+            self._sealed_at = time.monotonic()
+            self._close_reason = reason
+            self._wake()
+
+    def _give_up(self, error: Exception | None) -> None:
+        """The client does not take what it is sent."""
+        wire = self._wire
+        self.end(error)
+        if wire is not None:
+            wire.abort()
+
+    def end(self, error: Exception | None = None) -> None:
+        """It is over; the hub is told. Once."""
+        if self._is_ended:
+            return
+        self._is_ended = True
+        self._seal(error)
+        self._outbox.clear()
+        self._first.clear()
+        self._wake()
+        self._ending = asyncio.create_task(self._finish(error or self._close_reason))
+
+    async def _finish(self, error: Exception | None) -> None:
+        if self._calls is not None:
+            await self._calls.end(self._options.closing if error is None else 0)
+        try:
+            if self._hub is not None and self._calls is not None and self._calls.was_connected:
+                await self._hub.on_disconnected(error)
+        except Exception:
+            logger.exception("A hub failed when its connection had ended")
+        await self._gone(self)
+
+    # Writing.
+
+    def _write(self, message: Outgoing, *, numbered: bool) -> None:
+        if self._sealed_at is None and self._protocol is not None:
+            self._put(self._protocol.write(message), numbered=numbered)
+
+    def _put(self, data: bytes, *, numbered: bool, replaces: Hashable | None = None) -> None:
+        self._outbox.put(data, numbered=numbered, replaces=replaces)
+        if self._outbox.bytes > self._options.outstanding_bytes and self._is_behind:
+            logger.warning("A client left %d bytes unsent and is closed", self._outbox.bytes)
+            self._give_up(ConnectionError("The client is too slow."))
+        else:
+            self._wake()
+
+    @property
+    def _is_behind(self) -> bool:
+        """Whether what waits does so for the client, and not only for its turn in this process."""
+        return self._wire is None or self._wire.is_stuck or self._is_full or self._outbox.bytes > 4 * self._options.outstanding_bytes
+
+    def _wake(self) -> None:
+        if self._wire is not None:
+            self._wire.ready.set()

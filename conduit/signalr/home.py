@@ -1,0 +1,231 @@
+"""The connections that live in this process: their opening and end, one clock for all, and what other processes send them."""
+
+import asyncio
+import logging
+import secrets
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from itertools import islice
+from typing import Any
+
+from conduit.signalr.connection import Connection
+from conduit.signalr.guests import Guests
+from conduit.signalr.http import Scope
+from conduit.signalr.hubs import Hub
+from conduit.signalr.mailboxes import Mailboxes, Record, Unavailable
+from conduit.signalr.options import Options
+from conduit.signalr.wires import Transport
+
+logger = logging.getLogger(__name__)
+
+_ROUNDS = 10  # of the lease's beat, in which every record is said again once
+
+
+def new_token() -> str:
+    """128 random bits, fit for an address."""
+    return secrets.token_urlsafe(16)
+
+
+class Refusal(Exception):
+    """A bound is reached; the text tells which."""
+
+
+class Home:
+    """What one process has of a hub."""
+
+    def __init__(self, make_hub: Callable[[Connection], Hub], *, path: str, redis_url: str, options: Options) -> None:
+        self.process = new_token()
+        self.connections: dict[str, Connection] = {}
+        self.mail = Mailboxes(
+            redis_url,
+            prefix=f"{options.redis_prefix}:{path.strip('/')}:",
+            process=self.process,
+            lease=options.lease,
+            offered=options.disconnect,
+        )
+        self._make_hub = make_hub
+        self._options = options
+        self._records: dict[str, Record] = {}  # by token: of the connections that were negotiated
+        self._by_token: dict[str, Connection] = {}
+        self._reading: dict[str, asyncio.Lock] = {}
+        self._seats: Counter[str] = Counter()
+        self._counting = asyncio.Lock()  # of seats, here and in Redis: a recount must not fall between the two
+        self._counted: set[str] = set()  # connections whose seat Redis knows
+        self._round: Iterator[str] = iter(())
+        self._tasks: list[asyncio.Task[None]] = []
+        self.guests = Guests(self.mail, options)
+
+    def start(self) -> None:
+        """Begin to serve, in the running event loop. May be called again."""
+        if not self._tasks:
+            heard = self.mail.listen(self._heard, self._began)
+            self._tasks = [asyncio.create_task(work) for work in (self._watch(), self._beat(), heard)]
+
+    async def stop(self) -> None:
+        """End the clock and what listens."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._tasks = []
+        try:
+            await self.mail.leave()
+        except Unavailable:
+            logger.info("Redis does not answer; this process's lease will lapse")
+        await self.mail.close()
+
+    # Connections.
+
+    def find(self, token: str, owner: str) -> Connection | None:
+        """The owner's connection, when it lives here."""
+        record = self._records.get(token)
+        return self._by_token.get(token) if record is not None and record.owner == owner else None
+
+    def record(self, token: str) -> Record | None:
+        """What is known of a connection that lives here."""
+        return self._records.get(token)
+
+    async def open(self, scope: Scope, user: Any, transport: Transport, *, token: str = "", record: Record | None = None) -> Connection:
+        """A new connection, negotiated if there is a record. Refusal when there are too many."""
+        owner = self._options.owner_of(user)
+        connection_id = record.connection_id if record else new_token()
+        await self._sit(connection_id, owner, user)
+        connection = Connection(
+            connection_id,
+            user=user,
+            scope=scope,
+            transport=transport,
+            stateful=record is not None and record.stateful and transport is Transport.WEB_SOCKETS,
+            options=self._options,
+            make_hub=self._make_hub,
+            gone=lambda gone: self._gone(gone, owner, token),
+        )
+        self.connections[connection_id] = connection
+        if record is not None:
+            self._records[token], self._by_token[token], self._reading[token] = record, connection, asyncio.Lock()
+        return connection
+
+    async def _gone(self, connection: Connection, owner: str, token: str) -> None:
+        del self.connections[connection.id]
+        for known in (self._records, self._by_token, self._reading):
+            known.pop(token, None)
+        try:
+            await self._stand(connection.id, owner)
+            if token:
+                await self.mail.forget(token)
+        except Unavailable:
+            logger.info("Redis does not answer; what it knows of a connection will lapse")
+
+    async def expect_room(self, owner: str, user: Any) -> None:
+        """Refusal when a connection that is negotiated now could not be opened. Unavailable."""
+        of_owner, in_all = self._options.bound_of(user), self._options.connections
+        self._refuse(await self.mail.sit(owner, of_owner, in_all, counted=False), of_owner)
+
+    async def _sit(self, connection_id: str, owner: str, user: Any) -> None:
+        of_owner, in_all = self._options.bound_of(user), self._options.connections
+        async with self._counting:
+            try:
+                self._refuse(await self.mail.sit(owner, of_owner, in_all), of_owner)
+                self._counted.add(connection_id)
+            except Unavailable:  # then this process counts for itself
+                self._refuse(self._broken_here(owner, of_owner, in_all), of_owner)
+            self._seats[owner] += 1
+
+    def _refuse(self, broken: str, of_owner: int | None) -> None:
+        if broken:
+            raise Refusal(f"Too many connections: the limit is {of_owner}." if broken == "owner" else "Too many connections.")
+
+    def _broken_here(self, owner: str, of_owner: int | None, in_all: int | None) -> str:
+        if of_owner is not None and self._seats[owner] >= of_owner:
+            return "owner"
+        return "all" if in_all is not None and self._seats.total() >= in_all else ""
+
+    async def _stand(self, connection_id: str, owner: str) -> None:
+        async with self._counting:
+            self._seats[owner] -= 1
+            if not self._seats[owner]:
+                del self._seats[owner]
+            if connection_id in self._counted:
+                self._counted.discard(connection_id)
+                await self.mail.stand(owner)
+
+    # Time.
+
+    async def _watch(self) -> None:
+        """One clock for all connections."""
+        tick = self._options.tick
+        now = time.monotonic()
+        while True:
+            await asyncio.sleep(tick)
+            if time.monotonic() - now > 2 * tick:  # this process stood still: what clients said meanwhile is to be read first
+                await asyncio.sleep(tick)
+            now = time.monotonic()
+            for connection in list(self.connections.values()):
+                connection.check(now)
+
+    async def _beat(self) -> None:
+        """Say again and again that this process lives, and what lives in it."""
+        while True:
+            try:
+                await self._say_alive()
+            except Unavailable:
+                logger.debug("Redis does not answer")
+            await asyncio.sleep(self._options.lease / 3)
+
+    async def _say_alive(self) -> None:
+        """A little at each beat, all of it once in a round, and all of it at once to a Redis that forgot."""
+        if not await self.mail.live():
+            await self._recount()
+            await self.mail.keep(list(self._records.items()))
+        tokens = list(islice(self._round, len(self._records) // _ROUNDS + 1))
+        if not tokens:
+            self._round = iter(list(self._records))
+            await self._recount()
+        await self.mail.keep([(token, self._records[token]) for token in tokens if token in self._records])
+        await self.guests.part_from_the_dead()
+
+    async def _recount(self) -> None:
+        async with self._counting:
+            self._counted.update(self.connections)
+            await self.mail.recount(dict(self._seats))
+
+    # What other processes send.
+
+    async def read(self, token: str) -> None:
+        """Handle what other processes put for a connection of this one."""
+        connection, lock = self._by_token.get(token), self._reading.get(token)
+        if connection is None or lock is None:
+            return
+        async with lock:
+            for item in await self.mail.take(token):
+                self.guests.handle(connection, item)
+
+    async def post(self, token: str, connection: Connection, body: bytes) -> None:
+        """A client's POST that reached its own process, after what reached others before."""
+        try:
+            await self.read(token)
+        except Unavailable:
+            logger.debug("Redis does not answer; there is nothing from others")
+        connection.received(body)
+
+    async def post_elsewhere(self, token: str, owner: str, packed: bytes, transport: str = "") -> int:
+        """Put an item for the process that has the connection, and answer an HTTP status. Unavailable."""
+
+        async def known() -> int | None:
+            status = await self.mail.post(token, owner, packed, transport=transport)
+            return None if status == 404 else status
+
+        return await self.mail.patiently(known) or 404
+
+    async def _heard(self, kind: str, name: str) -> None:
+        if kind == "wire":
+            self.guests.answered(name)
+        else:
+            await self.read(name)
+
+    async def _began(self) -> None:
+        """Listening began, or began again after a gap: look at everything once, and be known to a Redis that forgot."""
+        await self._say_alive()
+        self.guests.all_answered()
+        for token in list(self._by_token):
+            await self.read(token)

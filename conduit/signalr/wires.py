@@ -1,0 +1,63 @@
+"""How a connection's bytes reach its client at the moment, and how they stop doing so."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from enum import Enum
+from typing import TYPE_CHECKING
+
+from conduit.signalr.options import Gate
+
+if TYPE_CHECKING:
+    from conduit.signalr.connection import Connection
+
+CHUNK = 64 * 1024  # of what is sent at once, before the gate is asked again
+
+
+class Transport(Enum):
+    WEB_SOCKETS = "WebSockets"
+    SERVER_SENT_EVENTS = "ServerSentEvents"
+    LONG_POLLING = "LongPolling"
+
+
+class Wire:
+    """What a transport attaches to a connection. `ready` is set when there is something to take, or the wire is over."""
+
+    def __init__(self, gate: Gate | None = None) -> None:
+        self.ready = asyncio.Event()
+        self.is_replaced = False
+        self._gate = gate
+        self._is_sending = False
+
+    @property
+    def is_stuck(self) -> bool:
+        """Whether the client does not take what it was sent."""
+        return self._is_sending or (self._gate is not None and not self._gate.is_open)
+
+    def replace(self) -> None:
+        """A newer wire took over."""
+        self.is_replaced = True
+        self.ready.set()
+
+    def abort(self) -> None:
+        """The client does not read: nothing more is said to it."""
+        if self._gate is not None:
+            self._gate.abort()
+
+    async def pump(self, connection: "Connection", send: Callable[[bytes], Awaitable[None]]) -> None:
+        """Send what the connection has until it is over or another wire takes over."""
+        while True:
+            await self.ready.wait()
+            self.ready.clear()
+            while not self.is_replaced and (data := connection.take(CHUNK)):
+                await self._send(data, send)
+            if self.is_replaced or connection.is_over:
+                return
+
+    async def _send(self, data: bytes, send: Callable[[bytes], Awaitable[None]]) -> None:
+        self._is_sending = True
+        try:
+            await send(data)
+        finally:
+            self._is_sending = False
+        if self._gate is not None and not self._gate.is_open:
+            await self._gate.wait_open()

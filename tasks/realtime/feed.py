@@ -1,0 +1,213 @@
+"""The events of every key that has a stream in this process, handed to its streams.
+
+Per key: one group of the channel layer, one position, the active tasks. Messages of the group bring events as they are
+committed; an event is handed on only when it is the next one, and whatever is missing is read from the database. A watch
+asks the database every few seconds where all these keys stand, so that nothing depends on a message.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any, Protocol
+
+import structlog
+from django.utils import timezone
+
+from conduit.api.errors import ApiError, classify
+from conduit.api.formats import rfc3339
+from tasks import history, progress
+from tasks.history import Happened, Live, NotKept
+from tasks.notices import Notice, resync
+from tasks.progress import Legs
+from tasks.realtime.connections import Caller
+
+log = structlog.get_logger(__name__)
+
+
+class Subscriber(Protocol):
+    """A stream. `wanted` are the tasks that it is about; None: all of its key."""
+
+    caller: Caller
+    wanted: set[str] | None
+
+    def tell(self, notice: Notice) -> None:
+        """Never waits."""
+
+    async def drained(self) -> None:
+        """Wait until what was told has been taken, by a reader of a long history."""
+
+    def end(self, error: ApiError | None) -> None:
+        """The stream is over: for that reason, or because the server stops."""
+
+
+InThread = Callable[[Callable[[], Any]], Any]
+
+
+class KeyFeed:
+    """One key's events on their way to its streams in this process."""
+
+    def __init__(self, key_id: int, in_thread: InThread) -> None:
+        self.key_id = key_id
+        self.position: int | None = None  # of the newest event that was handed on; None until it is known
+        self.subscribers: dict[Subscriber, int] = {}  # each with the position that it stood at when it joined
+        self.users = 0  # who needs this feed: subscribers, and whoever is about to be one
+        self.joined = False
+        self._in_thread = in_thread
+        self._live: dict[str, _Shown] = {}
+        self._heard_of = 0
+        self._catching_up: asyncio.Task[None] | None = None
+        self._opening: asyncio.Task[None] | None = None
+
+    # ---- Begin
+
+    async def opened(self, join: Callable[[], Any]) -> None:
+        """Wait until the feed knows where it stands; raises what the database does."""
+        if self.position is not None:
+            return
+        if self._opening is None:
+            self._opening = asyncio.create_task(self._open(join))
+        try:
+            await asyncio.shield(self._opening)
+        except BaseException:
+            if self._opening and self._opening.done():
+                self._opening = None  # whoever comes next tries again
+            raise
+
+    async def _open(self, join: Callable[[], Any]) -> None:
+        """The group first: what is committed from then on is heard of, what was before is read."""
+        await join()
+        await self._stand()
+        self.heard_of(self._heard_of)
+
+    async def _stand(self) -> None:
+        position, live = await self._in_thread(partial(history.standing, self.key_id))
+        self._live = {one.task["task_id"]: _Shown(one) for one in live}
+        self.position = position
+
+    # ---- What happens
+
+    def take(self, happened: Happened) -> None:
+        """An event that a message brought."""
+        if self.position is not None and happened.position == self.position + 1 and self._catching_up is None:
+            self._hand_on(happened)
+        else:
+            self.heard_of(happened.position)
+
+    def heard_of(self, position: int) -> None:
+        """There is an event at that position: whatever is missing up to it is read."""
+        self._heard_of = max(self._heard_of, position)
+        if self.position is not None and self._heard_of > self.position and self._catching_up is None:
+            self._catching_up = asyncio.create_task(self._catch_up())
+
+    async def _catch_up(self) -> None:
+        try:
+            while self.position is not None and self._heard_of > self.position:
+                page = await self._in_thread(partial(history.page, self.key_id, self.position))
+                if isinstance(page, NotKept):
+                    await self._begin_anew()
+                    return
+                for happened in page.happened:
+                    self._hand_on(happened)
+                    await asyncio.sleep(0)  # streams send what they were told before more is told
+                if page.is_last:
+                    self._heard_of = self.position
+        except Exception as error:  # noqa: BLE001 - the watch hears of these events again
+            log.warning("events not read: the database is away", key_id=self.key_id, error=type(error).__name__)
+            self._heard_of = self.position or 0
+        finally:
+            self._catching_up = None
+
+    async def _begin_anew(self) -> None:
+        """The history is not the one that this feed was reading, or much younger: so do its readers."""
+        await self._stand()
+        self._heard_of = self.position or 0
+        for subscriber in tuple(self.subscribers):
+            subscriber.tell(resync(self._heard_of))
+            for notice in self.snapshots(subscriber.wanted):
+                subscriber.tell(notice)
+
+    def _hand_on(self, happened: Happened) -> None:
+        self.position = happened.position
+        notice = happened.notice
+        if shown := self._live.pop(str(notice.task_id), None):
+            notice = shown.not_behind(notice)
+        if notice.task and happened.legs:
+            self._live[notice.task["task_id"]] = _Shown(Live(notice.task, happened.legs, happened.updated_at))
+        self._tell(notice, happened.position)
+
+    def _tell(self, notice: Notice, position: int | None = None) -> None:
+        task_id = notice.task_id
+        for subscriber, stood_at in tuple(self.subscribers.items()):
+            if subscriber.wanted is not None and task_id not in subscriber.wanted:
+                continue
+            if position is None or position > stood_at:
+                _tell_one(subscriber, notice)
+
+    # ---- Progress
+
+    def learn_stage(self, task_id: str, stage: str, updated_at: float, legs: Legs) -> None:
+        """What was written about an active task between two events; older news than what is known are left out."""
+        shown = self._live.get(task_id)
+        if shown and updated_at > shown.updated_at and legs.status == shown.legs.status:
+            shown.update(stage, updated_at, legs)
+
+    def tell_progress(self, now: datetime) -> None:
+        """Tell of each active task whose number or stage has changed since it was last told."""
+        for shown in self._live.values():
+            if notice := shown.progressed(now):
+                self._tell(notice)
+
+    # ---- Who listens
+
+    def join(self, subscriber: Subscriber, position: int) -> None:
+        """From now on it is told what comes after `position`, which it stands at."""
+        self.subscribers[subscriber] = position
+
+    def snapshots(self, wanted: set[str] | None) -> Iterator[Notice]:
+        """The active tasks as they are at the moment at which each is asked for."""
+        for task_id in tuple(self._live):
+            if (wanted is None or task_id in wanted) and (shown := self._live.get(task_id)):
+                yield Notice("task.snapshot", self.position, shown.at(timezone.now()))
+
+
+def _tell_one(subscriber: Subscriber, notice: Notice) -> None:
+    """What goes wrong with one stream must not keep the event from the others."""
+    try:
+        subscriber.tell(notice)
+    except Exception as error:  # noqa: BLE001 - classify logs what nobody foresaw
+        subscriber.end(classify(error))
+
+
+class _Shown:
+    """An active task and what was last told of its progress, which never goes back."""
+
+    def __init__(self, live: Live) -> None:
+        self._task = live.task
+        self.legs = live.legs
+        self.updated_at = live.updated_at
+        self._told_progress: int = live.task["progress"]
+        self._told_stage: str = live.task["stage"]
+
+    def update(self, stage: str, updated_at: float, legs: Legs) -> None:
+        self.updated_at, self.legs = updated_at, legs
+        moment = rfc3339(datetime.fromtimestamp(updated_at, UTC))
+        self._task = self._task | {"stage": stage, "updated_at": moment}
+
+    def at(self, now: datetime) -> dict[str, Any]:
+        reading = progress.read(self.legs, now)
+        return self._task | {"progress": max(reading.progress, self._told_progress), "eta_seconds": reading.eta_seconds}
+
+    def not_behind(self, notice: Notice) -> Notice:
+        """The task's next event, with no less progress than was told: who wrote it may have a clock that is a little behind."""
+        if not notice.task or notice.task["progress"] >= self._told_progress:
+            return notice
+        return Notice(notice.type, notice.event_id, notice.task | {"progress": self._told_progress})
+
+    def progressed(self, now: datetime) -> Notice | None:
+        reached, stage = progress.read(self.legs, now).progress, self._task["stage"]
+        if reached <= self._told_progress and stage == self._told_stage:
+            return None
+        task = self.at(now)
+        self._told_progress, self._told_stage = task["progress"], stage
+        return Notice("task.progress", None, task)

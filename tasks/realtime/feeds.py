@@ -1,0 +1,310 @@
+"""All feeds of this process, and what keeps them going: one channel, one watch, one clock."""
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Callable, Coroutine, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Any, TypeVar
+from uuid import UUID
+
+import structlog
+from channels.layers import get_channel_layer
+from django.conf import settings
+from django.db import close_old_connections
+from django.utils import timezone
+
+from conduit.api.errors import ApiError, Overloaded
+from tasks import history
+from tasks.history import Happened, NotKept, Stage
+from tasks.notices import Notice, resync
+from tasks.progress import Legs
+from tasks.publishing import group_of
+from tasks.realtime.connections import Caller, no_longer_admitted
+from tasks.realtime.feed import KeyFeed, Subscriber
+from tasks.realtime.places import Places
+
+log = structlog.get_logger(__name__)
+
+Found = TypeVar("Found")
+
+# Threads that ask the database for streams. Few: what they do is short, and requests need connections too.
+THREADS = 4
+# What joining or leaving a group may take while Redis is away, and how long it is not tried again then, in seconds.
+GROUP_SECONDS = 1.0
+# Progress is told once a second, to so many parts of the keys in turn: all at once would make events wait.
+PROGRESS_SECONDS = 1.0
+PARTS = 20
+# Snapshots that are told before a reader has taken those before.
+SNAPSHOTS = 50
+# Looking for changed stages, the watch looks back further than its last look: clocks differ, transactions commit late.
+SLACK = timedelta(seconds=10)
+
+
+class Feeds:
+    """Belongs to the event loop that it is first used on. Everything but the database work happens there."""
+
+    def __init__(self) -> None:
+        self.places = Places(settings.REDIS_URL)
+        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="streams")
+        self._layer = get_channel_layer()
+        self._channel: str | None = None
+        self._has_channel = asyncio.Event()
+        self._membership = asyncio.Lock()  # joining and leaving a group at once would end as chance has it
+        self._away_until = 0.0
+        self._feeds: dict[int, KeyFeed] = {}
+        self._chores: list[asyncio.Task[None]] = []
+        self._leaving: Counter[int] = Counter()
+        self._giving_back: asyncio.Task[None] | None = None
+        self._looked_at: datetime | None = None
+        self._subscribers: set[Subscriber] = set()
+        self.draining = False
+
+    async def in_thread(self, work: Callable[[], Found]) -> Found:
+        """The work's result, out of a thread that gives its database connection back."""
+        return await asyncio.get_running_loop().run_in_executor(self._threads, _with_connection, work)
+
+    # ---- Streams come and go
+
+    async def enter(self, caller: Caller) -> None:
+        """Take the place of a connection; `leave` gives it back.
+
+        Raises:
+            TooManyConnections: there is none.
+            Overloaded: this process is about to stop.
+        """
+        if self.draining:
+            raise Overloaded
+        taking = asyncio.ensure_future(self.in_thread(partial(self.places.take, caller.key_id)))
+        try:
+            await asyncio.shield(taking)
+        except asyncio.CancelledError:  # the client has left; the thread has not
+            taking.add_done_callback(lambda taken: None if taken.exception() else self.leave(caller))
+            raise
+
+    def leave(self, caller: Caller) -> None:
+        """The connection has ended. Those that end together are given back together."""
+        self._leaving[caller.key_id] += 1
+        if self._giving_back is None:
+            self._giving_back = asyncio.create_task(self._give_back())
+
+    def leave_from_thread(self, caller: Caller) -> None:
+        """The same from a thread that may block."""
+        self.places.give_back(Counter({caller.key_id: 1}))
+
+    async def _give_back(self) -> None:
+        while self._leaving:
+            left, self._leaving = self._leaving, Counter()
+            await self.in_thread(partial(self.places.give_back, left))
+        self._giving_back = None
+
+    async def subscribe(self, subscriber: Subscriber, *, after: int | None = None, snapshots: bool = True) -> None:
+        """Tell it what happened after that position, where its active tasks stand, and from then on everything, in order."""
+        feed = await self._feed_of(subscriber)
+        try:
+            position = feed.position or 0
+            if after is not None:
+                position = await self._replay(feed, subscriber, after)
+            if subscriber in self._subscribers:  # it may have ended meanwhile
+                feed.join(subscriber, position)
+                if snapshots:
+                    await self._tell_snapshots(feed, subscriber)
+        except BaseException:
+            self.unsubscribe(subscriber)
+            raise
+
+    def unsubscribe(self, subscriber: Subscriber) -> None:
+        """Tell it nothing more. Again is fine."""
+        if subscriber not in self._subscribers:
+            return
+        self._subscribers.discard(subscriber)
+        feed = self._feeds[subscriber.caller.key_id]
+        feed.subscribers.pop(subscriber, None)
+        feed.users -= 1  # a feed that nobody needs stays until the next watch: who reconnects finds it open
+
+    async def _feed_of(self, subscriber: Subscriber) -> KeyFeed:
+        self.unsubscribe(subscriber)
+        self._start()
+        key_id = subscriber.caller.key_id
+        feed = self._feeds.get(key_id)
+        if feed is None:
+            feed = self._feeds[key_id] = KeyFeed(key_id, self.in_thread)
+        feed.users += 1
+        self._subscribers.add(subscriber)
+        try:
+            await feed.opened(partial(self._join, feed))
+        except BaseException:
+            self.unsubscribe(subscriber)
+            raise
+        return feed
+
+    async def _replay(self, feed: KeyFeed, subscriber: Subscriber, after: int) -> int:
+        """Tell what happened after that position until nothing is missing; the position that it ends at."""
+        while after != feed.position:
+            wanted = None if subscriber.wanted is None else [UUID(task_id) for task_id in subscriber.wanted]
+            page = await self.in_thread(partial(history.page, feed.key_id, after, task_ids=wanted))
+            if isinstance(page, NotKept):
+                subscriber.tell(resync(page.position))
+                return page.position
+            for happened in page.happened:
+                subscriber.tell(happened.notice)
+            after = page.reached
+            if page.is_last and after >= (feed.position or 0):
+                break
+            await subscriber.drained()
+        return after
+
+    async def _tell_snapshots(self, feed: KeyFeed, subscriber: Subscriber) -> None:
+        for number, notice in enumerate(feed.snapshots(subscriber.wanted), start=1):
+            subscriber.tell(notice)
+            if number % SNAPSHOTS == 0:
+                await subscriber.drained()
+
+    # ---- Groups and messages
+
+    def _start(self) -> None:
+        if not self._chores:
+            chores = (self._receive, self._watch, self._tell_progress)
+            self._chores = [asyncio.create_task(_kept_up(chore)) for chore in chores]
+
+    async def _join(self, feed: KeyFeed) -> None:
+        """Join the key's group, unless Redis is away: then the watch will, and until then asks the database."""
+        async with self._membership:
+            feed.joined = await self._done(lambda: self._add(feed))
+
+    async def _add(self, feed: KeyFeed) -> None:
+        if self._channel is None:
+            self._channel = await self._layer.new_channel()
+            self._has_channel.set()
+        await self._layer.group_add(group_of(feed.key_id), self._channel)
+
+    async def _done(self, change: Callable[[], Coroutine[Any, Any, None]]) -> bool:
+        """Change who is in a group; False while Redis is away, which is found out once for all who ask."""
+        if time.monotonic() < self._away_until:
+            return False
+        try:
+            async with asyncio.timeout(GROUP_SECONDS):
+                await change()
+        except Exception as error:  # noqa: BLE001 - Redis's own errors, and time limits
+            self._away_until = time.monotonic() + GROUP_SECONDS
+            log.warning("groups not changed: Redis is away", error=type(error).__name__)
+            return False
+        return True
+
+    async def _receive(self) -> None:
+        await self._has_channel.wait()
+        while True:
+            message = await self._layer.receive(self._channel)
+            if feed := self._feeds.get(message["key"]):
+                _take(feed, message)
+                await asyncio.sleep(0)  # streams send what they were told before more is told
+
+    # ---- Chores
+
+    async def _watch(self) -> None:
+        while True:
+            await asyncio.sleep(settings.STREAM_WATCH_SECONDS)
+            await self.in_thread(self.places.stay)
+            await self._close_unused()
+            try:
+                await self._look()
+            except Exception as error:  # noqa: BLE001 - whatever the database says, the next look is soon
+                log.warning("streams not watched: the database is away", error=type(error).__name__)
+
+    async def _look(self) -> None:
+        """Ask where all keys stand, what changed of their active tasks, and who may no longer listen."""
+        if not self._feeds:
+            return
+        now = timezone.now()
+        since = min(self._looked_at or now, now) - SLACK  # a clock may have been set back
+        listening = tuple(self._subscribers)
+        positions, stages, refused = await self.in_thread(partial(_asked, list(self._feeds), since, listening))
+        self._looked_at = now
+        for key_id, position in positions.items():
+            if feed := self._feeds.get(key_id):
+                feed.heard_of(position)
+        for stage in stages:
+            if feed := self._feeds.get(stage.key_id):
+                feed.learn_stage(str(stage.task_id), stage.stage, stage.updated_at.timestamp(), stage.legs)
+        if refused:
+            for subscriber in [one for one in listening if one.caller in refused]:
+                subscriber.end(refused[subscriber.caller])
+        for feed in [feed for feed in self._feeds.values() if not feed.joined]:
+            await self._join(feed)
+
+    async def _close_unused(self) -> None:
+        for feed in [feed for feed in self._feeds.values() if not feed.users]:
+            async with self._membership:
+                if feed.users:
+                    continue
+                del self._feeds[feed.key_id]
+                if feed.joined and not await self._left(feed):
+                    self._feeds.setdefault(feed.key_id, feed)  # unless somebody came meanwhile, the next watch tries again
+                    return
+
+    async def _left(self, feed: KeyFeed) -> bool:
+        """Leave the key's group; False while Redis is away."""
+        return await self._done(lambda: self._layer.group_discard(group_of(feed.key_id), self._channel))
+
+    async def _tell_progress(self) -> None:
+        part = 0
+        while True:
+            await asyncio.sleep(PROGRESS_SECONDS / PARTS)
+            part = (part + 1) % PARTS
+            now = timezone.now()
+            for feed in [feed for feed in self._feeds.values() if feed.key_id % PARTS == part]:
+                feed.tell_progress(now)
+
+    # ---- End
+
+    def drain(self) -> None:
+        """The process is about to stop: every stream is told, and none is opened any more."""
+        self.draining = True
+        for subscriber in tuple(self._subscribers):
+            subscriber.end(None)
+
+
+def _with_connection(work: Callable[[], Found]) -> Found:
+    try:
+        return work()
+    finally:
+        close_old_connections()
+
+
+async def _kept_up(chore: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    """Streams live by these: what nobody foresaw must not end one for good."""
+    while True:
+        try:
+            await chore()
+        except Exception:
+            log.exception("a chore of the streams failed and begins anew")
+            await asyncio.sleep(1)
+
+
+def _asked(
+    key_ids: list[int], since: datetime, listening: Sequence[Subscriber]
+) -> tuple[dict[int, int], list[Stage], dict[Caller, ApiError]]:
+    """Three queries, however many keys and streams there are."""
+    return history.positions(key_ids), history.stages(key_ids, since), no_longer_admitted(one.caller for one in listening)
+
+
+def _take(feed: KeyFeed, message: dict[str, Any]) -> None:
+    legs = message["legs"] and Legs.unpacked(message["legs"])
+    if message["type"] == "task.stage":
+        feed.learn_stage(message["task_id"], message["stage"], message["updated_at"], legs)
+        return
+    notice = Notice(message["name"], message["position"], message["task"])
+    feed.take(Happened(message["position"], notice, legs, message["updated_at"]))
+
+
+_feeds: Feeds | None = None
+
+
+def feeds() -> Feeds:
+    """This process's."""
+    global _feeds
+    if _feeds is None:
+        _feeds = Feeds()
+    return _feeds

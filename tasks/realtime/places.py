@@ -1,0 +1,121 @@
+"""How many connections a key, and all keys together, have open over all processes.
+
+Each process counts its own in Redis and says every few seconds that it lives: what a process had that died is forgotten
+a few seconds later. While Redis is away each process knows of its own connections alone.
+"""
+
+import threading
+import time
+import uuid
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import redis
+import structlog
+from django.conf import settings
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from conduit.api.errors import ApiError
+
+log = structlog.get_logger(__name__)
+
+# What a process has is kept for so long after its last sign of life (seconds): clients of one that was killed come back at once.
+ALIVE_SECONDS = 6
+# What a Redis that hangs costs a new connection at most, and how long it is not asked again, in seconds.
+ANSWER_SECONDS = 0.5
+AWAY_SECONDS = 1.0
+RETRY_AFTER_SECONDS = 10
+
+_SIGN = "conduit:streams:process:"
+_ALL = "conduit:streams:all"
+_SCRIPT = Path(__file__).with_name("places.lua").read_text()
+
+
+class TooManyConnections(ApiError):
+    """No place for another connection."""
+
+    status, type, code = 429, "rate_limit_error", "concurrency_limit_exceeded"
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, headers={"Retry-After": str(RETRY_AFTER_SECONDS)})
+
+
+class Places:
+    """The places of this process. Every method may be called from any thread, and blocks it while Redis is asked."""
+
+    def __init__(self, url: str) -> None:
+        again = Retry(NoBackoff(), 1, supported_errors=(redis.ConnectionError,))
+        self._redis = redis.Redis.from_url(url, socket_connect_timeout=ANSWER_SECONDS, socket_timeout=ANSWER_SECONDS, retry=again)
+        self._script = self._redis.register_script(_SCRIPT)
+        self._process = uuid.uuid4().hex
+        self._own: Counter[int] = Counter()
+        self._lock = threading.Lock()
+        self._away_until = 0.0
+        self._is_known = True  # whether Redis knows of every connection
+
+    def take(self, key_id: int) -> None:
+        """Raises TooManyConnections when the key, or the service, has no place left."""
+        with self._lock:
+            if full := self._full(key_id):
+                raise TooManyConnections(full)
+            self._own[key_id] += 1
+
+    def _full(self, key_id: int) -> str:
+        """Take a place in Redis. Why there is none; empty when there is."""
+        per_key, in_all = settings.STREAMS_PER_KEY, settings.STREAMS_MAX
+        of_key = f"You reached this key's rate limit of {per_key} open connections. Close one, or wait until one ends."
+        of_all = (
+            "The service has no room for another connection right now: its rate limit of open connections is reached. Try again shortly."
+        )
+        if self._own[key_id] >= per_key:
+            return of_key
+        if self._own.total() >= in_all:
+            return of_all
+        arguments: list[str | int] = [self._process, ALIVE_SECONDS, per_key, in_all, _SIGN]
+        answer = self._asked(lambda: self._script([_of(key_id), _ALL], arguments))
+        return {1: of_key, 2: of_all}.get(answer or 0, "")
+
+    def give_back(self, key_ids: Counter[int]) -> None:
+        """So many connections of these keys have ended."""
+        with self._lock:
+            self._own -= key_ids
+            pipeline = self._redis.pipeline(transaction=False)
+            for key_id, ended in key_ids.items():
+                pipeline.hincrby(_of(key_id), self._process, -ended)
+                pipeline.hincrby(_ALL, self._process, -ended)
+            self._asked(pipeline.execute)
+
+    def stay(self) -> None:
+        """Say that this process lives. A Redis that has forgotten, or was away, is told anew what this process has."""
+        with self._lock:
+            lives = self._asked(lambda: self._redis.set(_SIGN + self._process, 1, ex=ALIVE_SECONDS, xx=True))
+            if self._is_known and lives:
+                return
+            pipeline = self._redis.pipeline(transaction=True)
+            pipeline.delete(_SIGN + self._process)  # what was told under the former name may be wrong: it no longer counts
+            self._process = uuid.uuid4().hex
+            pipeline.set(_SIGN + self._process, 1, ex=ALIVE_SECONDS)
+            for key_id, count in self._own.items():
+                pipeline.hset(_of(key_id), self._process, count)
+            pipeline.hset(_ALL, self._process, self._own.total())
+            self._is_known = self._asked(pipeline.execute) is not None
+
+    def _asked(self, ask: Callable[[], Any]) -> Any:
+        """What Redis answers; None while it is away."""
+        if time.monotonic() < self._away_until:
+            self._is_known = False
+            return None
+        try:
+            return ask()
+        except redis.RedisError as error:
+            self._is_known = False
+            self._away_until = time.monotonic() + AWAY_SECONDS
+            log.warning("redis away: connections are counted in each process alone", error=type(error).__name__)
+            return None
+
+
+def _of(key_id: int) -> str:
+    return f"conduit:streams:key:{key_id}"

@@ -1,0 +1,155 @@
+"""Server-sent events: `GET /v1/events` and `GET /v1/tasks/{id}/events`.
+
+The request is one of REST: authenticated, counted, logged and refused as any other. What it answers is a stream that
+lives on the event loop, without a thread.
+"""
+
+import asyncio
+import json
+import weakref
+from collections.abc import AsyncIterator
+from typing import cast
+from uuid import UUID
+
+from django.http import HttpResponse, StreamingHttpResponse
+from django.utils import timezone
+from rest_framework.authentication import BaseAuthentication
+from rest_framework.request import Request
+from rest_framework.views import APIView
+
+from conduit.api.errors import Overloaded, classify, envelope
+from conduit.api.middleware import on_every_answer
+from conduit.api.network import client_address
+from conduit.signalr import Gate
+from keys.authentication import secret_of
+from keys.models import VirtualKey
+from tasks import history
+from tasks.notices import as_sse
+from tasks.realtime.connections import Caller, admit, position_in
+from tasks.realtime.feeds import feeds
+from tasks.realtime.stream import Dropped, Stream, left_of_ended
+from tasks.views import task_of
+
+# A stream that is silent for so long (seconds) gets a comment: proxies close what is silent for longer.
+COMMENT_SECONDS = 15.0
+# When a client that was cut off comes back, in milliseconds.
+RETRY_MS = 1000
+
+_COMMENT = b": still here\n\n"
+_HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}  # nginx would keep events back until its buffer is full
+_CONTENT_TYPE = "text/event-stream"
+
+
+class StreamAuthentication(BaseAuthentication):
+    """The key as everywhere, or as `?access_token=`: EventSource sends no headers. `request.auth` is a Caller."""
+
+    def authenticate(self, request: Request) -> tuple[VirtualKey, Caller]:
+        sent = "" if _has_header(request) else request.query_params.get("access_token", "").strip()
+        caller, rate = admit(sent or secret_of(request), client_address(request._request))
+        if rate:
+            on_every_answer(request._request, rate.headers)
+        return caller.key, caller
+
+    def authenticate_header(self, request: Request) -> str:
+        return "Bearer"
+
+
+def _has_header(request: Request) -> bool:
+    return "Authorization" in request.headers or "X-API-Key" in request.headers
+
+
+class EventsView(APIView):
+    """Every event of every task of the key."""
+
+    authentication_classes = [StreamAuthentication]
+
+    def get(self, request: Request) -> HttpResponse | StreamingHttpResponse:
+        return EventStream(_caller_of(request), after=_after(request))
+
+    def head(self, request: Request) -> HttpResponse:
+        return HttpResponse(content_type=_CONTENT_TYPE, headers=_HEADERS)
+
+
+class TaskEventsView(APIView):
+    """Every event of one task, until it is over."""
+
+    authentication_classes = [StreamAuthentication]
+
+    def get(self, request: Request, task_id: str) -> HttpResponse | StreamingHttpResponse:
+        caller, after = _caller_of(request), _after(request)
+        task = task_of(caller.key, task_id)
+        if not task.is_active and after is not None:
+            position = history.position_of(caller.key_id)
+            if not left_of_ended(task, position, after, timezone.now()):
+                return HttpResponse(status=204)  # an EventSource that has seen the end stops coming back
+        return EventStream(caller, after=after, task_id=task.pk)
+
+    def head(self, request: Request, task_id: str) -> HttpResponse:
+        task_of(_caller_of(request).key, task_id)
+        return HttpResponse(content_type=_CONTENT_TYPE, headers=_HEADERS)
+
+
+def _caller_of(request: Request) -> Caller:
+    return cast(Caller, request.auth)
+
+
+def _after(request: Request) -> int | None:
+    """Where to go on. An EventSource that reconnects keeps its address and sends the header: the header is newer."""
+    return position_in(request.headers.get("Last-Event-ID") or request.query_params.get("after"))
+
+
+class EventStream(StreamingHttpResponse):
+    """An open stream. Its place is taken here, so that a refusal is an answer like any other."""
+
+    def __init__(self, caller: Caller, *, after: int | None, task_id: UUID | None = None) -> None:
+        self._feeds = feeds()
+        if self._feeds.draining:
+            raise Overloaded
+        self._feeds.places.take(caller.key_id)
+        # Once, by `close`, or when a request was given up while this was made and nobody has it.
+        self._give_back = weakref.finalize(self, self._feeds.leave_from_thread, caller)
+        self._give_back.atexit = False
+        self._caller = caller
+        self._gate: Gate | None = None
+        super().__init__(self._events(after, task_id), content_type=_CONTENT_TYPE, headers=_HEADERS)
+
+    async def _events(self, after: int | None, task_id: UUID | None) -> AsyncIterator[bytes]:
+        stream = Stream(self._feeds, self._caller, as_sse, task_id=task_id)
+        telling = asyncio.create_task(_tell(stream, after))
+        try:
+            yield b"retry: %d\n\n" % RETRY_MS  # the headers go out with it
+            while (piece := await _next(stream, self._gate)) is not None:
+                yield piece
+            if stream.error:
+                yield b"event: error\ndata: " + json.dumps(envelope(stream.error)).encode() + b"\n\n"
+        except Dropped:
+            return
+        finally:
+            stream.close()
+            telling.cancel()
+
+    def paced_by(self, gate: Gate | None) -> None:
+        """The handler says who knows how fast the client takes the stream."""
+        self._gate = gate
+
+    def close(self) -> None:
+        """Called in a thread when the stream is over, whether it began or not."""
+        self._give_back()
+        super().close()
+
+
+async def _tell(stream: Stream[bytes], after: int | None) -> None:
+    try:
+        await stream.run(after)
+    except Exception as error:  # noqa: BLE001 - classify knows what each means, and logs what nobody foresaw
+        stream.end(classify(error))
+
+
+async def _next(stream: Stream[bytes], gate: Gate | None) -> bytes | None:
+    while True:
+        try:
+            async with asyncio.timeout(COMMENT_SECONDS):
+                return await stream.next(gate)
+        except TimeoutError:
+            if gate is None or gate.is_open:
+                return _COMMENT

@@ -1,0 +1,157 @@
+"""One plain stream: what it is told, and how it ends. The wire, WebSocket or server-sent events, is drawn elsewhere."""
+
+import asyncio
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import datetime
+from functools import partial
+from typing import Generic
+from uuid import UUID
+
+from django.conf import settings
+from django.utils import timezone
+
+from conduit.api.errors import ApiError, NotFound
+from conduit.signalr import Gate
+from tasks import history
+from tasks.history import NotKept
+from tasks.models import Task
+from tasks.notices import ENDS, Notice, resync
+from tasks.presentation import show
+from tasks.realtime.connections import Caller
+from tasks.realtime.feeds import Feeds
+from tasks.realtime.outbox import Form, Outbox
+
+# How often a stream whose reader takes nothing looks whether it is over, and how long the reader has for the rest then, in seconds.
+LOOK_SECONDS = 1.0
+CLOSING_SECONDS = 5.0
+# How many times the bound may wait for a reader that took what came until a moment ago.
+BURST = 4
+
+
+class Dropped(Exception):
+    """The connection was cut: nobody is left to send to."""
+
+
+class TooSlow(ApiError):
+    """Nobody takes what this stream sends."""
+
+    status, type, code = 408, "invalid_request_error", "reader_too_slow"
+
+    def __init__(self) -> None:
+        super().__init__("This stream's reader takes less than is sent. Connect again and go on after the last `event_id`.")
+
+
+class Stream(Generic[Form]):
+    """A subscriber whose notices go into an outbox. With `task_id` it is about one task, and ends with it."""
+
+    def __init__(self, feeds: Feeds, caller: Caller, form: Callable[[Notice], Form], *, task_id: UUID | None = None) -> None:
+        self.caller = caller
+        self.task_id = task_id
+        self.wanted = None if task_id is None else {str(task_id)}
+        self.outbox: Outbox[Form] = Outbox(form)
+        self.error: ApiError | None = None
+        self.is_cut = False  # the server stops, or the reader is too slow: the client should come back
+        self._feeds = feeds
+        self._over_since: float | None = None
+        self._stuck_since: float | None = None  # the reader takes nothing
+
+    # ---- A subscriber
+
+    def tell(self, notice: Notice) -> None:
+        self.outbox.put(notice)
+        self._check_pace()
+        if self.task_id and notice.type in ENDS:
+            self.outbox.seal()
+
+    def say(self, text: Form) -> None:
+        """Send what is no notice."""
+        self.outbox.say(text)
+        self._check_pace()
+
+    def _check_pace(self) -> None:
+        """End a stream of which too much waits. A burst may be a little more, for a reader that was taking what came."""
+        bound = settings.STREAM_OUTSTANDING_BYTES
+        if self.outbox.bytes > bound and (self._is_stuck() or self.outbox.bytes > BURST * bound):
+            self.end(TooSlow())
+
+    def _is_stuck(self) -> bool:
+        return self._stuck_since is not None and time.monotonic() - self._stuck_since > LOOK_SECONDS
+
+    async def drained(self) -> None:
+        await self.outbox.drained()
+
+    def end(self, error: ApiError | None) -> None:
+        self.error, self.is_cut = error, error is None
+        self.outbox.seal()
+
+    # ---- Its beginning and end
+
+    async def run(self, after: int | None) -> None:
+        """Tell everything up to now; what comes later arrives by itself until `close`.
+
+        Raises:
+            ApiError, or what the database does.
+        """
+        if self.task_id is None:
+            await self._feeds.subscribe(self, after=after)
+            return
+        position, task = await self._feeds.in_thread(partial(_standing, self.caller, self.task_id))
+        if not task.is_active:
+            await self._tell_ended(task, position, after)
+        elif after is not None:
+            await self._feeds.subscribe(self, after=after)
+        else:
+            self.tell(Notice("task.snapshot", position, show(task, timezone.now())))
+            await self._feeds.subscribe(self, after=position, snapshots=False)
+
+    async def _tell_ended(self, task: Task, position: int, after: int | None) -> None:
+        """What is left to tell of a task that is over."""
+        for notice in await self._feeds.in_thread(partial(left_of_ended, task, position, after, timezone.now())):
+            self.tell(notice)
+        self.outbox.seal()
+
+    async def next(self, gate: Gate | None) -> Form | None:
+        """What to send next, once the reader takes it; None after the last.
+
+        Raises:
+            Dropped: the reader took too little, or did not take the end in time; its connection is cut.
+        """
+        while gate and not gate.is_open:
+            self._stuck_since = self._stuck_since or time.monotonic()
+            is_over = self.outbox.is_sealed
+            if isinstance(self.error, TooSlow) or (is_over and self._is_late()):
+                gate.abort()
+                raise Dropped
+            with suppress(TimeoutError):
+                async with asyncio.timeout(LOOK_SECONDS):
+                    await gate.wait_open()
+        self._stuck_since = None
+        return await self.outbox.take()
+
+    def _is_late(self) -> bool:
+        self._over_since = self._over_since or time.monotonic()
+        return time.monotonic() - self._over_since > CLOSING_SECONDS
+
+    def close(self) -> None:
+        self._feeds.unsubscribe(self)
+        self.outbox.seal()
+
+
+def _standing(caller: Caller, task_id: UUID) -> tuple[int, Task]:
+    if found := history.task_standing(caller.key_id, task_id):
+        return found
+    raise NotFound("This key has no task of that id.", code="task_not_found", param="task_id")
+
+
+def left_of_ended(task: Task, position: int, after: int | None, now: datetime) -> list[Notice]:
+    """What a stream of a task that is over tells: how it stands and its last event, or what came after a position."""
+    snapshot = Notice("task.snapshot", position, show(task, now))
+    if after is None:
+        last = history.last_event(task)
+        return [snapshot, history.happened(last).notice] if last else [snapshot]
+    page = history.page(task.key_id, after, task_ids=[task.pk])
+    if isinstance(page, NotKept):
+        return [resync(position), snapshot]
+    return [happened.notice for happened in page.happened]

@@ -1,0 +1,162 @@
+"""Plain WebSocket: `/ws/tasks` and `/ws/tasks/{id}`, JSON in text frames.
+
+A refusal is told on the open socket, because browsers do not see how an upgrade was answered: a frame with the API's
+envelope under `"type": "error"`, then a close with 4000 + the HTTP status. A task's own stream ends with 1000, a server
+that stops closes with 1012.
+"""
+
+import asyncio
+import json
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+
+from conduit.api.errors import ApiError, InvalidRequest, NotFound, classify, envelope, response_for
+from conduit.flow import gate_of
+from conduit.signalr.rates import Rate
+from tasks.ids import parse_task_id
+from tasks.notices import as_json
+from tasks.realtime.connections import address_in, admit, position_in, query_of, secret_in
+from tasks.realtime.feeds import Feeds, feeds
+from tasks.realtime.stream import Stream
+
+DONE, RESTARTING = 1000, 1012
+# What a client may send: pings and no more, so small ones and few.
+MESSAGE_CHARACTERS_MAX = 1024
+MESSAGES_PER_SECOND = 10
+
+_PONG = '{"type":"pong"}'
+
+
+class TooLong(ApiError):
+    status, type, code = 413, "invalid_request_error", "message_too_large"
+
+
+class UpgradeRequired(ApiError):
+    status, type, code = 426, "invalid_request_error", "upgrade_required"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "This path is a WebSocket: connect to it with ws:// or wss://. `GET /v1/events` tells the same over plain HTTP.",
+            headers={"Upgrade": "websocket"},
+        )
+
+
+class TooMany(ApiError):
+    status, type, code = 429, "rate_limit_error", "rate_limit_exceeded"
+
+
+def not_upgraded(request: HttpRequest, task_id: str = "") -> HttpResponse:
+    """What a plain HTTP request to a socket's path is answered."""
+    return response_for(UpgradeRequired())
+
+
+async def tasks_socket(scope: Mapping[str, Any], receive: Any, send: Any) -> None:
+    """The ASGI application of both paths."""
+    await receive()
+    await send({"type": "websocket.accept"})
+    hub = feeds()
+    try:
+        task_id = _task_id(scope["path"])
+        after = position_in(query_of(scope).get("after"))
+        caller, _ = await hub.in_thread(partial(admit, secret_in(scope), address_in(scope)))
+        await hub.enter(caller)
+    except Exception as error:  # noqa: BLE001 - classify knows what each means, and logs what nobody foresaw
+        await _refuse(send, classify(error))
+        return
+    try:
+        await _Socket(hub, Stream(hub, caller, as_json, task_id=task_id), receive, send).run(after)
+    finally:
+        hub.leave(caller)
+
+
+def _task_id(path: str) -> Any:
+    """The task that the path names; None when it names none."""
+    _, _, name = path.removeprefix("/ws/tasks").partition("/")
+    if path == "/ws/tasks":
+        return None
+    if task_id := parse_task_id(name):
+        return task_id
+    raise NotFound("This key has no task of that id.", code="task_not_found", param="task_id")
+
+
+def _frame(error: ApiError) -> str:
+    return json.dumps({"type": "error", **envelope(error)})
+
+
+async def _refuse(send: Any, error: ApiError) -> None:
+    await send({"type": "websocket.send", "text": _frame(error)})
+    await send({"type": "websocket.close", "code": 4000 + error.status, "reason": error.code})
+
+
+class _Socket:
+    """An open socket: one task reads, one writes at the reader's pace."""
+
+    def __init__(self, hub: Feeds, stream: Stream[str], receive: Any, send: Any) -> None:
+        self._hub = hub
+        self._stream = stream
+        self._receive = receive
+        self._send = send
+        self._gate = gate_of(send)
+
+    async def run(self, after: int | None) -> None:
+        reading = asyncio.create_task(self._read())
+        writing = asyncio.create_task(self._write())
+        telling = asyncio.create_task(self._tell(after))
+        try:
+            await asyncio.wait({reading, writing}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            self._stream.close()
+            for task in (reading, writing, telling):
+                task.cancel()
+            await asyncio.gather(reading, writing, telling, return_exceptions=True)
+
+    async def _tell(self, after: int | None) -> None:
+        try:
+            await self._stream.run(after)
+        except Exception as error:  # noqa: BLE001 - as in tasks_socket
+            self._stream.end(classify(error))
+
+    async def _write(self) -> None:
+        while (text := await self._stream.next(self._gate)) is not None:
+            await self._send({"type": "websocket.send", "text": text})
+        await self._close()
+
+    async def _close(self) -> None:
+        error, code = self._stream.error, DONE
+        if error:
+            await self._send({"type": "websocket.send", "text": _frame(error)})
+            code = 4000 + error.status
+        elif self._stream.is_cut:
+            code = RESTARTING
+        await self._send({"type": "websocket.close", "code": code, "reason": error.code if error else ""})
+
+    async def _read(self) -> None:
+        """Answer pings, until the client is gone."""
+        messages = Rate(MESSAGES_PER_SECOND)
+        while (message := await self._receive())["type"] != "websocket.disconnect":
+            if message["type"] != "websocket.receive":
+                continue
+            try:
+                self._stream.say(self._answer(message.get("text"), messages))
+            except ApiError as error:
+                self._stream.end(error)
+
+    def _answer(self, text: str | None, messages: Rate) -> str:
+        if text is not None and len(text) > MESSAGE_CHARACTERS_MAX:
+            raise TooLong(f"A message on this socket may have at most {MESSAGE_CHARACTERS_MAX} characters.")
+        if not messages.allows():
+            raise TooMany(f"A client of this socket may send at most {MESSAGES_PER_SECOND} messages in a second: its rate limit.")
+        if text is not None and _is_ping(text):
+            return _PONG
+        return _frame(InvalidRequest('This socket only tells. It takes `{"type": "ping"}` and nothing else; tasks are made over REST.'))
+
+
+def _is_ping(text: str) -> bool:
+    try:
+        body = json.loads(text)
+    except ValueError:
+        return text.strip() == "ping"
+    return isinstance(body, dict) and body.get("type") == "ping"

@@ -1,0 +1,108 @@
+"""A browser, the whole stack and somebody else's page. `make test-browser` runs these, and nothing else does."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page
+
+from tests.browser.chromium import chromium
+from tests.browser.consumer import Consumer
+from tests.browser.serving import site
+from tests.support.running import RunningStack
+
+HERE = Path(__file__).parent
+PATIENCE_MS = 30_000
+PASSWORD = "a password for this one stack"
+
+_failed = pytest.StashKey[bool]()
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """These need Chromium: they are collected only where somebody asks for this folder or a file of it."""
+    asked = [Path(config.invocation_params.dir, argument.partition("::")[0]).resolve() for argument in config.args]
+    return None if any(path.is_relative_to(HERE) for path in asked) else True
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
+    report: pytest.TestReport = yield
+    item.stash[_failed] = item.stash.get(_failed, False) or report.failed
+    return report
+
+
+@pytest.fixture(scope="session")
+def stack() -> Iterator[RunningStack]:
+    """One stack for all: it comes back by itself from what a test kills."""
+    # Commands beside it then see the stack for what it is, as in a clone.
+    running = RunningStack(CONDUIT_ENV="development", DJANGO_SUPERUSER_PASSWORD=PASSWORD)
+    try:
+        running.start()
+        running.manage("createsuperuser", "--noinput", "--username=ann", "--email=ann@example.com")
+        yield running
+    finally:
+        running.close()
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    with chromium() as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
+def origin() -> Iterator[str]:
+    """Where the consumer's page is."""
+    with site() as address:
+        yield address
+
+
+@pytest.fixture
+def context(browser: Browser) -> Iterator[BrowserContext]:
+    """Cookies and caches of this test alone."""
+    made = browser.new_context()
+    made.set_default_timeout(PATIENCE_MS)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def page(context: BrowserContext, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Page]:
+    """An empty tab. When the test fails, its picture is kept."""
+    tab = context.new_page()
+    yield tab
+    if request.node.stash.get(_failed, False):
+        picture = tmp_path / "page.png"
+        tab.screenshot(path=picture, full_page=True)
+        request.node.add_report_section("teardown", "browser", f"What the page looked like: {picture}")
+
+
+@pytest.fixture
+def problems(page: Page) -> list[str]:
+    """What the browser complained of: errors in its console, scripts that threw, requests that failed. Without queries: they hold keys."""
+    found: list[str] = []
+
+    def note(*words: object) -> None:
+        found.append(re.sub(r"\?\S*", "", " ".join(str(word) for word in words)))
+
+    page.on("console", lambda message: message.type in ("error", "warning") and note("console:", message.text))
+    page.on("pageerror", lambda error: note("script:", error))
+    page.on("requestfailed", lambda failed: note("request:", failed.method, failed.url, failed.failure))
+    page.on("response", lambda answer: answer.status >= 400 and note("answer:", answer.status, answer.url))
+    return found
+
+
+@pytest.fixture
+def consumer(page: Page, problems: list[str], stack: RunningStack, origin: str) -> Consumer:
+    """The consumer's page, open; `problems` listens from its first request on."""
+    page.goto(f"{origin}/")
+    return Consumer(page, stack)
+
+
+@pytest.fixture(autouse=True)
+def _no_log_holds_the_key(stack: RunningStack) -> Iterator[None]:
+    """Browsers send it in the address, which is what servers like to log."""
+    yield
+    logs = [*(stack.home / "logs").iterdir(), stack.home / "stack.out"]
+    assert [path.name for path in logs if stack.secret in path.read_text(errors="replace")] == []

@@ -1,0 +1,66 @@
+"""The console in a browser: every page is whole, and the browser has nothing to complain of."""
+
+from urllib.parse import urlsplit
+
+import pytest
+from playwright.sync_api import Page
+
+from tests.browser.conftest import PASSWORD
+from tests.support.running import RunningStack
+
+
+@pytest.fixture(scope="session")
+def completed(stack: RunningStack) -> str:
+    """A task that the console can show, with its video."""
+    task_id = stack.call("POST", "/v1/video/generations", json={"model": "minimax-video", "prompt": "a kite"}).json()["task_id"]
+    stack.until(lambda: stack.call("GET", f"/v1/tasks/{task_id}").json()["status"] == "completed")
+    return task_id
+
+
+@pytest.fixture
+def admin(page: Page, problems: list[str], stack: RunningStack) -> Page:
+    """The console's first page, after a login by hand."""
+    page.goto(f"{stack.url}/admin")
+    page.fill("#id_username", "ann")
+    page.fill("#id_password", PASSWORD)
+    page.click("[type=submit]")
+    page.wait_for_url("**/admin/")
+    return page
+
+
+def test_a_wrong_password_is_told_on_the_login_page(page: Page, problems: list[str], stack: RunningStack):
+    page.goto(f"{stack.url}/admin/")
+    page.fill("#id_username", "ann")
+    page.fill("#id_password", "a guess")
+    page.click("[type=submit]")
+
+    assert "Please enter the correct username and password" in page.inner_text(".errornote")
+    assert problems == []
+
+
+def test_every_list_of_the_console_opens(admin: Page, problems: list[str], completed: str):
+    lists = admin.eval_on_selector_all("#content-main th a", "(links) => links.map((link) => link.href)")
+
+    assert {"/admin/keys/virtualkey/", "/admin/tasks/task/", "/admin/videos/video/"} <= {urlsplit(address).path for address in lists}
+    for address in lists:
+        admin.goto(address)
+        assert admin.is_visible("#changelist"), address
+    assert problems == []
+
+
+@pytest.mark.parametrize("kind", ["keys/virtualkey", "tasks/task", "videos/video"])
+def test_a_row_opens_from_its_list(admin: Page, problems: list[str], completed: str, kind: str):
+    admin.goto(f"{admin.url}{kind}/")
+    admin.click("#result_list tbody th a")
+    admin.wait_for_url("**/change/")
+
+    assert admin.is_visible("#content-main fieldset")
+    assert problems == []
+
+
+def test_the_page_of_a_video_shows_the_clips_it_was_made_of(admin: Page, problems: list[str], completed: str):
+    admin.goto(f"{admin.url}videos/video/{completed}/change/")
+
+    assert "a kite" in admin.inner_text("#content-main")
+    assert admin.locator("#clips-group .form-row.has_original").count() == 1
+    assert problems == []

@@ -1,0 +1,73 @@
+"""A web process that all tests here share, streams on it, and keys."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from tests.conftest import Consumer
+from tests.support.listening import EventSourceListener, HubListener, Listener, WebSocketListener
+from tests.support.web import Web
+
+
+@pytest.fixture(scope="session")
+def web(django_db_setup: None, django_db_blocker: Any) -> Iterator[Web]:
+    with django_db_blocker.unblock():
+        process = Web()
+    process.start()
+    yield process
+    process.stop()
+
+
+@pytest.fixture
+def start_web(transactional_db: None) -> Iterator[Callable[..., Web]]:
+    """Start a process for this test alone: `start_web(STREAMS_PER_KEY="2")`."""
+    started: list[Web] = []
+
+    def start(**environment: str) -> Web:
+        started.append(Web(**environment))
+        return started[-1].start()
+
+    yield start
+    for process in started:
+        process.stop()
+
+
+@pytest.fixture
+def consumer(transactional_db: None, make_consumer: Any) -> Consumer:
+    return make_consumer("streaming")
+
+
+@pytest.fixture
+def listen(web: Web, consumer: Consumer) -> Iterator[Any]:
+    """Open streams that are closed after the test: `listen.socket()`, `listen.events()`, `listen.hub()`."""
+    opening = Opening(web, consumer.secret)
+    yield opening
+    opening.close()
+
+
+class Opening:
+    def __init__(self, web: Web, secret: str) -> None:
+        self.web = web
+        self.secret = secret
+        self._opened: list[Listener] = []
+
+    def socket(self, **options: Any) -> WebSocketListener:
+        return self._open(WebSocketListener(self._url(options), options.pop("secret", self.secret), **options))
+
+    def events(self, **options: Any) -> EventSourceListener:
+        return self._open(EventSourceListener(self._url(options), options.pop("secret", self.secret), **options))
+
+    def hub(self, **options: Any) -> HubListener:
+        return self._open(HubListener(self._url(options), options.pop("secret", self.secret), **options))
+
+    def _url(self, options: dict[str, Any]) -> str:
+        return options.pop("web", self.web).url
+
+    def _open(self, listener: Any) -> Any:
+        self._opened.append(listener)
+        return listener.open()
+
+    def close(self) -> None:
+        for listener in self._opened:
+            listener.close()

@@ -1,0 +1,107 @@
+"""Real daphne processes that serve the echo hub, alone or several behind one address."""
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from conduit.stack.lifeline import tied
+from conduit.stack.ports import free_port
+from tests.signalr.proxy import Proxy
+from tests.support.scratch import scratch
+
+ROOT = Path(__file__).resolve().parents[2]
+START_SECONDS = 60
+
+
+class EchoServer:
+    """One process."""
+
+    def __init__(self, redis_url: str, options: dict[str, Any]) -> None:
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}/echo"
+        self.output = scratch("echo") / "output"
+        self._environment = os.environ | {"ECHO_REDIS": redis_url, "ECHO_OPTIONS": json.dumps(options), "PYTHONUNBUFFERED": "1"}
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def begin(self) -> None:
+        # As in the Procfile: -v 0 has daphne write no access log, whose addresses would hold tokens.
+        command = [sys.executable, "-m", "daphne", "-v", "0", "-b", "127.0.0.1", "-p", str(self.port), "--no-server-name"]
+        command += ["--application-close-timeout", "5", "tests.signalr.echo_hub:application"]
+        with self.output.open("ab") as output:
+            self._process = subprocess.Popen(
+                tied(command),
+                cwd=ROOT,
+                env=self._environment,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+            )
+
+    def until_it_serves(self) -> None:
+        assert self._process is not None
+        end = time.monotonic() + START_SECONDS
+        while True:
+            try:
+                socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
+                return
+            except OSError:
+                if self._process.poll() is not None or time.monotonic() > end:
+                    raise RuntimeError(f"the echo hub does not start:\n{self.said()}") from None
+                time.sleep(0.02)
+
+    def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
+        """Its exit status after the signal."""
+        assert self._process is not None
+        self._process.send_signal(number)
+        return self._process.wait(timeout=20)
+
+    def close(self) -> None:
+        if self._process is not None and self._process.poll() is None:
+            self.stop(signal.SIGKILL)
+
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
+
+    def memory(self) -> int:
+        """Resident bytes."""
+        status = Path(f"/proc/{self.pid}/status").read_text()
+        found = re.search(r"VmRSS:\s+(\d+) kB", status)
+        assert found
+        return int(found[1]) * 1024
+
+    def said(self) -> str:
+        return self.output.read_text()
+
+
+class Service:
+    """`processes` echo hubs that share a Redis, behind one round-robin address."""
+
+    def __init__(self, redis_url: str, *, processes: int, **options: Any) -> None:
+        self.servers = [EchoServer(redis_url, options) for _ in range(processes)]
+        for server in self.servers:
+            server.begin()
+        for server in self.servers:
+            server.until_it_serves()
+        self.proxy = Proxy(server.port for server in self.servers)
+        self.url = f"http://127.0.0.1:{self.proxy.port}/echo"
+
+    def serving(self, pid: int) -> EchoServer:
+        return next(server for server in self.servers if server.pid == pid)
+
+    def said(self) -> str:
+        return "".join(server.said() for server in self.servers)
+
+    def close(self) -> None:
+        self.proxy.close()
+        for server in self.servers:
+            server.close()

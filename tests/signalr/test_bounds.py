@@ -1,0 +1,148 @@
+"""What is over a bound is refused with a clear error, and hurts nobody else."""
+
+from collections.abc import Callable, Iterator
+
+import pytest
+import requests
+
+from tests.settings import VALKEY
+from tests.signalr.client import Client, ClientError
+from tests.signalr.conftest import ROOMY
+from tests.signalr.raw import SECONDS, negotiate, socket_to
+from tests.signalr.servers import Service
+from tests.signalr.wires import WIRES, Wire, until
+
+PER_OWNER, IN_ALL = 3, 5
+
+
+@pytest.fixture(scope="module")
+def bounded() -> Iterator[Service]:
+    """Two processes with room for three connections of one owner, and five in all."""
+    # A database of its own: connections count over all processes that share one.
+    redis_url = VALKEY.url.removesuffix("/0") + "/3"
+    service = Service(redis_url, processes=2, **ROOMY | {"connections_per_owner": PER_OWNER, "connections": IN_ALL})
+    yield service
+    service.close()
+
+
+@pytest.fixture(scope="module")
+def slowed() -> Iterator[Service]:
+    """One process that takes ten calls of a connection, and ten negotiations of an owner, in a second."""
+    service = Service(VALKEY.url, processes=1, **ROOMY | {"invocations_per_second": 10, "negotiations_per_second": 10})
+    yield service
+    service.close()
+
+
+@pytest.mark.parametrize("wire", WIRES, ids=lambda wire: wire.short)
+def test_an_owner_has_only_so_many_connections_over_all_processes(
+    bounded: Service, make_client: Callable[..., Client], call: Callable[..., Client], wire: Wire
+) -> None:
+    owner = f"secret-crowded-{wire.short}"
+    clients = [call(bounded, wire, token=owner) for _ in range(PER_OWNER)]
+    with pytest.raises(ClientError, match=f"the limit is {PER_OWNER}"):
+        make_client(bounded, wire, token=owner).start()
+    assert [client.invoke("Add", 1, 2) for client in clients] == [3] * PER_OWNER
+    for client in clients:
+        client.stop()
+    until(lambda: _connects(make_client(bounded, wire, token=owner)))
+
+
+def test_a_full_server_says_when_to_come_back(bounded: Service, call: Callable[..., Client], http: requests.Session) -> None:
+    wire = Wire("WebSockets", "json")
+    clients = [call(bounded, wire, token=f"secret-full-{number}") for number in range(IN_ALL)]
+    refused = http.post(bounded.url + "/negotiate", timeout=SECONDS)
+    assert refused.status_code in {429, 503}
+    assert int(refused.headers["Retry-After"]) > 0
+    assert refused.text
+    for client in clients:
+        client.stop()
+    until(lambda: http.post(bounded.url + "/negotiate", timeout=SECONDS).status_code == 200)
+
+
+def test_a_websocket_that_skips_negotiation_meets_the_same_bounds(bounded: Service, make_client: Callable[..., Client]) -> None:
+    skipping = {"skipNegotiation": True, "token": "secret-skipping"}
+    wire = Wire("WebSockets", "json")
+    clients = [make_client(bounded, wire, **skipping).start() for _ in range(PER_OWNER)]
+    with pytest.raises(ClientError):
+        make_client(bounded, wire, **skipping).start()
+    for client in clients:
+        client.stop()
+
+
+def test_more_calls_than_a_connection_may_make_are_answered_with_an_error(slowed: Service, call: Callable[..., Client], wire: Wire) -> None:
+    client = call(slowed, wire)
+    answers = [client.begin_invoke("Add", 1, 2) for _ in range(60)]
+    refused = [error for answer in answers if (error := answer.exception(SECONDS))]
+    assert 10 <= len(answers) - len(refused) < 60
+    assert all(answer.result() == 3 for answer in answers if not answer.exception())
+    assert {str(error) for error in refused} == {str(refused[0])}
+    assert str(refused[0]) == "'Add' was not invoked: the limit is 10 invocations a second."
+    until(lambda: _answers(client))
+
+
+def test_more_negotiations_than_an_owner_may_ask_for_are_429(slowed: Service, http: requests.Session) -> None:
+    http.headers["Authorization"] = "Bearer secret-hasty"
+    answers = [http.post(slowed.url + "/negotiate", timeout=SECONDS) for _ in range(60)]
+    refused = [answer for answer in answers if answer.status_code != 200]
+    assert {answer.status_code for answer in refused} == {429}
+    assert all(int(answer.headers["Retry-After"]) > 0 for answer in refused)
+    assert len(answers) - len(refused) >= 10
+    until(lambda: http.post(slowed.url + "/negotiate", timeout=SECONDS).status_code == 200)
+
+
+def test_one_owners_haste_is_not_anothers(slowed: Service, http: requests.Session) -> None:
+    http.headers["Authorization"] = "Bearer secret-hastier"
+    for _ in range(40):
+        http.post(slowed.url + "/negotiate", timeout=SECONDS)
+    http.headers["Authorization"] = "Bearer secret-patient"
+    assert negotiate(slowed, http)["connectionToken"]
+
+
+def test_calls_that_pile_up_end_their_connection(two: Service, call: Callable[..., Client]) -> None:
+    client = call(two, Wire("WebSockets", "json"))
+    waiting = [client.begin_invoke("Slow", 30) for _ in range(400)]
+    client.closed()
+    for answer in waiting:
+        with pytest.raises(ClientError):
+            answer.result(SECONDS)
+
+
+def test_streams_that_pile_up_end_their_connection(two: Service, call: Callable[..., Client]) -> None:
+    client = call(two, Wire("WebSockets", "json"))
+    for number in range(400):
+        client.begin("stream", stream=number, method="CountForever", args=[5])
+    client.closed()
+
+
+def test_a_message_that_never_ends_is_not_collected(two: Service) -> None:
+    before = max(server.memory() for server in two.servers)
+    with socket_to(two) as wire:
+        wire.send('{"protocol":"json","version":1}\x1e')
+        heard = ""
+        for _ in range(5):
+            wire.send("x" * 30_000)
+        while '"type":7' not in heard:
+            heard += str(wire.recv(timeout=SECONDS))
+    assert max(server.memory() for server in two.servers) - before < 30_000_000
+
+
+def _connects(client: Client) -> bool:
+    try:
+        client.start()
+    except ClientError:
+        return False
+    client.stop()
+    return True
+
+
+def _answers(client: Client) -> bool:
+    try:
+        return bool(client.invoke("Add", 1, 2) == 3)
+    except ClientError:
+        return False
+
+
+def test_a_message_longer_than_the_server_can_send_ends_its_connection(two: Service, call: Callable[..., Client]) -> None:
+    client = call(two, Wire("WebSockets", "json"))
+    client.send("Flood", 1, 1_100_000)  # daphne sends no frame above 1 MiB, and says so by an exception
+    assert "4500" in str(client.closed())

@@ -1,0 +1,80 @@
+"""A wire to a server that tests can cut: TCP connections are relayed, or broken and refused."""
+
+import asyncio
+import threading
+from collections.abc import Coroutine
+from contextlib import suppress
+from typing import Any, Self
+
+
+class Relay:
+    """Listens on a loopback port of its own and relays to `port`. Usable from any thread, as a context manager."""
+
+    def __init__(self, port: int) -> None:
+        self._to = port
+        self._is_cut = False
+        self._wires: set[asyncio.StreamWriter] = set()
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="relay", daemon=True)
+        self._thread.start()
+        self._server: asyncio.Server = self._run(asyncio.start_server(self._meet, "127.0.0.1", 0))
+        self.port: int = self._server.sockets[0].getsockname()[1]
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.cut()
+        self._run(self._close())
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+    def cut(self) -> None:
+        """Break every connection, and refuse others until `mend`."""
+        self._is_cut = True
+        self._run(self._break())
+
+    def mend(self) -> None:
+        self._is_cut = False
+
+    def _run(self, work: Coroutine[Any, Any, Any]) -> Any:
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result(30)
+
+    async def _break(self) -> None:
+        for wire in list(self._wires):
+            wire.transport.abort()
+
+    async def _close(self) -> None:
+        self._server.close()
+        while self._wires:
+            await asyncio.sleep(0.01)
+
+    async def _meet(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._wires.add(writer)
+        try:
+            if not self._is_cut:
+                await self._relay(reader, writer)
+        except OSError:
+            pass  # either side is gone
+        finally:
+            writer.transport.abort()
+            self._wires.discard(writer)
+
+    async def _relay(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        server_reader, server_writer = await asyncio.open_connection("127.0.0.1", self._to)
+        upward = asyncio.create_task(_copy(reader, server_writer))
+        try:
+            await _copy(server_reader, writer)
+        finally:
+            upward.cancel()
+            await asyncio.gather(upward, return_exceptions=True)
+            server_writer.transport.abort()
+
+
+async def _copy(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
+    with suppress(OSError):
+        while piece := await source.read(65536):
+            target.write(piece)
+            await target.drain()
+    target.transport.abort()

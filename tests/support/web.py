@@ -1,0 +1,77 @@
+"""A web process of its own for tests: daphne by the Procfile's command line, on the tests' database and Valkey."""
+
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import requests
+
+from conduit.stack.environment import for_processes
+from conduit.stack.lifeline import tied
+from conduit.stack.ports import free_port
+from conduit.stack.procfile import read_procfile
+from tests.support.databases import database_url
+from tests.support.scratch import scratch
+
+ROOT = Path(__file__).resolve().parents[2]
+START_SECONDS = 30.0
+
+
+class Web:
+    """One daphne process. `environment` adds to the tests' own; `port` is its own unless given."""
+
+    def __init__(self, *, port: int | None = None, **environment: str) -> None:
+        self.port = port or free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self._home = scratch("web")
+        self._log = self._home / "web.log"
+        given = {"DATABASE_URL": database_url(), "DJANGO_SETTINGS_MODULE": "conduit.settings", "BIND": "127.0.0.1", "LOG_LEVEL": "INFO"}
+        self._environment = for_processes({**os.environ, **given, **environment}, home=self._home, port=self.port)
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> "Web":
+        """Start it and wait until it answers; RuntimeError with its log when it does not."""
+        command = read_procfile(ROOT / "Procfile")["web"]
+        with self._log.open("ab") as log:
+            self._process = subprocess.Popen(
+                tied(["/bin/sh", "-c", f"exec {command}"]), cwd=ROOT, env=self._environment, stdout=log, stderr=log, start_new_session=True
+            )
+        until = time.monotonic() + START_SECONDS
+        while not self._answers():
+            if self._process.poll() is not None or time.monotonic() > until:
+                raise RuntimeError(f"The web process does not start:\n{self.log}")
+            time.sleep(0.05)
+        return self
+
+    @property
+    def log(self) -> str:
+        return self._log.read_text()
+
+    @property
+    def pid(self) -> int:
+        assert self._process
+        return self._process.pid
+
+    def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
+        """Send a signal and wait for the end. Again is fine."""
+        assert self._process
+        if self._process.poll() is None:
+            self._process.send_signal(number)
+        return self._process.wait(timeout=30)
+
+    def kill(self) -> None:
+        """End it at once, as a crash would."""
+        self.stop(signal.SIGKILL)
+
+    def terminate(self) -> None:
+        """Ask it to end, and do not wait."""
+        assert self._process
+        self._process.terminate()
+
+    def _answers(self) -> bool:
+        try:
+            return requests.get(f"{self.url}/health/live", timeout=1).status_code == 200
+        except requests.RequestException:
+            return False
