@@ -346,10 +346,12 @@ QUEUED_SECONDS_MAX = env.positive("QUEUED_SECONDS_MAX", default=24 * 3600.0)
 OPERATOR_SECONDS_MAX = env.positive("OPERATOR_SECONDS_MAX", default=6 * 3600.0)
 GENERATING_SECONDS_MAX = env.positive("GENERATING_SECONDS_MAX", default=3600.0)
 DELIVERY_SECONDS_MAX = env.positive("DELIVERY_SECONDS_MAX", default=8 * 3600.0)
+# How long the clips of a failed task are kept, so that a retry buys only what is missing.
+FAILED_CLIPS_SECONDS = env.positive("FAILED_CLIPS_SECONDS", default=24 * 3600.0)
 
 # ---- Keys and money -----------------------------------------------------------------------------------------------------
 
-# What a cancelled task costs: nothing; its price if its clip was already sent to MiniMax, which bills it (submitted); all.
+# What a cancelled task costs: nothing; the share of its price that was already sent to MiniMax, which bills it (submitted); all.
 CANCEL_CHARGES = env.str("CANCEL_CHARGES", default="submitted")
 if CANCEL_CHARGES not in ("nothing", "submitted", "all"):
     raise ImproperlyConfigured(f"CANCEL_CHARGES is {CANCEL_CHARGES!r}: set it to nothing, submitted or all.")

@@ -21,6 +21,7 @@ class Kind:
     related: tuple[str, ...]  # joins that `show` needs, from the task
     show: Callable[[Task, datetime], dict[str, Any]]  # the public fields that only this kind has
     owed_when_cancelled: Callable[[Task], Decimal]  # USD of the price that is due although the task was cancelled
+    job_after_cancel: str  # the Celery function that then tells others, (task_id); a hint like any other
 
 
 _kinds: dict[str, Kind] = {}
@@ -36,6 +37,10 @@ def kind_of(task: Task) -> Kind:
 
 def job_of(kind: str) -> str:
     return _kinds[kind].job
+
+
+def job_after_cancel(kind: str) -> str:
+    return _kinds[kind].job_after_cancel
 
 
 def related() -> list[str]:

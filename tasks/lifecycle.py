@@ -73,11 +73,13 @@ def _check_counts(key: VirtualKey) -> None:
 def move(task_id: UUID, to: Status, *, lease: Lease | None = None, facts: dict[str, Any] | None = None, **fields: Any) -> bool:
     """Take a task to `to`; False when its status (or the lease) no longer allows that: somebody else was first.
 
-    `facts` go into the event, `fields` into the row. The money follows from the status.
+    `facts` go into the event, `fields` into the row. The money follows from the status. A `lease` is given back.
     """
     now = timezone.now()
     rows = lease.rows() if lease else Task.objects.filter(pk=task_id)
     ending: dict[str, Any] = {"ended_at": now, "next_step_at": None, "trouble": "", "charged": Decimal(0)} if to in ENDED else {}
+    if lease:
+        ending |= {"lease_token": None, "lease_until": None}
     with transaction.atomic():
         if not rows.filter(status__in=ALLOWED[to]).update(status=to, updated_at=now, **ending, **fields):
             return False
@@ -115,6 +117,7 @@ def cancel(task: Task) -> None:
     now = timezone.now()
     reached = Greatest(F("progress"), progress.read(task, now).progress)
     if move(task.pk, Status.CANCELLED, stage="cancelled", stage_since=now, progress=reached):
+        dispatch.hint_cancelled_on_commit(task.pk, task.kind)
         return
     status = Task.objects.values_list("status", flat=True).get(pk=task.pk)
     if status != Status.CANCELLED:
