@@ -102,6 +102,17 @@ def test_another_body_is_a_conflict_and_does_nothing(consumer, changed):
     replayed(create(consumer, "k"), first)
 
 
+def test_an_id_in_upper_case_is_the_same_call(consumer):
+    failed = consumer.generate()["task_id"]
+    end(failed, "failed")
+
+    first = retry(consumer, failed.upper(), "k")
+
+    created(first)
+    replayed(retry(consumer, failed, "k"), first)
+    assert Task.objects.filter(retry_of=failed).count() == 1
+
+
 def test_another_body_of_a_retry_is_a_conflict(consumer):
     failed = consumer.generate()["task_id"]
     end(failed, "failed")
