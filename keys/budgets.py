@@ -266,7 +266,7 @@ def _why(state: BudgetState, amount: Decimal) -> list[str]:
 def _when(state: BudgetState, amount: Decimal) -> str:
     if amount > state.limit:
         return "A shorter or smaller video costs less; your quota can be raised by an administrator."
-    resets = f"The budget resets at {_moment(state.resets_at, state.budget)}" if state.resets_at else "It does not reset"
+    resets = f"The budget resets at {_moment(state.resets_at, state.budget)}" if state.resets_at else "The budget does not reset"
     return f"{resets}; your quota can be raised by an administrator."
 
 

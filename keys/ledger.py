@@ -1,7 +1,8 @@
 """Money of tasks: held when a task is created, resolved once when it ends; and what an administrator corrects.
 
-Every function belongs inside the transaction that moves the task; none opens one of its own. Each writes its rows first
-and then moves the counters of the budgets in which the rows count, so that a second resolution stops at the rows' constraint.
+Every function belongs inside the transaction that moves the task; none opens one of its own. A hold asks the budgets first,
+so that a refused one writes nothing. What resolves or corrects writes its rows first and then moves the counters of the
+budgets in which they count, so that a second resolution stops at the rows' constraint.
 """
 
 from collections.abc import Mapping
@@ -34,9 +35,9 @@ def hold(*, key: VirtualKey, task_id: UUID, task_kind: str, model: str, amount: 
         InsufficientQuota: a budget has less left.
     """
     now = timezone.now()
+    budgets.take(key, amount, now)
     of_task = {"task_id": task_id, "task_kind": task_kind, "model": model}
     UsageCost.objects.create(key=key, team_id=key.team_id, entry=Entry.HOLD, amount=amount, counted_at=now, **of_task)
-    budgets.take(key, amount, now)
 
 
 def settle(*, task_id: UUID, captured: Decimal) -> None:

@@ -140,7 +140,7 @@ class UsageView(ManagementView):
         if "key" in request.query_params:
             costs = costs.filter(key=_chosen(VirtualKey.objects.all(), request, "key"))
         if "team" in request.query_params:
-            costs = costs.filter(key__team=_chosen(Team.objects.all(), request, "team"))
+            costs = costs.filter(team_id=_chosen(Team.objects.all(), request, "team").pk)
         return usage_answer(request, costs, tuple(usage.GROUPS))
 
 

@@ -53,9 +53,15 @@ def lock_joined(team: Team | None) -> None:
 
 
 def change(row: models.Model, *, who: str, **fields: Any) -> None:
-    """Write those of `fields` that differ, and what they were before; nothing differs: no row, no audit."""
+    """Write those of `fields` that differ, and what they were before; nothing differs: no row, no audit.
+
+    Raises:
+        NotFound: the row was deleted meanwhile.
+    """
     with transaction.atomic():
-        before = type(row)._default_manager.select_for_update(no_key=True).get(pk=row.pk)
+        before = type(row)._default_manager.select_for_update(no_key=True).filter(pk=row.pk).first()
+        if before is None:
+            raise _gone()
         changes = {name: [getattr(before, name), value] for name, value in fields.items() if getattr(before, name) != value}
         for name, value in fields.items():
             setattr(row, name, value)
@@ -89,7 +95,11 @@ def lock(owner: VirtualKey | Team) -> None:
         NotFound: it was deleted meanwhile.
     """
     if not type(owner)._default_manager.select_for_update(no_key=True).filter(bounded(), pk=owner.pk).values_list("pk").first():
-        raise NotFound("This was deleted meanwhile.")
+        raise _gone()
+
+
+def _gone() -> NotFound:
+    return NotFound("This was deleted meanwhile.")
 
 
 def set_budgets(owner: VirtualKey | Team, wanted: Sequence[Mapping[str, Any]], *, who: str) -> None:
@@ -124,7 +134,8 @@ def change_budget(budget: Budget, *, who: str, **fields: Any) -> None:
 
 
 def delete_budget(budget: Budget, *, who: str) -> None:
-    """Delete a budget and its counters. Belongs inside the transaction that locked its owner."""
-    of = audit.target_of(budget.key or budget.team)  # type: ignore[arg-type]  # the database holds one of them
-    audit.record(who=who, action="delete", target=budget, of=of, period=budget.period, amount=budget.amount)
-    budget.delete()
+    """Delete a budget and its counters; one that is gone already stays so. Belongs inside the transaction that locked its owner."""
+    deleted, _ = Budget.objects.filter(pk=budget.pk).delete()
+    if deleted:
+        of = audit.target_of(budget.key or budget.team)  # type: ignore[arg-type]  # the database holds one of them
+        audit.record(who=who, action="delete", target=budget, of=of, period=budget.period, amount=budget.amount)

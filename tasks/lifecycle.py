@@ -48,9 +48,10 @@ def create(task: Task) -> None:
     # What was true when the call was authenticated may have changed: the key of now pays, from here to the commit alone.
     task.key = locks.lock_key(task.key)
     check_usable(task.key)
+    # Whatever may refuse comes before anything is written: of many calls at once, the refused ones let go of the key soonest.
     _check_counts(task.key)
-    task.save(force_insert=True)
     ledger.hold(key=task.key, task_id=task.pk, task_kind=task.kind, model=task.model, amount=task.price)
+    task.save(force_insert=True)
     TaskEvent.objects.create(task=task, key_id=task.key_id, status=Status.QUEUED)
     dispatch.hint_on_commit(task.pk, task.kind, task.lane)
     transaction.on_commit(lambda: _tell_created(task), robust=True)

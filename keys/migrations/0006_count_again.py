@@ -1,3 +1,5 @@
+"""Postgres alters no table whose rows were changed in the same transaction: the columns come before this, the constraints after."""
+
 from datetime import UTC, datetime, time, timedelta
 from decimal import Decimal
 from zoneinfo import ZoneInfo

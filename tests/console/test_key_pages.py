@@ -360,6 +360,41 @@ def test_a_team_with_keys_stays(send, consumer):
     assert Team.objects.get() == team
 
 
+@pytest.mark.parametrize("step", ["change", "lock"])
+def test_a_team_that_somebody_deletes_at_the_same_moment_is_told_as_deleted(admin, monkeypatch, step):
+    team = owners.create_team(name="film", who="root")
+    do = getattr(owners, step)
+
+    def a_moment_too_late(row, **how):
+        Team.objects.all().delete()
+        return do(row, **how)
+
+    monkeypatch.setattr(owners, step, a_moment_too_late)
+
+    answer = admin.post(f"/admin/keys/team/{team.pk}/change/", NO_ROWS | {"name": "cinema"}, follow=True)
+
+    assert (answer.status_code, "deleted meanwhile" in answer.content.decode()) == (200, True)
+
+
+@pytest.mark.parametrize("removed", [True, False])
+def test_a_budget_that_somebody_deletes_at_the_same_moment_is_neither_changed_nor_deleted_twice(admin, monkeypatch, consumer, removed):
+    owners.set_budgets(consumer.key, [{"period": "daily", "amount": Decimal(1)}], who="root")
+    row = {"id": Budget.objects.get().pk, "amount": "3"} | ({"DELETE": "on"} if removed else {})
+    lock = owners.lock
+
+    def a_moment_too_late(owner):
+        monkeypatch.setattr(owners, "lock", lock)
+        owners.set_budgets(VirtualKey.objects.get(pk=owner.pk), [], who="somebody quicker")
+        lock(owner)
+
+    monkeypatch.setattr(owners, "lock", a_moment_too_late)
+
+    answer = admin.post(f"/admin/{KEYS}{consumer.key.pk}/change/", {"name": "renamed"} | NO_ROWS | budgets(row), follow=True)
+
+    assert (answer.status_code, "deleted meanwhile" in answer.content.decode()) == (200, not removed)
+    assert AuditEntry.objects.filter(action="delete").count() == int(removed)
+
+
 def test_several_teams_are_deleted_each_with_its_audit(send):
     teams = [owners.create_team(name=name, who="root") for name in ("film", "music")]
 

@@ -301,6 +301,22 @@ def test_usage_is_told_by_key_team_and_all_that_a_holder_may_ask(manager, make_c
     assert manager("GET", "usage?format=csv&group_by=key").content.decode().splitlines()[1].startswith(f"{ann.key.pk},ann,1,")
 
 
+def test_usage_of_a_team_is_what_its_keys_used_while_they_were_in_it(manager, consumer):
+    teams = [manager.done("POST", "teams", {"name": name})["id"] for name in ("film", "music")]
+    for team, duration in zip(teams, (6, 12), strict=True):
+        manager.done("PATCH", f"keys/{consumer.key.pk}", {"team": team})
+        task_id = consumer.generate(duration=duration)["task_id"]
+    manager.done("PATCH", f"keys/{consumer.key.pk}", {"team": None})
+    end(task_id, "completed")
+
+    def charged(query):
+        return [(row["estimated"], row["charged"]) for row in manager.done("GET", f"usage?{query}")["data"]]
+
+    assert charged(f"group_by=model&team={teams[0]}") == [("0.2000", "0.0000")]
+    assert charged(f"group_by=model&team={teams[1]}") == [("0.4000", "0.4000")]
+    assert charged("group_by=team") == [("0.2000", "0.0000"), ("0.4000", "0.4000")]
+
+
 @pytest.mark.parametrize(
     ("query", "param"),
     [
