@@ -1,8 +1,8 @@
 """`Idempotency-Key`: a call that is sent again is answered again, and done once.
 
-The claim is a row that is written in the transaction of what the call does, first of all, and given its answer last of
-all. So a call is done and answered, or nothing of it is left; and a second one that comes meanwhile waits at the
-database, which knows when the first has ended, however it ended.
+The claim is a row that is written in the transaction of what the call does, first of all. So a call is done and answered,
+or nothing of it is left; and a second one that comes meanwhile waits at the database, which knows when the first has ended,
+however it ended.
 """
 
 import hashlib
@@ -38,9 +38,9 @@ _ID_CHARACTERS = 36  # of a UUID with its hyphens
 _WELL_FORMED = re.compile(r"[!-~]{1,255}")
 # One statement for a new call and for one that expired: the row is ours, or it was answered. {bounds} is a table of one row.
 _CLAIM = f"""
-INSERT INTO {KeptAnswer._meta.db_table} (owner, call_hash, body_hash, expires_at)
-SELECT %s, %s, %s, %s FROM ({{bounds}}) AS bounds WHERE true
-ON CONFLICT (owner, call_hash) DO UPDATE SET body_hash = excluded.body_hash, expires_at = excluded.expires_at, answer = NULL
+INSERT INTO {KeptAnswer._meta.db_table} (owner, call_hash, body_hash, expires_at, answer)
+SELECT %s, %s, %s, %s, {{answer}} FROM ({{bounds}}) AS bounds WHERE true
+ON CONFLICT (owner, call_hash) DO UPDATE SET body_hash = excluded.body_hash, expires_at = excluded.expires_at, answer = excluded.answer
 WHERE {KeptAnswer._meta.db_table}.answer IS NULL OR {KeptAnswer._meta.db_table}.expires_at <= %s
 """  # noqa: S608 - the table's name is ours
 
@@ -78,8 +78,8 @@ class Idempotency:
         body = json.dumps(request.data, sort_keys=True, separators=(",", ":"))
         return cls(owner=request.auth.pk, call_hash=_sha256(f"{_place(request.path)}\n{sent}"), body_hash=_sha256(body))
 
-    def claim(self) -> None:
-        """Take this call, before anything else is written.
+    def claim(self, answer: dict[str, Any] | None = None) -> None:
+        """Take this call, before anything else is written: with its answer (answer_of) where that is known beforehand.
 
         Raises:
             AnsweredBefore: it was made within the last 24 hours.
@@ -89,7 +89,8 @@ class Idempotency:
         moment, end = (connection.ops.adapt_datetimefield_value(value) for value in (now, now + KEPT))
         try:
             with connection.cursor() as cursor:
-                cursor.execute(_CLAIM.format(bounds=_bounds()), [self.owner, self.call_hash, self.body_hash, end, moment])
+                claim = _CLAIM.format(bounds=_bounds(), answer="%s::jsonb" if connection.vendor == "postgresql" else "%s")
+                cursor.execute(claim, [self.owner, self.call_hash, self.body_hash, end, json.dumps(answer) if answer else None, moment])
                 claimed = cursor.rowcount
         except OperationalError as error:
             if sqlstate(error) != LOCK_NOT_AVAILABLE:
@@ -102,14 +103,15 @@ class Idempotency:
             ) from error
         if not claimed:
             raise AnsweredBefore(self._rows().get())
+        self.answer = answer
 
     def store(self, status: int, body: Mapping[str, Any], headers: Mapping[str, str], *, first: Mapping[str, Any] | None = None) -> None:
-        """Keep the call's answer for 24 hours, after everything else was written.
+        """Keep the call's answer for 24 hours, after everything else was written, where it was not known before.
 
         `first` is the body that the first call alone is given, when it holds what must not be stored.
         """
-        kept = _answer(status, body, headers)
-        self.answer = kept if first is None else _answer(status, first, headers)
+        kept = answer_of(status, body, headers)
+        self.answer = kept if first is None else answer_of(status, first, headers)
         self._rows().update(answer=kept)
 
     def kept(self) -> KeptAnswer | None:
@@ -169,7 +171,8 @@ def _replayed(kept: KeptAnswer, idempotency: Idempotency) -> HttpResponse:
     return response
 
 
-def _answer(status: int, body: Mapping[str, Any], headers: Mapping[str, str]) -> dict[str, Any]:
+def answer_of(status: int, body: Mapping[str, Any], headers: Mapping[str, str]) -> dict[str, Any]:
+    """An answer as it is kept."""
     return {"status": status, "headers": dict(headers), "body": JSONRenderer().render(body).decode()}
 
 

@@ -62,8 +62,8 @@ def first_call(monkeypatch):
 
     first = First()
 
-    def held_claim(self: Idempotency) -> None:
-        claim(self)
+    def held_claim(self: Idempotency, answer: object = None) -> None:
+        claim(self, answer)
         if not held.is_set():
             held.set()
             assert free.wait(20)
