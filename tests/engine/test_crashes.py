@@ -37,7 +37,7 @@ def test_a_worker_killed_before_or_after_any_commit_or_call_loses_no_task_and_pa
             "LOG_LEVEL": "ERROR",
         }
         ran = subprocess.run(
-            [sys.executable, "-m", "tests.support.crasher"], env=environment, capture_output=True, text=True, timeout=240, check=False
+            [sys.executable, "-m", "tests.support.crasher"], env=environment, capture_output=True, text=True, timeout=600, check=False
         )
         assert ran.returncode == 0, ran.stderr
         creates = [entry["prompt"] for entry in sandbox.log() if entry["call"] == "create"]

@@ -28,7 +28,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from tests.support.clips import make_mp4, wrong_parameters
 
-DROP = object()  # as the value of one of Answer.fields: that field is left out
+DROP = ...  # as the value of one of Answer.fields: that field is left out
 CALLS = {
     ("POST", "/v1/video_generation"): "create",
     ("GET", "/v1/query/video_generation"): "query",
