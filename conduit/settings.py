@@ -358,6 +358,8 @@ if CANCEL_CHARGES not in ("nothing", "submitted", "all"):
 # Calls that create nothing, per key and minute, where the key itself says no other number: a hundred a second, enough to ask
 # for sixty tasks twice a second, and too few for one caller to take the whole service.
 READS_PER_MINUTE = math.ceil(env.positive("READS_PER_MINUTE", default=6000))
+# Calls that create, retry or estimate, likewise: so that every call is told how it stands to a limit. Budgets are what bounds them.
+CREATES_PER_MINUTE = math.ceil(env.positive("CREATES_PER_MINUTE", default=6000))
 # With Redis away calls are served uncounted, or refused with 503 until it is back. Budgets and tasks in flight never depend on it.
 LIMITS_FAIL_OPEN = env.bool("LIMITS_FAIL_OPEN", default=True)
 

@@ -8,7 +8,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from conduit.api.errors import Conflict, InvalidRequest
-from conduit.api.idempotency import Idempotency
+from conduit.api.idempotency import Idempotency, answer_of
 from keys import limits
 from keys.models import VirtualKey
 from tasks import lifecycle
@@ -69,11 +69,9 @@ def start_generation(
     task = _planned(key=key, wanted=wanted, quoted=quoted, retry_of=retry_of)
     with transaction.atomic():
         if idempotency:
-            idempotency.claim()
+            idempotency.claim(answer_of(202, show(task, timezone.now()), {"Location": f"/v1/tasks/{task.pk}"}))
         lifecycle.create(task)
         task.video.save(force_insert=True)
-        if idempotency:
-            idempotency.store(202, show(task, timezone.now()), {"Location": f"/v1/tasks/{task.pk}"})
     return task
 
 

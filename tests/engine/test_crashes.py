@@ -22,7 +22,7 @@ pytestmark = [pytest.mark.django_db(transaction=True, serialized_rollback=True),
 
 
 @pytest.mark.parametrize(
-    ("seconds", "clips", "seconds_max"), [(1, 1, 240), pytest.param(7, 2, 900, marks=pytest.mark.soak)], ids=["one clip", "a chain of two"]
+    ("seconds", "clips", "seconds_max"), [(1, 1, 600), pytest.param(7, 2, 900, marks=pytest.mark.soak)], ids=["one clip", "a chain of two"]
 )
 def test_a_worker_killed_before_or_after_any_commit_or_call_loses_no_task_and_pays_none_twice(
     make_consumer, media, settings: LazySettings, tmp_path: Path, seconds, clips, seconds_max

@@ -29,7 +29,7 @@ from tests.support.clips import make_mp4, wrong_parameters
 from tests.support.lookalike_server import Answer, Handler, Request, Server
 from tests.support.pictures import jpeg
 
-DROP = object()  # as the value of one of Answer.fields: that field is left out
+DROP = ...  # as the value of one of Answer.fields: that field is left out
 CALLS = {
     ("POST", "/v1/video_generation"): "create",
     ("GET", "/v1/query/video_generation"): "query",

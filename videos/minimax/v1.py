@@ -34,7 +34,6 @@ class MiniMaxV1:
             "duration": order.seconds,
             "resolution": order.resolution,
             "first_frame_image": None if order.first_frame is None else images.data_url(order.first_frame),
-            "last_frame_image": None if order.last_frame is None else images.data_url(order.last_frame),
             "prompt_optimizer": order.prompt_optimizer,
         }
         fields = {"model": order.upstream, "prompt": order.prompt} | {name: value for name, value in optional.items() if value is not None}

@@ -39,9 +39,8 @@ class MiniMaxV2:
 
     def create(self, order: Order) -> str:
         content: list[dict[str, object]] = [{"type": "text", "text": order.prompt}]
-        for role, frame in (("first_frame", order.first_frame), ("last_frame", order.last_frame)):
-            if frame is not None:
-                content.append({"type": "image_url", "image_url": {"url": images.data_url(frame)}, "role": role})
+        if order.first_frame is not None:
+            content.append({"type": "image_url", "image_url": {"url": images.data_url(order.first_frame)}, "role": "first_frame"})
         optional = {"resolution": order.resolution, "ratio": order.ratio, "duration": order.seconds}
         fields = {"model": order.upstream, "content": content} | {name: value for name, value in optional.items() if value is not None}
         answer = self._client.accept(self._client.call("create", "POST", "/v2/video_generation", fields=fields))

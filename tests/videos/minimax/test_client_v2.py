@@ -62,9 +62,9 @@ def test_a_job_goes_from_prompt_to_a_fresh_link_each_time(numeric):
         assert not any("Authorization" in request.headers for request in minimax.calls("download"))
 
 
-def test_only_what_was_asked_for_is_sent_and_frames_go_as_data_urls_with_their_role(minimax, client):
+def test_only_what_was_asked_for_is_sent_and_the_first_frame_goes_as_a_data_url(minimax, client):
     client.create(Order("MiniMax-H3", "a cat"))
-    client.create(replace(ORDER, first_frame=jpeg(), last_frame=png(), prompt_optimizer=False))
+    client.create(replace(ORDER, first_frame=jpeg(), prompt_optimizer=False))
     plain, full = (create.json for create in minimax.creates)
     assert plain == {"model": "MiniMax-H3", "content": [{"type": "text", "text": "a cat"}]}
     assert full.pop("content") == [
@@ -74,7 +74,6 @@ def test_only_what_was_asked_for_is_sent_and_frames_go_as_data_urls_with_their_r
             "image_url": {"url": f"data:image/jpeg;base64,{base64.b64encode(jpeg()).decode()}"},
             "role": "first_frame",
         },
-        {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{base64.b64encode(png()).decode()}"}, "role": "last_frame"},
     ]
     assert full == {"model": "MiniMax-H3", "resolution": "768P", "ratio": "9:16", "duration": 4}
 
