@@ -37,7 +37,7 @@ def _send(job: str, task_id: UUID, lane: str, *args: str | None) -> bool:
     if time.monotonic() < _away_until:
         return False
     try:
-        current_app.send_task(job, args=args, queue=lane, expires=CLAIM_SECONDS)
+        current_app.send_task(job, args=list(args), queue=lane, expires=CLAIM_SECONDS)
     except OperationalError as error:
         _away_until = time.monotonic() + AWAY_SECONDS
         log.warning("hint not sent: the broker is away", task_id=str(task_id), error=str(error))
