@@ -353,16 +353,20 @@ QUEUED_SECONDS_MAX = env.positive("QUEUED_SECONDS_MAX", default=24 * 3600.0)
 OPERATOR_SECONDS_MAX = env.positive("OPERATOR_SECONDS_MAX", default=6 * 3600.0)
 GENERATING_SECONDS_MAX = env.positive("GENERATING_SECONDS_MAX", default=3600.0)
 DELIVERY_SECONDS_MAX = env.positive("DELIVERY_SECONDS_MAX", default=8 * 3600.0)
+# How long the clips of a failed task are kept, so that a retry buys only what is missing.
+FAILED_CLIPS_SECONDS = env.positive("FAILED_CLIPS_SECONDS", default=24 * 3600.0)
 
 # ---- Keys and money -----------------------------------------------------------------------------------------------------
 
-# What a cancelled task costs: nothing; its price if its clip was already sent to MiniMax, which bills it (submitted); all.
+# What a cancelled task costs: nothing; the share of its price that was already sent to MiniMax, which bills it (submitted); all.
 CANCEL_CHARGES = env.str("CANCEL_CHARGES", default="submitted")
 if CANCEL_CHARGES not in ("nothing", "submitted", "all"):
     raise ImproperlyConfigured(f"CANCEL_CHARGES is {CANCEL_CHARGES!r}: set it to nothing, submitted or all.")
 # Calls that create nothing, per key and minute, where the key itself says no other number: a hundred a second, enough to ask
 # for sixty tasks twice a second, and too few for one caller to take the whole service.
 READS_PER_MINUTE = math.ceil(env.positive("READS_PER_MINUTE", default=6000))
+# Calls that create, retry or estimate, likewise: so that every call is told how it stands to a limit. Budgets are what bounds them.
+CREATES_PER_MINUTE = math.ceil(env.positive("CREATES_PER_MINUTE", default=6000))
 # With Redis away calls are served uncounted, or refused with 503 until it is back. Budgets and tasks in flight never depend on it.
 LIMITS_FAIL_OPEN = env.bool("LIMITS_FAIL_OPEN", default=True)
 

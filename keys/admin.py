@@ -1,16 +1,21 @@
 """Keys and money in the console. What is written here goes through the same functions as the API's changes, audit included."""
 
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
 from django.contrib import admin, messages
-from django.db.models import Model, QuerySet
+from django.db.models import Model, Q, QuerySet
 from django.forms import BaseModelFormSet, ModelForm
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.utils import timezone
 
+from conduit.api.errors import ApiError, Conflict
 from keys import corrections, owners, services
-from keys.forms import BudgetForm, BudgetFormSet, CorrectionForm, KeyForm
+from keys.forms import BudgetForm, BudgetFormSet, CorrectionForm, KeyForm, ManagementKeyForm, TeamForm
 from keys.models import AuditEntry, Budget, BudgetAlert, BudgetWindow, KeySecret, ManagementKey, Team, UsageCost, VirtualKey
+from keys.presentation import state_of
 
 
 def who(request: HttpRequest) -> str:
@@ -51,7 +56,28 @@ class SecretInline(admin.TabularInline):
         return False
 
 
-class WithBudgets(admin.ModelAdmin):
+class TellsRefusals(admin.ModelAdmin):
+    """What a rule refuses because somebody else was quicker, such as deleting the row, is told on the page anew."""
+
+    def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        return _or_told(request, lambda: super(TellsRefusals, self).changeform_view(request, *args, **kwargs))
+
+    def changelist_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        return _or_told(request, lambda: super(TellsRefusals, self).changelist_view(request, *args, **kwargs))
+
+    def delete_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        return _or_told(request, lambda: super(TellsRefusals, self).delete_view(request, *args, **kwargs))
+
+
+def _or_told(request: HttpRequest, answer: Callable[[], HttpResponse]) -> HttpResponse:
+    try:
+        return answer()
+    except ApiError as error:
+        messages.error(request, error.message)
+        return HttpResponseRedirect(request.get_full_path())
+
+
+class WithBudgets(TellsRefusals):
     """Writes the budgets beside the row that they belong to."""
 
     def save_formset(self, request: HttpRequest, form: ModelForm, formset: BaseModelFormSet, change: bool) -> None:
@@ -60,24 +86,57 @@ class WithBudgets(admin.ModelAdmin):
         for budget in formset.deleted_objects:
             owners.delete_budget(budget, who=who(request))
         for budget, changed in formset.changed_objects:
-            owners.change(budget, who=who(request), **{name: getattr(budget, name) for name in changed})
+            owners.change_budget(budget, who=who(request), **{name: getattr(budget, name) for name in changed})
         for budget in formset.new_objects:
             fields = {name: getattr(budget, name) for name in BudgetForm.Meta.fields}
             budget.pk = owners.add_budget(form.instance, fields, who=who(request)).pk
 
 
+class ShowsSecrets(admin.ModelAdmin):
+    """Shows a new row's secret in the answer to the form itself: a message would carry it in a cookie, or in the session."""
+
+    def made(self, obj: Model, made: Model, secret: str) -> None:
+        """`obj` is what the form built; it becomes the row that was made, with its secret, in this process's memory alone."""
+        vars(obj).update(vars(made), new_secret=secret)
+
+    def response_add(self, request: HttpRequest, obj: Model, post_url_continue: str | None = None) -> HttpResponse:
+        return self.page_with(request, obj, vars(obj)["new_secret"])
+
+    def page_with(self, request: HttpRequest, key: Model, secret: str) -> HttpResponse:
+        context = {**self.admin_site.each_context(request), "title": "Copy the secret now", "opts": self.opts, "key": key, "secret": secret}
+        return TemplateResponse(request, "admin/keys/secret.html", context, headers={"Cache-Control": "no-store"})
+
+
+class StateFilter(admin.SimpleListFilter):
+    title = parameter_name = "state"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [(state, state.capitalize()) for state in ("active", "disabled", "expired", "deleted")]
+
+    def queryset(self, request: HttpRequest, keys: QuerySet[VirtualKey]) -> QuerySet[VirtualKey]:
+        """As keys.presentation.state_of tells them."""
+        living, over = keys.filter(deleted_at=None), Q(expires_at__lte=timezone.now())
+        found = {
+            "active": living.filter(enabled=True).exclude(over),
+            "disabled": living.filter(enabled=False),
+            "expired": living.filter(over, enabled=True),
+            "deleted": keys.exclude(deleted_at=None),
+        }
+        return found.get(self.value() or "", keys)
+
+
 @admin.register(VirtualKey)
-class VirtualKeyAdmin(WithBudgets):
+class VirtualKeyAdmin(WithBudgets, ShowsSecrets):
     form = KeyForm
-    list_display = ["name", "team", "enabled", "expires_at", "last_used_at", "last_used_from", "created_at", "deleted_at"]
-    list_filter = ["enabled", ("deleted_at", admin.EmptyFieldListFilter), "team"]
+    list_display = ["name", "team", "usable", "state", "expires_at", "last_used_at", "last_used_from", "created_at"]
+    list_filter = [StateFilter, "team"]
     list_select_related = ["team"]
     search_fields = ["name", "secrets__prefix"]
     inlines = [BudgetInline, SecretInline]
     actions = ["rotate", "rotate_at_once", "delete_for_good"]
-    readonly_fields = ["created_at", "last_used_at", "last_used_from", "deleted_at"]
+    readonly_fields = ["state", "created_at", "last_used_at", "last_used_from", "deleted_at"]
     fieldsets = [
-        (None, {"fields": ["name", "team", "enabled", "expires_at"]}),
+        (None, {"fields": ["name", "team", "state", "enabled", "expires_at"]}),
         ("Limits of calls", {"fields": ["creates_per_minute", "creates_per_day", "reads_per_minute", "ip_ranges"]}),
         (
             "Limits of tasks",
@@ -95,13 +154,19 @@ class VirtualKeyAdmin(WithBudgets):
         ("Life", {"fields": ["created_at", "last_used_at", "last_used_from", "deleted_at"]}),
     ]
 
+    @admin.display(boolean=True)
+    def usable(self, key: VirtualKey) -> bool:
+        return state_of(key) == "active"
+
+    @admin.display
+    def state(self, key: VirtualKey) -> str:
+        return state_of(key)
+
     def save_model(self, request: HttpRequest, obj: VirtualKey, form: ModelForm, change: bool) -> None:
         if change:
             services.change_key(obj, who=who(request), **{name: form.cleaned_data[name] for name in form.changed_data})
-            return
-        made, secret = services.create_key(who=who(request), **form.cleaned_data)
-        obj.__dict__.update(made.__dict__)
-        _show_once(request, made, secret)
+        else:
+            self.made(obj, *services.create_key(who=who(request), **form.cleaned_data))
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         # Its tasks and costs stay: the action marks it as deleted.
@@ -111,29 +176,35 @@ class VirtualKeyAdmin(WithBudgets):
         return super().has_change_permission(request, obj) and not (obj and obj.deleted_at)
 
     @admin.action(permissions=["change"], description="Rotate: a new secret, the old one works for 24 more hours")
-    def rotate(self, request: HttpRequest, keys: QuerySet[VirtualKey]) -> None:
-        self._rotate(request, keys, services.GRACE)
+    def rotate(self, request: HttpRequest, keys: QuerySet[VirtualKey]) -> HttpResponse | None:
+        return self._rotate(request, keys, services.GRACE)
 
     @admin.action(permissions=["change"], description="Rotate: a new secret, the old one ends now")
-    def rotate_at_once(self, request: HttpRequest, keys: QuerySet[VirtualKey]) -> None:
-        self._rotate(request, keys, timedelta(0))
+    def rotate_at_once(self, request: HttpRequest, keys: QuerySet[VirtualKey]) -> HttpResponse | None:
+        return self._rotate(request, keys, timedelta(0))
 
-    def _rotate(self, request: HttpRequest, keys: QuerySet[VirtualKey], grace: timedelta) -> None:
-        # One at a time: messages that do not fit into a cookie would be kept in the session, and a secret is never stored.
+    def _rotate(self, request: HttpRequest, keys: QuerySet[VirtualKey], grace: timedelta) -> HttpResponse | None:
         key = keys.first()
         if key is None or keys.count() > 1 or key.deleted_at:
             messages.error(request, "Choose one key that is not deleted: each new secret is shown once, beside its key.")
-            return
-        _show_once(request, key, services.rotate_key(key, who=who(request), grace=grace))
+            return None
+        return self.page_with(request, key, services.rotate_key(key, who=who(request), grace=grace))
 
     @admin.action(permissions=["change"], description="Delete: refused for good, its history stays")
-    def delete_for_good(self, request: HttpRequest, keys: QuerySet[VirtualKey]) -> None:
-        for key in keys:
+    def delete_for_good(self, request: HttpRequest, keys: QuerySet[VirtualKey]) -> HttpResponse | None:
+        living = list(keys.filter(deleted_at=None).select_related("team"))
+        if living and "confirmed" not in request.POST:
+            context = {**self.admin_site.each_context(request), "title": "Delete for good?", "opts": self.opts, "keys": living}
+            return TemplateResponse(request, "admin/keys/delete_keys.html", context)
+        for key in living:
             services.delete_key(key, who=who(request))
+        messages.success(request, f"Deleted for good: {', '.join(map(str, living))}." if living else "Already deleted.")
+        return None
 
 
 @admin.register(Team)
 class TeamAdmin(WithBudgets):
+    form = TeamForm
     list_display = ["name", "created_at"]
     search_fields = ["name"]
     inlines = [BudgetInline]
@@ -158,7 +229,8 @@ class TeamAdmin(WithBudgets):
 
 
 @admin.register(ManagementKey)
-class ManagementKeyAdmin(admin.ModelAdmin):
+class ManagementKeyAdmin(ShowsSecrets):
+    form = ManagementKeyForm
     list_display = ["name", "prefix", "enabled", "created_at"]
     fields = ["name", "enabled", "prefix", "created_at"]
     readonly_fields = ["prefix", "created_at"]
@@ -166,18 +238,12 @@ class ManagementKeyAdmin(admin.ModelAdmin):
     def save_model(self, request: HttpRequest, obj: ManagementKey, form: ModelForm, change: bool) -> None:
         if change:
             owners.change(obj, who=who(request), **{name: form.cleaned_data[name] for name in form.changed_data})
-            return
-        made, secret = services.create_management_key(who=who(request), **form.cleaned_data)
-        obj.__dict__.update(made.__dict__)
-        _show_once(request, made, secret)
+        else:
+            self.made(obj, *services.create_management_key(who=who(request), **form.cleaned_data))
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         # The audit names it: disable it instead.
         return False
-
-
-def _show_once(request: HttpRequest, key: Model, secret: str) -> None:
-    messages.warning(request, f"The secret of {key}, shown this once: {secret}")
 
 
 @admin.register(UsageCost)
@@ -197,6 +263,14 @@ class UsageCostAdmin(ReadOnly):
     def get_fields(self, request: HttpRequest, obj: UsageCost | None = None) -> Any:
         return super().get_fields(request, obj) if obj else CorrectionForm.Meta.fields
 
+    def add_view(self, request: HttpRequest, form_url: str = "", extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        """What another administrator was quicker to correct is told on a new form."""
+        try:
+            return super().add_view(request, form_url, extra_context)
+        except Conflict as error:
+            messages.error(request, error.message)
+            return HttpResponseRedirect(request.get_full_path())
+
     def save_model(self, request: HttpRequest, obj: UsageCost, form: ModelForm, change: bool) -> None:
         """Nothing is ever changed here: a correction is a row of its own."""
         obj.__dict__.update(corrections.correct(who=who(request), **form.cleaned_data).__dict__)
@@ -215,7 +289,7 @@ class BudgetWindowAdmin(ReadOnly):
 
 @admin.register(BudgetAlert)
 class BudgetAlertAdmin(ReadOnly):
-    list_display = ["created_at", "percent", "owner", "budget", "period_began"]
+    list_display = ["created_at", "percent", "limit", "owner", "budget", "period_began"]
     list_filter = ["percent"]
     list_select_related = ["window__budget__key", "window__budget__team"]
 

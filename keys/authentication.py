@@ -6,12 +6,13 @@ from django.utils import timezone
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.request import Request
 
-from conduit.api.errors import Unauthenticated
+from conduit.api.errors import ApiError, Unauthenticated
+from conduit.api.idempotency import refuse_unless_replayed
 from conduit.api.middleware import on_every_answer
 from conduit.api.network import client_address
 from keys import limits
 from keys.models import KeySecret, VirtualKey
-from keys.services import MANAGEMENT_PREFIX, ended, find_secret
+from keys.services import MANAGEMENT_PREFIX, SECRET_PREFIX, ended, find_secret
 
 
 class VirtualKeyAuthentication(BaseAuthentication):
@@ -24,7 +25,14 @@ class VirtualKeyAuthentication(BaseAuthentication):
         key = authenticate_secret(secret_of(request))
         address = client_address(request._request)
         limits.check_address(key, address)
-        if rate := limits.count_call(key, _kind_of(request), address=address):
+        try:
+            rate = limits.count_call(key, _kind_of(request), address=address)
+        except ApiError as refusal:
+            # What was done is answered again, however often it is asked for: that counts as no call.
+            if not refuse_unless_replayed(request, refusal):
+                raise
+            rate = refusal.rate if isinstance(refusal, limits.RateLimited) else None
+        if rate:
             on_every_answer(request._request, rate.headers)
         return key, key
 
@@ -48,24 +56,28 @@ def usable_secret(secret: str) -> KeySecret:
         raise Unauthenticated("This looks like a management key, which opens paths under /v1/admin/ alone. Send a virtual key here.")
     if found is None:
         raise Unauthenticated("This API key is not known here. Check that it was copied whole, from `condt_` to its end.")
-    check_usable(found)
+    check_secret(found)
     return found
 
 
-def check_usable(found: KeySecret) -> None:
+def check_secret(found: KeySecret) -> None:
     """Raises Unauthenticated when the key or this secret of it no longer opens anything."""
-    key = found.key
+    check_usable(found.key)
+    if ended(found):
+        raise Unauthenticated(
+            f"This secret of your API key was replaced, and ended on {found.expires_at:%Y-%m-%d %H:%M} UTC. Use the newer one.",
+            code="api_key_expired",
+        )
+
+
+def check_usable(key: VirtualKey) -> None:
+    """Raises Unauthenticated when the key is deleted, disabled or expired."""
     if key.deleted_at:
         raise Unauthenticated("This API key was deleted. Ask an administrator for a new one.")
     if not key.enabled:
         raise Unauthenticated("This API key is disabled. An administrator can enable it.", code="api_key_disabled")
     if key.expires_at and key.expires_at <= timezone.now():
         raise Unauthenticated(f"This API key expired on {key.expires_at:%Y-%m-%d %H:%M} UTC. Ask for a new one.", code="api_key_expired")
-    if ended(found):
-        raise Unauthenticated(
-            f"This secret of your API key was replaced, and ended on {found.expires_at:%Y-%m-%d %H:%M} UTC. Use the newer one.",
-            code="api_key_expired",
-        )
 
 
 def _kind_of(request: Request) -> limits.Kind:
@@ -78,10 +90,12 @@ def key_of(request: Request) -> VirtualKey:
     return cast(VirtualKey, request.auth)
 
 
-def secret_of(request: Request) -> str:
+def secret_of(request: Request, *, prefix: str = SECRET_PREFIX) -> str:
+    """The secret that a request came with, whatever it opens. `prefix` is how the one that is wanted here begins."""
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
     if scheme.lower() == "bearer" and token.strip():
         return token.strip()
     if secret := request.headers.get("X-API-Key", "").strip():
         return secret
-    raise Unauthenticated("Send your API key as `Authorization: Bearer condt_…` (or `X-API-Key`).")
+    wanted = "a management key" if prefix == MANAGEMENT_PREFIX else "your API key"
+    raise Unauthenticated(f"Send {wanted} as `Authorization: Bearer {prefix}…` (or `X-API-Key`).")

@@ -1,8 +1,12 @@
 """Budgets: what a key, or the keys of a team together, may spend in a period.
 
 Held and spent money count alike. Each period of a budget is a row of counters (BudgetWindow). A hold adds to all that
-bind its key, and is refused when one would pass its limit; the same windows are moved when the hold is resolved, however
-much later that is. Rows are always locked in the order of their budgets, so that no two tasks wait for each other.
+bind its key, and is refused when one would pass its limit; the periods in which it was taken are moved when it is resolved,
+however much later that is, and whether their budgets were there already or not. Whoever moves money holds the locks of
+keys.locks, so that nothing here meets another writer.
+
+More may be credited to a key than it spent in a period. The rest waits for what it spends later in that period: `spent` is
+below zero until then, and counts as nothing spent. So a period never has more left than its limit.
 """
 
 from collections.abc import Iterable, Sequence
@@ -39,16 +43,31 @@ class BudgetState:
     """A budget in the period that runs now. Amounts are USD."""
 
     budget: Budget
+    window: BudgetWindow  # not a row yet where nothing has counted in it
     limit: Decimal  # what holds now: the amount, or what it is raised to
     raised: bool
-    held: Decimal
-    spent: Decimal
-    starts_at: datetime | None  # None: it has no periods
-    resets_at: datetime | None
+    resets_at: datetime | None  # None: it has no periods
+
+    @property
+    def held(self) -> Decimal:
+        return self.window.held
+
+    @property
+    def spent(self) -> Decimal:
+        return self.window.spent
+
+    @property
+    def starts_at(self) -> datetime | None:
+        return self.window.starts_at if self.resets_at else None
+
+    @property
+    def used(self) -> Decimal:
+        """What counts against the limit: a credit of more than was spent gives nothing beyond it."""
+        return self.held + max(Decimal(0), self.spent)
 
     @property
     def left(self) -> Decimal:
-        return max(Decimal(0), self.limit - self.held - self.spent)
+        return max(Decimal(0), self.limit - self.used)
 
 
 # ---- Periods ---------------------------------------------------------------------------------------------------------
@@ -123,91 +142,93 @@ def states(budgets: Iterable[Budget], now: datetime | None = None) -> list[Budge
     starts = {budget.pk: period_of(budget, moment)[0] for budget in found}
     windows = BudgetWindow.objects.filter(budget_id__in=starts, starts_at__in=set(starts.values()))
     current = {window.budget_id: window for window in windows if window.starts_at == starts[window.budget_id]}
-    return [_state(budget, current.get(budget.pk), moment) for budget in found]
+    return [_state(budget, current.get(budget.pk) or new_window(budget, moment), moment) for budget in found]
 
 
-def _state(budget: Budget, window: BudgetWindow | None, now: datetime) -> BudgetState:
-    starts_at, resets_at = period_of(budget, now)
+def new_window(budget: Budget, now: datetime) -> BudgetWindow:
+    """The period that holds `now`, with nothing in it, not written."""
+    starts_at, ends_at = period_of(budget, now)
+    return BudgetWindow(budget=budget, starts_at=starts_at, ends_at=ends_at, held=Decimal(0), spent=Decimal(0))
+
+
+def _state(budget: Budget, window: BudgetWindow, now: datetime) -> BudgetState:
     limit = limit_of(budget, now)
-    return BudgetState(
-        budget=budget,
-        limit=limit,
-        raised=limit > budget.amount,
-        held=window.held if window else Decimal(0),
-        spent=window.spent if window else Decimal(0),
-        starts_at=starts_at if resets_at else None,
-        resets_at=resets_at,
-    )
+    return BudgetState(budget=budget, window=window, limit=limit, raised=limit > budget.amount, resets_at=period_of(budget, now)[1])
 
 
-# ---- Moving money: all of it belongs inside the transaction that writes the ledger rows ------------------------------------
+# ---- Moving money: all of it belongs inside the transaction that writes the ledger rows, with the locks of keys.locks ---------
 
 
-def take(key: VirtualKey, amount: Decimal) -> list[int]:
-    """Add a hold of `amount` USD to every budget that binds the key; the ids of the windows that it moved.
+def take(key: VirtualKey, amount: Decimal, now: datetime) -> None:
+    """Add a hold of `amount` USD to every budget that binds the key: its own, and its team's.
 
     Raises:
         InsufficientQuota: one of them has less left. What was added goes with the transaction.
     """
-    now = timezone.now()
-    # Locked against a change of their amounts; inserts of rows that only point to them go on.
-    budgets = list(binding(key).select_for_update(no_key=True))
-    windows = _add(budgets, now, held=amount)
-    found = [_state(budget, window, now) for budget, window in zip(budgets, windows, strict=True)]
-    if short := [state for state in found if state.held + state.spent > state.limit]:
+    # Most keys have no budget of their own: those that say so, locked, need no query to know it.
+    found = _add(binding(key), now, held=amount) if key.budgeted or key.team_id is not None else []
+    if short := [state for state in found if state.used > state.limit]:
         raise _refusal(short, amount)
-    _alert(windows, found, amount)
-    return [window.pk for window in windows]
+    _alert(found)
 
 
-def charge(key: VirtualKey, amount: Decimal) -> list[int]:
-    """Add `amount` USD (negative: take back) to what the key's budgets count as spent now, whatever their limits."""
-    now = timezone.now()
-    budgets = list(binding(key).select_for_update(no_key=True))
-    windows = _add(budgets, now, spent=amount)
-    _alert(windows, [_state(budget, window, now) for budget, window in zip(budgets, windows, strict=True)], amount)
-    return [window.pk for window in windows]
+def spend(budgets: Iterable[Budget], amount: Decimal, now: datetime) -> None:
+    """Add `amount` USD (negative: take back) to what these budgets count as spent now, whatever their limits."""
+    _alert(_add(budgets, now, spent=amount))
 
 
-def move(window_ids: Sequence[int], *, held: Decimal = Decimal(0), spent: Decimal = Decimal(0)) -> None:
-    """Change the counters of these windows by so many USD; those of a budget that was deleted are gone, and passed over."""
-    if not window_ids:
-        return
-    windows = BudgetWindow.objects.select_for_update(no_key=True).filter(pk__in=window_ids).order_by("budget_id")
-    locked = list(windows.values_list("pk", flat=True))
-    BudgetWindow.objects.filter(pk__in=locked).update(
+def move(*, key_id: int, team_id: int | None, counted_at: datetime, held: Decimal = Decimal(0), spent: Decimal = Decimal(0)) -> None:
+    """Change by so many USD what the key's and the team's budgets count in the periods that hold `counted_at`.
+
+    A period that is not there yet counts the ledger's rows when it is made (keys.ledger.count).
+    """
+    owner = Q(budget__key_id=key_id)
+    if team_id is not None:
+        owner |= Q(budget__team_id=team_id)
+    within = Q(starts_at__lte=counted_at) & (Q(ends_at=None) | Q(ends_at__gt=counted_at))
+    BudgetWindow.objects.filter(owner & within).update(
         held=Round(F("held") + held, precision=DIGITS), spent=Round(F("spent") + spent, precision=DIGITS)
     )
 
 
-def _add(budgets: Sequence[Budget], now: datetime, *, held: Decimal = Decimal(0), spent: Decimal = Decimal(0)) -> list[BudgetWindow]:
+def begin(budget: Budget, now: datetime, *, held: Decimal, spent: Decimal) -> None:
+    """Give a new budget what its owner already holds and spent in the period that runs now, in USD."""
+    _alert(_add([budget], now, held=held, spent=spent))
+
+
+def alert(budget: Budget) -> None:
+    """Tell of the thresholds of a limit that was changed."""
+    _alert(state for state in states([Budget.objects.get(pk=budget.pk)]) if state.window.pk)
+
+
+def _add(budgets: Iterable[Budget], now: datetime, *, held: Decimal = Decimal(0), spent: Decimal = Decimal(0)) -> list[BudgetState]:
     """Add to the windows of now, making those that are new: one statement, and they come back as they then stand."""
-    if not budgets:
+    of = {budget.pk: budget for budget in budgets}
+    if not of:
         return []
     ops = connection.ops
-    amounts = [ops.adapt_decimalfield_value(amount, max_digits=12, decimal_places=DIGITS) for amount in (held, spent)]
-    rows = [[budget.pk, ops.adapt_datetimefield_value(period_of(budget, now)[0]), *amounts] for budget in budgets]
+    amounts = [ops.adapt_decimalfield_value(amount, max_digits=20, decimal_places=DIGITS) for amount in (held, spent)]
+    rows = [[pk, *map(ops.adapt_datetimefield_value, period_of(budget, now)), *amounts] for pk, budget in of.items()]
     found = BudgetWindow.objects.raw(
         f"""
-        INSERT INTO keys_budgetwindow (budget_id, starts_at, held, spent) VALUES {", ".join(["(%s, %s, %s, %s)"] * len(rows))}
+        INSERT INTO keys_budgetwindow (budget_id, starts_at, ends_at, held, spent) VALUES {", ".join(["(%s, %s, %s, %s, %s)"] * len(rows))}
         ON CONFLICT (budget_id, starts_at) DO UPDATE SET
             held = ROUND(keys_budgetwindow.held + excluded.held, {DIGITS}),
             spent = ROUND(keys_budgetwindow.spent + excluded.spent, {DIGITS})
-        RETURNING id, budget_id, starts_at, held, spent
+        RETURNING id, budget_id, starts_at, ends_at, held, spent
         """,  # noqa: S608 - placeholders and a constant
         [value for row in rows for value in row],
     )
-    by_budget = {window.budget_id: window for window in found}
-    return [by_budget[budget.pk] for budget in budgets]
+    return [_state(of[window.budget_id], window, now) for window in found]
 
 
-def _alert(windows: Sequence[BudgetWindow], found: Sequence[BudgetState], amount: Decimal) -> None:
-    """Write an alert for each threshold that this movement passed; one that was passed before keeps its first."""
+def _alert(found: Iterable[BudgetState]) -> None:
+    """Write an alert for each threshold of the limit in force that is reached; one that was told keeps its first."""
     alerts = [
-        BudgetAlert(window=window, percent=percent)
-        for window, state in zip(windows, found, strict=True)
+        BudgetAlert(window=state.window, percent=percent, limit=state.limit)
+        for state in found
         for percent in THRESHOLDS
-        if state.held + state.spent - amount < state.limit * percent / 100 <= state.held + state.spent
+        if 0 < state.limit * percent / 100 <= state.used
     ]
     if alerts:
         BudgetAlert.objects.bulk_create(alerts, ignore_conflicts=True)
@@ -218,22 +239,39 @@ def _alert(windows: Sequence[BudgetWindow], found: Sequence[BudgetState], amount
 
 def _refusal(short: Sequence[BudgetState], amount: Decimal) -> InsufficientQuota:
     """What the caller is told: of the budgets that lack money, the one that lacks it longest."""
-    state = max(short, key=lambda state: state.resets_at or datetime.max.replace(tzinfo=UTC))
-    budget = state.budget
-    left = max(Decimal(0), state.limit - (state.held + state.spent - amount))
-    whose = "This key's" if budget.key_id is not None else "The team's"
-    kind = "total" if state.resets_at is None else budget.period
-    return InsufficientQuota(
-        f"{whose} {kind} budget of {usd(state.limit)} has {usd(left)} left and this request costs {usd(amount)}. "
-        f"{_reset(state)}; your quota can be raised by an administrator."
-    )
+    state = max(short, key=lambda state: (amount > state.limit, state.resets_at or datetime.max.replace(tzinfo=UTC)))
+    return InsufficientQuota(" ".join([_what_is_left(state, amount), *_why(state, amount), _when(state, amount)]))
 
 
-def _reset(state: BudgetState) -> str:
-    if state.resets_at is None:
-        return "It does not reset"
-    zone = state.budget.time_zone
-    return f"The budget resets at {state.resets_at.astimezone(ZoneInfo(zone)):%Y-%m-%d %H:%M} {zone}"
+def _what_is_left(state: BudgetState, amount: Decimal) -> str:
+    left = max(Decimal(0), state.limit - (state.used - amount))
+    whose = "This key's" if state.budget.key_id is not None else "The team's"
+    kind = "total" if state.resets_at is None else state.budget.period
+    return f"{whose} {kind} budget of {usd(state.limit)} has {usd(left)} left and this request costs {usd(amount)}."
+
+
+def _why(state: BudgetState, amount: Decimal) -> list[str]:
+    """What the reader could not guess: that it can never fit, that money comes back, that the limit is not to stay."""
+    words = []
+    if amount > state.limit:
+        words.append(f"It never fits: no request may cost more than the whole budget of {usd(state.limit)}.")
+    elif (held := state.held - amount) and max(Decimal(0), state.spent) + amount <= state.limit:
+        words.append(f"{usd(held)} is held by tasks under way; what they do not cost comes back when they end.")
+    if state.raised and state.budget.raised_until:
+        end = _moment(state.budget.raised_until, state.budget)
+        words.append(f"The budget is raised until {end}, and is {usd(state.budget.amount)} from then on.")
+    return words
+
+
+def _when(state: BudgetState, amount: Decimal) -> str:
+    if amount > state.limit:
+        return "A shorter or smaller video costs less; your quota can be raised by an administrator."
+    resets = f"The budget resets at {_moment(state.resets_at, state.budget)}" if state.resets_at else "The budget does not reset"
+    return f"{resets}; your quota can be raised by an administrator."
+
+
+def _moment(moment: datetime, budget: Budget) -> str:
+    return f"{moment.astimezone(ZoneInfo(budget.time_zone)):%Y-%m-%d %H:%M} {budget.time_zone}"
 
 
 def usd(amount: Decimal) -> str:

@@ -1,15 +1,20 @@
 """Forms of the console, with the rules of the management API."""
 
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from typing import Any
+from uuid import uuid4
 
 from django import forms
 from django.core.exceptions import ValidationError
 from django.forms.models import BaseInlineFormSet
+from rest_framework import serializers
 
 from keys import budgets, corrections
-from keys.models import Budget, UsageCost, VirtualKey
-from keys.requests import budget_problems, limit_problems
+from keys.known_models import check_models
+from keys.models import Budget, ManagementKey, Team, UsageCost, VirtualKey
+from keys.names import tidy_name
+from keys.requests import budget_problems, check_future, first_words, limit_problems
 
 
 class ListField(forms.CharField):
@@ -38,7 +43,29 @@ class RuledForm(forms.ModelForm):
         return cleaned
 
 
-class KeyForm(RuledForm):
+class NamedForm(forms.ModelForm):
+    """Keeps names by the rule of keys.names."""
+
+    def clean_name(self) -> str:
+        try:
+            return tidy_name(self.cleaned_data["name"])
+        except ValueError as error:
+            raise ValidationError(f"`name` {error}.") from error
+
+
+class TeamForm(NamedForm):
+    class Meta:
+        model = Team
+        fields = ["name"]
+
+
+class ManagementKeyForm(NamedForm):
+    class Meta:
+        model = ManagementKey
+        fields = ["name", "enabled"]
+
+
+class KeyForm(NamedForm, RuledForm):
     problems = staticmethod(limit_problems)
 
     model_names = ListField(required=False, label="Models", help_text="Names with commas between them. Empty: all.")
@@ -49,6 +76,18 @@ class KeyForm(RuledForm):
     class Meta:
         model = VirtualKey
         exclude: list[str] = []
+
+    def clean_expires_at(self) -> datetime | None:
+        return _future(self, "expires_at")
+
+    def clean_model_names(self) -> list[str]:
+        names = self.cleaned_data["model_names"]
+        if "model_names" in self.changed_data:  # one that is gone by now does not keep the rest from being changed
+            try:
+                check_models(names)
+            except ValueError as error:
+                raise ValidationError(f"`models` {error}.") from error
+        return names
 
 
 class BudgetForm(RuledForm):
@@ -63,6 +102,18 @@ class BudgetForm(RuledForm):
         if self.instance.pk:
             # Another period, or another beginning of its days, would count from zero what was already spent.
             self.fields["period"].disabled = self.fields["time_zone"].disabled = True
+
+    def clean_raised_until(self) -> datetime | None:
+        return _future(self, "raised_until")
+
+
+def _future(form: forms.ModelForm, name: str) -> datetime | None:
+    """A new end must be ahead; one that has passed since it was written stays as it is."""
+    moment = form.cleaned_data[name]
+    try:
+        return check_future(moment, name) if name in form.changed_data else moment
+    except serializers.ValidationError as error:
+        raise ValidationError(first_words(error.detail)) from error
 
 
 class BudgetFormSet(BaseInlineFormSet):
@@ -83,10 +134,15 @@ class CorrectionForm(forms.ModelForm):
     key = forms.ModelChoiceField(VirtualKey.objects.all(), required=False, help_text="Of a credit or an adjustment.")
     task_id = forms.UUIDField(required=False, label="Task", help_text="Of a refund.")
     why = forms.CharField(max_length=200)
+    form_id = forms.UUIDField(required=False, initial=uuid4, widget=forms.HiddenInput)
 
     class Meta:
         model = UsageCost
-        fields = ["entry", "key", "task_id", "amount", "why"]
+        fields = ["entry", "key", "task_id", "amount", "why", "form_id"]
+
+    def _get_validation_exclusions(self) -> set[str]:
+        """A form that is sent again breaks no rule: corrections.correct answers it with the row that it added."""
+        return {*super()._get_validation_exclusions(), "form_id", "task_id"}  # type: ignore[misc]  # the stubs leave it out
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}
@@ -98,6 +154,9 @@ class CorrectionForm(forms.ModelForm):
 
     @staticmethod
     def _refund(cleaned: dict[str, Any]) -> dict[str, str]:
+        if before := corrections.sent_before(cleaned["form_id"]):
+            cleaned["key"] = before.key
+            return {}
         charge = corrections.charge_of(cleaned["task_id"]) if cleaned["task_id"] else None
         if charge is None:
             return {"task_id": "A refund needs the id of a task that was charged, and is given once."}
@@ -114,4 +173,6 @@ class CorrectionForm(forms.ModelForm):
             refused["task_id"] = "A credit or an adjustment belongs to the key alone: leave this empty."
         if cleaned["entry"] == UsageCost.Entry.CREDIT and cleaned["amount"] <= 0:
             refused["amount"] = "A credit is more than 0. An adjustment may be negative."
+        if not cleaned["amount"]:
+            refused["amount"] = "A correction of 0 corrects nothing. An adjustment may be negative."
         return refused

@@ -21,6 +21,7 @@ from django.utils import timezone
 
 from conduit.api.errors import ApiError, Forbidden, InvalidRequest, Overloaded
 from keys import rates
+from keys.budgets import usd
 from keys.models import VirtualKey
 
 log = structlog.get_logger(__name__)
@@ -42,13 +43,15 @@ class RateLimited(ApiError):
 
     status, type, code = 429, "rate_limit_error", "rate_limit_exceeded"
 
-    def __init__(self, message: str, *, retry_after: int, code: str | None = None, rate: "RateState | None" = None) -> None:
-        super().__init__(message, code=code, headers={"Retry-After": str(retry_after)} | (rate.headers if rate else {}))
+    def __init__(self, message: str, *, retry_after: int, limit: int, code: str | None = None) -> None:
+        """`limit`: how many the limit that was reached allows."""
+        self.rate = RateState(limit, 0, retry_after)
+        super().__init__(message, code=code, headers={"Retry-After": str(retry_after)} | self.rate.headers)
 
 
 @dataclass(frozen=True)
 class RateState:
-    """How a call stands to the tightest limit of its key, itself included."""
+    """How a call stands to the tightest limit of its key, itself included; of a refused call, to the limit that it met."""
 
     limit: int
     remaining: int
@@ -67,7 +70,7 @@ class RateState:
 
 
 def count_call(key: VirtualKey, kind: Kind, *, address: str) -> RateState | None:
-    """Count a call against every limit of its kind; None when there is none, or nobody to count.
+    """Count a call against every limit of its kind; None when there is nobody to count.
 
     A call that comes a moment too early waits here for its place.
 
@@ -87,6 +90,11 @@ def count_call(key: VirtualKey, kind: Kind, *, address: str) -> RateState | None
     return _tightest(counted.limits)
 
 
+def creates_per_minute(key: VirtualKey) -> int:
+    """Calls that create, retry or estimate which the key may make in any minute: its own number, or the setting's."""
+    return settings.CREATES_PER_MINUTE if key.creates_per_minute is None else key.creates_per_minute
+
+
 def reads_per_minute(key: VirtualKey) -> int:
     """Calls that create nothing which the key may make in any minute: its own number, or the setting's."""
     return settings.READS_PER_MINUTE if key.reads_per_minute is None else key.reads_per_minute
@@ -95,27 +103,31 @@ def reads_per_minute(key: VirtualKey) -> int:
 def _limits_of(key: VirtualKey, kind: Kind) -> list[rates.Limit]:
     if kind == "read":
         return [rates.Limit("reads:minute", reads_per_minute(key), rates.MINUTE)]
-    per_minute = ("creates:minute", key.creates_per_minute, rates.MINUTE)
-    per_day = ("creates:day", key.creates_per_day, rates.DAY)
-    return [rates.Limit(name, calls, seconds) for name, calls, seconds in (per_minute, per_day) if calls is not None]
+    per_minute = rates.Limit("creates:minute", creates_per_minute(key), rates.MINUTE)
+    if key.creates_per_day is None:
+        return [per_minute]
+    return [per_minute, rates.Limit("creates:day", key.creates_per_day, rates.DAY)]
 
 
-def _tightest(limits: Sequence[rates.Counted]) -> RateState | None:
-    if not limits:
-        return None
+def _tightest(limits: Sequence[rates.Counted]) -> RateState:
     least = min(limits, key=lambda counted: (counted.remaining, -counted.next_place))
-    return RateState(least.limit.calls, least.remaining, math.ceil(least.next_place))
+    return RateState(least.limit.calls, least.remaining, in_whole_seconds(least.next_place))
+
+
+def in_whole_seconds(seconds: float) -> int:
+    """When to come back, in whole seconds: a call that is early by less than anyone's patience waits for its place."""
+    return max(1, math.ceil(seconds - rates.PATIENCE))
 
 
 def _refusal(kind: Kind, count: rates.Count) -> RateLimited:
     """The limit that keeps the call waiting longest is the one to tell of."""
     full = max((counted for counted in count.limits if not counted.remaining), key=lambda counted: counted.next_place).limit
-    retry_after = math.ceil(count.wait)
+    retry_after = in_whole_seconds(count.wait)
     period = "minute" if full.seconds == rates.MINUTE else "24 hours"
     return RateLimited(
         f"You reached this key's rate limit of {_calls_in_words(full.calls, kind)} in any {period}. Try again in {_in_words(retry_after)}.",
         retry_after=retry_after,
-        rate=RateState(full.calls, 0, retry_after),
+        limit=full.calls,
     )
 
 
@@ -127,7 +139,7 @@ def _calls_in_words(calls: int, kind: Kind) -> str:
 
 def _in_words(seconds: int) -> str:
     if seconds < 120:
-        return f"{seconds} second{'' if seconds == 1 else 's'}"
+        return _in_seconds(seconds)
     minutes = math.ceil(seconds / 60)
     return f"{minutes} minutes" if minutes < 120 else f"{math.ceil(minutes / 60)} hours"
 
@@ -207,11 +219,14 @@ def check_wish(key: VirtualKey, *, model_names: Sequence[str], seconds: int, res
     """
     if not allows_model(key, model_names):
         raise Forbidden(
-            f"This key may not use this model. It may use {', '.join(key.model_names)}.", code="model_not_allowed", param="model"
+            f"This key may not use this model. It may use {', '.join(key.model_names)}; an administrator can allow more.",
+            code="model_not_allowed",
+            param="model",
         )
     if key.longest_seconds is not None and seconds > key.longest_seconds:
         raise InvalidRequest(
-            f"`duration` is {seconds} seconds; with this key a video may have at most {key.longest_seconds}.", param="duration"
+            f"`duration` is {_in_seconds(seconds)}; with this key a video may have at most {_in_seconds(key.longest_seconds)}.",
+            param="duration",
         )
     if key.largest_resolution and _pixels(resolution) > _pixels(key.largest_resolution):
         raise InvalidRequest(
@@ -219,11 +234,21 @@ def check_wish(key: VirtualKey, *, model_names: Sequence[str], seconds: int, res
             param="resolution",
         )
     if key.highest_price is not None and price > key.highest_price:
-        raise InvalidRequest(
-            f"This video costs {price:.4f} USD; with this key one may cost at most {key.highest_price:.4f} USD. "
-            "A shorter `duration` or a smaller `resolution` costs less.",
-            param="duration",
-        )
+        raise _too_dear(key.highest_price, price=price, seconds=seconds)
+
+
+def _too_dear(highest: Decimal, *, price: Decimal, seconds: int) -> InvalidRequest:
+    """A price grows with the seconds: where not even one is cheap enough, the duration is not what is at fault."""
+    words = f"This video costs {usd(price)}; with this key one may cost at most {usd(highest)}."
+    if round(price / seconds, 4) <= highest:
+        return InvalidRequest(f"{words} A shorter `duration` or a smaller `resolution` costs less.", param="duration")
+    return InvalidRequest(
+        f"{words} One second alone costs more at this `resolution`: ask for a smaller one or for another `model`.", param="resolution"
+    )
+
+
+def _in_seconds(seconds: int) -> str:
+    return f"{seconds} second{'' if seconds == 1 else 's'}"
 
 
 def _pixels(resolution: str) -> int:
@@ -249,17 +274,25 @@ def check_counts(key: VirtualKey, *, in_flight: int, last_hour: int, oldest: dat
     """
     if key.tasks_in_flight is not None and in_flight >= key.tasks_in_flight:
         raise RateLimited(
-            f"You reached this key's rate limit of {key.tasks_in_flight} tasks in flight: {in_flight} are queued or processing now. "
-            "Wait until one ends, or cancel one.",
+            f"You reached this key's rate limit of {_tasks_in_words(key.tasks_in_flight)} in flight: {in_flight} "
+            f"{'is' if in_flight == 1 else 'are'} queued or processing now. "
+            f"Wait until one ends, or cancel one; look again in {_in_words(CONCURRENCY_RETRY_SECONDS)}.",
             code="concurrency_limit_exceeded",
             retry_after=CONCURRENCY_RETRY_SECONDS,
+            limit=key.tasks_in_flight,
         )
     if key.tasks_per_hour is not None and last_hour >= key.tasks_per_hour:
         seconds = _until_an_hour_after(oldest) if oldest else HOURLY_RETRY_SECONDS
         raise RateLimited(
-            f"You reached this key's rate limit of {key.tasks_per_hour} tasks in any 60 minutes. Try again in {_in_words(seconds)}.",
+            f"You reached this key's rate limit of {_tasks_in_words(key.tasks_per_hour)} in any 60 minutes. "
+            f"Try again in {_in_words(seconds)}.",
             retry_after=seconds,
+            limit=key.tasks_per_hour,
         )
+
+
+def _tasks_in_words(count: int) -> str:
+    return "1 task" if count == 1 else f"{count} tasks"
 
 
 def _until_an_hour_after(moment: datetime) -> int:

@@ -1,5 +1,7 @@
 """The management API: keys, teams and usage, for programs with a management key."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from django.db import transaction
@@ -10,19 +12,20 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from conduit.api.errors import InvalidRequest, NotFound
-from conduit.api.pagination import page, parse_limit
+from conduit.api.idempotency import Idempotency, idempotent
+from conduit.api.pagination import check_parameters, page, parse_limit
 from keys import owners, services, usage
 from keys.management_authentication import ManagementKeyAuthentication
 from keys.models import Team, UsageCost, VirtualKey
 from keys.presentation import show_keys, show_teams
 from keys.requests import grace_of, key_fields, team_fields
-from keys.views import usage_answer
+from keys.views import USAGE_PARAMETERS, usage_answer
 
 _KEYS = VirtualKey.objects.prefetch_related("secrets", "budgets")
 _TEAMS = Team.objects.prefetch_related("budgets")
 # What is shown once must not stay in a cache on the way.
-_NOT_KEPT = {"Cache-Control": "no-store"}
-
+_NO_STORE = {"Cache-Control": "no-store"}
+_SHOWN_ONCE = "The secret was in the first answer to this call, and is stored nowhere. If that was lost, rotate the key to get a new one."
 
 Row = TypeVar("Row", bound=Model)
 
@@ -30,23 +33,35 @@ Row = TypeVar("Row", bound=Model)
 class ManagementView(APIView):
     authentication_classes = [ManagementKeyAuthentication]
 
+    # What the query string of a read may hold; no other call takes one.
+    parameters: tuple[str, ...] = ()
+
     @property
     def who(self) -> str:
         """How the audit names the caller."""
         return str(self.request.auth)
 
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        super().initial(request, *args, **kwargs)
+        check_parameters(request.query_params, self.parameters if request.method in ("GET", "HEAD") else ())
+
 
 class KeysView(ManagementView):
+    parameters = ("team", "limit", "after")
+
     def get(self, request: Request) -> Response:
         keys = _KEYS.filter(deleted_at=None)
         if "team" in request.query_params:
             keys = keys.filter(team=_chosen(Team.objects.all(), request, "team"))
         return Response(_page(keys, request, show_keys))
 
-    def post(self, request: Request) -> Response:
-        key, secret = services.create_key(**key_fields(request.data), who=self.who)
-        headers = _NOT_KEPT | {"Location": f"/v1/admin/keys/{key.pk}"}
-        return Response(_shown_key(key.pk) | {"secret": secret}, status=201, headers=headers)
+    @idempotent
+    def post(self, request: Request, idempotency: Idempotency | None) -> Response:
+        fields = key_fields(request.data)
+        with _once(idempotency):
+            key, secret = services.create_key(**fields, who=self.who)
+            headers = _NO_STORE | {"Location": f"/v1/admin/keys/{key.pk}"}
+            return _with_secret(_shown_key(key.pk), secret, 201, headers, idempotency)
 
 
 class KeyView(ManagementView):
@@ -70,19 +85,30 @@ class KeyView(ManagementView):
 
 
 class RotateView(ManagementView):
-    def post(self, request: Request, key_id: str) -> Response:
+    @idempotent
+    def post(self, request: Request, key_id: str, idempotency: Idempotency | None) -> Response:
         key = _found(VirtualKey.objects.all(), key_id, "key_id")
-        secret = services.rotate_key(key, who=self.who, grace=grace_of(request.data))
-        return Response(_shown_key(key.pk) | {"secret": secret}, headers=_NOT_KEPT)
+        grace = grace_of(request.data)
+        with _once(idempotency):
+            secret = services.rotate_key(key, who=self.who, grace=grace)
+            return _with_secret(_shown_key(key.pk), secret, 200, _NO_STORE, idempotency)
 
 
 class TeamsView(ManagementView):
+    parameters = ("limit", "after")
+
     def get(self, request: Request) -> Response:
         return Response(_page(_TEAMS, request, show_teams))
 
-    def post(self, request: Request) -> Response:
-        team = owners.create_team(**team_fields(request.data), who=self.who)
-        return Response(_shown_team(team.pk), status=201, headers={"Location": f"/v1/admin/teams/{team.pk}"})
+    @idempotent
+    def post(self, request: Request, idempotency: Idempotency | None) -> Response:
+        fields = team_fields(request.data)
+        with _once(idempotency):
+            team = owners.create_team(**fields, who=self.who)
+            body, headers = _shown_team(team.pk), {"Location": f"/v1/admin/teams/{team.pk}"}
+            if idempotency:
+                idempotency.store(201, body, headers)
+            return Response(body, status=201, headers=headers)
 
 
 class TeamView(ManagementView):
@@ -107,13 +133,32 @@ class TeamView(ManagementView):
 
 
 class UsageView(ManagementView):
+    parameters = (*USAGE_PARAMETERS, "key", "team")
+
     def get(self, request: Request) -> HttpResponse:
         costs = UsageCost.objects.all()
         if "key" in request.query_params:
             costs = costs.filter(key=_chosen(VirtualKey.objects.all(), request, "key"))
         if "team" in request.query_params:
-            costs = costs.filter(key__team=_chosen(Team.objects.all(), request, "team"))
+            costs = costs.filter(team_id=_chosen(Team.objects.all(), request, "team").pk)
         return usage_answer(request, costs, tuple(usage.GROUPS))
+
+
+@contextmanager
+def _once(idempotency: Idempotency | None) -> Iterator[None]:
+    """One transaction for what a call does and, with an Idempotency-Key, for its claim and its answer."""
+    with transaction.atomic():
+        if idempotency:
+            idempotency.claim()
+        yield
+
+
+def _with_secret(body: dict[str, Any], secret: str, status: int, headers: dict[str, str], idempotency: Idempotency | None) -> Response:
+    """The answer that shows a new secret. It is never stored, so that a replay, which is kept, can only say where it was."""
+    first = body | {"secret": secret}
+    if idempotency:
+        idempotency.store(status, body | {"secret": None, "secret_note": _SHOWN_ONCE}, headers, first=first)
+    return Response(first, status=status, headers=headers)
 
 
 def _shown_key(pk: int) -> dict[str, Any]:

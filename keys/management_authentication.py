@@ -13,7 +13,7 @@ class ManagementKeyAuthentication(BaseAuthentication):
     """Sets `request.user` and `request.auth` to the ManagementKey. A virtual key opens nothing here."""
 
     def authenticate(self, request: Request) -> tuple[ManagementKey, ManagementKey]:
-        key = _usable(secret_of(request))
+        key = _usable(secret_of(request, prefix=MANAGEMENT_PREFIX))
         return key, key
 
     def authenticate_header(self, request: Request) -> str:
@@ -30,7 +30,7 @@ def _usable(secret: str) -> ManagementKey:
     if key is None and secret.startswith(SECRET_PREFIX) and not secret.startswith(MANAGEMENT_PREFIX):
         raise Unauthenticated(
             "This looks like a virtual key, which makes videos. Paths under /v1/admin/ take a management key: it begins with "
-            f"`{MANAGEMENT_PREFIX}` and is made in the console."
+            f"`{MANAGEMENT_PREFIX}` and is made in the console or by `manage.py create_management_key`."
         )
     if key is None:
         raise Unauthenticated(

@@ -32,6 +32,7 @@ class VirtualKey(models.Model):
     expires_at = models.DateTimeField(null=True, blank=True, help_text="From then on the key is refused. Empty: never.")
     deleted_at = models.DateTimeField(null=True, blank=True, editable=False, help_text="Refused for good; its history stays.")
     created_at = models.DateTimeField(default=timezone.now, editable=False)
+    budgeted = models.BooleanField(default=False, editable=False, help_text="Has, or had, budgets of its own: a create asks for none else.")
     last_used_at = models.DateTimeField(null=True, blank=True, editable=False)
     last_used_from = models.GenericIPAddressField(null=True, blank=True, editable=False)
 
@@ -109,14 +110,26 @@ class Budget(models.Model):
     def __str__(self) -> str:
         return f"{self.period} budget of {self.amount} USD"
 
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """With the key's first budget the key says that it has one, in the same transaction."""
+        if self._state.adding and self.key and not self.key.budgeted:
+            self.key.budgeted = True
+            self.key.save(update_fields=["budgeted"])
+        super().save(*args, **kwargs)
+
 
 class BudgetWindow(models.Model):
-    """One period of a budget: the counters that holds are checked against. Each is the sum of its ledger rows."""
+    """One period of a budget: the counters that holds are checked against.
+
+    Each is the sum of the ledger's rows of the budget's owner that count within the period (keys.ledger.EFFECTS), whenever
+    the budget was made. They have more digits than any row, so that no sum of rows is too large for them.
+    """
 
     budget = models.ForeignKey(Budget, on_delete=models.CASCADE, related_name="windows")
     starts_at = models.DateTimeField()
-    held = models.DecimalField(max_digits=12, decimal_places=4, default=0)
-    spent = models.DecimalField(max_digits=12, decimal_places=4, default=0)
+    ends_at = models.DateTimeField(null=True, blank=True, help_text="Empty: it has no end.")
+    held = models.DecimalField(max_digits=20, decimal_places=4, default=0)
+    spent = models.DecimalField(max_digits=20, decimal_places=4, default=0, help_text="Negative where more was credited than spent.")
 
     class Meta:
         ordering = ["id"]
@@ -130,19 +143,20 @@ class BudgetWindow(models.Model):
 
 
 class BudgetAlert(models.Model):
-    """A budget's period that passed a soft threshold: an event for the console, once for each."""
+    """A budget's period whose use reached a soft threshold of the limit in force: an event for the console, once for each."""
 
     window = models.ForeignKey(BudgetWindow, on_delete=models.CASCADE, related_name="alerts")
     percent = models.PositiveSmallIntegerField()
+    limit = models.DecimalField(max_digits=12, decimal_places=4, help_text="USD: what it is the percentage of.")
     created_at = models.DateTimeField(default=timezone.now)
 
     class Meta:
         verbose_name = "budget alert"
         ordering = ["-id"]
-        constraints = [UniqueConstraint(fields=["window", "percent"], name="alert_once_per_window_and_threshold")]
+        constraints = [UniqueConstraint(fields=["window", "percent", "limit"], name="alert_once_per_window_threshold_and_limit")]
 
     def __str__(self) -> str:
-        return f"{self.percent} % of {self.window_id}"
+        return f"{self.percent} % of {self.limit} in {self.window_id}"
 
 
 class AppendOnly(models.QuerySet["UsageCost"]):
@@ -160,7 +174,11 @@ class UsageCost(models.Model):
 
     A hold reserves the price when a task is created; when the task ends it is resolved once, into what is captured
     (charged) and what is released (given back): hold = capture + release for every ended task. Refunds give back what was
-    captured; credits and adjustments belong to a key alone.
+    captured; credits and adjustments belong to no task.
+
+    A row counts in the budgets of its key, and in those of the team that the key was in at the time, in the periods that
+    hold `counted_at`: a key that joins a team brings no debts, and takes none along when it leaves. Both are the hold's for
+    every row of a task.
     """
 
     class Entry(models.TextChoices):
@@ -180,7 +198,13 @@ class UsageCost(models.Model):
     entry = models.CharField(max_length=10, choices=Entry)
     amount = models.DecimalField(max_digits=12, decimal_places=4, help_text="Never negative, but for an adjustment.")
     currency = models.CharField(max_length=3, default="USD")
-    windows = models.JSONField(default=list, blank=True, help_text="Ids of the budget windows that it moved.")
+    team_id = models.BigIntegerField(
+        null=True, blank=True, help_text="The team whose budgets it counts in, by its plain id: the team may be gone since. Empty: none."
+    )
+    counted_at = models.DateTimeField(default=timezone.now, help_text="It counts in the periods that hold this moment.")
+    form_id = models.UUIDField(
+        null=True, blank=True, unique=True, help_text="Of the form that added it: one that is sent twice adds one row."
+    )
     who = models.CharField(max_length=150, blank=True, help_text="The administrator or management key; empty: the task's own life.")
     why = models.CharField(max_length=200, blank=True)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
@@ -202,7 +226,12 @@ class UsageCost(models.Model):
             ),
             CheckConstraint(condition=Q(task_id__isnull=False) | Q(entry__in=["credit", "adjustment"]), name="cost_of_a_task_names_it"),
         ]
-        indexes = [models.Index(fields=["key", "created_at"], name="cost_of_key")]  # usage reports
+        indexes = [
+            models.Index(fields=["key", "created_at"], name="cost_of_key"),  # usage reports
+            # ledger.count: what a new budget has to count already.
+            models.Index(fields=["key", "counted_at"], name="cost_counted_of_key"),
+            models.Index(fields=["team_id", "counted_at"], condition=Q(team_id__isnull=False), name="cost_counted_of_team"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.entry} {self.amount} {self.currency}"

@@ -3,11 +3,22 @@
 from collections.abc import Sequence
 from typing import Any
 
+from django.utils import timezone
+
 from conduit.api.formats import money, rfc3339
 from keys import budgets
 from keys.budgets import BudgetState
-from keys.limits import reads_per_minute
+from keys.limits import creates_per_minute, reads_per_minute
 from keys.models import KeySecret, Team, VirtualKey
+
+
+def state_of(key: VirtualKey) -> str:
+    """What a call with the key meets, in one word."""
+    if key.deleted_at:
+        return "deleted"
+    if not key.enabled:
+        return "disabled"
+    return "expired" if key.expires_at and key.expires_at <= timezone.now() else "active"
 
 
 def show_limits(key: VirtualKey) -> dict[str, Any]:
@@ -46,7 +57,7 @@ def show_own(key: VirtualKey, in_flight: int) -> dict[str, Any]:
         "team": key.team.name if key.team else None,
         "created_at": rfc3339(key.created_at),
         "expires_at": rfc3339(key.expires_at),
-        "limits": show_limits(key) | {"reads_per_minute": reads_per_minute(key)},
+        "limits": show_limits(key) | {"creates_per_minute": creates_per_minute(key), "reads_per_minute": reads_per_minute(key)},
         "in_flight": in_flight,
         "budgets": [show_budget(state) for state in budgets.of(key)],
         "currency": "USD",

@@ -45,13 +45,23 @@ for _, limit in ipairs(limits) do
   limit.full = limit.counted >= limit.calls
   if limit.full then
     -- The place of the call that is `calls` before this one; there are more of them when the limit was lowered.
-    local before = limit.calls > 0 and moment_at(limit.moments, limit.calls - 1) or now
-    wait = math.max(wait, before + limit.span - now)
+    limit.before = limit.calls > 0 and moment_at(limit.moments, limit.calls - 1) or now
+    wait = math.max(wait, limit.before + limit.span - now)
     crowded = crowded or (moment_at(limit.moments, waiting_max - 1) or 0) > now
   end
 end
 
 local counted = wait <= patience and not crowded
+if not counted then
+  -- Who is refused is guarded from now on, and is told of the place that will then be free.
+  for _, limit in ipairs(limits) do
+    if limit.full then
+      limit.span = limit.window + guard
+      wait = math.max(wait, limit.before + limit.span - now)
+    end
+  end
+end
+
 local answer = {counted and 1 or 0, wait}
 for _, limit in ipairs(limits) do
   local alive = text(math.ceil((limit.span + guard + patience) / 1000))

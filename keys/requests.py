@@ -2,11 +2,12 @@
 
 import re
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from ipaddress import ip_network
 from typing import Any
 
 from django.core.exceptions import ValidationError
+from django.utils import timezone
 from rest_framework import serializers
 
 from conduit.api.fields import (
@@ -19,12 +20,14 @@ from conduit.api.fields import (
     WholeField,
     check_text,
 )
+from conduit.api.formats import rfc3339
 from keys import budgets
 from keys.budgets import check_time_zone
+from keys.known_models import check_models
 from keys.models import Period, Team
+from keys.names import NAME_CHARACTERS, tidy_name
 from keys.services import GRACE, GRACE_MAX
 
-NAME_CHARACTERS = 100
 BUDGETS_MAX = 20
 LISTED_MAX = 100
 _COUNT_MAX = 2**31 - 1  # of the database's column
@@ -32,13 +35,13 @@ _SIZE = re.compile(r"[1-9][0-9]{1,3}x[1-9][0-9]{1,3}", re.ASCII)
 
 
 class NameField(NamedField):
-    """A name for people, without the space around it."""
+    """A name for people (keys.names)."""
 
     def to_internal_value(self, data: Any) -> str:
-        if not isinstance(data, str) or not 0 < len(name := data.strip()) <= NAME_CHARACTERS:
-            raise self.refuse(f"must have 1 to {NAME_CHARACTERS} characters")
-        check_text(name, str(self.field_name))
-        return name
+        try:
+            return tidy_name(data if isinstance(data, str) else "")
+        except ValueError as error:
+            raise self.refuse(str(error)) from error
 
 
 class LimitField(WholeField):
@@ -142,6 +145,13 @@ class LimitsSerializer(StrictSerializer):
     models = OptionalTextsField(required=False, allow_null=True, source="model_names")
     ip_ranges = OptionalNetworksField(required=False, allow_null=True)
 
+    def validate_models(self, names: list[str]) -> list[str]:
+        try:
+            check_models(names)
+        except ValueError as error:
+            raise serializers.ValidationError(f"`models` {error}.") from error
+        return names
+
 
 class BudgetSerializer(StrictSerializer):
     period = OneOfField(Period.values)
@@ -150,9 +160,19 @@ class BudgetSerializer(StrictSerializer):
     raised_to = AmountField(default=None, allow_null=True)
     raised_until = MomentField(default=None, allow_null=True)
 
+    def validate_raised_until(self, moment: datetime | None) -> datetime | None:
+        return check_future(moment, "raised_until")
+
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         check_raise(**attrs)
         return attrs
+
+
+def check_future(moment: datetime | None, name: str) -> datetime | None:
+    """Raises ValidationError for an end that is over: what shall end now is disabled, deleted or left out."""
+    if moment is not None and moment <= timezone.now():
+        raise serializers.ValidationError(f"`{name}` must be in the future; {rfc3339(moment)} is not.")
+    return moment
 
 
 def check_raise(*, amount: Any, raised_to: Any, raised_until: Any, **_: Any) -> None:
@@ -196,6 +216,9 @@ class KeySerializer(StrictSerializer):
     limits = LimitsSerializer(required=False)
     budgets = BudgetsField(required=False)
 
+    def validate_expires_at(self, moment: datetime | None) -> datetime | None:
+        return check_future(moment, "expires_at")
+
 
 class RotationSerializer(StrictSerializer):
     grace_seconds = WholeField(least=0, most=int(GRACE_MAX.total_seconds()), default=int(GRACE.total_seconds()))
@@ -230,7 +253,8 @@ def budget_problems(columns: Mapping[str, Any]) -> dict[str, str]:
     if problems := _problems(BudgetSerializer(), columns):
         return problems
     try:
-        check_raise(**columns)
+        # What a form could not read is missing, and has words of its own there.
+        check_raise(**{name: columns.get(name) for name in ("amount", "raised_to", "raised_until")})
     except serializers.ValidationError as error:
         return {name: first_words(words) for name, words in error.detail.items()}  # type: ignore[union-attr]
     return {}

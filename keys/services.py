@@ -40,6 +40,7 @@ def create_key(
 ) -> tuple[VirtualKey, str]:
     """A new key and its secret, which exists nowhere else. `limits` are VirtualKey's fields; `budgets` as in owners.set_budgets."""
     with transaction.atomic():
+        owners.lock_joined(team)
         key = VirtualKey.objects.create(name=name, expires_at=expires_at, team=team, **limits)
         audit.record(who=who, action="create", target=key, name=name, expires_at=expires_at, team=team, **limits)
         secret = _add_secret(key)
@@ -52,9 +53,11 @@ def change_key(key: VirtualKey, *, who: str, **fields: Any) -> None:
 
     Raises:
         Conflict: the key was deleted.
+        InvalidRequest: the team that it shall join was deleted.
     """
     with transaction.atomic():
         _lock_living(key)
+        owners.lock_joined(fields.get("team"))
         owners.change(key, who=who, **fields)
 
 

@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from django.db.models import Count, F, Q, QuerySet, Sum
+from django.db.models import Count, F, OuterRef, Q, QuerySet, Subquery, Sum
 from django.db.models.functions import TruncDate
 from django.utils import timezone
 
@@ -14,7 +14,7 @@ from conduit.api.errors import InvalidRequest
 from conduit.api.formats import money, rfc3339
 from conduit.api.pagination import parse_moment
 from keys import work
-from keys.models import UsageCost
+from keys.models import Team, UsageCost
 
 Entry = UsageCost.Entry
 DAYS_DEFAULT = 30
@@ -29,13 +29,16 @@ AMOUNTS = {
     "credited": Entry.CREDIT,
     "adjusted": Entry.ADJUSTMENT,
 }
+# What tasks cost in the end. A task itself keeps what it was charged, whatever was refunded since.
+NET = "net"
 # Columns that a group is named by, each with its value in SQL.
 GROUPS: dict[str, dict[str, Any]] = {
     "day": {"day": lambda: TruncDate("created_at", tzinfo=UTC)},
     "model": {"model": lambda: F("model")},
     "status": {"status": lambda: work.current().status_of()},
     "key": {"key_id": lambda: F("key_id"), "key_name": lambda: F("key__name")},
-    "team": {"team_id": lambda: F("key__team_id"), "team_name": lambda: F("key__team__name")},
+    # The team that the row counts in, whichever the key is in by now. The ledger knows it by its plain id.
+    "team": {"team_id": lambda: F("team_id"), "team_name": lambda: Subquery(Team.objects.filter(pk=OuterRef("team_id")).values("name"))},
 }
 CONSUMER_GROUPS = ("day", "model", "status")
 
@@ -55,7 +58,7 @@ class Span:
             InvalidRequest: a bad moment, or a span that is empty or longer than a year.
         """
         end = parse_moment(query, "to")
-        if end and ":" not in query["to"]:
+        if end and ":" not in query["to"]:  # a day
             if end.date() == date.max:
                 raise InvalidRequest("`to` is out of range.", param="to")
             end += timedelta(days=1)
@@ -70,7 +73,10 @@ class Span:
 
 @dataclass(frozen=True)
 class Usage:
-    """A report: `rows` hold the group's columns, `tasks` (created in the span) and the amounts in USD."""
+    """A report: `rows` hold the group's columns, `tasks` (created in the span) and the amounts in USD.
+
+    Of `model` it is the name that was asked for, alias or not: what the ledger kept, and what the task shows.
+    """
 
     span: Span
     group_by: str
@@ -78,10 +84,10 @@ class Usage:
 
     @property
     def columns(self) -> list[str]:
-        return [*GROUPS[self.group_by], "tasks", *AMOUNTS]
+        return [*GROUPS[self.group_by], "tasks", *AMOUNTS, NET]
 
     def total(self) -> dict[str, Any]:
-        amounts = {name: sum((row[name] for row in self.rows), Decimal(0)) for name in AMOUNTS}
+        amounts = {name: sum((row[name] for row in self.rows), Decimal(0)) for name in (*AMOUNTS, NET)}
         return {"tasks": sum(row["tasks"] for row in self.rows), **amounts}
 
 
@@ -112,7 +118,7 @@ def _row(found: dict[str, Any], names: dict[str, str]) -> dict[str, Any]:
     group = {name: found[alias] if found[alias] != "" else None for alias, name in names.items()}
     # SQLite sums in floating point: the ledger's four decimals bring the exact sum back.
     amounts = {name: round(found[f"sum_{name}"], 4) for name in AMOUNTS}
-    return group | {"tasks": found["count_tasks"], **amounts}
+    return group | {"tasks": found["count_tasks"], **amounts, NET: amounts["charged"] - amounts["refunded"]}
 
 
 def as_json(usage: Usage) -> dict[str, Any]:

@@ -10,22 +10,26 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from conduit.api.errors import InvalidRequest
+from conduit.api.pagination import check_parameters
 from keys import usage, work
 from keys.authentication import key_of
 from keys.models import UsageCost
 from keys.presentation import show_own
 
+USAGE_PARAMETERS = ("from", "to", "group_by", "format")
 FORMATS = {"json": "application/json", "csv": "text/csv"}
 
 
 class KeyView(APIView):
     def get(self, request: Request) -> Response:
+        check_parameters(request.query_params, ())
         key = key_of(request)
         return Response(show_own(key, work.current().in_flight(key)))
 
 
 class UsageView(APIView):
     def get(self, request: Request) -> HttpResponse:
+        check_parameters(request.query_params, USAGE_PARAMETERS)
         return usage_answer(request, UsageCost.objects.filter(key=key_of(request)), usage.CONSUMER_GROUPS)
 
 

@@ -10,6 +10,7 @@ from kombu.exceptions import OperationalError
 
 from tasks import kinds
 from tasks.leases import CLAIM_SECONDS
+from tasks.models import Lane
 
 log = structlog.get_logger(__name__)
 
@@ -23,12 +24,20 @@ def hint(task_id: UUID, kind: str, lane: str, claim: UUID | None = None) -> bool
 
     A hint that nobody took expires when its claim lapses: the next tick gives another.
     """
+    return _send(kinds.job_of(kind), task_id, lane, str(task_id), lane, str(claim) if claim else None)
+
+
+def hint_cancelled_on_commit(task_id: UUID, kind: str) -> None:
+    """Have whoever works on the task elsewhere told that it was cancelled."""
+    transaction.on_commit(lambda: _send(kinds.job_after_cancel(kind), task_id, Lane.PROVIDER, str(task_id)), robust=True)
+
+
+def _send(job: str, task_id: UUID, lane: str, *args: str | None) -> bool:
     global _away_until
     if time.monotonic() < _away_until:
         return False
     try:
-        args = [str(task_id), lane, claim and str(claim)]
-        current_app.send_task(kinds.job_of(kind), args=args, queue=lane, expires=CLAIM_SECONDS)
+        current_app.send_task(job, args=list(args), queue=lane, expires=CLAIM_SECONDS)
     except OperationalError as error:
         _away_until = time.monotonic() + AWAY_SECONDS
         log.warning("hint not sent: the broker is away", task_id=str(task_id), error=str(error))

@@ -23,6 +23,7 @@ class Kind:
     show: Callable[[Task, datetime], dict[str, Any]]  # the public fields that only this kind has
     owed_when_cancelled: Callable[[Task], Decimal]  # USD of the price that is due although the task was cancelled
     hub_event: Callable[[Notice], tuple[str, dict[str, Any]] | None]  # its name and object for hub clients; None: they are not told
+    job_after_cancel: str  # the Celery function that then tells others, (task_id); a hint like any other
 
 
 _kinds: dict[str, Kind] = {}
@@ -43,6 +44,10 @@ def hub_event(notice: Notice) -> tuple[str, dict[str, Any]] | None:
 
 def job_of(kind: str) -> str:
     return _kinds[kind].job
+
+
+def job_after_cancel(kind: str) -> str:
+    return _kinds[kind].job_after_cancel
 
 
 def related() -> list[str]:

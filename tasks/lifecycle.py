@@ -16,7 +16,9 @@ from django.db.models.functions import Greatest
 from django.utils import timezone
 
 from conduit.api.errors import Conflict
-from keys import ledger, limits
+from conduit.api.waiting import bounded
+from keys import ledger, limits, locks
+from keys.authentication import check_usable
 from keys.models import VirtualKey
 from tasks import dispatch, kinds, progress, publishing
 from tasks.leases import Lease
@@ -39,13 +41,17 @@ def create(task: Task) -> None:
     Belongs inside the transaction that also writes what the task's kind needs.
 
     Raises:
+        Unauthenticated: the key was disabled or deleted, or expired, since the call was authenticated.
         RateLimited: the key has too many tasks in flight, or made too many within the hour.
         InsufficientQuota: a budget of the key or its team has less left than the price.
     """
+    # What was true when the call was authenticated may have changed: the key of now pays, from here to the commit alone.
+    task.key = locks.lock_key(task.key)
+    check_usable(task.key)
+    # Whatever may refuse comes before anything is written: of many calls at once, the refused ones let go of the key soonest.
     _check_counts(task.key)
-    # The task first: its key's row is then locked before any budget's, in the order in which administrators lock them.
-    task.save(force_insert=True)
     ledger.hold(key=task.key, task_id=task.pk, task_kind=task.kind, model=task.model, amount=task.price)
+    task.save(force_insert=True)
     _record(task, task.created_at, {})
     dispatch.hint_on_commit(task.pk, task.kind, task.lane)
     transaction.on_commit(lambda: _tell_created(task), robust=True)
@@ -57,11 +63,12 @@ def _tell_created(task: Task) -> None:
 
 
 def _check_counts(key: VirtualKey) -> None:
-    """Refuse what the key's limits of tasks forbid. They are counted from the rows, so that nothing leaks and nothing has to heal."""
+    """Refuse what the key's limits of tasks forbid. They are counted from the rows, so that nothing leaks.
+
+    The key is locked: its tasks are created one at a time.
+    """
     if not limits.needs_counts(key):
         return
-    # One create of this key at a time from here to its commit. Rows that only point to the key are not kept waiting.
-    VirtualKey.objects.select_for_update(no_key=True).only("pk").get(pk=key.pk)
     lately = Q(created_at__gt=timezone.now() - timedelta(hours=1))
     active = Q(status__in=ACTIVE)
     counts = Task.objects.filter(lately | active, key=key).aggregate(
@@ -73,13 +80,15 @@ def _check_counts(key: VirtualKey) -> None:
 def move(task_id: UUID, to: Status, *, lease: Lease | None = None, facts: dict[str, Any] | None = None, **fields: Any) -> bool:
     """Take a task to `to`; False when its status (or the lease) no longer allows that: somebody else was first.
 
-    `facts` go into the event, `fields` into the row. The money follows from the status.
+    `facts` go into the event, `fields` into the row. The money follows from the status. A `lease` is given back.
     """
     now = timezone.now()
     rows = lease.rows() if lease else Task.objects.filter(pk=task_id)
     ending: dict[str, Any] = {"ended_at": now, "next_step_at": None, "trouble": "", "charged": Decimal(0)} if to in ENDED else {}
+    if lease:
+        ending |= {"lease_token": None, "lease_until": None}
     with transaction.atomic():
-        if not rows.filter(status__in=ALLOWED[to]).update(status=to, updated_at=now, **ending, **fields):
+        if not rows.filter(bounded(), status__in=ALLOWED[to]).update(status=to, updated_at=now, **ending, **fields):
             return False
         task = Task.objects.get(pk=task_id)
         if to in ENDED:
@@ -127,6 +136,7 @@ def cancel(task: Task) -> None:
     now = timezone.now()
     reached = Greatest(F("progress"), progress.read(task, now).progress)
     if move(task.pk, Status.CANCELLED, stage="cancelled", stage_since=now, progress=reached):
+        dispatch.hint_cancelled_on_commit(task.pk, task.kind)
         return
     status = Task.objects.values_list("status", flat=True).get(pk=task.pk)
     if status != Status.CANCELLED:

@@ -15,6 +15,7 @@ from keys.models import UsageCost, VirtualKey
 from keys.services import create_key
 from tests.support.driving import Driver
 from tests.support.lookalike import LookAlike
+from tests.support.running import RunningStack
 
 
 @dataclass
@@ -61,6 +62,17 @@ def make_consumer(db: None, settings: LazySettings) -> Any:
 @pytest.fixture
 def consumer(make_consumer: Any) -> Consumer:
     return make_consumer()
+
+
+@pytest.fixture(scope="session")
+def stack() -> Iterator[RunningStack]:
+    """One whole stack that all tests share: it comes back by itself from whatever a test kills."""
+    running = RunningStack()
+    try:
+        running.start()
+        yield running
+    finally:
+        running.close()
 
 
 @pytest.fixture

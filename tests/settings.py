@@ -1,7 +1,8 @@
 """Conduit's settings on servers of this test run's own.
 
 PostgreSQL and Valkey start here, because pytest-django reads the settings before any fixture could. With
-CONDUIT_TEST_DATABASE=sqlite the same tests run on SQLite.
+CONDUIT_TEST_DATABASE=sqlite the same tests run on SQLite. The workers of `pytest -n` share one PostgreSQL, in which each
+has a database of its own; a Valkey is each one's own, because tests empty it.
 """
 
 import os
@@ -11,7 +12,7 @@ from unittest import mock
 
 import environ
 
-from tests.support.postgres import Postgres
+from tests.support.postgres import shared_postgres
 from tests.support.scratch import scratch
 from tests.support.valkey import ValkeyForTests
 
@@ -23,8 +24,7 @@ VALKEY.start()
 if ON_SQLITE:
     _database_url = f"sqlite:///{_HOME / 'db.sqlite3'}"
 else:
-    POSTGRES = Postgres()
-    POSTGRES.start()
+    POSTGRES = shared_postgres()
     _database_url = POSTGRES.url("conduit")
 
 

@@ -1,23 +1,49 @@
+from decimal import Decimal
 from typing import Any
 
-from django.contrib import admin
+from django.contrib import admin, messages
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
 
 from tasks.admin import ReadOnly
+from videos.catalogue import thinnest_margin
 from videos.models import BlockedTerm, Clip, ResolutionFactor, Timing, Video, VideoModel
+from videos.planning import Plan, PlannedClip
 
 
 class FactorInline(admin.TabularInline):
     model = ResolutionFactor
     extra = 0
-    # A model without a price for any size could not be asked for.
     min_num = 1
-    validate_min = True
+
+    def get_formset(self, *args: Any, **kwargs: Any) -> Any:
+        # A model without a price for any size could not be asked for.
+        return super().get_formset(*args, **kwargs | {"validate_min": True})
 
 
 @admin.register(VideoModel)
 class VideoModelAdmin(admin.ModelAdmin):
-    list_display = ["name", "aliases", "upstream", "base_price", "enabled"]
+    list_display = ["name", "aliases", "api", "upstream", "upstream_with_frame", "base_price", "least_seconds", "enabled"]
     inlines = [FactorInline]
+    fieldsets = [
+        (None, {"fields": ["name", "aliases", "enabled", "prompt_limit"]}),
+        ("At MiniMax", {"fields": ["api", "upstream", "upstream_with_frame", "sends_size", "takes_ratio", "takes_last_frame", "natives"]}),
+        ("How it is used", {"fields": ["portrait", "typical_seconds"]}),
+        ("What it costs", {"fields": ["base_price", "least_seconds"]}),
+    ]
+
+    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
+        super().save_related(request, form, formsets, change)
+        thinnest = thinnest_margin(form.instance)
+        if thinnest and thinnest.price < thinnest.cost:
+            messages.warning(
+                request,
+                f"It costs more than it brings: {thinnest.duration} s at {thinnest.resolution} are sold for {thinnest.price} USD, "
+                f"and MiniMax bills {thinnest.cost} USD.",
+            )
 
 
 @admin.register(BlockedTerm)
@@ -30,7 +56,14 @@ class ClipInline(admin.TabularInline):
     model = Clip
     extra = 0
     can_delete = False
-    fields = ["number", "state", "creates", "provider_task_id", "sent_at", "submitted_at", "made_at", "file"]
+    ordering = ["number"]
+    fields = [
+        "number", "makes", "upstream", "seconds", "resolution", "state", "creates", "cost", "billed", "taken_from", "provider_task_id",
+        "submitted_at", "made_at", "frames", "file",
+    ]  # fmt: skip
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Clip]:
+        return super().get_queryset(request).select_related("taken_from")
 
     def has_add_permission(self, *args: Any) -> bool:
         return False
@@ -41,21 +74,87 @@ class ClipInline(admin.TabularInline):
 
 @admin.register(Video)
 class VideoAdmin(ReadOnly):
-    list_display = ["task", "prompt_start", "duration", "resolution", "upstream", "width", "height", "seconds"]
-    list_filter = ["resolution", "upstream"]
+    list_display = ["task", "prompt_start", "duration", "resolution", "upstream", "status", "charged", "billed", "margin"]
+    list_filter = ["task__status", "resolution", "upstream"]
     search_fields = ["task__id", "prompt"]
     list_select_related = ["task"]
     inlines = [ClipInline]
+    readonly_fields = ["plan_shown", "planned_cost", "charged", "billed", "margin"]
+    fieldsets = [
+        ("What was asked for", {"fields": ["task", "prompt", "duration", "resolution", "aspect_ratio"]}),
+        ("How it is made", {"fields": ["upstream", "plan_shown"]}),
+        ("USD", {"fields": ["planned_cost", "charged", "billed", "margin"]}),
+        ("What was delivered", {"fields": ["width", "height", "fps", "seconds", "size_bytes", "file", "thumbnail", "thumbnail_bytes"]}),
+        ("What was made natively", {"fields": ["source_width", "source_height", "source_fps", "source_clips", "speed"]}),
+        ("Upkeep", {"fields": ["unfinished_assemblies", "swept_at"]}),
+    ]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Video]:
+        return Video.objects.with_billed()
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        """With the money of all videos that the search and the filters leave above the list."""
+        answer = super().changelist_view(request, extra_context)
+        if isinstance(answer, TemplateResponse) and answer.context_data and "cl" in answer.context_data:
+            charged, billed = answer.context_data["cl"].queryset.money()
+            answer.context_data["subtitle"] = (
+                f"charged {charged:.4f} USD, MiniMax bills {billed:.4f} USD, margin {charged - billed:.4f} USD"
+            )
+        return answer
 
     @admin.display(description="prompt")
     def prompt_start(self, video: Video) -> str:
         return video.prompt[:80]
 
+    @admin.display(ordering="task__status")
+    def status(self, video: Video) -> str:
+        return video.task.status
+
+    @admin.display(description="charged", ordering="task__charged")
+    def charged(self, video: Video) -> Decimal | None:
+        return video.task.charged
+
+    @admin.display(description="billed by MiniMax", ordering="billed")
+    def billed(self, video: Video) -> Decimal:
+        return video.billed  # type: ignore[attr-defined] # annotated
+
+    @admin.display(description="margin (charged - billed)")
+    def margin(self, video: Video) -> Decimal | None:
+        """None while the task is under way: nothing is charged yet."""
+        return None if video.task.charged is None else video.task.charged - self.billed(video)
+
+    @admin.display(description="planned cost at MiniMax")
+    def planned_cost(self, video: Video) -> Decimal:
+        return Plan.from_json(video.plan).cost
+
+    @admin.display(description="plan")
+    def plan_shown(self, video: Video) -> SafeString:
+        plan = Plan.from_json(video.plan)
+        rows = format_html_join("", "<tr><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td></tr>", map(_planned_row, plan.clips))
+        then = ", ".join(plan.treatment) or "made exact from what there is"
+        return format_html(
+            "<table><thead><tr><th>clip</th><th>model</th><th>begins from</th><th>size</th><th>USD</th></tr></thead>"
+            "<tbody>{}</tbody></table>"
+            "<p>Each is {}x{} at {} frames a second. Then: {}.</p>",
+            rows,
+            plan.width,
+            plan.height,
+            f"{plan.fps:g}",
+            then,
+        )
+
+
+def _planned_row(clip: PlannedClip) -> tuple[str, ...]:
+    made = f"{clip.seconds} s" if clip.seconds else "image"
+    begins = "the prompt" if clip.start == Clip.Start.TEXT else "the end of the one before"
+    return made, clip.upstream, begins, " ".join(filter(None, [clip.resolution, clip.ratio])), str(clip.cost)
+
 
 @admin.register(Clip)
 class ClipAdmin(ReadOnly):
-    list_display = ["video", "number", "state", "provider_task_id", "creates", "submitted_at", "made_at"]
-    list_filter = ["state"]
+    list_display = ["video", "number", "makes", "upstream", "seconds", "state", "billed", "provider_task_id", "submitted_at", "made_at"]
+    list_filter = ["state", "makes", "upstream"]
+    list_select_related = ["video"]
     search_fields = ["video__task__id", "provider_task_id"]
     exclude = ["download_url"]  # opens the clip to whoever reads it
 

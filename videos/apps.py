@@ -5,7 +5,10 @@ class VideosConfig(AppConfig):
     name = "videos"
 
     def ready(self) -> None:
+        from keys import known_models
         from tasks import kinds
+        from videos.models import VideoModel
         from videos.presentation import VIDEO_GENERATION
 
         kinds.register(VIDEO_GENERATION)
+        known_models.register(lambda: [name for model in VideoModel.objects.all() for name in model.names])

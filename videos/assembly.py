@@ -1,21 +1,25 @@
-"""From the stored clip to the files that are delivered."""
+"""From the stored clips to the files that are delivered, on local disk and in a process that may be killed."""
 
+import math
+import os
 import shutil
 import time
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, cast
 from uuid import UUID
 
 from django.conf import settings
 from django.core.files.base import File
 from django.core.files.storage import default_storage
 
-from videos.media import MediaError, VideoFacts, finish
-from videos.storage import folder
+from videos.media import ClipFacts, VideoFacts, Wish, assemble, inspect
+from videos.media.child import Limits, in_child
+from videos.storage import folder, forgotten_upon
 
-__all__ = ["Delivered", "MediaError", "deliver"]
+# Looking into a clip takes a second or two. One that keeps its reader busy must not keep every other task waiting.
+LOOK_SECONDS_MAX = 60.0
 
 
 @dataclass(frozen=True)
@@ -27,39 +31,76 @@ class Delivered:
     facts: VideoFacts
 
 
-def deliver(*, task_id: UUID, clip_file: str, token: UUID) -> Delivered:
-    """Finish the clip on local disk and store the result. Names carry the lease, so that no two runs write one file.
+def look_into(*, task_id: UUID, clip_file: str, token: UUID, wants_frame: bool) -> tuple[ClipFacts, str]:
+    """What a stored clip really is, and the stored name of its last frame ("" unless that is wanted).
 
     Raises:
         MediaError: the clip is not a playable video.
         STORAGE_ERRORS: disk or storage could not take it, or does not hold the clip any more.
     """
-    _remove_abandoned_scratch(task_id)
+    with _scratch(task_id, token) as scratch:
+        frame = scratch / "last.png" if wants_frame else None
+        clip = _fetched(clip_file, scratch / "clip.mp4")
+        facts = in_child(_limits(LOOK_SECONDS_MAX), inspect, clip, last_frame=frame)
+        return facts, _store(frame, f"{folder(task_id)}/frame-{token.hex[:12]}.png") if frame else ""
+
+
+def deliver(*, task_id: UUID, clip_files: Sequence[str], wish: Wish, token: UUID, on_progress: Callable[[float], None]) -> Delivered:
+    """Make the video out of its clips, and store it with its thumbnail. `on_progress` is told the share that is done.
+
+    Names carry the lease, so that no two runs write one file. Raises what `look_into` raises.
+    """
+    with _scratch(task_id, token) as scratch:
+        clips = [_fetched(name, scratch / f"clip-{number}.mp4") for number, name in enumerate(clip_files)]
+        video, thumbnail = scratch / "video.mp4", scratch / "thumbnail.jpg"
+        facts = in_child(_limits(), assemble, clips, wish, video, thumbnail, on_progress=on_progress)
+        place, run = folder(task_id), token.hex[:12]
+        stored = _store(video, f"{place}/video-{run}.mp4")
+        # A disk that is full must not be filled with a further copy at each try.
+        with forgotten_upon(BaseException, stored):
+            return Delivered(stored, _store(thumbnail, f"{place}/thumbnail-{run}.jpg"), facts)
+
+
+def remove_old_scratch() -> None:
+    """Remove what killed runs left on this machine, once it is too old to be anybody's who is at work."""
+    _remove_scratch(of_task=None)
+
+
+def _limits(seconds_max: float = math.inf) -> Limits:
+    """What one child may take: it ends before the worker's own limit would end everything."""
+    seconds = min(settings.MEDIA_STEP_SECONDS * 0.9, seconds_max)
+    return Limits(seconds=seconds, cpu_seconds=math.ceil(seconds * (os.cpu_count() or 1)), file_bytes=settings.MAX_CLIP_BYTES)
+
+
+@contextmanager
+def _scratch(task_id: UUID, token: UUID) -> Iterator[Path]:
+    """A folder of this run's own on local disk, gone when the block ends; what killed runs left goes before it begins."""
+    _remove_scratch(of_task=task_id)  # whose lease we hold
     scratch = settings.WORK_DIR / f"{task_id}-{token.hex[:12]}"
     scratch.mkdir(parents=True)
     try:
-        video_path, thumbnail_path = scratch / "video.mp4", scratch / "thumbnail.jpg"
-        with default_storage.open(clip_file) as source:
-            facts = finish(cast(BinaryIO, source), video_path, thumbnail_path)
-        stem = f"{folder(task_id)}/{{}}-{token.hex[:12]}"
-        return Delivered(
-            _store(video_path, stem.format("video") + ".mp4"), _store(thumbnail_path, stem.format("thumbnail") + ".jpg"), facts
-        )
+        yield scratch
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
 
 
+def _fetched(name: str, path: Path) -> Path:
+    with default_storage.open(name) as stored, path.open("wb") as file:
+        shutil.copyfileobj(stored, file, 1024**2)
+    return path
+
+
 def _store(path: Path, name: str) -> str:
-    with path.open("rb") as file:
+    with path.open("rb") as file, forgotten_upon(BaseException, name):
         return default_storage.save(name, File(file, name=name))
 
 
-def _remove_abandoned_scratch(task_id: UUID) -> None:
-    """What killed runs left on this machine: of this task, whose lease we hold, and whatever is too old to be at work."""
+def _remove_scratch(*, of_task: UUID | None) -> None:
+    """Remove the scratch folders of that task, and all that are too old to be at work."""
     if not settings.WORK_DIR.exists():
         return
     oldest = time.time() - 2 * settings.MEDIA_STEP_SECONDS
     for entry in settings.WORK_DIR.iterdir():
         with suppress(FileNotFoundError):  # another worker was quicker
-            if entry.name.startswith(str(task_id)) or entry.stat().st_mtime < oldest:
+            if entry.name.startswith(f"{of_task}-") or entry.stat().st_mtime < oldest:
                 shutil.rmtree(entry, ignore_errors=True)

@@ -7,7 +7,8 @@ from django.db import transaction
 
 from conduit.api.errors import InvalidRequest, NotFound
 from videos.models import Resolution, ResolutionFactor, Timing, VideoModel, clip_name
-from videos.requests import GenerationRequest
+from videos.planning import longest, plan
+from videos.requests import DURATION_MAX, GenerationRequest
 
 CENT_FRACTION = Decimal("0.0001")
 # A base price is for this many seconds.
@@ -22,9 +23,14 @@ class Offer:
     factors: dict[str, Decimal]
 
     def price(self, *, duration: int, resolution: Resolution) -> Decimal:
-        """USD for that many seconds at that size, rounded half up to four decimals: the one place that rounds money."""
-        exact = self.model.base_price * duration * self.factors[resolution] / PRICED_SECONDS
-        return exact.quantize(CENT_FRACTION, rounding=ROUND_HALF_UP)
+        """USD for that many seconds at that size, rounded; a shorter video than the least is priced as the least."""
+        seconds = max(duration, self.model.least_seconds)
+        return rounded(self.model.base_price * seconds * self.factors[resolution] / PRICED_SECONDS)
+
+
+def rounded(amount: Decimal) -> Decimal:
+    """USD, half up to four decimals: the one place that rounds money."""
+    return amount.quantize(CENT_FRACTION, rounding=ROUND_HALF_UP)
 
 
 def offers() -> list[Offer]:
@@ -34,6 +40,29 @@ def offers() -> list[Offer]:
     for row in priced.select_related("model").order_by("model__name", "id"):
         found.setdefault(row.model_id, Offer(row.model, {})).factors[row.resolution] = row.factor
     return list(found.values())
+
+
+@dataclass(frozen=True)
+class Margin:
+    """What one video of a model brings and costs, in USD."""
+
+    duration: int  # seconds
+    resolution: str
+    price: Decimal
+    cost: Decimal  # at MiniMax
+
+
+def thinnest_margin(model: VideoModel) -> Margin | None:
+    """The video of this model with the least price for what it costs; None when none costs anything."""
+    offer = Offer(model, dict(model.factors.values_list("resolution", "factor")))
+    seconds = range(1, min(DURATION_MAX, longest(model) or DURATION_MAX) + 1)
+    margins = [_margin(offer, duration, Resolution(resolution)) for resolution in offer.factors for duration in seconds]
+    return min((margin for margin in margins if margin.cost), key=lambda margin: margin.price / margin.cost, default=None)
+
+
+def _margin(offer: Offer, duration: int, resolution: Resolution) -> Margin:
+    made = plan(offer.model, duration=duration, resolution=resolution, expected=lambda seconds, native: 0.0)
+    return Margin(duration, resolution, offer.price(duration=duration, resolution=resolution), made.cost)
 
 
 def offer_for(wanted: GenerationRequest) -> Offer:
@@ -57,38 +86,13 @@ def offer_for(wanted: GenerationRequest) -> Offer:
     return offer
 
 
-@dataclass(frozen=True)
-class Native:
-    """What MiniMax is asked for."""
-
-    resolution: str
-    seconds: int
-
-
-def nearest_native(model: VideoModel, *, duration: int, resolution: Resolution) -> Native:
-    """The clip that comes nearest to the wish: its orientation, then enough pixels, then enough seconds, then the least of both."""
-    width, height = map(int, resolution.split("x"))
-
-    def distance(native: dict[str, int], seconds: int) -> tuple[bool, bool, bool, int, int]:
-        return (
-            (native["width"] >= native["height"]) != (width >= height),
-            native["width"] < width or native["height"] < height,
-            seconds < duration,
-            abs(native["width"] * native["height"] - width * height),
-            abs(seconds - duration),
-        )
-
-    options = [(native, seconds) for native in model.natives for seconds in native["durations"]]
-    best, seconds = min(options, key=lambda option: distance(*option))
-    return Native(best["resolution"], seconds)
-
-
 def learn(*, upstream: str, seconds: int, resolution: str) -> None:
     """Bring what the models know of such a clip's usual time up to date, so that creating one asks for it no more."""
     with transaction.atomic():
-        models = list(VideoModel.objects.select_for_update(no_key=True).filter(upstream=upstream).order_by("pk"))
-        # Asked only now: whoever held the lock before may have finished such a clip too.
-        typical = Timing.objects.typical(upstream=upstream, seconds=seconds, resolution=resolution)
-        for model in models:
+        # All of them, in one order: a task tells of two models at MiniMax, one after the other, and locks must not cross.
+        models = list(VideoModel.objects.select_for_update(no_key=True).order_by("pk"))
+        for model in (model for model in models if upstream in model.upstreams):
+            # Asked only now: whoever held the lock before may have finished such a clip too.
+            typical = Timing.objects.typical(upstreams=model.upstreams, seconds=seconds, resolution=resolution)
             model.learned[clip_name(seconds=seconds, resolution=resolution)] = typical
             model.save(update_fields=["learned"])

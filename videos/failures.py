@@ -1,5 +1,6 @@
 """Why a generation fails or waits, in our own words, and how long it may wait."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Self
@@ -8,7 +9,7 @@ from django.conf import settings
 
 from tasks.models import Status, Task
 from videos.minimax.errors import MiniMaxError, Outcome
-from videos.models import Clip
+from videos.models import Clip, ClipState
 from videos.stages import Stage
 
 
@@ -30,6 +31,9 @@ LOST_CREATE = Failure(
     "Nothing was charged. Retry the task to order it anew.",
 )
 UNPLAYABLE = Failure("invalid_video", "The video provider delivered a file that is not a playable video. Nothing was charged.")
+TOO_SHORT = Failure(
+    "invalid_video", "The video provider's clips were too short for the length that was asked for, further ones too. Nothing was charged."
+)
 _QUEUED_TOO_LONG = Failure(
     "queue_timeout",
     "The video could not be started within the time limit, because the video provider takes no more work. Nothing was charged.",
@@ -55,24 +59,32 @@ def waiting_stage(task: Task, error: MiniMaxError) -> str:
     return Stage.WAITING_FOR_PROVIDER if task.status == Status.QUEUED else task.stage
 
 
-def overdue(task: Task, clip: Clip, now: datetime) -> Failure | None:
-    """The failure of a task that its state has held up for too long, or None while it may go on."""
-    if clip.made_at:
-        return _DELIVERED_TOO_LONG if _over(clip.made_at, settings.DELIVERY_SECONDS_MAX, now) else None
-    if task.started_at:
-        return _MADE_TOO_LONG if _over(task.started_at, settings.GENERATING_SECONDS_MAX, now) else None
-    return _QUEUED_TOO_LONG if _over(task.created_at, settings.QUEUED_SECONDS_MAX, now) else None
+def overdue(task: Task, clips: Sequence[Clip], now: datetime) -> Failure | None:
+    """The failure of a task that its clip at hand has held up for too long, or None while it may go on."""
+    at_hand = next((clip for clip in clips if clip.state != ClipState.READY), None)
+    last_made_at = max((clip.made_at for clip in clips if clip.made_at), default=None)
+    if clips and (at_hand is None or at_hand.made_at):
+        return _DELIVERED_TOO_LONG if _over(last_made_at, settings.DELIVERY_SECONDS_MAX, now) else None
+    if at_hand and at_hand.submitted_at:
+        since = max(at_hand.submitted_at, task.created_at)  # a job that was taken over may be older than the task
+        return _MADE_TOO_LONG if _over(since, settings.GENERATING_SECONDS_MAX, now) else None
+    return _QUEUED_TOO_LONG if _over(last_made_at or task.created_at, settings.QUEUED_SECONDS_MAX, now) else None
 
 
-def waited_enough(task: Task, clip: Clip, error: MiniMaxError, now: datetime) -> Failure | None:
+def given_up(clip: Clip, now: datetime) -> bool:
+    """Whether it is the job of another task, which took too long already."""
+    return clip.taken_from_id is not None and _over(clip.submitted_at, settings.GENERATING_SECONDS_MAX, now)
+
+
+def waited_enough(task: Task, clips: Sequence[Clip], error: MiniMaxError, now: datetime) -> Failure | None:
     """The same for a task whose step MiniMax just refused: what an operator must put right has a limit of its own, and an
     error that lasted to the end says more than the time limit."""
     if error.outcome is Outcome.OPERATOR:
         since = task.stage_since if waiting_stage(task, error) == task.stage else now
         return Failure.of(error) if _over(since, settings.OPERATOR_SECONDS_MAX, now) else None
-    late = overdue(task, clip, now)
-    return Failure.of(error) if late and error.outcome is Outcome.AGAIN and not clip.made_at else late
+    late = overdue(task, clips, now)
+    return Failure.of(error) if late and late is not _DELIVERED_TOO_LONG and error.outcome is Outcome.AGAIN else late
 
 
-def _over(since: datetime, limit_seconds: float, now: datetime) -> bool:
-    return now - since > timedelta(seconds=limit_seconds)
+def _over(since: datetime | None, limit_seconds: float, now: datetime) -> bool:
+    return since is not None and now - since > timedelta(seconds=limit_seconds)

@@ -5,7 +5,12 @@ from uuid import UUID
 from celery import shared_task
 from django.conf import settings
 
-from videos import engine, sweeping
+from tasks.models import Lane
+from videos import assembly, calling_off, engine, sweeping
+from videos.models import Clip
+
+# Jobs that one sweep has called off: a second's work for the provider's threads.
+CALLS_OFF = 50
 
 
 @shared_task(time_limit=settings.MEDIA_STEP_SECONDS)
@@ -15,5 +20,15 @@ def advance_generation(task_id: str, lane: str, claim: str | None = None) -> Non
 
 
 @shared_task
+def call_off(task_id: str) -> None:
+    """Ask MiniMax to cancel the jobs of a cancelled task."""
+    calling_off.call_off(UUID(task_id))
+
+
+@shared_task
 def sweep() -> None:
+    """What was left over by steps that were outrun or killed, and by hints that got lost."""
+    for task_id in Clip.objects.to_call_off().values_list("video_id", flat=True).distinct()[:CALLS_OFF]:
+        call_off.apply_async((str(task_id),), queue=Lane.PROVIDER, expires=60)
     sweeping.remove_leftovers()
+    assembly.remove_old_scratch()

@@ -2,19 +2,23 @@
 
 import re
 import statistics
-from datetime import datetime
+from collections.abc import Collection
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
+from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.validators import MinValueValidator
 from django.db import models
-from django.db.models import CheckConstraint, Index, Q, UniqueConstraint
+from django.db.models import CheckConstraint, DecimalField, Exists, Index, OuterRef, Q, Subquery, Sum, UniqueConstraint, Value
+from django.db.models.functions import Coalesce
 from django.utils import timezone
 
-from tasks.models import ACTIVE, Task, no_lease
+from tasks.models import ACTIVE, Status, Task, no_lease
 from videos.links import StoredFile
+from videos.natives import NativesError, read_natives
 
 
 class Resolution(models.TextChoices):
@@ -27,17 +31,50 @@ class Resolution(models.TextChoices):
     R1080X1920 = "1080x1920", "1080x1920"
 
 
+class Api(models.TextChoices):
+    """The versions of MiniMax's API, each with a client of its own."""
+
+    V1 = "v1"
+    V2 = "v2"
+
+
+class Portrait(models.TextChoices):
+    """How an upright video is made of a model that makes only landscape from text."""
+
+    IMAGE = "image", "from an upright first frame (image-01)"
+    CROP = "crop", "the centre of a landscape video"
+
+
 class VideoModel(models.Model):
     """A model that consumers may name, what it means at MiniMax, and what it costs. Edited by administrators."""
 
     name = models.CharField(max_length=100, unique=True, help_text="The public name.")
     aliases = models.JSONField(default=list, blank=True, help_text='Other public names, such as ["minimax-video"].')
     enabled = models.BooleanField(default=True)
+    api = models.CharField(max_length=2, choices=Api, default=Api.V1, help_text="The version of MiniMax's API that makes it.")
     upstream = models.CharField(max_length=100, help_text="The model's name at MiniMax.")
+    upstream_with_frame = models.CharField(
+        max_length=100,
+        blank=True,
+        help_text="The model that goes on from a first frame: itself, or its image-to-video sibling. "
+        "Empty: none, so that no video can be longer than a clip.",
+    )
+    takes_last_frame = models.BooleanField(default=False, help_text="For the record: no plan ends with a given frame.")
+    takes_ratio = models.BooleanField(default=False, help_text="Whether MiniMax is told a ratio; others make landscape from text alone.")
     sends_size = models.BooleanField(
         default=True, help_text="Whether MiniMax takes `duration` and `resolution` for it; the 01 models do not."
     )
-    natives = models.JSONField(help_text='What it makes: [{"resolution": "720P", "width": 1280, "height": 720, "durations": [6]}, …].')
+    natives = models.JSONField(
+        help_text='What it makes, and what each length costs in USD: [{"resolution": "768P", "width": 1366, "height": 768, "fps": 24, '
+        '"clips": {"6": "0.28", "10": "0.56"}}, …]; with "ratio": "9:16" where it takes one, '
+        'and "needs_frame": true where it takes no text alone.'
+    )
+    portrait = models.CharField(
+        max_length=10,
+        choices=Portrait,
+        default=Portrait.IMAGE,
+        help_text="How portrait is made where the model makes only landscape from text.",
+    )
     prompt_limit = models.PositiveIntegerField(default=2000, help_text="Characters.")
     typical_seconds = models.PositiveIntegerField(help_text="How long MiniMax usually takes for a clip, until finished jobs tell.")
     learned = models.JSONField(
@@ -45,6 +82,9 @@ class VideoModel(models.Model):
     )
     base_price = models.DecimalField(
         max_digits=10, decimal_places=4, validators=[MinValueValidator(Decimal(0))], help_text="USD for six seconds at factor 1."
+    )
+    least_seconds = models.PositiveSmallIntegerField(
+        default=1, validators=[MinValueValidator(1)], help_text="A shorter video is priced as this long: MiniMax bills a whole clip for it."
     )
 
     class Meta:
@@ -58,6 +98,11 @@ class VideoModel(models.Model):
     def names(self) -> list[str]:
         return [self.name, *self.aliases]
 
+    @property
+    def upstreams(self) -> set[str]:
+        """The models at MiniMax that make its clips."""
+        return {self.upstream, self.upstream_with_frame} - {""}
+
     def took(self, *, seconds: int, resolution: str) -> tuple[float, float] | None:
         """Seconds (until made, until delivered) that such a clip usually takes; None before the first."""
         known = self.learned.get(clip_name(seconds=seconds, resolution=resolution))
@@ -65,7 +110,7 @@ class VideoModel(models.Model):
 
     def clean(self) -> None:
         _check_aliases(self.aliases, self.name)
-        _check_natives(self.natives)
+        _check_natives(self)
         taken = {name for other in VideoModel.objects.exclude(pk=self.pk) for name in other.names}
         if clash := taken.intersection(self.names):
             raise ValidationError(f"Another model already has the name {', '.join(sorted(clash))}.")
@@ -84,22 +129,18 @@ def _check_aliases(aliases: Any, name: str) -> None:
         raise ValidationError({"aliases": "A list of other names is needed, each once: letters, digits and . _ - : / only."})
 
 
-def _check_natives(natives: Any) -> None:
-    """Refuse what the planning could not read."""
+def _check_natives(model: VideoModel) -> None:
+    """Refuse what the planning could not read, or could make no video of."""
     try:
-        sound = bool(natives) and all(
-            isinstance(native["resolution"], str)
-            and all(isinstance(native[side], int) and native[side] > 0 for side in ("width", "height"))
-            and native["durations"]
-            and all(isinstance(seconds, int) and seconds > 0 for seconds in native["durations"])
-            for native in natives
-        )
-    except (KeyError, TypeError):
-        sound = False
-    if not sound:
-        raise ValidationError(
-            {"natives": 'A list such as [{"resolution": "720P", "width": 1280, "height": 720, "durations": [6]}] is needed.'}
-        )
+        natives = read_natives(model.natives)
+    except NativesError as error:
+        raise ValidationError({"natives": str(error)}) from None
+    for native in natives:
+        if bool(native.ratio) != model.takes_ratio:
+            wrong = "needs a `ratio`, since the model takes one" if model.takes_ratio else "has a `ratio`, and the model takes none"
+            raise ValidationError({"natives": f"{native.resolution} {wrong}."})
+    if not model.upstream_with_frame and all(native.needs_frame for native in natives):
+        raise ValidationError({"upstream_with_frame": "What needs a first frame (`needs_frame`) needs the model that goes on from one."})
 
 
 class ResolutionFactor(models.Model):
@@ -140,10 +181,25 @@ class VideoQuerySet(models.QuerySet["Video"]):
         return video.stored_file(name) if video else None
 
     def unswept(self, now: datetime) -> "VideoQuerySet":
-        """Videos of ended tasks on which nobody works any more, and whose leftover files were not removed yet."""
+        """Videos of ended tasks whose leftover files nobody needs any more, and which were not removed yet.
+
+        A failed task's clips are kept for a while, for its retry; and any clip for as long as another task works with it.
+        """
         ended = self.filter(swept_at=None).exclude(task__status__in=ACTIVE)
+        retryable = Q(task__status=Status.FAILED, task__ended_at__gt=now - timedelta(seconds=settings.FAILED_CLIPS_SECONDS))
+        taken_over = Clip.objects.filter(taken_from__video=OuterRef("pk"), video__swept_at=None)
         # The newest first: what cannot be removed for good must not keep others from their turn.
-        return ended.filter(no_lease(now, "task__")).order_by("-pk")
+        return ended.exclude(retryable).filter(no_lease(now, "task__")).exclude(Exists(taken_over)).order_by("-pk")
+
+    def with_billed(self) -> "VideoQuerySet":
+        """Each with `billed`: USD that MiniMax bills for its clips."""
+        of_each = Clip.objects.filter(video=OuterRef("pk")).order_by().values("video").annotate(sum=Sum("billed")).values("sum")
+        return self.annotate(billed=Coalesce(Subquery(of_each), Value(Decimal(0)), output_field=DecimalField()))
+
+    def money(self) -> tuple[Decimal, Decimal]:
+        """USD of all of them: charged to customers, billed by MiniMax."""
+        charged = self.order_by().aggregate(sum=Sum("task__charged", default=Decimal(0)))["sum"]
+        return charged, Clip.objects.filter(video__in=self.order_by().values("pk")).aggregate(sum=Sum("billed", default=Decimal(0)))["sum"]
 
 
 class Video(models.Model):
@@ -156,11 +212,8 @@ class Video(models.Model):
     aspect_ratio = models.CharField(max_length=5)
 
     # How it is made, fixed when the task was created: a later change of the catalogue does not reach it.
-    upstream = models.CharField(max_length=100)
-    native_resolution = models.CharField(max_length=10)
-    native_seconds = models.PositiveSmallIntegerField()
-    sends_size = models.BooleanField()
-    expected_seconds = models.FloatField(help_text="How long a clip like this took lately, from its acceptance to its end.")
+    upstream = models.CharField(max_length=100, help_text="The model's name at MiniMax, as `result.source` shows it.")
+    plan = models.JSONField(help_text="videos.planning.Plan: which clips of what length and size, and what is done to them.")
 
     # Begun without coming to an orderly end: a file that kills its reader is not tried for ever.
     unfinished_assemblies = models.PositiveSmallIntegerField(default=0)
@@ -175,6 +228,13 @@ class Video(models.Model):
     height = models.PositiveIntegerField(null=True, blank=True)
     fps = models.FloatField(null=True, blank=True)
     seconds = models.FloatField(null=True, blank=True)
+
+    # What was made natively, read from the clips.
+    source_width = models.PositiveIntegerField(null=True, blank=True)
+    source_height = models.PositiveIntegerField(null=True, blank=True)
+    source_fps = models.FloatField(null=True, blank=True)
+    source_clips = models.PositiveSmallIntegerField(null=True, blank=True)
+    speed = models.FloatField(null=True, blank=True, help_text="1, or a little less when frames were spread over the asked length.")
 
     objects = models.Manager.from_queryset(VideoQuerySet)()
 
@@ -204,13 +264,44 @@ class ClipState(models.TextChoices):
     MADE = "made"  # MiniMax has a file
     LOCATED = "located"  # and gave a link to it
     STORED = "stored"  # and our storage holds it
+    FAILED = "failed"  # MiniMax failed it and bills nothing, or what came is no video: no task takes it over
+    READY = "ready"  # and it was looked into: what it is, is known, and the frame from which the next goes on is stored
+
+
+class ClipQuerySet(models.QuerySet["Clip"]):
+    def to_call_off(self) -> "ClipQuerySet":
+        """Jobs of cancelled tasks that MiniMax may still be able to cancel: its V1 cannot."""
+        return self.filter(video__task__status=Status.CANCELLED, api=Api.V2, state=ClipState.SUBMITTED, called_off_at=None)
 
 
 class Clip(models.Model):
-    """One job at MiniMax."""
+    """One job at MiniMax: a clip of the video, or the image that is its first frame."""
+
+    class Makes(models.TextChoices):
+        VIDEO = "video"
+        IMAGE = "image"
+
+    class Start(models.TextChoices):
+        """What its first frame is."""
+
+        TEXT = "text", "made up from the prompt"
+        PREVIOUS = "previous", "where the clip before it ends, or the image before it"
 
     video = models.ForeignKey(Video, on_delete=models.CASCADE, related_name="clips")
-    number = models.PositiveSmallIntegerField(help_text="Place in the video, from 0.")
+    number = models.PositiveSmallIntegerField(help_text="Place in the video, from 0; a first image comes before the first clip.")
+
+    # What MiniMax is asked for, from the plan.
+    makes = models.CharField(max_length=5, choices=Makes, default=Makes.VIDEO)
+    start = models.CharField(max_length=8, choices=Start, default=Start.TEXT)
+    api = models.CharField(max_length=2, choices=Api)
+    upstream = models.CharField(max_length=100)
+    seconds = models.PositiveSmallIntegerField(default=0, help_text="0 for an image.")
+    resolution = models.CharField(max_length=10, blank=True)
+    ratio = models.CharField(max_length=5, blank=True, help_text="Empty: MiniMax is told none.")
+    sends_size = models.BooleanField(default=True)
+    cost = models.DecimalField(max_digits=10, decimal_places=4, help_text="USD that MiniMax asks for one such job.")
+    expected_seconds = models.FloatField(help_text="How long one like this took lately, from its acceptance to its end.")
+
     state = models.CharField(max_length=10, choices=ClipState, default=ClipState.PLANNED)
     creates = models.PositiveSmallIntegerField(default=0, help_text="Create calls made for it.")
     sent_at = models.DateTimeField(null=True, blank=True, help_text="When the intent to send it was stored.")
@@ -221,12 +312,37 @@ class Clip(models.Model):
     file_id = models.CharField(max_length=200, blank=True)
     download_url = models.TextField(blank=True)
     download_bytes = models.PositiveBigIntegerField(null=True, blank=True)
-    file = models.CharField(max_length=200, blank=True, help_text="Name in the storage, while the task needs it.")
+    file = models.CharField(max_length=200, blank=True, help_text="Name in the storage, while the task or a retry may need it.")
+    billed = models.DecimalField(
+        max_digits=10, decimal_places=4, default=0, help_text="USD that MiniMax bills for it: once it was accepted, unless it failed there."
+    )
+    called_off_at = models.DateTimeField(null=True, blank=True, help_text="When MiniMax was asked to cancel it, for a cancelled task.")
+    taken_from = models.ForeignKey(
+        "self", null=True, blank=True, on_delete=models.SET_NULL, related_name="+", help_text="The clip of a failed task that it is."
+    )
+
+    # What looking into it showed.
+    width = models.PositiveIntegerField(null=True, blank=True)
+    height = models.PositiveIntegerField(null=True, blank=True)
+    fps = models.FloatField(null=True, blank=True)
+    frames = models.PositiveIntegerField(null=True, blank=True)
+    last_frame = models.CharField(
+        max_length=200, blank=True, help_text="Name in the storage of the frame from which the next clip goes on."
+    )
+
+    objects = models.Manager.from_queryset(ClipQuerySet)()
 
     class Meta:
         constraints = [
             UniqueConstraint(fields=["video", "number"], name="clip_number_once_per_video"),
-            CheckConstraint(condition=Q(state__in=["planned", "submitting"]) | ~Q(provider_task_id=""), name="clip_sent_has_an_id"),
+            CheckConstraint(
+                condition=Q(state__in=["planned", "submitting"]) | ~Q(provider_task_id="") | Q(makes="image"), name="clip_sent_has_an_id"
+            ),
+            CheckConstraint(condition=Q(billed__gte=0, cost__gte=0), name="clip_costs_are_not_negative"),
+        ]
+        indexes = [
+            # ClipQuerySet.to_call_off, over the few that are with MiniMax.
+            Index(fields=["video"], condition=Q(api="v2", state="submitted", called_off_at=None), name="clip_to_call_off")
         ]
 
     def __str__(self) -> str:
@@ -242,10 +358,10 @@ class Clip(models.Model):
 
 
 class TimingQuerySet(models.QuerySet["Timing"]):
-    def typical(self, *, upstream: str, seconds: int, resolution: str) -> tuple[float, float] | None:
-        """Median seconds (made, delivered) of the last twenty such clips; None before the first."""
+    def typical(self, *, upstreams: Collection[str], seconds: int, resolution: str) -> tuple[float, float] | None:
+        """Median seconds (made, delivered) of the last twenty such clips of these models at MiniMax; None before the first."""
         lately = list(
-            self.filter(upstream=upstream, seconds=seconds, resolution=resolution)
+            self.filter(upstream__in=upstreams, seconds=seconds, resolution=resolution)
             .order_by("-id")
             .values_list("made_in", "delivered_in")[:20]
         )

@@ -8,23 +8,26 @@ from django.db import transaction
 from django.utils import timezone
 
 from conduit.api.errors import Conflict, InvalidRequest
-from conduit.api.idempotency import Idempotency
+from conduit.api.idempotency import Idempotency, answer_of
 from keys import limits
 from keys.models import VirtualKey
 from tasks import lifecycle
 from tasks.models import Status, Task
 from tasks.presentation import show
-from videos.catalogue import Offer, nearest_native, offer_for
-from videos.models import Resolution, Video
+from videos.catalogue import Offer, offer_for
+from videos.models import Resolution, Video, VideoModel
+from videos.planning import Expected, Plan, PlannedClip, plan
 from videos.policy import check_prompt
 from videos.presentation import KIND
 from videos.requests import GenerationRequest
 
 # Progress of a task: waiting ends at 2 %, being made at 95, being fetched at 97, being assembled at 99.
 QUEUED_GOAL = 2
-# How long a task usually waits to be taken, and how long delivery takes until a finished one tells, in seconds.
+# How long a task usually waits to be taken, and how long delivery takes for each clip until finished ones tell, in seconds.
 QUEUED_SECONDS = 1.0
 DELIVERY_SECONDS = 3.0
+# The same for the image that a video may begin with, which MiniMax makes within the call.
+IMAGE_SECONDS = 20.0
 
 
 @dataclass(frozen=True)
@@ -33,6 +36,7 @@ class Quote:
 
     offer: Offer
     price: Decimal  # USD
+    plan: Plan
 
 
 def quote(wanted: GenerationRequest, *, key: VirtualKey) -> Quote:
@@ -46,8 +50,9 @@ def quote(wanted: GenerationRequest, *, key: VirtualKey) -> Quote:
     limits.check_wish(key, model_names=offer.model.names, seconds=wanted.duration, resolution=wanted.resolution, price=price)
     if not price:
         raise InvalidRequest(f"{wanted.model} has no price for {wanted.duration} s at {wanted.resolution}.", param="model")
+    planned = plan(offer.model, duration=wanted.duration, resolution=wanted.resolution, expected=_expected(offer.model))
     check_prompt(wanted.prompt)
-    return Quote(offer, price)
+    return Quote(offer, price, planned)
 
 
 def start_generation(
@@ -64,21 +69,16 @@ def start_generation(
     task = _planned(key=key, wanted=wanted, quoted=quoted, retry_of=retry_of)
     with transaction.atomic():
         if idempotency:
-            idempotency.claim()
+            idempotency.claim(answer_of(202, show(task, timezone.now()), {"Location": f"/v1/tasks/{task.pk}"}))
         lifecycle.create(task)
         task.video.save(force_insert=True)
-        if idempotency:
-            idempotency.store(202, show(task, timezone.now()), {"Location": f"/v1/tasks/{task.pk}"})
     return task
 
 
 def _planned(*, key: VirtualKey, wanted: GenerationRequest, quoted: Quote, retry_of: Task | None) -> Task:
     """The task and its video, not written yet."""
-    model = quoted.offer.model
-    native = nearest_native(model, duration=wanted.duration, resolution=wanted.resolution)
-    known = model.took(seconds=native.seconds, resolution=native.resolution)
-    made_in, delivered_in = known or (model.typical_seconds, DELIVERY_SECONDS)
-    made_in *= settings.MINIMAX_TIME_SCALE
+    model, planned = quoted.offer.model, quoted.plan
+    delivered_in = sum(_delivered_in(model, clip) for clip in planned.clips if clip.seconds)
     task = Task(
         key=key,
         kind=KIND,
@@ -88,7 +88,7 @@ def _planned(*, key: VirtualKey, wanted: GenerationRequest, quoted: Quote, retry
         price=quoted.price,
         leg_goal=QUEUED_GOAL,
         leg_seconds=QUEUED_SECONDS,
-        rest_seconds=made_in + delivered_in,
+        rest_seconds=planned.expected_seconds + delivered_in,
     )
     task.video = Video(
         task=task,
@@ -97,12 +97,26 @@ def _planned(*, key: VirtualKey, wanted: GenerationRequest, quoted: Quote, retry
         resolution=wanted.resolution,
         aspect_ratio=wanted.aspect_ratio,
         upstream=model.upstream,
-        native_resolution=native.resolution,
-        native_seconds=native.seconds,
-        sends_size=model.sends_size,
-        expected_seconds=made_in,
+        plan=planned.as_json(),
     )
     return task
+
+
+def _expected(model: VideoModel) -> Expected:
+    """How long MiniMax takes for a clip of this model, as it took lately."""
+
+    def seconds_for(seconds: int, resolution: str) -> float:
+        if not seconds:
+            return IMAGE_SECONDS * settings.MINIMAX_TIME_SCALE
+        known = model.took(seconds=seconds, resolution=resolution)
+        return (known[0] if known else model.typical_seconds) * settings.MINIMAX_TIME_SCALE
+
+    return seconds_for
+
+
+def _delivered_in(model: VideoModel, clip: PlannedClip) -> float:
+    known = model.took(seconds=clip.seconds, resolution=clip.resolution)
+    return known[1] if known else DELIVERY_SECONDS
 
 
 def retry_generation(*, key: VirtualKey, original: Task, idempotency: Idempotency | None = None) -> Task:

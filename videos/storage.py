@@ -1,6 +1,7 @@
 """The storage of clips, videos and thumbnails: where a task's files are, and what it means that it fails."""
 
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from uuid import UUID
 
 from boto3.exceptions import Boto3Error
@@ -23,6 +24,17 @@ def files_in(place: str) -> list[str]:
     except FileNotFoundError:
         return []
     return [f"{place}/{name}" for name in names if name]
+
+
+@contextmanager
+def forgotten_upon(error: type[BaseException], *names: str) -> Iterator[None]:
+    """Files that belong to what is done in the block: they are removed when it ends with that error."""
+    try:
+        yield
+    except error:
+        for name in names:
+            forget(name)
+        raise
 
 
 def forget(name: str) -> None:

@@ -14,7 +14,7 @@ SWEEP_LIMIT = 50
 
 
 def remove_leftovers() -> None:
-    """Keep only the delivered files of ended tasks. What cannot be removed now is tried at the next sweep."""
+    """Keep only the delivered files of tasks that are over for good. What cannot be removed now is tried at the next sweep."""
     for video in Video.objects.unswept(timezone.now())[:SWEEP_LIMIT]:
         try:
             _sweep(video)
@@ -24,9 +24,8 @@ def remove_leftovers() -> None:
 
 def _sweep(video: Video) -> None:
     place = folder(video.pk)
-    kept = {video.file, video.thumbnail}
     for name in files_in(place):
-        if name not in kept:
+        if name not in (video.file, video.thumbnail):
             default_storage.delete(name)
     if not video.file:
         default_storage.delete(place)  # the empty folder of a task that delivered nothing

@@ -16,6 +16,7 @@ from tasks.models import Task
 from tasks.presentation import cost, money, show
 from tasks.views import cancelled, task_of
 from videos.catalogue import PRICED_SECONDS, Offer, offers
+from videos.planning import longest
 from videos.presentation import KIND
 from videos.requests import DURATION_MAX, GenerationRequest
 from videos.services import quote, retry_generation, start_generation
@@ -85,11 +86,12 @@ def _shown(offer: Offer) -> dict[str, Any]:
         "id": offer.model.name,
         "object": "model",
         "aliases": offer.model.aliases,
-        "durations": list(range(1, DURATION_MAX + 1)),
+        "durations": list(range(1, min(DURATION_MAX, longest(offer.model) or DURATION_MAX) + 1)),
         "resolutions": list(offer.factors),
         "price": {
             "base": money(offer.model.base_price),
             "per_seconds": PRICED_SECONDS,
+            "least_seconds": offer.model.least_seconds,
             "factors": {resolution: f"{factor.normalize():f}" for resolution, factor in offer.factors.items()},
             "currency": "USD",
         },

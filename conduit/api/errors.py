@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 import structlog
 from django.core.exceptions import PermissionDenied, RequestDataTooBig
-from django.db.utils import InterfaceError, OperationalError
+from django.db.utils import DatabaseError, InterfaceError, OperationalError
 from django.http import Http404, JsonResponse
 from rest_framework import exceptions as drf
 from rest_framework.response import Response
@@ -18,6 +18,9 @@ log = structlog.get_logger(__name__)
 
 # When to come back after a 503, in seconds.
 OVERLOADED_RETRY_SECONDS = 5
+# Postgres undid the transaction because others were at the same rows, or because it stood still for too long (conduit.api.waiting):
+# the same call, sent again, may well succeed.
+LOCK_NOT_AVAILABLE, DEADLOCK, NOT_SERIALIZABLE, STOOD_STILL = "55P03", "40P01", "40001", "25P03"
 
 
 class ApiError(Exception):
@@ -127,12 +130,20 @@ def classify(error: BaseException) -> ApiError:
             return Forbidden("This is not allowed.")
         case RequestDataTooBig():
             return BodyTooLarge("The request body is too large.")
+        case DatabaseError() if sqlstate(error) in (LOCK_NOT_AVAILABLE, DEADLOCK, NOT_SERIALIZABLE, STOOD_STILL):
+            log.warning("database busy", sqlstate=sqlstate(error), exc_info=error)
+            return Overloaded()
         case OperationalError() | InterfaceError():
             log.error("database away", exc_info=error)
             return Overloaded()
         case _:
             log.error("unhandled exception", exc_info=error)
             return InternalError()
+
+
+def sqlstate(error: BaseException) -> str | None:
+    """Postgres's five characters for what went wrong; None where none came, as from SQLite or a connection that broke."""
+    return getattr(error.__cause__, "sqlstate", None)
 
 
 def _first_problem(detail: Any, path: tuple[str, ...] = ()) -> InvalidRequest:

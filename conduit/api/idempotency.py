@@ -1,8 +1,8 @@
 """`Idempotency-Key`: a call that is sent again is answered again, and done once.
 
-The claim is a row that is written in the transaction of what the call does, first of all, and given its answer last of
-all. So a call is done and answered, or nothing of it is left; and a second one that comes meanwhile waits at the
-database, which knows when the first has ended, however it ended.
+The claim is a row that is written in the transaction of what the call does, first of all. So a call is done and answered,
+or nothing of it is left; and a second one that comes meanwhile waits at the database, which knows when the first has ended,
+however it ended.
 """
 
 import hashlib
@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from functools import wraps
 from typing import Any
+from uuid import UUID
 
 from django.db import connection
 from django.db.utils import OperationalError
@@ -22,25 +23,24 @@ from rest_framework.exceptions import APIException
 from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 
-from conduit.api.errors import ApiError, Conflict, InvalidRequest
+from conduit.api import waiting
+from conduit.api.errors import LOCK_NOT_AVAILABLE, ApiError, Conflict, InvalidRequest, sqlstate
 from conduit.api.models import KeptAnswer, KeptAnswerQuerySet
 
 HEADER = "Idempotency-Key"
 REPLAYED = "Idempotent-Replayed"
 KEPT = timedelta(hours=24)
-# How long a call waits for one with the same key that is still at work, and when to come back after that, in seconds.
-WAIT_SECONDS = 5
+# When to come back after waiting in vain for a call with the same key that is still at work, in seconds.
 RETRY_SECONDS = 1
-# A process that hangs in the middle of a call, or whose host is gone, loses its claim after this, in seconds.
-LAPSE_SECONDS = 30
 
+_REFUSAL = "_refusal_unless_replayed"
+_ID_CHARACTERS = 36  # of a UUID with its hyphens
 _WELL_FORMED = re.compile(r"[!-~]{1,255}")
-_LOCK_NOT_AVAILABLE = "55P03"
 # One statement for a new call and for one that expired: the row is ours, or it was answered. {bounds} is a table of one row.
 _CLAIM = f"""
-INSERT INTO {KeptAnswer._meta.db_table} (owner, call_hash, body_hash, expires_at)
-SELECT %s, %s, %s, %s FROM ({{bounds}}) AS bounds WHERE true
-ON CONFLICT (owner, call_hash) DO UPDATE SET body_hash = excluded.body_hash, expires_at = excluded.expires_at, answer = NULL
+INSERT INTO {KeptAnswer._meta.db_table} (owner, call_hash, body_hash, expires_at, answer)
+SELECT %s, %s, %s, %s, {{answer}} FROM ({{bounds}}) AS bounds WHERE true
+ON CONFLICT (owner, call_hash) DO UPDATE SET body_hash = excluded.body_hash, expires_at = excluded.expires_at, answer = excluded.answer
 WHERE {KeptAnswer._meta.db_table}.answer IS NULL OR {KeptAnswer._meta.db_table}.expires_at <= %s
 """  # noqa: S608 - the table's name is ours
 
@@ -76,23 +76,24 @@ class Idempotency:
             raise InvalidRequest(f"`{HEADER}` must be 1 to 255 visible ASCII characters, such as a UUID.", param=HEADER)
         # Neither spaces nor the order of names make another body.
         body = json.dumps(request.data, sort_keys=True, separators=(",", ":"))
-        return cls(owner=request.auth.pk, call_hash=_sha256(f"{request.path}\n{sent}"), body_hash=_sha256(body))
+        return cls(owner=request.auth.pk, call_hash=_sha256(f"{_place(request.path)}\n{sent}"), body_hash=_sha256(body))
 
-    def claim(self) -> None:
-        """Take this call, before anything else is written.
+    def claim(self, answer: dict[str, Any] | None = None) -> None:
+        """Take this call, before anything else is written: with its answer (answer_of) where that is known beforehand.
 
         Raises:
             AnsweredBefore: it was made within the last 24 hours.
-            Conflict: it is still at work after WAIT_SECONDS.
+            Conflict: it is still at work after waiting.WAIT_SECONDS.
         """
         now = timezone.now()
         moment, end = (connection.ops.adapt_datetimefield_value(value) for value in (now, now + KEPT))
         try:
             with connection.cursor() as cursor:
-                cursor.execute(_CLAIM.format(bounds=_bounds()), [self.owner, self.call_hash, self.body_hash, end, moment])
+                claim = _CLAIM.format(bounds=_bounds(), answer="%s::jsonb" if connection.vendor == "postgresql" else "%s")
+                cursor.execute(claim, [self.owner, self.call_hash, self.body_hash, end, json.dumps(answer) if answer else None, moment])
                 claimed = cursor.rowcount
         except OperationalError as error:
-            if getattr(error.__cause__, "sqlstate", None) != _LOCK_NOT_AVAILABLE:
+            if sqlstate(error) != LOCK_NOT_AVAILABLE:
                 raise
             raise Conflict(
                 f"The first call with this `{HEADER}` is still at work. Send the same again in a moment: it will get that call's answer.",
@@ -102,11 +103,16 @@ class Idempotency:
             ) from error
         if not claimed:
             raise AnsweredBefore(self._rows().get())
+        self.answer = answer
 
-    def store(self, status: int, body: Mapping[str, Any], headers: Mapping[str, str]) -> None:
-        """Keep the call's answer for 24 hours, after everything else was written."""
-        self.answer = {"status": status, "headers": dict(headers), "body": JSONRenderer().render(body).decode()}
-        self._rows().update(answer=self.answer)
+    def store(self, status: int, body: Mapping[str, Any], headers: Mapping[str, str], *, first: Mapping[str, Any] | None = None) -> None:
+        """Keep the call's answer for 24 hours, after everything else was written, where it was not known before.
+
+        `first` is the body that the first call alone is given, when it holds what must not be stored.
+        """
+        kept = answer_of(status, body, headers)
+        self.answer = kept if first is None else answer_of(status, first, headers)
+        self._rows().update(answer=kept)
 
     def kept(self) -> KeptAnswer | None:
         """How this call was answered before, if it was."""
@@ -122,6 +128,10 @@ def idempotent(post: Callable[..., HttpResponseBase]) -> Callable[..., HttpRespo
     @wraps(post)
     def once(view: Any, request: Request, **named: Any) -> HttpResponseBase:
         idempotency = Idempotency.of(request)
+        if refusal := getattr(request, _REFUSAL, None):
+            if idempotency and (kept := idempotency.kept()):
+                return _replayed(kept, idempotency)
+            raise refusal
         if idempotency is None:
             return post(view, request, idempotency=None, **named)
         try:
@@ -136,7 +146,17 @@ def idempotent(post: Callable[..., HttpResponseBase]) -> Callable[..., HttpRespo
         # The very bytes that a second call will get; a method that stored nothing did nothing to keep.
         return _response(idempotency.answer) if idempotency.answer else response
 
+    once.is_idempotent = True  # type: ignore[attr-defined]  # for refuse_unless_replayed
     return once
+
+
+def refuse_unless_replayed(request: Request, refusal: ApiError) -> bool:
+    """Have the view raise `refusal` unless the call was answered before; False when its method gives no answer again."""
+    method = getattr(request.parser_context["view"], (request.method or "").lower(), None)
+    if HEADER not in request.headers or not getattr(method, "is_idempotent", False):
+        return False
+    setattr(request, _REFUSAL, refusal)
+    return True
 
 
 def _replayed(kept: KeptAnswer, idempotency: Idempotency) -> HttpResponse:
@@ -151,6 +171,11 @@ def _replayed(kept: KeptAnswer, idempotency: Idempotency) -> HttpResponse:
     return response
 
 
+def answer_of(status: int, body: Mapping[str, Any], headers: Mapping[str, str]) -> dict[str, Any]:
+    """An answer as it is kept."""
+    return {"status": status, "headers": dict(headers), "body": JSONRenderer().render(body).decode()}
+
+
 def _response(answer: Any) -> HttpResponse:
     """What `store` kept, sent."""
     return HttpResponse(answer["body"], status=answer["status"], headers=answer["headers"], content_type="application/json")
@@ -158,12 +183,19 @@ def _response(answer: Any) -> HttpResponse:
 
 def _bounds() -> str:
     """Sets how long this transaction may wait, its later locks included, and how long it may stand still."""
-    if connection.vendor != "postgresql":
-        return "SELECT 1"  # SQLite: the transaction as a whole waited for its turn, and who is gone holds nothing
-    return (
-        f"SELECT set_config('lock_timeout', '{WAIT_SECONDS}s', true),"
-        f" set_config('idle_in_transaction_session_timeout', '{LAPSE_SECONDS}s', true)"
-    )
+    return f"SELECT {waiting.limits_sql()}" if connection.vendor == "postgresql" else "SELECT 1"
+
+
+def _place(path: str) -> str:
+    """The path with each id in it as we write it: an id in upper case is the same one."""
+    return "/".join(_plain_id(segment) for segment in path.split("/"))
+
+
+def _plain_id(segment: str) -> str:
+    try:
+        return str(UUID(segment)) if len(segment) == _ID_CHARACTERS else segment
+    except ValueError:
+        return segment
 
 
 def _sha256(text: str) -> str:

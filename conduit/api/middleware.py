@@ -19,7 +19,7 @@ _ON_EVERY_ANSWER = "conduit.headers"
 
 
 def on_every_answer(request: HttpRequest, headers: Mapping[str, str]) -> None:
-    """Whatever this request is answered, an error or 304 included, carries these headers."""
+    """Whatever this request is answered, an error or 304 included, carries these headers, where it has no others of the name."""
     request.META[_ON_EVERY_ANSWER] = headers
 
 
@@ -45,7 +45,7 @@ class RequestContext:
         response = self.get_response(request)
         response["X-Request-ID"] = request_id
         for name, value in request.META.get(_ON_EVERY_ANSWER, {}).items():
-            response[name] = value
+            response.headers.setdefault(name, value)
         if not request.path.startswith(("/health/", "/static/")):
             # The path without its query: links and streams carry tokens there.
             log.info(

@@ -1,10 +1,12 @@
 """Lists in the manner of the contract: newest first, a page after an id."""
 
-from collections.abc import Callable, Iterable, Mapping
+import re
+from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import suppress
 from datetime import UTC, date, datetime
 from typing import Any
 
+from django.http import QueryDict
 from django.utils.dateparse import parse_date, parse_datetime
 
 from conduit.api.errors import InvalidRequest
@@ -21,16 +23,30 @@ def parse_limit(query: Mapping[str, str]) -> int:
     return int(text)
 
 
+# Of what ISO 8601 also allows (20260131, 2026-W05, T12) some would be misread, and none is RFC 3339.
+_MOMENT = re.compile(r"\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}:\d{2})?)?", re.ASCII)
+
+
+def check_parameters(query: QueryDict, known: Collection[str]) -> None:
+    """Refuse a query string's parameter that the call does not know, and one that is there twice."""
+    for name, values in query.lists():
+        shown = name[:60].encode("utf-8", "backslashreplace").decode()
+        if name not in known:
+            takes = f"It takes {', '.join(known)}." if known else "It takes none."
+            raise InvalidRequest(f"`{shown}` is not a query parameter of this call. {takes}", param=shown)
+        if len(values) > 1:
+            raise InvalidRequest(f"`{shown}` is there twice in the query string: give it once.", param=shown)
+
+
 def parse_moment(query: Mapping[str, str], name: str) -> datetime | None:
-    """A date or time of a query string; without an offset it is UTC."""
+    """A date or time of a query string, as in RFC 3339; without an offset it is UTC."""
     if name not in query:
         return None
     text = query[name].strip().upper()
     if "T" in text:
         text = text.replace(" ", "+")  # an unescaped `+01:00` arrives as a space
     moment: datetime | date | None = None
-    # Python's parsers stop at a NUL and take digits of any script.
-    if text.isascii() and text.isprintable():
+    if _MOMENT.fullmatch(text):
         with suppress(ValueError):
             moment = parse_datetime(text) or parse_date(text)
     if moment is None:

@@ -28,13 +28,16 @@ class Video:
     @property
     def facts(self) -> str:
         shown = self.result
-        return f"{shown['duration']:g} s, {shown['width']}x{shown['height']}, {shown['fps']:g} fps, {shown['size_bytes'] / 1e6:.1f} MB"
+        seconds, fps = round(shown["duration"], 2), round(shown["fps"], 2)
+        return f"{seconds:g} s, {shown['width']}x{shown['height']}, {fps:g} fps, {shown['size_bytes'] / 1e6:.1f} MB"
 
-    def difference(self, asked: Mapping[str, str]) -> str:
-        """In which way it is not what was asked for; empty when it is."""
-        shown = self.result
-        made = {"duration": f"{shown['duration']:g}", "resolution": f"{shown['width']}x{shown['height']}"}
-        return ", ".join(f"{made[name]} for a {name} of {asked[name]}" for name in made if name in asked and asked[name] != made[name])
+    @property
+    def made_of(self) -> str:
+        """What the model made natively."""
+        source = self.result["source"]
+        clips = f"{source['clips']} clips" if source["clips"] > 1 else "1 clip"
+        slower = f", played at {source['speed']:.3g} of their speed" if source["speed"] < 1 else ""
+        return f"{clips} of {source['model']}, {source['width']}x{source['height']}, {source['fps']:g} fps{slower}"
 
 
 def wanted(environment: Mapping[str, str]) -> dict[str, str]:

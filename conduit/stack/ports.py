@@ -1,7 +1,7 @@
 """Loopback ports: is one free, and which one is."""
 
 import errno
-import random
+import secrets
 import socket
 import time
 
@@ -24,7 +24,7 @@ def _bind(host: str, port: int) -> None:
 def free_port(host: str = "127.0.0.1") -> int:
     """A port that nothing listens on at this moment."""
     for _ in range(200):
-        port = random.choice(_RANGE)  # noqa: S311 - spreading, not hiding
+        port = secrets.choice(_RANGE)  # two processes that seeded `random` alike would be led to the same ports
         try:
             _bind(host, port)
         except OSError:

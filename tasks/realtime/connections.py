@@ -8,7 +8,7 @@ from urllib.parse import parse_qs
 from conduit.api.errors import ApiError, InvalidRequest, Unauthenticated
 from conduit.api.network import nearest_client
 from keys import limits
-from keys.authentication import check_usable, usable_secret
+from keys.authentication import check_secret, usable_secret
 from keys.limits import RateState
 from keys.models import KeySecret, VirtualKey
 
@@ -54,7 +54,7 @@ def _problem(secret: KeySecret | None, address: str) -> ApiError | None:
     if secret is None:
         return Unauthenticated("This API key is not known here any more.")
     try:
-        check_usable(secret)
+        check_secret(secret)
         limits.check_address(secret.key, address)
     except ApiError as error:
         return error

@@ -9,7 +9,7 @@ import threading
 import pytest
 from django.db import connection
 
-from conduit.api import idempotency
+from conduit.api import waiting
 from conduit.api.errors import Overloaded
 from conduit.api.idempotency import Idempotency
 from conduit.api.models import KeptAnswer
@@ -62,8 +62,8 @@ def first_call(monkeypatch):
 
     first = First()
 
-    def held_claim(self: Idempotency) -> None:
-        claim(self)
+    def held_claim(self: Idempotency, answer: object = None) -> None:
+        claim(self, answer)
         if not held.is_set():
             held.set()
             assert free.wait(20)
@@ -149,7 +149,7 @@ def test_who_waits_for_a_call_that_is_then_refused_does_it_itself(consumer, firs
 
 
 def test_who_waits_too_long_is_told_when_to_come_back_and_then_gets_the_answer(consumer, first_call, monkeypatch, postgres_only):
-    monkeypatch.setattr(idempotency, "WAIT_SECONDS", 0.2)
+    monkeypatch.setattr(waiting, "WAIT_SECONDS", 0.2)
 
     def second():
         first_call.wait()
@@ -169,7 +169,7 @@ def test_who_waits_too_long_is_told_when_to_come_back_and_then_gets_the_answer(c
 
 def test_a_process_that_hangs_in_the_middle_loses_its_claim_and_doubles_nothing(consumer, first_call, monkeypatch, postgres_only):
     """So does one whose host lost its power: the database hears nothing more of it."""
-    monkeypatch.setattr(idempotency, "LAPSE_SECONDS", 0.3)
+    monkeypatch.setattr(waiting, "LAPSE_SECONDS", 0.3)
 
     def second():
         first_call.wait()

@@ -1,6 +1,5 @@
 """Idempotency-Key over real HTTP, to the processes that serve."""
 
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -11,16 +10,6 @@ from tests.support.running import RunningStack
 pytestmark = pytest.mark.sqlite
 
 AT_ONCE = 16
-
-
-@pytest.fixture(scope="module")
-def stack() -> Iterator[RunningStack]:
-    running = RunningStack()
-    try:
-        running.start()
-        yield running
-    finally:
-        running.close()
 
 
 def send(stack: RunningStack, key: str) -> requests.Response:

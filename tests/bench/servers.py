@@ -107,7 +107,7 @@ def _prepare() -> Prepared:
     with psycopg.connect(test_settings.POSTGRES.url(), autocommit=True) as server:
         server.execute("CREATE DATABASE conduit")
     call_command("migrate", verbosity=0)
-    key, secret = create_key(name="bench", reads_per_minute=10**7)
+    key, secret = create_key(name="bench", creates_per_minute=10**7, reads_per_minute=10**7)
     with CaptureQueriesContext(connection) as queries:
         first = _new_task(key)
     inserts = sum(query["sql"].startswith("INSERT") for query in queries)

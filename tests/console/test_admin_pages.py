@@ -12,7 +12,8 @@ from keys.models import AuditEntry, Budget, BudgetAlert, BudgetWindow, KeySecret
 from keys.services import create_management_key
 from tasks.models import Task
 from tests.support.ending import end
-from videos.models import BlockedTerm, Clip, ResolutionFactor, Timing, Video, VideoModel
+from tests.support.planned_clips import planned_clip
+from videos.models import BlockedTerm, Clip, Timing, Video, VideoModel
 
 pytestmark = pytest.mark.django_db
 
@@ -45,7 +46,7 @@ def rows(consumer):
     owners.create_team(name="film", budgets=[{"period": "total", "amount": Decimal(1)}], who="root")
     create_management_key(name="billing", who="root")
     task = end(consumer.generate("a cat")["task_id"], "completed")
-    Clip.objects.create(video=task.video, number=0, state="located", provider_task_id="7", sent_at=timezone.now(), download_url=LINK)
+    planned_clip(task.pk, state="located", billed=Decimal("0.43"), provider_task_id="7", sent_at=timezone.now(), download_url=LINK)
     end(consumer.generate("a dog")["task_id"], "failed")
     consumer.generate("a bird")
     Timing.objects.create(upstream="video-01", seconds=6, resolution="720P", made_in=100, delivered_in=2)
@@ -129,23 +130,6 @@ def test_strangers_and_people_without_rights_are_sent_to_the_login(django_user_m
 
 def test_a_virtual_key_opens_no_page_of_the_console(consumer):
     assert consumer.get("/admin/tasks/task/").status_code == 302
-
-
-def test_an_administrator_changes_a_price(admin, consumer):
-    model = VideoModel.objects.get()
-    form = {
-        "name": model.name, "aliases": '["minimax-video"]', "enabled": "on", "upstream": model.upstream, "prompt_limit": 2000,
-        "natives": '[{"resolution": "720P", "width": 1280, "height": 720, "durations": [6]}]', "typical_seconds": 160, "base_price": "0.4",
-        "factors-TOTAL_FORMS": 0, "factors-INITIAL_FORMS": 0,
-    }  # fmt: skip
-
-    answer = admin.post(f"/admin/videos/videomodel/{model.pk}/change/", form)
-
-    assert answer.status_code == 302, answer.content
-    assert consumer.generate()["cost"]["estimated"] == "0.4000"
-    refused = admin.post(f"/admin/videos/videomodel/{model.pk}/change/", form | {"base_price": "-1", "aliases": '"x"', "natives": "{"})
-    assert refused.status_code == 200
-    assert ResolutionFactor.objects.count() == 5
 
 
 def test_an_administrator_lists_a_term(admin, consumer):

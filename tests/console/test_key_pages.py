@@ -1,12 +1,18 @@
 """Keys, teams and management keys as an administrator makes and changes them."""
 
+import logging
 import re
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
+from django.contrib.messages.storage.cookie import CookieStorage
+from django.contrib.sessions.models import Session
+from django.db import connection
 from django.test import Client
+from django.utils import timezone
 
-from keys import owners
+from keys import owners, services
 from keys.models import AuditEntry, Budget, BudgetWindow, KeySecret, ManagementKey, Team, VirtualKey
 from keys.services import change_key, create_management_key, delete_key
 
@@ -36,6 +42,12 @@ def act(send):
     return lambda action, *keys: send(KEYS, {"action": action, "_selected_action": [key.pk for key in keys]})
 
 
+@pytest.fixture
+def confirm(send):
+    form = {"action": "delete_for_good", "confirmed": "yes"}
+    return lambda *keys: send(KEYS, form | {"_selected_action": [key.pk for key in keys]})
+
+
 def secrets_on(answer):
     return re.findall(r"condt_(?:admin_)?[\w-]{43}", answer.content.decode())
 
@@ -57,6 +69,40 @@ def test_a_new_key_shows_its_secret_exactly_once(send, page):
         assert secret not in page(path)
     assert (key.name, key.enabled, key.expires_at) == ("ann", True, None)
     assert audited() == [("root", "create", "key")]
+
+
+@pytest.mark.parametrize("made_by", ["key", "rotation", "management key"])
+def test_a_new_secret_is_in_the_answer_to_the_form_and_in_no_cookie_session_row_or_log(admin, make_consumer, caplog, made_by):
+    caplog.set_level(logging.DEBUG)
+    path, form = {
+        "key": (f"{KEYS}add/", NO_ROWS | {"name": "ann", "enabled": "on"}),
+        "rotation": (KEYS, {"action": "rotate", "_selected_action": make_consumer().key.pk}),
+        "management key": ("keys/managementkey/add/", {"name": "billing", "enabled": "on"}),
+    }[made_by]
+
+    answer = admin.post(f"/admin/{path}", form)
+
+    [secret] = secrets_on(answer)
+    assert answer.status_code == 200
+    assert "no-store" in answer.headers["Cache-Control"]
+    assert secret not in str(answer.headers)
+    for value in (morsel.value for morsel in [*answer.cookies.values(), *admin.cookies.values()]):
+        # Messages travel signed, and may be packed: what they hold is read as Django reads it.
+        assert "secret" not in str(CookieStorage(None)._decode(value)).lower()
+        assert secret not in value
+    assert secret not in str([session.get_decoded() for session in Session.objects.all()])
+    assert secret not in caplog.text
+    with connection.cursor() as cursor:
+        for table in connection.introspection.table_names():
+            cursor.execute(f'SELECT * FROM "{table}"')
+            assert secret not in str(cursor.fetchall())
+
+
+def test_a_form_that_is_refused_makes_no_secret(admin):
+    answer = admin.post(f"/admin/{KEYS}add/", NO_ROWS | {"name": "ann"} | budgets({"period": "daily", "amount": "-1"}))
+
+    assert not secrets_on(answer)
+    assert not KeySecret.objects.exists()
 
 
 def test_a_key_is_made_with_its_end_limits_and_budgets(send):
@@ -137,7 +183,18 @@ def test_budgets_are_changed_raised_added_and_removed_beside_their_key(send, con
         ({"largest_resolution": "big"}, "must be a width and a height"),
         ({"highest_price": "0"}, "must be more than 0"),
         ({"ip_ranges": "10.0.0.0/8, localhost"}, "list addresses or networks"),
+        ({"name": "a\u202eb"}, "`name` holds the character U+202E"),
+        ({"expires_at_0": "2020-01-31", "expires_at_1": "12:00"}, "`expires_at` must be in the future"),
+        ({"model_names": "minimax-video, minimax-vidoe"}, "`models` holds &#x27;minimax-vidoe&#x27;, which is no model here"),
         (budgets({"period": "daily", "amount": "-1"}), "must be an amount of USD"),
+        (
+            budgets({"period": "daily", "amount": "1", "raised_to": "2", "raised_until_0": "2020-01-01", "raised_until_1": "00:00"}),
+            "`raised_until` must be in the future",
+        ),
+        (
+            budgets({"period": "daily", "amount": "1", "raised_to": "2", "raised_until_0": "soon", "raised_until_1": "00:00"}),
+            "Enter a valid date",
+        ),
         (budgets({"period": "daily", "amount": "1", "time_zone": "Mars/Olympus"}), "not a time zone"),
         (budgets({"period": "daily", "amount": "1", "raised_to": "2"}), "a raise has an amount and an end"),
         (budgets({"period": "daily", "amount": "1"}, {"period": "daily", "amount": "2"}), "one budget for each period"),
@@ -148,6 +205,41 @@ def test_what_the_api_refuses_the_console_refuses_too_in_its_words(send, form, w
 
     assert words in answer.content.decode()
     assert not VirtualKey.objects.exists()
+
+
+def test_an_expired_key_a_raise_that_is_over_and_a_model_that_is_gone_do_not_keep_the_rest_from_being_changed(send, consumer):
+    past = datetime(2020, 1, 31, 12, tzinfo=UTC)
+    raised = {"period": "daily", "amount": Decimal(1), "raised_to": Decimal(2), "raised_until": past}
+    change_key(consumer.key, who="root", expires_at=past, model_names=["gone"])
+    owners.set_budgets(consumer.key, [raised], who="root")
+    row = {"id": Budget.objects.get().pk, "amount": "3", "raised_to": "4", "raised_until_0": "2020-01-31", "raised_until_1": "12:00:00"}
+    form = {"name": "renamed", "enabled": "on", "expires_at_0": "2020-01-31", "expires_at_1": "12:00:00", "model_names": "gone"}
+
+    send(f"{KEYS}{consumer.key.pk}/change/", form | budgets(row))
+
+    assert (VirtualKey.objects.get().name, Budget.objects.get().amount) == ("renamed", 3)
+
+
+@pytest.mark.parametrize("path", [f"{KEYS}add/", "keys/team/add/", "keys/managementkey/add/"])
+def test_a_name_is_kept_as_it_is_read(send, path):
+    send(path, {"name": "  Ann\u00a0 O\u0308zil ", "enabled": "on"})
+
+    [made] = [*VirtualKey.objects.all(), *Team.objects.all(), *ManagementKey.objects.all()]
+    assert made.name == "Ann \u00d6zil"
+
+
+def test_the_list_tells_which_keys_work_and_finds_them_by_state(page, make_consumer):
+    keys = {state: make_consumer(f"key-{state}").key for state in ("active", "disabled", "expired", "deleted")}
+    change_key(keys["disabled"], who="root", enabled=False, expires_at=timezone.now() - timedelta(days=1))
+    change_key(keys["expired"], who="root", expires_at=timezone.now() - timedelta(seconds=1))
+    delete_key(keys["deleted"], who="root")
+
+    for state, key in keys.items():
+        found = page(f"{KEYS}?state={state}")
+        assert set(re.findall(r"key-\w+", found)) == {key.name}
+        assert f'<td class="field-state">{state}</td>' in found
+        assert ("icon-yes" in found, "icon-no" in found) == (state == "active", state != "active")
+    assert len(re.findall(r'class="field-state"', page(KEYS))) == 4
 
 
 def test_a_rotation_shows_the_new_secret_once_and_the_old_one_works_on(act, page, consumer):
@@ -175,11 +267,11 @@ def test_keys_are_rotated_one_at_a_time_and_not_when_they_are_deleted(act, make_
     assert KeySecret.objects.count() == 3
 
 
-def test_a_key_cannot_be_removed_but_is_deleted_for_good_with_its_history(admin, act, page, consumer):
+def test_a_key_cannot_be_removed_but_is_deleted_for_good_with_its_history(admin, confirm, page, consumer):
     task_id = consumer.generate()["task_id"]
 
     assert admin.post(f"/admin/{KEYS}{consumer.key.pk}/delete/", {"post": "yes"}).status_code == 403
-    act("delete_for_good", consumer.key)
+    confirm(consumer.key)
 
     assert not works(consumer.secret)
     assert task_id in page("tasks/task/")
@@ -187,6 +279,41 @@ def test_a_key_cannot_be_removed_but_is_deleted_for_good_with_its_history(admin,
     # Its page opens, to be read.
     assert 'name="_save"' not in page(f"{KEYS}{consumer.key.pk}/change/")
     assert admin.post(f"/admin/{KEYS}{consumer.key.pk}/change/", NO_ROWS | {"name": "back"}).status_code == 403
+
+
+def test_keys_are_deleted_only_after_a_page_that_names_them_and_says_what_it_means(act, confirm, make_consumer):
+    ann, bob, gone, stays = (make_consumer(name) for name in ("ann", "bob", "gone", "stays"))
+    delete_key(gone.key, who="root")
+    chosen = (ann.key, bob.key, gone.key)
+
+    asked = act("delete_for_good", *chosen).content.decode()
+
+    assert "these keys are refused for good" in asked
+    assert ("Delete 2 keys for good" in asked, "gone</a>" in asked) == (True, False)
+    assert all(works(one.secret) for one in (ann, bob))
+    assert "Deleted for good: bob, ann." in confirm(*chosen).content.decode()
+    assert [works(one.secret) for one in (ann, bob, stays)] == [False, False, True]
+    assert "Already deleted." in act("delete_for_good", gone.key).content.decode()
+
+
+@pytest.mark.parametrize("action", ["change", "rotate"])
+def test_a_key_that_somebody_deletes_at_the_same_moment_is_told_as_deleted(admin, monkeypatch, consumer, action):
+    service = getattr(services, f"{action}_key")
+
+    def a_moment_too_late(key, **how):
+        delete_key(key, who="somebody quicker")
+        return service(key, **how)
+
+    monkeypatch.setattr(services, f"{action}_key", a_moment_too_late)
+    path, form = {
+        "change": (f"{KEYS}{consumer.key.pk}/change/", NO_ROWS | {"name": "renamed"}),
+        "rotate": (KEYS, {"action": "rotate", "_selected_action": consumer.key.pk}),
+    }[action]
+
+    answer = admin.post(f"/admin/{path}", form, follow=True)
+
+    assert (answer.status_code, "for good. Make a new one." in answer.content.decode()) == (200, True)
+    assert not secrets_on(answer)
 
 
 def test_who_may_only_look_can_neither_rotate_nor_delete(consumer, django_user_model):
@@ -198,7 +325,7 @@ def test_who_may_only_look_can_neither_rotate_nor_delete(consumer, django_user_m
     client.force_login(viewer)
 
     for action in ("rotate", "rotate_at_once", "delete_for_good"):
-        client.post(f"/admin/{KEYS}", {"action": action, "_selected_action": [consumer.key.pk]})
+        client.post(f"/admin/{KEYS}", {"action": action, "confirmed": "yes", "_selected_action": [consumer.key.pk]})
 
     assert works(consumer.secret)
     assert KeySecret.objects.count() == 1
@@ -219,6 +346,7 @@ def test_a_team_is_made_with_budgets_renamed_and_deleted_with_an_audit(send):
         ("root", "create", "team"),
         ("root", "create", "budget"),
         ("root", "change", "team"),
+        ("root", "delete", "budget"),
         ("root", "delete", "team"),
     ]
 
@@ -230,6 +358,41 @@ def test_a_team_with_keys_stays(send, consumer):
     send(f"keys/team/{team.pk}/delete/", {"post": "yes"})
 
     assert Team.objects.get() == team
+
+
+@pytest.mark.parametrize("step", ["change", "lock"])
+def test_a_team_that_somebody_deletes_at_the_same_moment_is_told_as_deleted(admin, monkeypatch, step):
+    team = owners.create_team(name="film", who="root")
+    do = getattr(owners, step)
+
+    def a_moment_too_late(row, **how):
+        Team.objects.all().delete()
+        return do(row, **how)
+
+    monkeypatch.setattr(owners, step, a_moment_too_late)
+
+    answer = admin.post(f"/admin/keys/team/{team.pk}/change/", NO_ROWS | {"name": "cinema"}, follow=True)
+
+    assert (answer.status_code, "deleted meanwhile" in answer.content.decode()) == (200, True)
+
+
+@pytest.mark.parametrize("removed", [True, False])
+def test_a_budget_that_somebody_deletes_at_the_same_moment_is_neither_changed_nor_deleted_twice(admin, monkeypatch, consumer, removed):
+    owners.set_budgets(consumer.key, [{"period": "daily", "amount": Decimal(1)}], who="root")
+    row = {"id": Budget.objects.get().pk, "amount": "3"} | ({"DELETE": "on"} if removed else {})
+    lock = owners.lock
+
+    def a_moment_too_late(owner):
+        monkeypatch.setattr(owners, "lock", lock)
+        owners.set_budgets(VirtualKey.objects.get(pk=owner.pk), [], who="somebody quicker")
+        lock(owner)
+
+    monkeypatch.setattr(owners, "lock", a_moment_too_late)
+
+    answer = admin.post(f"/admin/{KEYS}{consumer.key.pk}/change/", {"name": "renamed"} | NO_ROWS | budgets(row), follow=True)
+
+    assert (answer.status_code, "deleted meanwhile" in answer.content.decode()) == (200, not removed)
+    assert AuditEntry.objects.filter(action="delete").count() == int(removed)
 
 
 def test_several_teams_are_deleted_each_with_its_audit(send):

@@ -1,21 +1,10 @@
-"""The whole stack, started once for the tests that need all of it."""
+"""A whole stack for one test; the one that all tests share is `stack`."""
 
 from collections.abc import Callable, Iterator
 
 import pytest
 
 from tests.support.running import RunningStack
-
-
-@pytest.fixture(scope="session")
-def stack() -> Iterator[RunningStack]:
-    """One stack that all tests share: it comes back by itself from whatever a test kills."""
-    running = RunningStack()
-    try:
-        running.start()
-        yield running
-    finally:
-        running.close()
 
 
 @pytest.fixture

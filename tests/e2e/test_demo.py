@@ -27,6 +27,13 @@ def test_a_demo_saves_a_video_of_six_seconds_and_says_where_then_stops(tmp_path:
     assert os.stat(tmp_path / "demo.json").st_mode & 0o077 == 0
 
 
+def test_a_demo_of_another_length_and_size_saves_exactly_that(tmp_path: Path) -> None:
+    done = _demo(tmp_path, DURATION="12", RESOLUTION="1080x1920", MINIMAX_TIME_SCALE="0.01")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert faults(tmp_path / "demo", seconds=12, size="1080x1920") == []
+    assert "2 clips of video-01, 720x1280, 25 fps" in done.stdout
+
+
 def test_a_demo_that_asks_for_the_impossible_ends_with_the_words_of_the_api(tmp_path: Path) -> None:
     refused = _demo(tmp_path, DURATION="banana")
     assert refused.returncode == 1

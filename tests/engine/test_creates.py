@@ -6,8 +6,9 @@ import pytest
 from django.utils import timezone
 
 from tasks.models import Task
+from tests.support.clips import make_mp4
 from tests.support.lookalike import Answer
-from videos.models import Clip, ClipState
+from videos.models import Clip, ClipState, Video
 
 pytestmark = pytest.mark.django_db
 
@@ -143,7 +144,8 @@ def test_a_provider_that_cannot_be_reached_at_all_delays_the_task(consumer, driv
 
 def test_a_create_that_a_dead_process_left_open_fails_with_a_code_that_says_so(consumer, driver, minimax):
     task_id = consumer.generate()["task_id"]
-    Clip.objects.create(video_id=task_id, number=0, state=ClipState.SUBMITTING, sent_at=timezone.now(), creates=1)
+    [planned] = Video.objects.get(pk=task_id).plan["clips"]
+    Clip.objects.create(video_id=task_id, number=0, **planned, state=ClipState.SUBMITTING, sent_at=timezone.now(), creates=1)
 
     task = driver.finish(task_id)
 
@@ -177,20 +179,12 @@ def test_the_pauses_between_refused_creates_grow(consumer, driver, minimax, sett
     assert 44 <= pauses[7] <= 75
 
 
-def test_the_models_that_take_a_size_are_asked_for_their_nearest_one(consumer, driver, minimax):
-    from videos.models import VideoModel
-
-    natives = [
-        {"resolution": "768P", "width": 1366, "height": 768, "durations": [6, 10]},
-        {"resolution": "1080P", "width": 1920, "height": 1080, "durations": [6]},
-    ]
-    model = VideoModel.objects.create(
-        name="hailuo", upstream="MiniMax-Hailuo-02", natives=natives, typical_seconds=200, base_price=Decimal("0.4")
-    )
-    model.factors.create(resolution="1280x720", factor=1)
-    task_id = consumer.generate(model="hailuo", duration=9)["task_id"]
+def test_a_model_that_takes_lengths_is_asked_for_one_that_is_long_enough(consumer, driver, minimax):
+    minimax.video = lambda job: make_mp4(1366, 768, float(job.fields["duration"]), 24)
+    task_id = consumer.generate(model="minimax-hailuo-02", duration=9)["task_id"]
 
     driver.finish(task_id)
 
     sent = minimax.creates[0].json
     assert (sent["model"], sent["duration"], sent["resolution"]) == ("MiniMax-Hailuo-02", 10, "768P")
+    assert consumer.task(task_id)["result"]["duration"] == 9.0

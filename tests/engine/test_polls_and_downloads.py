@@ -187,7 +187,7 @@ def test_an_error_of_our_own_waits_and_ends_at_the_limit(consumer, driver, setti
     time_machine.move_to(timezone.now(), tick=True)
     task_id = consumer.generate()["task_id"]
     driver.until(task_id, ClipState.MADE)
-    with mock.patch("videos.minimax.client.MiniMaxV1.locate", side_effect=ZeroDivisionError):
+    with mock.patch("videos.minimax.v1.MiniMaxV1.locate", side_effect=ZeroDivisionError):
         waiting = driver.step(task_id)
         time_machine.shift(settings.DELIVERY_SECONDS_MAX + 1)
         task = driver.finish(task_id)

@@ -79,7 +79,7 @@ def test_the_estimate_is_the_median_of_the_last_twenty_jobs_of_that_kind(consume
     finished(7.0, clip=10)
     finished(7.0, resolution="1080P")
 
-    assert Timing.objects.typical(upstream="video-01", seconds=6, resolution="720P") == (57.5, 1.0)
+    assert Timing.objects.typical(upstreams=["video-01"], seconds=6, resolution="720P") == (57.5, 1.0)
 
 
 @pytest.mark.django_db

@@ -250,7 +250,7 @@ def test_a_hold_costs_the_same_few_queries_however_many_budgets_there_are(key, c
         hold(key)  # it passes the first threshold of each
 
     statements = [query["sql"].split()[0] for query in queries if "SAVEPOINT" not in query["sql"]]
-    assert statements == ["SELECT", "INSERT", "INSERT", "INSERT"]
+    assert statements == ["SELECT", "INSERT", "INSERT", "INSERT"]  # the budgets, their windows and their alerts, then the row
     assert BudgetAlert.objects.count() == count
 
 
@@ -294,7 +294,7 @@ def test_a_hold_that_is_refused_tells_of_nothing(key):
 @pytest.mark.parametrize(
     ("period", "zone", "when"),
     [
-        ("total", "UTC", "It does not reset"),
+        ("total", "UTC", "The budget does not reset"),
         ("daily", "UTC", "The budget resets at 2026-03-12 00:00 UTC"),
         ("weekly", "Europe/Berlin", "The budget resets at 2026-03-16 00:00 Europe/Berlin"),
         ("monthly", "America/New_York", "The budget resets at 2026-04-01 00:00 America/New_York"),
@@ -308,6 +308,7 @@ def test_a_refusal_says_what_is_left_what_it_costs_and_when_to_come_back(key, pe
         hold(key)
     assert refusal.value.message == (
         f"This key's {period} budget of 0.5333 USD has 0.1333 USD left and this request costs 0.20 USD. "
+        "0.40 USD is held by tasks under way; what they do not cost comes back when they end. "
         f"{when}; your quota can be raised by an administrator."
     )
 

@@ -96,8 +96,8 @@ def test_a_hold_without_a_task_is_named(spent, consumer):
         (
             "completed",
             "capture",
-            "UPDATE keys_usagecost SET windows = '[]' WHERE id = %s",
-            "has rows of different keys, currencies or budgets",
+            "UPDATE keys_usagecost SET team_id = 7 WHERE id = %s",
+            "has rows of different keys, teams, currencies or periods",
         ),
         ("completed", "capture", "UPDATE keys_usagecost SET currency = 'EUR' WHERE id = %s", "has rows of different keys"),
     ],
@@ -145,3 +145,20 @@ def test_every_difference_is_counted(spent):
 @pytest.mark.django_db(transaction=True, serialized_rollback=True)
 def test_beside_live_traffic_it_sees_one_moment(spent):
     assert check()[0]
+
+
+def test_a_period_whose_window_is_missing_is_named_where_its_rows_sum_to_something(spent, consumer):
+    BudgetWindow.objects.filter(budget__period=Period.TOTAL).delete()
+    budget = consumer.key.budgets.get(period=Period.TOTAL)
+
+    fine, said = check()
+
+    assert not fine
+    missing = f"the window that is missing from 1970-01-01 00:00 of budget {budget.pk} counts"
+    assert said == f"{missing} 0 held, and its rows sum to 0.2000\n{missing} 0 spent, and its rows sum to 0.2000\n"
+
+
+def test_a_key_that_does_not_say_that_it_has_budgets_is_named(spent, consumer):
+    type(consumer.key).objects.update(budgeted=False)
+
+    assert check() == (False, f"key {consumer.key.pk} has budgets and does not say so: they would not bind it\n")

@@ -9,6 +9,7 @@ from django.utils import timezone
 from keys import owners
 from keys.services import change_key
 from tests.support.ending import end
+from tests.support.envelopes import refused
 
 pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
 
@@ -24,7 +25,7 @@ def test_a_key_without_limits_says_so(consumer):
 
     assert (shown["object"], shown["name"], shown["team"], shown["expires_at"]) == ("key", "somebody", None, None)
     assert shown["limits"] == {
-        "creates_per_minute": None,
+        "creates_per_minute": 6000,
         "creates_per_day": None,
         "reads_per_minute": 6000,
         "tasks_in_flight": None,
@@ -103,6 +104,10 @@ def test_a_key_shows_no_secret(consumer):
 
     assert consumer.secret[:12].encode() not in answer.content
     assert consumer.key.secrets.get().secret_hash.encode() not in answer.content
+
+
+def test_a_key_is_read_without_query_parameters(consumer):
+    assert "It takes none." in refused(consumer.get("/v1/key?expand=team"), 400, "invalid_request", "expand")
 
 
 def test_reading_a_key_costs_four_queries_however_many_budgets_there_are(consumer, django_assert_num_queries):

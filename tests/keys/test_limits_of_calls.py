@@ -65,6 +65,33 @@ def test_creating_calls_above_the_limit_are_429_with_when_to_come_back(consumer)
     assert told(answer) == (2, 0, int(answer.headers["Retry-After"]))
 
 
+def test_retry_after_and_reset_are_one_moment_however_often_a_caller_is_refused(consumer):
+    allow(consumer, creates_per_minute=1)
+    consumer.post(ESTIMATE, WISH)
+
+    for answer in [consumer.post(ESTIMATE, WISH) for _ in range(3)]:
+        assert told(answer) == (1, 0, int(answer.headers["Retry-After"]))
+        assert 58 <= int(answer.headers["Retry-After"]) <= 60
+
+
+@pytest.mark.parametrize(
+    ("may", "code", "words", "retry_after"),
+    [
+        ({"tasks_in_flight": 1}, "concurrency_limit_exceeded", "rate limit of 1 task in flight: 1 is queued or processing now", {10}),
+        ({"tasks_per_hour": 1}, "rate_limit_exceeded", "rate limit of 1 task in any 60 minutes. Try again in 60 minutes", {3599, 3600}),
+    ],
+)
+def test_a_task_too_many_shows_the_limit_that_it_met_and_not_that_of_calls(consumer, may, code, words, retry_after):
+    allow(consumer, creates_per_minute=100, **may)
+    consumer.generate()
+
+    answer = consumer.post(GENERATIONS, WISH)
+
+    assert words in refused(answer, 429, code)
+    assert told(answer) == (1, 0, int(answer.headers["Retry-After"]))
+    assert int(answer.headers["Retry-After"]) in retry_after
+
+
 def test_when_to_come_back_is_never_told_too_early(consumer, monkeypatch):
     monkeypatch.setattr(rates, "MINUTE", 0.9)
     allow(consumer, creates_per_minute=0)
@@ -99,8 +126,19 @@ def test_reads_are_counted_apart_from_creating_calls(consumer):
 
 
 def test_a_key_without_limits_may_read_often_and_create_as_it_likes(consumer):
-    assert told(consumer.get(TASKS))[:2] == (6000, 5999)
-    assert told(consumer.post(ESTIMATE, WISH)) == (None, None, None)
+    assert told(consumer.get(TASKS)) == (6000, 5999, 60)
+    assert told(consumer.post(ESTIMATE, WISH)) == (6000, 5999, 60)
+
+
+def test_where_a_key_has_no_limit_of_its_own_the_settings_hold(consumer, settings):
+    settings.CREATES_PER_MINUTE = settings.READS_PER_MINUTE = 1
+    consumer.get(TASKS)
+    consumer.post(ESTIMATE, WISH)
+
+    assert "1 call that reads or cancels" in too_often(consumer.get(TASKS))
+    assert "1 call that creates, retries or estimates" in too_often(consumer.post(ESTIMATE, WISH))
+    allow(consumer, creates_per_minute=3)
+    assert told(consumer.post(ESTIMATE, WISH))[:2] == (3, 1)
 
 
 def test_the_tightest_limit_is_told(consumer):
@@ -244,6 +282,44 @@ def test_a_redis_that_hangs_delays_one_call_and_not_the_next(consumer, own_valke
 
     assert took[0] < 2 * rates.ANSWER_SECONDS  # a call that hung is not tried again
     assert sum(took[1:]) < rates.ANSWER_SECONDS
+
+
+def create(consumer, name):
+    return consumer.post(GENERATIONS, WISH, **{"Idempotency-Key": name})
+
+
+def test_a_replay_is_answered_and_not_counted_when_no_call_is_left(consumer):
+    allow(consumer, creates_per_minute=1)
+    first = create(consumer, "k")
+
+    again = [create(consumer, "k") for _ in range(3)]
+
+    assert {(answer.status_code, answer.headers.get("Idempotent-Replayed"), answer.content) for answer in again} == {
+        (202, "true", first.content)
+    }
+    assert [told(answer)[:2] for answer in again] == [(1, 0)] * 3
+    assert "Retry-After" not in again[0].headers
+
+
+def test_a_call_that_is_no_replay_is_refused_with_the_header_too(consumer):
+    allow(consumer, creates_per_minute=1)
+    create(consumer, "k")
+
+    too_often(create(consumer, "another"))
+    too_often(consumer.post(ESTIMATE, WISH, **{"Idempotency-Key": "k"}))
+    refused(
+        consumer.post(GENERATIONS, WISH | {"prompt": "a dog"}, **{"Idempotency-Key": "k"}), 409, "idempotency_conflict", "Idempotency-Key"
+    )
+    assert len(consumer.get(TASKS).json()["data"]) == 1
+
+
+def test_a_replay_is_answered_while_redis_is_away_and_limits_fail_closed(consumer, own_valkey, settings):
+    settings.LIMITS_FAIL_OPEN = False
+    first = create(consumer, "k")
+    own_valkey.stop()
+
+    assert create(consumer, "k").content == first.content
+    refused(create(consumer, "another"), 503, "overloaded")
 
 
 def test_a_call_without_a_key_tells_no_limit(db):

@@ -47,8 +47,14 @@ def test_what_a_key_may_ask_for_passes_up_to_the_limit_itself(may):
         ({"longest_seconds": 5}, (400, "invalid_request", "duration"), "at most 5"),
         ({"longest_seconds": 0}, (400, "invalid_request", "duration"), "at most 0"),
         ({"largest_resolution": "720x480"}, (400, "invalid_request", "resolution"), "720x480"),
-        ({"highest_price": Decimal("0.1999")}, (400, "invalid_request", "duration"), "at most 0.1999 USD"),
-        ({"highest_price": Decimal(0)}, (400, "invalid_request", "duration"), "costs 0.2000 USD"),
+        ({"longest_seconds": 1}, (400, "invalid_request", "duration"), "is 6 seconds; with this key a video may have at most 1 second."),
+        (
+            {"highest_price": Decimal("0.1999")},
+            (400, "invalid_request", "duration"),
+            "costs 0.20 USD; with this key one may cost at most 0.1999",
+        ),
+        ({"highest_price": Decimal("0.0333")}, (400, "invalid_request", "duration"), "A shorter `duration` or"),
+        ({"highest_price": Decimal("0.0332")}, (400, "invalid_request", "resolution"), "One second alone costs more at this `resolution`"),
     ],
 )
 def test_what_a_key_may_not_ask_for_is_refused_with_the_parameter_and_the_limit(may, error, told):
@@ -82,6 +88,7 @@ def test_a_task_more_than_a_key_may_have_is_429_with_when_to_come_back(may, in_f
     assert (refused.value.status, refused.value.type, refused.value.code) == (429, "rate_limit_error", error)
     assert "rate limit" in refused.value.message
     assert int(refused.value.headers["Retry-After"]) > 0
+    assert refused.value.headers["X-RateLimit-Reset-Requests"] == refused.value.headers["Retry-After"]
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from keys import rates
+from keys import limits, rates
 from keys.rates import DAY, GUARD, MINUTE, PATIENCE, Count, Limit
 from tests.support.valkey import ValkeyForTests
 
@@ -130,9 +130,27 @@ def test_the_refused_are_told_when_the_next_place_is_free_and_find_it_then():
 
     refused = caller.call(at=20)
 
-    assert (refused.accepted, refused.wait) == (False, pytest.approx(MINUTE - 20))
-    assert caller.call(at=20 + refused.wait + GUARD).accepted
-    assert not caller.call(at=20 + refused.wait + GUARD).accepted
+    assert (refused.accepted, refused.wait) == (False, pytest.approx(MINUTE - 20 + GUARD))
+    assert caller.call(at=20 + refused.wait).wait == 0
+    assert not caller.call(at=20 + refused.wait).accepted
+
+
+@pytest.mark.parametrize("at", [0.1, 0.25, 0.74, 0.75, 0.76, 30, 59.2, 59.7, 59.749])
+def test_who_comes_back_after_the_whole_seconds_that_a_caller_is_told_is_let_in(at):
+    caller = Caller(per_minute(1))
+    caller.call(at=0)
+
+    refused = caller.call(at)
+
+    assert not refused.accepted
+    assert caller.call(at + limits.in_whole_seconds(refused.wait)).accepted
+
+
+def test_who_is_refused_again_is_told_of_the_same_place():
+    caller = Caller(per_minute(1))
+    caller.call(at=0)
+
+    assert [at + caller.call(at).wait for at in (1, 30, 59)] == pytest.approx([MINUTE + GUARD] * 3)
 
 
 def test_a_refused_call_counts_against_no_limit():
@@ -151,7 +169,7 @@ def test_a_call_waits_for_the_slowest_of_its_limits():
     caller = Caller(per_minute(1), Limit("day", 1, DAY))
     caller.call(at=0)
 
-    assert caller.call(at=1).wait == pytest.approx(DAY - 1)
+    assert caller.call(at=1).wait == pytest.approx(DAY - 1 + GUARD)
 
 
 def test_what_remains_is_told_with_when_it_grows():
@@ -189,7 +207,7 @@ def test_a_lowered_limit_tells_when_enough_calls_are_old_enough():
     for at in (0, 10, 20, 30, 40):
         caller.call(at)
 
-    assert caller.call(41, [per_minute(2)]).wait == pytest.approx(30 + MINUTE - 41)
+    assert caller.call(41, [per_minute(2)]).wait == pytest.approx(30 + MINUTE - 41 + GUARD)
 
 
 def test_a_limit_lowered_to_nothing_does_not_wait_for_a_place():

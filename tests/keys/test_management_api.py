@@ -6,6 +6,7 @@ from decimal import Decimal
 import pytest
 from django.test import Client
 
+from keys import owners
 from keys.models import AuditEntry, Budget, Team, VirtualKey
 from keys.services import create_key
 from tests.support.ending import end
@@ -211,6 +212,26 @@ def test_a_teams_name_is_its_own(manager, method):
     assert Team.objects.filter(name="film").count() == 1
 
 
+@pytest.mark.parametrize(
+    ("method", "path"), [("POST", "keys"), ("PATCH", "keys/1"), ("DELETE", "keys/1"), ("POST", "keys/1/rotate"), ("POST", "teams")]
+)
+def test_a_change_takes_no_query_parameter(manager, method, path):
+    assert "It takes none." in refused(manager(method, f"{path}?name=ann", {}), 400, "invalid_request", "name")
+    assert audited() == []
+
+
+def test_reads_cost_as_many_queries_however_many_budgets_there_are(manager, django_assert_num_queries):
+    zones = ("UTC", "Europe/Berlin", "Asia/Tokyo")
+    budgets = [{"period": period, "amount": Decimal(1), "time_zone": zone} for zone in zones for period in ("daily", "weekly", "monthly")]
+    team = owners.create_team(name="film", budgets=budgets, who="root")
+    key, _ = create_key(name="ann", team=team, budgets=budgets)
+
+    # The management key, then: rows, and what belongs to them (secrets of keys, budgets, counters).
+    for path, queries in {"keys": 5, f"keys/{key.pk}": 6, f"keys?team={team.pk}": 6, "teams": 4, f"teams/{team.pk}": 5, "usage": 2}.items():
+        with django_assert_num_queries(queries):
+            manager.done("GET", path)
+
+
 def test_every_change_is_audited_with_the_name_of_who_made_it(manager):
     team = manager.done("POST", "teams", {"name": "film", "budgets": [{"period": "total", "amount": 9}]})
     key = manager.done("POST", "keys", {"name": "ann", "budgets": [{"period": "daily", "amount": 2}]})
@@ -227,7 +248,8 @@ def test_every_change_is_audited_with_the_name_of_who_made_it(manager):
         ("create", hers), ("create", budgets["daily"]),
         ("change", hers), ("change", budgets["daily"]),
         ("change", hers), ("delete", budgets["daily"]),
-        ("rotate", hers), ("delete", hers), ("delete", f"team:{team['id']}"),
+        ("rotate", hers), ("delete", hers),
+        ("delete", budgets["total"]), ("delete", f"team:{team['id']}"),
     ]  # fmt: skip
     assert set(AuditEntry.objects.values_list("who", flat=True)) == {f"billing ({manager.secret[:18]}…)"}
     written = str(list(AuditEntry.objects.values()))
@@ -279,6 +301,22 @@ def test_usage_is_told_by_key_team_and_all_that_a_holder_may_ask(manager, make_c
     assert manager("GET", "usage?format=csv&group_by=key").content.decode().splitlines()[1].startswith(f"{ann.key.pk},ann,1,")
 
 
+def test_usage_of_a_team_is_what_its_keys_used_while_they_were_in_it(manager, consumer):
+    teams = [manager.done("POST", "teams", {"name": name})["id"] for name in ("film", "music")]
+    for team, duration in zip(teams, (6, 12), strict=True):
+        manager.done("PATCH", f"keys/{consumer.key.pk}", {"team": team})
+        task_id = consumer.generate(duration=duration)["task_id"]
+    manager.done("PATCH", f"keys/{consumer.key.pk}", {"team": None})
+    end(task_id, "completed")
+
+    def charged(query):
+        return [(row["estimated"], row["charged"]) for row in manager.done("GET", f"usage?{query}")["data"]]
+
+    assert charged(f"group_by=model&team={teams[0]}") == [("0.2000", "0.0000")]
+    assert charged(f"group_by=model&team={teams[1]}") == [("0.4000", "0.4000")]
+    assert charged("group_by=team") == [("0.2000", "0.0000"), ("0.4000", "0.4000")]
+
+
 @pytest.mark.parametrize(
     ("query", "param"),
     [
@@ -293,6 +331,14 @@ def test_usage_is_told_by_key_team_and_all_that_a_holder_may_ask(manager, make_c
         ("usage?team=%00", "team"),
         ("usage?group_by=week", "group_by"),
         ("usage?from=x", "from"),
+        ("usage?from=20260101", "from"),
+        ("usage?group=key", "group"),
+        ("usage?key=1&key=2", "key"),
+        ("keys?teams=7", "teams"),
+        ("keys?limit=1&limit=2", "limit"),
+        ("keys/1?expand=budgets", "expand"),
+        ("teams?team=7", "team"),
+        ("teams/1?x=", "x"),
     ],
 )
 def test_a_bad_query_is_400_and_names_the_parameter(manager, query, param):

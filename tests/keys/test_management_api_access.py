@@ -66,8 +66,10 @@ def test_a_management_key_that_nobody_has_is_401(db, method, path, secret):
     refused(Client().generic(method, f"/v1/admin/{path}", headers={"X-API-Key": secret}), 401, "invalid_api_key")
 
 
-def test_no_key_is_401(client, db):
-    refused(client.get("/v1/admin/keys"), 401, "invalid_api_key")
+def test_no_key_is_401_and_says_which_to_send(client, db):
+    message = refused(client.get("/v1/admin/keys"), 401, "invalid_api_key")
+
+    assert "Send a management key as `Authorization: Bearer condt_admin_…`" in message
 
 
 def test_a_disabled_management_key_is_refused_with_its_own_code(manager):

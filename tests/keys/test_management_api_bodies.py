@@ -5,6 +5,7 @@ import pytest
 from keys.models import AuditEntry, VirtualKey
 from tests.support.envelopes import refused
 from tests.support.managing import make_manager
+from videos.models import VideoModel
 
 pytestmark = pytest.mark.django_db
 
@@ -23,6 +24,8 @@ BAD = [
     ({"name": "x" * 101}, "name"),
     ({"name": 7}, "name"),
     ({"name": "a\0b"}, "name"),
+    ({"name": "a\u202eb"}, "name"),
+    ({"name": "a\nb"}, "name"),
     ({"colour": "red"}, "colour"),
     ({"secret": "condt_mine"}, "secret"),
     ({"team": "film"}, "team"),
@@ -33,6 +36,9 @@ BAD = [
     ({"enabled": None}, "enabled"),
     ({"expires_at": "tomorrow"}, "expires_at"),
     ({"expires_at": 1769860800}, "expires_at"),
+    ({"expires_at": "20310131"}, "expires_at"),
+    ({"expires_at": "2026-01-31"}, "expires_at"),
+    ({"expires_at": "1970-01-01T00:00:00Z"}, "expires_at"),
     ({"limits": None}, "limits"),
     ({"limits": []}, "limits"),
     ({"limits": {"rpm": 6}}, "limits.rpm"),
@@ -50,6 +56,7 @@ BAD = [
     ({"limits": {"models": [""]}}, "limits.models"),
     ({"limits": {"models": ["a\0"]}}, "limits.models"),
     ({"limits": {"models": ["m"] * 101}}, "limits.models"),
+    ({"limits": {"models": ["minimax-video", "minimax-vidoe"]}}, "limits.models"),
     ({"limits": {"ip_ranges": ["10.0.0.0/33"]}}, "limits.ip_ranges"),
     ({"limits": {"ip_ranges": ["localhost"]}}, "limits.ip_ranges"),
     ({"budgets": {}}, "budgets"),
@@ -76,6 +83,7 @@ BAD = [
     ({"budgets": [BUDGET | {"raised_to": 2}]}, "budgets.0.raised_until"),
     ({"budgets": [BUDGET | {"raised_until": "2031-01-31"}]}, "budgets.0.raised_to"),
     ({"budgets": [BUDGET | {"raised_to": 1, "raised_until": "2031-01-31"}]}, "budgets.0.raised_to"),
+    ({"budgets": [BUDGET | {"raised_to": 2, "raised_until": "2026-01-31"}]}, "budgets.0.raised_until"),
 ]
 
 
@@ -93,6 +101,13 @@ def test_a_bad_body_names_its_parameter_in_the_message_too_and_changes_nothing(m
     assert manager.done("GET", f"keys/{key['id']}") == before
     assert VirtualKey.objects.count() == 1
     assert AuditEntry.objects.count() == audited
+
+
+def test_a_key_may_be_given_every_model_by_name_and_alias_even_one_that_is_switched_off(manager):
+    VideoModel.objects.update(enabled=False)
+    names = sorted(name for model in VideoModel.objects.all() for name in model.names)
+
+    assert manager.done("POST", "keys", {"name": "ann", "limits": {"models": names}})["limits"]["models"] == names
 
 
 @pytest.mark.parametrize("path", ["keys", "teams"])

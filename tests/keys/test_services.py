@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection, models
+from django.test import Client
 
-from keys.models import AuditEntry, Budget, KeySecret, Team, VirtualKey
+from keys.models import AuditEntry, Budget, KeySecret, ManagementKey, Team, VirtualKey
 from keys.services import create_key, find_key
 from tests.support.scratch import scratch
 
@@ -136,6 +137,9 @@ def test_create_key_refuses_a_name_that_is_no_name(name):
         (["--largest", "big"], "--largest must be a width and a height"),
         (["--highest-price", "0"], "--highest-price must be more than 0"),
         (["--models", "a,,b"], "--models must be a list"),
+        (["--models", "minimax-vidoe"], "--models holds 'minimax-vidoe', which is no model here: there are"),
+        (["--expires", "2026-01-31"], "--expires must be in the future; 2026-01-31T00:00:00.000Z is not"),
+        (["--expires", "20310131"], "--expires must be an RFC 3339"),
         (["--ips", "localhost"], "--ips holds 'localhost'"),
         (["--expires", "tomorrow"], "--expires must be an RFC 3339"),
         (["--team", " "], "1 to 100 characters"),
@@ -149,11 +153,31 @@ def test_create_key_names_the_option_that_it_cannot_take_and_makes_nothing(argum
     assert not AuditEntry.objects.exists()
 
 
-def test_create_key_on_a_database_without_tables_says_in_one_line_what_to_run():
+def test_create_management_key_prints_a_secret_that_opens_the_management_api_and_nothing_else(capfd):
+    call_command("create_management_key", " billing ")
+
+    printed = capfd.readouterr()
+    assert re.fullmatch(r"condt_admin_[\w-]{43}\n", printed.out)
+    assert printed.err == ""
+    assert Client().get("/v1/admin/keys", headers={"X-API-Key": printed.out.strip()}).status_code == 200
+    [entry] = AuditEntry.objects.all()
+    assert (entry.who, entry.action, entry.changes) == ("command line", "create", {"name": "billing"})
+    assert ManagementKey.objects.get().name == "billing"
+
+
+@pytest.mark.parametrize("name", ["", "  ", "x" * 101, "a\u200bb"])
+def test_create_management_key_refuses_a_name_that_is_no_name(name):
+    with pytest.raises(CommandError, match=r"^NAME "):
+        call_command("create_management_key", name)
+    assert not ManagementKey.objects.exists()
+
+
+@pytest.mark.parametrize("command", ["create_key", "create_management_key"])
+def test_a_key_on_a_database_without_tables_is_refused_in_one_line_that_says_what_to_run(command):
     environment = {"PATH": os.environ["PATH"], "CONDUIT_HOME": str(scratch("new")), "CONDUIT_ENV": "development", "CONDUIT_STACK": "1"}
     manage = Path(__file__).resolve().parents[2] / "manage.py"
 
-    process = subprocess.run([sys.executable, str(manage), "create_key", "ann"], env=environment, capture_output=True, text=True)
+    process = subprocess.run([sys.executable, str(manage), command, "ann"], env=environment, capture_output=True, text=True)
 
     assert (process.returncode, process.stdout) == (1, "")
     assert len(process.stderr.splitlines()) == 1

@@ -93,6 +93,17 @@ def test_what_an_administrator_corrects_is_told_beside_what_tasks_cost(month):
     assert (found["total"]["refunded"], found["total"]["credited"], found["total"]["adjusted"]) == ("0.0500", "1.0000", "-0.1000")
 
 
+def test_a_refund_is_taken_off_what_a_task_cost_here_while_the_task_keeps_what_it_was_charged(month):
+    task_id = str(month.key.tasks.get(status="completed").pk)
+    ledger.refund(task_id=task_id, who="root", why="blurred", amount=Decimal("0.05"))
+
+    found = usage(month, to="2026-06-10")
+
+    assert (found["total"]["charged"], found["total"]["refunded"], found["total"]["net"]) == ("0.2000", "0.0500", "0.1500")
+    assert sum(Decimal(row["net"]) for row in found["data"]) == Decimal("0.15")
+    assert month.task(task_id)["cost"] == {"estimated": "0.2000", "held": "0.0000", "charged": "0.2000", "currency": "USD"}
+
+
 def test_a_span_begins_with_its_first_moment_and_ends_before_its_last(month):
     def tasks(start, end):
         return usage(month, **{"from": start, "to": end})["total"]["tasks"]
@@ -131,9 +142,9 @@ def test_usage_is_csv_when_format_says_so(month):
 
     assert answer.headers["Content-Disposition"] == 'attachment; filename="usage.csv"'
     assert table(answer) == [
-        ["model", "tasks", "estimated", "charged", "released", "refunded", "credited", "adjusted", "currency"],
-        ["minimax-video", "3", "0.9000", "0.2000", "0.3000", "0.0000", "0.0000", "0.0000", "USD"],
-        ["video-01", "1", "0.2000", "0.0000", "0.2000", "0.0000", "0.0000", "0.0000", "USD"],
+        ["model", "tasks", "estimated", "charged", "released", "refunded", "credited", "adjusted", "net", "currency"],
+        ["minimax-video", "3", "0.9000", "0.2000", "0.3000", "0.0000", "0.0000", "0.0000", "0.2000", "USD"],
+        ["video-01", "1", "0.2000", "0.0000", "0.2000", "0.0000", "0.0000", "0.0000", "0.0000", "USD"],
     ]
 
 
@@ -174,6 +185,12 @@ def test_a_name_that_a_spreadsheet_would_run_is_text_in_csv(consumer):
         ("group_by=key", "group_by"),
         ("group_by=", "group_by"),
         ("from=yesterday", "from"),
+        ("from=20260601", "from"),
+        ("to=2026-06-09T12", "to"),
+        ("since=2026-06-01", "since"),
+        ("From=2026-06-01", "From"),
+        ("from=2026-06-01&from=2026-06-02", "from"),
+        ("key=1", "key"),
         ("from=", "from"),
         ("to=2026-02-30", "to"),
         ("to=9999-12-31", "to"),

@@ -12,6 +12,7 @@ from keys.models import BudgetAlert, BudgetWindow, Period, Team, UsageCost
 from tasks.models import Task, TaskEvent
 from tests.support.ending import end
 from tests.support.envelopes import refused
+from tests.support.planned_clips import planned_clip
 from videos.models import ResolutionFactor, Video, VideoModel
 
 pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
@@ -185,7 +186,7 @@ def test_a_cancel_charges_what_the_setting_says_and_its_answer_tells(consumer, l
     budget = consumer.key.budgets.create(period=Period.TOTAL, amount=10)
     task_id = consumer.generate()["task_id"]
     if sent:  # the intent alone: MiniMax may have accepted
-        Video.objects.get(pk=task_id).clips.create(number=0, state="submitting", sent_at=timezone.now())
+        planned_clip(task_id, state="submitting", sent_at=timezone.now())
 
     answer = consumer.delete(f"{PATH}/{task_id}").json()
 

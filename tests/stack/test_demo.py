@@ -9,7 +9,7 @@ import pytest
 from django.contrib.auth import get_user_model
 
 from conduit.stack.access import demo_access
-from conduit.stack.demo import PROMPT, wanted
+from conduit.stack.demo import PROMPT, Video, wanted
 from conduit.stack.progress_bar import ProgressBar
 from keys.models import VirtualKey
 from keys.services import find_key
@@ -65,6 +65,17 @@ def test_a_demo_asks_for_what_the_environment_says_and_leaves_the_rest_to_the_ap
     assert wanted({}) == {"model": "minimax-video", "prompt": PROMPT}
     asked = wanted({"PROMPT": "a cat", "DURATION": "ten", "RESOLUTION": "1920x1080"})
     assert asked == {"model": "minimax-video", "prompt": "a cat", "duration": "ten", "resolution": "1920x1080"}
+
+
+def test_a_demo_says_what_its_video_is_and_what_it_was_made_of(tmp_path: Path) -> None:
+    source = {"model": "video-01", "width": 720, "height": 1280, "fps": 25.0, "clips": 2, "speed": 0.9967}
+    result = {"duration": 12.0, "width": 1080, "height": 1920, "fps": 24.91667, "size_bytes": 3_400_000, "source": source}
+    video = Video(video=tmp_path, thumbnail=tmp_path, result=result)
+
+    assert video.facts == "12 s, 1080x1920, 24.92 fps, 3.4 MB"
+    assert video.made_of == "2 clips of video-01, 720x1280, 25 fps, played at 0.997 of their speed"
+    alone = Video(video=tmp_path, thumbnail=tmp_path, result=result | {"source": source | {"clips": 1, "speed": 1.0}})
+    assert alone.made_of == "1 clip of video-01, 720x1280, 25 fps"
 
 
 def test_a_bar_in_a_terminal_is_one_line_that_changes() -> None:

@@ -1,16 +1,36 @@
 """Real MiniMax clients for tests, with limits that end a bad answer within the test's patience."""
 
 from tests.support.lookalike import LookAlike
-from videos.minimax.client import MiniMaxV1
+from videos.minimax.client import Client, Limits
+from videos.minimax.images import Images
+from videos.minimax.v1 import MiniMaxV1
+from videos.minimax.v2 import MiniMaxV2
+
+MAX_CLIP_BYTES = 10 * 1024**2
 
 
-def client_of(minimax: LookAlike, **overrides: object) -> MiniMaxV1:
-    settings = {
-        "base_url": minimax.url,
-        "api_key": minimax.key,
-        "connect_seconds": 2.0,
-        "read_seconds": 5.0,
-        "download_seconds": 20.0,
-        "max_clip_bytes": 10 * 1024**2,
-    }
-    return MiniMaxV1(**settings | overrides)
+def http_client(
+    base_url: str, api_key: str = "key", *, connect_seconds: float = 2.0, read_seconds: float = 5.0, download_seconds: float = 20.0
+) -> Client:
+    return Client(base_url, api_key, Limits(connect_seconds, read_seconds, download_seconds))
+
+
+def client_of(minimax: LookAlike, *, max_clip_bytes: int = MAX_CLIP_BYTES, **overrides: object) -> MiniMaxV1:
+    return MiniMaxV1(http_client(**_account(minimax) | overrides), max_clip_bytes=max_clip_bytes)
+
+
+def v1_at(base_url: str, **limits: float) -> MiniMaxV1:
+    """A client for whatever listens there."""
+    return MiniMaxV1(http_client(base_url, **limits), max_clip_bytes=MAX_CLIP_BYTES)
+
+
+def v2_client_of(minimax: LookAlike, *, max_clip_bytes: int = MAX_CLIP_BYTES, **overrides: object) -> MiniMaxV2:
+    return MiniMaxV2(http_client(**_account(minimax) | overrides), max_clip_bytes=max_clip_bytes)
+
+
+def images_of(minimax: LookAlike, **overrides: object) -> Images:
+    return Images(http_client(**_account(minimax) | overrides))
+
+
+def _account(minimax: LookAlike) -> dict[str, object]:
+    return {"base_url": minimax.url, "api_key": minimax.key}

@@ -33,7 +33,16 @@ def wrong_parameters(fields: Mapping[str, Any]) -> str:
     """What the model tables have against a create, empty when nothing."""
     model, prompt, frame = fields.get("model"), fields.get("prompt"), fields.get("first_frame_image")
     duration, resolution = fields.get("duration"), fields.get("resolution")
-    if unknown := fields.keys() - {"model", "prompt", "prompt_optimizer", "duration", "resolution", "first_frame_image", "callback_url"}:
+    if unknown := fields.keys() - {
+        "model",
+        "prompt",
+        "prompt_optimizer",
+        "duration",
+        "resolution",
+        "first_frame_image",
+        "last_frame_image",
+        "callback_url",
+    }:
         return f"unknown fields {sorted(unknown)}"
     if not isinstance(prompt, str) or not 1 <= len(prompt) <= 2000:
         return "prompt must have 1 to 2000 characters"

@@ -82,7 +82,9 @@ def create(name: str) -> str:
     from videos.requests import GenerationRequest
     from videos.services import start_generation
 
-    wanted = GenerationRequest.parse({"model": "minimax-video", "prompt": f"crash {name}"})
+    wanted = GenerationRequest.parse(
+        {"model": "minimax-video", "prompt": f"crash {name}", "duration": os.environ["DURATION"], "resolution": "720x480"}
+    )
     return str(start_generation(key=VirtualKey.objects.get(), wanted=wanted).pk)
 
 
@@ -91,8 +93,8 @@ def look(task_id: str) -> dict[str, Any]:
     from videos.models import Clip
 
     task = Task.objects.get(pk=task_id)
-    clip = Clip.objects.filter(video_id=task_id).first()
-    return {"task_id": task_id, "status": task.status, "error_code": task.error_code, "clip": clip.state if clip else None}
+    states = list(Clip.objects.filter(video_id=task_id).order_by("number").values_list("state", flat=True))
+    return {"task_id": task_id, "status": task.status, "error_code": task.error_code, "clips": states}
 
 
 def forked(function: Callable[..., Any], *args: Any) -> tuple[int, Any]:
@@ -132,7 +134,7 @@ def main() -> None:
         if died_of:
             forked(work, task_id, never)
         _, ended = forked(look, task_id)
-        print(json.dumps({"point": fatal, "died": bool(died_of), "clip_at_death": found["clip"], **ended}), flush=True)
+        print(json.dumps({"point": fatal, "died": bool(died_of), "clips_at_death": found["clips"], **ended}), flush=True)
         if not died_of:
             return
         fatal += 1

@@ -6,7 +6,7 @@ from tasks.models import Task
 from videos import engine
 
 # More steps than any task needs whose MiniMax answers at all.
-STEPS_MAX = 60
+STEPS_MAX = 120
 
 
 class Driver:

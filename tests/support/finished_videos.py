@@ -6,7 +6,19 @@ from django.utils import timezone
 
 from keys.services import create_key
 from tasks.models import Status, Task
-from videos.models import Video
+from videos.models import Video, VideoModel
+from videos.planning import plan
+
+PLAN = plan(
+    VideoModel(
+        upstream="video-01",
+        sends_size=False,
+        natives=[{"resolution": "720P", "width": 1280, "height": 720, "fps": 25, "clips": {"6": "0.43"}}],
+    ),
+    duration=6,
+    resolution="1280x720",
+    expected=lambda seconds, resolution: 120.0,
+)
 
 
 def finished_video(content: bytes, thumbnail: bytes = b"a picture", *, status: str = Status.COMPLETED) -> Video:
@@ -33,10 +45,7 @@ def finished_video(content: bytes, thumbnail: bytes = b"a picture", *, status: s
         resolution="1280x720",
         aspect_ratio="16:9",
         upstream="video-01",
-        native_resolution="720P",
-        native_seconds=6,
-        sends_size=False,
-        expected_seconds=120,
+        plan=PLAN.as_json(),
         file=default_storage.save(f"results/{task.pk}/video-0123456789abcdef", ContentFile(content)),
         thumbnail=default_storage.save(f"results/{task.pk}/thumbnail-0123456789abcdef", ContentFile(thumbnail)),
         size_bytes=len(content),

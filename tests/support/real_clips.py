@@ -1,6 +1,7 @@
 """Small real video files of every kind, made with PyAV: what MiniMax could send, and ways to look at what came of it."""
 
-from collections.abc import Callable, Iterator, Sequence
+from array import array
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
@@ -8,6 +9,8 @@ from typing import Any
 
 import av
 from av.audio.stream import AudioStream
+
+from tests.support.frame_numbers import draw
 
 SAMPLE_RATE = 44_100
 TICKS = 30_000  # a second in time stamps: whole at 24, 25, 30 and 29.97 frames a second
@@ -23,15 +26,18 @@ class Clip:
     frames: int = 25
     codec: str = "libx264"
     pixels: str = "yuv420p"
-    encoder: dict[str, str] = field(default_factory=lambda: {"bf": "2", "g": "12"})
+    encoder: Mapping[str, str] = field(hash=False, default_factory=lambda: {"bf": "2", "g": "12"})
     sound: str | None = None
     sound_seconds: Fraction | None = None  # as long as the picture when None
     sound_start: Fraction | None = None  # with the picture when None
     start: Fraction = Fraction(0)
     times: Sequence[Fraction] | None = None
+    shape: Fraction = Fraction(1)  # a pixel's width by its height
+    number: int | None = None  # drawn into the first frame, rising by one
+    wave: Callable[[int], int] = lambda sample: sample % 100 * 50  # 16 bits, of both ears
     rotation: int = 0  # degrees that a player turns the picture by, counterclockwise
-    metadata: dict[str, str] = field(default_factory=dict)
-    muxer: dict[str, str] = field(default_factory=dict)
+    metadata: dict[str, str] = field(hash=False, default_factory=dict)
+    muxer: dict[str, str] = field(hash=False, default_factory=dict)
     luma: Callable[[int], int] = lambda index: 60 + index * 5 % 120
 
     @property
@@ -45,9 +51,10 @@ def write(path: Path, clip: Clip | None = None) -> Path:
     with av.open(str(path), "w", format="mp4", container_options=clip.muxer) as target:
         target.metadata.update(clip.metadata)
         size: dict[str, Any] = {"width": clip.width, "height": clip.height, "pix_fmt": clip.pixels}
-        video: Any = target.add_stream(clip.codec, rate=clip.fps, options=clip.encoder, **size)
+        video: Any = target.add_stream(clip.codec, rate=clip.fps, options=dict(clip.encoder), **size)
         video.time_base = video.codec_context.time_base = Fraction(1, TICKS)
         video.codec_context.thread_count = 1
+        video.codec_context.sample_aspect_ratio = clip.shape
         if clip.rotation:
             video.set_display_rotation(clip.rotation)
         audio = target.add_stream(clip.sound, rate=SAMPLE_RATE) if clip.sound else None
@@ -65,6 +72,17 @@ def decoded_frames(path: Path) -> list[av.VideoFrame]:
     """Every frame that a player would show."""
     with av.open(str(path)) as source:
         return list(source.decode(video=0))
+
+
+def samples(path: Path, *, rate: int = 48_000) -> "array[float]":
+    """The left ear's sound as a player plays it from its first moment on, from -1 to 1."""
+    heard = array("f")
+    resampler = av.AudioResampler(format="fltp", layout="stereo", rate=rate)
+    with av.open(str(path)) as source:
+        for given in (*source.decode(audio=0), None):
+            for frame in resampler.resample(given):
+                heard.frombytes(bytes(frame.planes[0])[: 4 * frame.samples])
+    return heard
 
 
 def boxes(path: Path) -> list[str]:
@@ -91,6 +109,8 @@ def _pictures(clip: Clip) -> Iterator[av.VideoFrame]:
         for plane, (left, right) in zip(frame.planes, ((luma // 2, luma), (100, 100), (150, 150)), strict=True):
             half = plane.width // 2
             plane.update((bytes([left]) * half + bytes([right]) * (plane.line_size - half)) * plane.height)
+        if clip.number is not None:
+            draw(frame, clip.number + index)
         frame = frame.reformat(format=clip.pixels)
         seconds = clip.times[index] if clip.times else index / clip.fps
         frame.time_base = Fraction(1, TICKS)
@@ -105,7 +125,9 @@ def _sounds(clip: Clip, audio: AudioStream) -> Iterator[av.AudioFrame]:
     for at in range(0, samples, 1024):
         count = min(1024, samples - at)
         frame = av.AudioFrame("s16", "stereo", count)
-        frame.planes[0].update(b"".join((n % 100 * 50).to_bytes(2, "little") * 2 for n in range(count)))
+        both = array("h", bytes(4 * count))
+        both[::2] = both[1::2] = array("h", map(clip.wave, range(at, at + count)))
+        frame.planes[0].update(both.tobytes())
         frame.sample_rate = SAMPLE_RATE
         frame.time_base = Fraction(1, SAMPLE_RATE)
         frame.pts = at + round(start * SAMPLE_RATE)

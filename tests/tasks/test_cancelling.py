@@ -10,8 +10,8 @@ from tasks import leases, lifecycle
 from tasks.models import Status, Task, TaskEvent
 from tests.support.ending import end
 from tests.support.envelopes import refused
+from tests.support.planned_clips import planned_clip
 from tests.support.racing import in_threads
-from videos.models import Clip
 
 pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
 
@@ -45,7 +45,7 @@ def test_a_queued_task_is_cancelled_and_costs_nothing(consumer, ledger, cancel):
 def test_a_task_whose_clip_was_sent_costs_its_price(consumer, ledger, cancel):
     task_id = consumer.generate()["task_id"]
     lifecycle.move(UUID(task_id), Status.PROCESSING)
-    Clip.objects.create(video_id=task_id, number=0, state="submitted", sent_at=timezone.now(), provider_task_id="7")
+    planned_clip(task_id, state="submitted", sent_at=timezone.now(), provider_task_id="7")
 
     task = cancel(consumer, task_id).json()
 
@@ -91,7 +91,7 @@ def test_of_a_cancel_and_a_completion_at_the_same_time_exactly_one_wins(consumer
     task_id = consumer.generate()["task_id"]
     pk = UUID(task_id)
     lifecycle.move(pk, Status.PROCESSING)
-    Clip.objects.create(video_id=pk, number=0, state="stored", sent_at=timezone.now(), provider_task_id="7")
+    planned_clip(pk, state="stored", sent_at=timezone.now(), provider_task_id="7")
     lease = leases.take(pk, lane="provider")
 
     answer, completed = in_threads(

@@ -5,7 +5,8 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from tasks.models import Task, TaskEvent
-from videos.models import Clip, ResolutionFactor, VideoModel
+from tests.support.planned_clips import planned_clip
+from videos.models import ResolutionFactor, VideoModel
 
 pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
 
@@ -45,24 +46,24 @@ def test_a_task_has_each_status_at_most_once(consumer):
         TaskEvent.objects.create(task=task, key=task.key, status="queued")
 
 
-@pytest.mark.parametrize("state", ["submitted", "made", "located", "stored"])
+@pytest.mark.parametrize("state", ["submitted", "made", "located", "stored", "ready"])
 def test_a_clip_that_was_sent_has_its_id_at_minimax(consumer, state):
     consumer.generate()
     video = Task.objects.get().video
 
     with pytest.raises(IntegrityError, match="clip_sent_has_an_id"), transaction.atomic():
-        Clip.objects.create(video=video, number=0, state=state)
+        planned_clip(video.pk, state=state)
 
 
 def test_a_clip_has_its_place_alone(consumer):
     consumer.generate()
     video = Task.objects.get().video
-    Clip.objects.create(video=video, number=0)
+    planned_clip(video.pk)
 
     with pytest.raises(IntegrityError), transaction.atomic():
-        Clip.objects.create(video=video, number=0)
+        planned_clip(video.pk)
 
 
 def test_a_model_has_one_factor_for_a_size(db):
     with pytest.raises(IntegrityError), transaction.atomic():
-        ResolutionFactor.objects.create(model=VideoModel.objects.get(), resolution="1280x720", factor=2)
+        ResolutionFactor.objects.create(model=VideoModel.objects.get(name="video-01"), resolution="1280x720", factor=2)

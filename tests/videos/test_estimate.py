@@ -37,6 +37,19 @@ def test_an_estimate_is_what_the_create_then_costs(consumer, wanted):
     assert consumer.generate(**wanted)["cost"]["estimated"] == estimated
 
 
+@pytest.mark.parametrize(
+    ("wanted", "price"),
+    [
+        ({"model": "minimax-h3", "duration": 1}, "0.3867"),  # as its shortest clip of four seconds
+        ({"model": "minimax-h3", "duration": 60, "resolution": "1080x1920"}, "9.4250"),
+        ({"model": "minimax-hailuo-2.3", "duration": 2}, "0.5800"),
+        ({"model": "minimax-hailuo-02", "duration": 10, "resolution": "1920x1080"}, "1.6917"),
+    ],
+)
+def test_each_model_has_its_own_price(consumer, wanted, price):
+    assert consumer.post(PATH, GOOD | wanted).json()["cost"]["estimated"] == price
+
+
 def test_an_estimate_starts_nothing_and_writes_nothing(consumer):
     with CaptureQueriesContext(connection) as queries:
         consumer.post(PATH, GOOD)

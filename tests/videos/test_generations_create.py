@@ -11,6 +11,8 @@ from tasks.models import Task, TaskEvent
 from tests.support.envelopes import refused
 from videos.catalogue import learn
 from videos.models import Timing, Video, VideoModel
+from videos.planning import Plan
+from videos.services import IMAGE_SECONDS
 
 pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
 
@@ -48,9 +50,27 @@ def test_everything_that_was_asked_for_is_kept(consumer):
     assert consumer.task(task["task_id"])["prompt"] == wanted["prompt"]
 
 
-def test_creating_costs_at_most_eleven_queries_in_one_transaction(consumer):
+def test_the_plan_of_a_video_is_made_and_stored_with_it(consumer):
+    task_id = consumer.generate(duration=17, resolution="1080x1920")["task_id"]
+
+    video = Video.objects.get(pk=task_id)
+    found = Plan.from_json(video.plan)
+    assert [(clip.upstream, clip.seconds) for clip in found.clips] == [("image-01", 0), ("I2V-01", 6), ("I2V-01", 6), ("I2V-01", 6)]
+    assert video.upstream == "video-01"
+    assert video.clips.count() == 0  # their rows are the engine's to write
+
+
+@pytest.mark.parametrize("model", ["minimax-video", "minimax-hailuo-02", "minimax-hailuo-2.3", "minimax-h3"])
+@pytest.mark.parametrize("resolution", ["720x480", "1080x1920"])
+def test_every_shipped_model_takes_every_length(consumer, model, resolution):
+    for duration in (1, 17, 60):
+        assert consumer.generate(model=model, resolution=resolution, duration=duration)["duration"] == duration
+
+
+@pytest.mark.parametrize("wanted", [{}, {"duration": 60, "resolution": "1080x1920"}])
+def test_creating_costs_at_most_eleven_queries_in_one_transaction(consumer, wanted):
     with CaptureQueriesContext(connection) as queries:
-        consumer.generate(metadata={"order": "7"})
+        consumer.generate(metadata={"order": "7"}, **wanted)
 
     statements = [query["sql"] for query in queries]
     assert len([sql for sql in statements if "SAVEPOINT" not in sql]) <= 9  # BEGIN and COMMIT make it eleven
@@ -127,7 +147,7 @@ def test_an_alias_costs_what_its_model_costs(consumer):
 
 def test_a_change_of_prices_does_not_touch_tasks_that_there_are(consumer, ledger):
     before = consumer.generate()
-    model = VideoModel.objects.get()
+    model = VideoModel.objects.get(name="video-01")
     model.base_price = Decimal("9.0000")
     model.save(update_fields=["base_price"])
 
@@ -150,6 +170,26 @@ def test_the_time_left_comes_from_what_such_videos_took_lately(consumer):
 
     assert first > 100
     assert 40 <= consumer.generate()["eta_seconds"] <= 44
+
+
+def test_a_model_learns_from_the_sibling_that_goes_on_from_its_clips(consumer):
+    Timing.objects.create(upstream="I2V-01", seconds=6, resolution="720P", made_in=30.0, delivered_in=2.0)
+    learn(upstream="I2V-01", seconds=6, resolution="720P")
+
+    assert VideoModel.objects.get(name="video-01").learned == {"720P 6": [30.0, 2.0]}
+    assert VideoModel.objects.exclude(name="video-01").exclude(learned={}).count() == 0
+
+
+def test_the_time_left_is_that_of_all_clips_one_after_the_other(consumer, settings):
+    settings.MINIMAX_TIME_SCALE = 1
+    for made_in in (20.0, 40.0, 400.0):
+        Timing.objects.create(upstream="video-01", seconds=6, resolution="720P", made_in=made_in, delivered_in=2.0)
+    learn(upstream="video-01", seconds=6, resolution="720P")
+
+    landscape, portrait = (consumer.generate(duration=17, resolution=size)["eta_seconds"] for size in ("1280x720", "720x1280"))
+
+    assert 3 * 42 <= landscape <= 3 * 42 + 2
+    assert portrait - landscape == IMAGE_SECONDS
 
 
 @pytest.mark.django_db(transaction=True, serialized_rollback=True)

@@ -40,7 +40,7 @@ def test_a_failed_task_is_retried_as_a_new_one_and_stays_as_it_is(consumer, fail
 
 
 def test_a_retry_costs_todays_price(consumer, failed, ledger):
-    model = VideoModel.objects.get()
+    model = VideoModel.objects.get(name="video-01")
     model.base_price = Decimal("0.6000")
     model.save(update_fields=["base_price"])
 

@@ -4,6 +4,7 @@ from decimal import Decimal
 
 import pytest
 
+from tests.support.envelopes import refused
 from videos.models import VideoModel
 
 pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
@@ -16,7 +17,7 @@ def another():
     model = VideoModel.objects.create(
         name="a-model",
         upstream="x",
-        natives=[{"resolution": "720P", "width": 1280, "height": 720, "durations": [6]}],
+        natives=[{"resolution": "720P", "width": 1280, "height": 720, "fps": 25, "clips": {"6": "0.43", "10": "0.86"}}],
         typical_seconds=60,
         base_price="1.5",
     )
@@ -31,23 +32,22 @@ def listed(consumer):
 
 
 def test_the_contracts_model_is_there_from_the_start(consumer):
-    assert listed(consumer) == {
-        "object": "list",
-        "data": [
-            {
-                "id": "video-01",
-                "object": "model",
-                "aliases": ["minimax-video"],
-                "durations": list(range(1, 61)),
-                "resolutions": SIZES,
-                "price": {
-                    "base": "0.2000",
-                    "per_seconds": 6,
-                    "factors": {"720x480": "0.8", "1280x720": "1", "1920x1080": "1.5", "720x1280": "1", "1080x1920": "1.5"},
-                    "currency": "USD",
-                },
-            }
-        ],
+    [shown] = [model for model in listed(consumer)["data"] if model["id"] == "video-01"]
+
+    assert listed(consumer)["object"] == "list"
+    assert shown == {
+        "id": "video-01",
+        "object": "model",
+        "aliases": ["minimax-video"],
+        "durations": list(range(1, 61)),
+        "resolutions": SIZES,
+        "price": {
+            "base": "0.2000",
+            "per_seconds": 6,
+            "least_seconds": 1,
+            "factors": {"720x480": "0.8", "1280x720": "1", "1920x1080": "1.5", "720x1280": "1", "1080x1920": "1.5"},
+            "currency": "USD",
+        },
     }
 
 
@@ -60,15 +60,23 @@ def test_what_is_listed_can_be_asked_for_at_the_price_that_is_listed(consumer, a
 
 
 def test_models_are_listed_by_name_and_factors_are_plain_numbers(consumer, another):
-    first, second = listed(consumer)["data"]
+    models = listed(consumer)["data"]
 
-    assert (first["id"], second["id"]) == ("a-model", "video-01")
-    assert first["price"]["factors"] == {"1280x720": "10"}
+    assert [model["id"] for model in models] == ["a-model", "minimax-h3", "minimax-hailuo-02", "minimax-hailuo-2.3", "video-01"]
+    assert models[0]["price"]["factors"] == {"1280x720": "10"}
+
+
+def test_a_model_lists_the_durations_that_may_be_asked_for(consumer, another):
+    assert listed(consumer)["data"][0]["durations"] == list(range(1, 11))  # nothing goes on from its clips
+    assert "at most 10 s" in refused(
+        consumer.post("/v1/video/generations", {"model": "a-model", "prompt": "a cat", "duration": 11}), 400, "invalid_request", "duration"
+    )
+    consumer.generate(model="a-model", duration=10)
 
 
 def test_a_disabled_model_and_one_without_a_price_are_not_listed(consumer, another):
     another.factors.all().delete()
-    VideoModel.objects.filter(name="video-01").update(enabled=False)
+    VideoModel.objects.exclude(name="a-model").update(enabled=False)
 
     assert listed(consumer)["data"] == []
 

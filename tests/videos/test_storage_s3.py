@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 from io import BytesIO
 from urllib.parse import parse_qs, urlsplit
+from uuid import uuid4
 
 import boto3
 import pytest
@@ -21,9 +22,10 @@ from tests.support.finished_videos import finished_video
 from tests.support.lookalike import Answer
 from tests.support.real_clips import Clip, write
 from videos import sweeping
+from videos.assembly import deliver
 from videos.delivery import PRESIGNED_SECONDS_MAX
 from videos.links import media_url
-from videos.media import finish
+from videos.media import Wish, assemble
 from videos.models import ClipState, Video
 
 CONTENT = bytes(range(256)) * 4096  # 1 MiB
@@ -81,15 +83,16 @@ def test_a_stored_file_can_be_read_at_any_place():
         assert list(iter(lambda: len(file.read(600_000)), 0)) == [600_000, len(CONTENT) - 1003 - 600_000]
 
 
-def test_a_stored_clip_is_finished_like_one_on_disk(tmp_path):
+def test_a_stored_clip_is_assembled_like_one_on_disk(tmp_path):
     clip = write(tmp_path / "clip.mp4", Clip(sound="aac"))
     with clip.open("rb") as file:
         name = default_storage.save("clips/five/clip.mp4", File(file))
-    results = []
-    with default_storage.open(name) as stored:
-        for source in (stored, clip):
-            results.append((finish(source, tmp_path / "video.mp4", tmp_path / "thumbnail.jpg"), (tmp_path / "video.mp4").read_bytes()))
-    assert results[0] == results[1]
+    wish = Wish(128, 72, 1)
+    delivered = deliver(task_id=uuid4(), clip_files=[name], wish=wish, token=uuid4(), on_progress=lambda share: None)
+    facts = assemble([clip], wish, tmp_path / "video.mp4", tmp_path / "thumbnail.jpg", on_progress=lambda share: None)
+    assert delivered.facts == facts
+    with default_storage.open(delivered.file) as stored:
+        assert stored.read() == (tmp_path / "video.mp4").read_bytes()
 
 
 def test_saving_under_a_taken_name_replaces_the_file():

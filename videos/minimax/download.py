@@ -1,9 +1,10 @@
-"""A finished clip as a file that any storage can save, checked while it streams through."""
+"""A finished clip or image as a file that any storage can save, checked while it streams through."""
 
 import io
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 from urllib.parse import urljoin, urlsplit
 
 import requests
@@ -17,31 +18,41 @@ log = structlog.get_logger(__name__)
 
 REDIRECTS_MAX = 5
 PIECE_BYTES = 64 * 1024
+_HEAD_BYTES = 12
 # How an MP4 or MOV file begins: the size of its first box in four bytes, then the box's name.
-_BOX_HEAD = 8
 _FIRST_BOX = b"ftyp"
-_FIRST_BOX_BYTES = range(_BOX_HEAD, 4096)  # it lists a few brands of four bytes
-_NOT_A_VIDEO = ("text/", "application/json", "application/xml", "application/xhtml")
+_FIRST_BOX_BYTES = range(8, 4096)  # it lists a few brands of four bytes
+_NO_MEDIA = ("text/", "application/json", "application/xml", "application/xhtml")
 _DEAD = frozenset({401, 403, 404, 410})
 _BUSY = frozenset({429, 503, 529})
 
 
-class VideoStream(io.BufferedIOBase):
-    """A clip on its way: read-only and forward-only, in constant memory.
+def is_video(head: bytes) -> bool:
+    """Whether a file that begins so is an MP4 or MOV."""
+    return head[4:8] == _FIRST_BOX and int.from_bytes(head[:4]) in _FIRST_BOX_BYTES
 
-    `read(n)` returns n bytes unless the clip ends: S3's uploader takes less for the end. MiniMaxError from any read,
-    the one that finds the end included, when what came is not the whole clip.
+
+def is_image(head: bytes) -> bool:
+    """Whether a file that begins so is a JPG, PNG or WebP."""
+    return head.startswith((b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n")) or (head.startswith(b"RIFF") and head[8:12] == b"WEBP")
+
+
+class Download(io.BufferedIOBase):
+    """A file on its way: read-only and forward-only, in constant memory.
+
+    `read(n)` returns n bytes unless the file ends: S3's uploader takes less for the end. MiniMaxError from any read,
+    the one that finds the end included, when what came is not the whole file.
     """
 
-    def __init__(self, response: requests.Response, *, size: int | None, max_bytes: int) -> None:
-        self._raw = response.raw
+    def __init__(self, raw: Any, *, is_right: Callable[[bytes], bool], size: int | None, max_bytes: int) -> None:
+        self._raw = raw
         self._size = size
         self._max_bytes = max_bytes
         self._received = 0
         self._head = b""
-        self._head = self._pull(_BOX_HEAD)
-        if self._head[4:] != _FIRST_BOX or int.from_bytes(self._head[:4]) not in _FIRST_BOX_BYTES:
-            raise _broken("it does not begin like an MP4 file")
+        self._head = self._pull(_HEAD_BYTES)
+        if not is_right(self._head):
+            raise _broken("it does not begin as it should")
 
     def readable(self) -> bool:
         return True
@@ -85,17 +96,25 @@ class VideoStream(io.BufferedIOBase):
 
 
 @contextmanager
-def open_video(
-    session: Session, url: str, *, exchange: Exchange, connect_seconds: float, expected_size: int | None, max_bytes: int
-) -> Iterator[VideoStream]:
-    """Open the clip behind `url` for reading once. Sizes in bytes.
+def open_link(
+    session: Session,
+    url: str,
+    *,
+    is_right: Callable[[bytes], bool],
+    exchange: Exchange,
+    connect_seconds: float,
+    expected_size: int | None,
+    max_bytes: int,
+) -> Iterator[Download]:
+    """Open the file behind `url` for reading once; `is_right` judges its first bytes. Sizes in bytes.
 
     LinkExpired when the link is dead; any other MiniMaxError, here or from the stream, when the download came to
     nothing. OSError can only come from whoever saves it.
     """
     started = time.monotonic()
     with _follow(session, url, exchange, connect_seconds) as response:
-        stream = VideoStream(response, size=_promised(response, expected_size, max_bytes), max_bytes=max_bytes)
+        size = _promised(response, expected_size, max_bytes)
+        stream = Download(response.raw, is_right=is_right, size=size, max_bytes=max_bytes)
         yield stream
     ms = round((time.monotonic() - started) * 1000)
     log.info("minimax_download", host=_host(url), ms=ms, bytes=stream.tell())
@@ -155,7 +174,7 @@ def _promised(response: requests.Response, expected_size: int | None, max_bytes:
     if status != 200:
         raise _broken(f"its host answered HTTP {status}")
     content_type = response.headers.get("Content-Type", "").strip().lower()
-    if content_type.startswith(_NOT_A_VIDEO):
+    if content_type.startswith(_NO_MEDIA):
         raise _broken(f"it is {content_type[:60]}")
     length = response.headers.get("Content-Length", "").strip()
     sizes = {int(length)} if length.isdecimal() and not response.raw.chunked else set()

@@ -3,6 +3,7 @@
 The codes and their meaning are those of MiniMax's published error page; `status_msg` is for the log, the words here are for people.
 """
 
+import re
 from enum import Enum
 from typing import NamedTuple
 
@@ -45,6 +46,10 @@ class LinkExpired(MiniMaxError):
     """The download link is dead; asking MiniMax for the file again gives a fresh one."""
 
 
+class Undecided(MiniMaxError):
+    """Whether MiniMax accepted a create, and as which job, cannot be told: nothing may be adopted, nothing posted again."""
+
+
 _INTERNAL = Cause(Outcome.AGAIN, "provider_error", "The video provider had an internal error.")
 _TIMEOUT = Cause(Outcome.AGAIN, "provider_timeout", "The video provider did not answer in time.")
 _RATE = Cause(Outcome.LATER, "rate_limit", "The video provider's rate limit is reached.")
@@ -52,16 +57,20 @@ _ACCOUNT = Cause(Outcome.OPERATOR, "provider_auth", "The video provider does not
 WRONG_ADDRESS = Cause(Outcome.OPERATOR, "provider_auth", "The video provider was not found at the configured address.")
 _QUOTA = Cause(Outcome.OPERATOR, "provider_quota", "This service's quota at the video provider is used up.")
 _PROMPT = Cause(Outcome.FINAL, "content_policy_violation", "The video provider refused the request under its content policy.")
-_OUTPUT = Cause(Outcome.FINAL, "content_policy_violation", "The video provider withheld the video under its content policy.")
+OUTPUT_REFUSED = Cause(Outcome.FINAL, "content_policy_violation", "The video provider withheld the video under its content policy.")
 _INVALID = Cause(Outcome.FINAL, "invalid_request", "The video provider refused the request's parameters as invalid.")
 
 UNREACHABLE = Cause(Outcome.LATER, "provider_error", "The video provider cannot be reached.")
 MAYBE_ACCEPTED = Cause(
     Outcome.UNKNOWN, "provider_timeout", "The video provider did not answer in time, and whether it took the request is not known."
 )
+UNDECIDED = MAYBE_ACCEPTED._replace(outcome=Outcome.FINAL)
 UNANSWERED = Cause(Outcome.AGAIN, "provider_error", "The video provider did not answer.")
 NONSENSE = Cause(Outcome.AGAIN, "provider_error", "The video provider gave an answer that makes no sense.")
 JOB_FAILED = Cause(Outcome.FINAL, "provider_error", "The video provider failed to make the video.")
+JOB_CANCELLED = Cause(Outcome.FINAL, "provider_error", "The video provider cancelled the video.")
+JOB_EXPIRED = Cause(Outcome.FINAL, "provider_error", "The video provider let the request expire.")
+JOB_GONE = Cause(Outcome.FINAL, "provider_error", "The video provider no longer knows the video.")
 DOWNLOAD_BROKEN = Cause(Outcome.AGAIN, "provider_error", "The video could not be fetched from the video provider.")
 DEAD_LINK = Cause(Outcome.AGAIN, "provider_error", "The video provider's link to the video has expired.")
 
@@ -84,7 +93,7 @@ _CODES = {
     1028: _QUOTA,
     1030: _QUOTA,
     1026: _PROMPT,
-    1027: _OUTPUT,
+    1027: OUTPUT_REFUSED,
     2013: _INVALID,
     1042: _INVALID,
 }
@@ -111,6 +120,25 @@ _HTTP = {
 
 # Answers that may come from a server which gave up waiting while the request behind it went on.
 _GAVE_UP = frozenset({408, 499})
+
+
+# V2 says some verdicts in words alone, and some codes at the end of its message: "invalid params, … (2013)".
+_CODE_IN_WORDS = re.compile(r"\((\d{4})\)\W*$")
+_CONTENT_WORDS = re.compile(r"sensitive|moderation|content[ _-]*(?:policy|safety|filter|violation)", re.IGNORECASE)
+_OUTPUT_WORDS = re.compile(r"output|generated", re.IGNORECASE)
+
+
+def code_in_words(words: str) -> int | None:
+    """The status code that ends a message; None when none does that is known."""
+    found = _CODE_IN_WORDS.search(words)
+    return int(found[1]) if found and int(found[1]) in _CODES else None
+
+
+def content_code(words: str) -> int | None:
+    """The status code of a refusal whose words speak of its content; None when they do not."""
+    if not _CONTENT_WORDS.search(words):
+        return None
+    return 1027 if _OUTPUT_WORDS.search(words) else 1026
 
 
 def cause_of_code(code: int, *, creating: bool) -> Cause:
@@ -140,4 +168,4 @@ def cause_of_job(code: int | None) -> Cause:
 
 def is_content_verdict(code: int | None) -> bool:
     """Whether a code condemns the job itself, whatever status stands beside it."""
-    return _CODES.get(code or 0) in (_PROMPT, _OUTPUT)
+    return _CODES.get(code or 0) in (_PROMPT, OUTPUT_REFUSED)

@@ -1,11 +1,10 @@
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from django.db import transaction
-from django.db.utils import OperationalError, ProgrammingError
 from rest_framework.exceptions import ValidationError
 
 from keys import audit, owners
+from keys.management.printing import print_secret
 from keys.models import Period, Team
 from keys.requests import first_words, key_fields, team_fields
 from keys.services import create_key
@@ -43,15 +42,9 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
-            with transaction.atomic():
-                secret = self._create(options)
-        except (OperationalError, ProgrammingError) as error:
-            if "keys_" not in str(error):
-                raise
-            raise CommandError("The database has no tables yet: run `make run` or `manage.py migrate` first.") from error
+            print_secret(self, lambda: self._create(options))
         except ValidationError as error:
             raise CommandError(_in_options(first_words(error.detail))) from error
-        self.stdout.write(secret)
 
     def _create(self, options: dict[str, Any]) -> str:
         fields = key_fields(_wanted(options))

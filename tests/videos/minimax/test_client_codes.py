@@ -2,10 +2,10 @@
 
 import pytest
 
-from tests.support.clients import client_of
 from tests.support.lookalike import DROP, Answer, LookAlike
-from videos.minimax.client import JobState, MiniMaxV1, Phase
 from videos.minimax.errors import MiniMaxError, Outcome
+from videos.minimax.provider import JobState, Order, Phase
+from videos.minimax.v1 import MiniMaxV1
 
 # (base_resp.status_code, outcome and error_code after a create, outcome and error_code after another call)
 AGAIN, LATER, FINAL = (Outcome.AGAIN, "provider_error"), (Outcome.LATER, "rate_limit"), (Outcome.FINAL, "invalid_request")
@@ -33,17 +33,6 @@ HTTP = [
 ]
 
 
-@pytest.fixture
-def minimax():
-    with LookAlike() as server:
-        yield server
-
-
-@pytest.fixture
-def client(minimax) -> MiniMaxV1:
-    return client_of(minimax)
-
-
 def call(client: MiniMaxV1, minimax: LookAlike, name: str, *answers: Answer) -> MiniMaxError | JobState | object:
     """What a call comes to that is answered so; failures are returned too."""
     job = minimax.make_job({"model": "video-01", "prompt": "a cat"})
@@ -51,7 +40,7 @@ def call(client: MiniMaxV1, minimax: LookAlike, name: str, *answers: Answer) -> 
     try:
         match name:
             case "create":
-                return client.create("video-01", "a cat")
+                return client.create(Order("video-01", "a cat"))
             case "query":
                 return client.query(job.task_id)
             case _:

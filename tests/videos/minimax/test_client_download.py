@@ -2,7 +2,6 @@
 
 import errno
 import io
-import os
 import threading
 import time
 import tracemalloc
@@ -16,27 +15,11 @@ from django.core.files.storage import FileSystemStorage
 
 from tests.support.clients import client_of
 from tests.support.lookalike import Answer, LookAlike, make_mp4
-from videos.minimax.client import MiniMaxV1
 from videos.minimax.errors import LinkExpired, MiniMaxError, Outcome
+from videos.minimax.provider import Order
+from videos.minimax.v1 import MiniMaxV1
 
 MP4 = make_mp4()
-
-
-@pytest.fixture(autouse=True)
-def no_proxy(monkeypatch):
-    for name in [name for name in os.environ if name.lower().endswith("_proxy")]:
-        monkeypatch.delenv(name)
-
-
-@pytest.fixture
-def minimax():
-    with LookAlike() as server:
-        yield server
-
-
-@pytest.fixture
-def client(minimax) -> MiniMaxV1:
-    return client_of(minimax)
 
 
 @pytest.fixture
@@ -184,7 +167,7 @@ def test_a_clip_that_says_it_is_too_large_is_not_even_begun(minimax):
 
 
 def test_a_link_that_died_is_replaced_by_asking_again(client, minimax):
-    task_id = client.create("video-01", "a cat")
+    task_id = client.create(Order("video-01", "a cat"))
     file_id = minimax.jobs[0].file_id
     used = client.locate(file_id).url
     assert fetch(client, used) == MP4
@@ -247,7 +230,7 @@ def test_no_bearer_and_no_password_ever_reaches_the_download_host(client, minima
     monkeypatch.setenv("NETRC", str(netrc))
     link = link_of(minimax)
     minimax.next("download", Answer(302, body=b"", headers={"Location": link}))
-    client.create("video-01", "a cat")
+    client.create(Order("video-01", "a cat"))
     assert fetch(client, link) == MP4
     assert len(minimax.calls("download")) == 2
     assert not any("Authorization" in request.headers for request in minimax.calls("download"))

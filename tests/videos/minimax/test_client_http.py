@@ -1,7 +1,7 @@
 """The wire between us and MiniMax: time limits, broken connections, and what they leave known of a create."""
 
+import base64
 import ipaddress
-import os
 import socket
 import ssl
 import threading
@@ -15,24 +15,14 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from tests.support.clients import client_of
-from tests.support.lookalike import DROP, Answer, LookAlike
-from videos.minimax.client import JobState, MiniMaxV1, Phase, RemoteFile
+from tests.support.clients import client_of, v1_at
+from tests.support.lookalike import DROP, Answer, LookAlike, make_mp4
+from tests.support.pictures import jpeg
 from videos.minimax.errors import MiniMaxError, Outcome
+from videos.minimax.provider import JobState, Order, Phase, RemoteFile
+from videos.minimax.v1 import MiniMaxV1
 
 BRIEF = 0.3  # seconds; how long these tests let MiniMax take
-
-
-@pytest.fixture(autouse=True)
-def no_proxy(monkeypatch):
-    for name in [name for name in os.environ if name.lower().endswith("_proxy")]:
-        monkeypatch.delenv(name)
-
-
-@pytest.fixture
-def minimax():
-    with LookAlike() as server:
-        yield server
 
 
 def failure_of(act) -> MiniMaxError:
@@ -42,7 +32,7 @@ def failure_of(act) -> MiniMaxError:
 
 
 def create_failure(client: MiniMaxV1, **fields: object) -> tuple[Outcome, str]:
-    error = failure_of(lambda: client.create("video-01", "a cat", **fields))
+    error = failure_of(lambda: client.create(Order("video-01", "a cat", **fields)))
     return error.outcome, error.code
 
 
@@ -56,15 +46,15 @@ WRONG_ADDRESS = (Outcome.OPERATOR, "provider_auth")
 
 @pytest.mark.parametrize("numeric", [True, False])
 def test_a_job_goes_from_prompt_to_link(numeric):
-    with LookAlike(numeric_ids=numeric, backup=True) as minimax:
+    with LookAlike(numeric_ids=numeric, backup=True, video=lambda job: make_mp4()) as minimax:
         client = client_of(minimax)
-        task_id = client.create("video-01", "a cat")
+        task_id = client.create(Order("video-01", "a cat"))
         job = minimax.jobs[0]
         assert task_id == job.task_id
         states = [client.query(task_id) for _ in minimax.statuses]
         assert [state.phase for state in states] == [Phase.PREPARING, Phase.QUEUED, Phase.RUNNING, Phase.SUCCEEDED]
-        assert states[0] == JobState(Phase.PREPARING, None, None, None, None)
-        assert states[-1] == JobState(Phase.SUCCEEDED, job.file_id, 160, 90, None)
+        assert states[0] == JobState(Phase.PREPARING, None, None)
+        assert states[-1] == JobState(Phase.SUCCEEDED, job.file_id, None)
         file = client.locate(job.file_id)
         assert file.url.startswith(minimax.files_url)
         assert file.backup_url not in (None, file.url)
@@ -73,7 +63,7 @@ def test_a_job_goes_from_prompt_to_link(numeric):
 
 def test_an_unknown_status_means_still_running(minimax):
     client = client_of(minimax)
-    task_id = client.create("video-01", "a cat")
+    task_id = client.create(Order("video-01", "a cat"))
     for status in ("Reticulating", "", "Succeeding"):
         minimax.next("query", Answer(status=status, fields={"status": status}))
         assert client.query(task_id).phase is Phase.RUNNING
@@ -82,7 +72,7 @@ def test_an_unknown_status_means_still_running(minimax):
 def test_a_file_of_unknown_size_and_without_a_backup_says_so(minimax):
     minimax.knows_size = False
     client = client_of(minimax)
-    client.create("video-01", "a cat")
+    client.create(Order("video-01", "a cat"))
     file = client.locate(minimax.jobs[0].file_id)
     assert file == RemoteFile(file.url, None, None)
 
@@ -91,17 +81,16 @@ def test_answers_without_base_resp_are_taken_for_what_they_hold(minimax):
     client = client_of(minimax)
     for call in ("create", "query", "retrieve"):
         minimax.next(call, Answer(fields={"base_resp": DROP}))
-    task_id = client.create("video-01", "a cat")
+    task_id = client.create(Order("video-01", "a cat"))
     assert client.query(task_id).phase is Phase.PREPARING
     assert client.locate(minimax.jobs[0].file_id).url
 
 
 def test_only_what_was_asked_for_is_sent(minimax):
     client = client_of(minimax)
-    client.create("video-01", "a cat \N{CAT FACE}")
-    client.create(
-        "MiniMax-Hailuo-02", "a dog", duration=10, resolution="512P", first_frame_image="data:image/png;base64,AA==", prompt_optimizer=False
-    )
+    client.create(Order("video-01", "a cat \N{CAT FACE}"))
+    first = b"RIFF\0\0\0\0WEBP"
+    client.create(Order("MiniMax-Hailuo-02", "a dog", seconds=10, resolution="512P", first_frame=first, prompt_optimizer=False))
     assert [create.json for create in minimax.creates] == [
         {"model": "video-01", "prompt": "a cat \N{CAT FACE}"},
         {
@@ -109,7 +98,7 @@ def test_only_what_was_asked_for_is_sent(minimax):
             "prompt": "a dog",
             "duration": 10,
             "resolution": "512P",
-            "first_frame_image": "data:image/png;base64,AA==",
+            "first_frame_image": f"data:image/webp;base64,{base64.b64encode(first).decode()}",
             "prompt_optimizer": False,
         },
     ]
@@ -117,7 +106,7 @@ def test_only_what_was_asked_for_is_sent(minimax):
 
 @pytest.mark.parametrize("spelling", ["{}", "{}/", "{}/v1", "{}/v1/", " {} "])
 def test_a_base_url_may_be_pasted_in_any_spelling(minimax, spelling):
-    assert client_of(minimax, base_url=spelling.format(minimax.url)).create("video-01", "a cat")
+    assert client_of(minimax, base_url=spelling.format(minimax.url)).create(Order("video-01", "a cat"))
 
 
 def test_the_key_and_nothing_else_is_sent_as_authorization(minimax, monkeypatch, tmp_path):
@@ -126,7 +115,7 @@ def test_the_key_and_nothing_else_is_sent_as_authorization(minimax, monkeypatch,
     monkeypatch.setenv("NETRC", str(netrc))
     minimax.always("query", Answer(headers={"Set-Cookie": "session=1; Path=/"}))
     client = client_of(minimax, api_key=f" {minimax.key}\n")
-    task_id = client.create("video-01", "a cat")
+    task_id = client.create(Order("video-01", "a cat"))
     client.query(task_id)
     client.query(task_id)
     assert {request.headers["Authorization"] for request in minimax.requests} == {f"Bearer {minimax.key}"}
@@ -135,7 +124,7 @@ def test_the_key_and_nothing_else_is_sent_as_authorization(minimax, monkeypatch,
 
 def test_a_wrong_key_waits_for_the_operator_whatever_characters_it_has(minimax):
     for key in ("wrong", "\N{SNOWMAN}", ""):
-        error = failure_of(lambda: client_of(minimax, api_key=key).create("video-01", "a cat"))  # noqa: B023
+        error = failure_of(lambda: client_of(minimax, api_key=key).create(Order("video-01", "a cat")))  # noqa: B023
         assert (error.outcome, error.code, error.provider_code) == (Outcome.OPERATOR, "provider_auth", 1004)
     assert create_failure(client_of(minimax, api_key="two\nlines")) == (Outcome.OPERATOR, "provider_auth")
 
@@ -155,7 +144,7 @@ def test_the_log_tells_the_call_and_its_trace_but_not_the_key(minimax, caplog):
 
 def test_each_create_opens_a_connection_of_its_own_and_queries_share_one(minimax):
     client = client_of(minimax)
-    task_ids = [client.create("video-01", "a cat") for _ in range(3)]
+    task_ids = [client.create(Order("video-01", "a cat")) for _ in range(3)]
     for task_id in task_ids:
         client.query(task_id)
     assert len({create.connection for create in minimax.creates}) == 3
@@ -169,7 +158,7 @@ def test_sixteen_threads_share_one_client(minimax):
 
     def generate(number: int) -> str:
         together.wait()
-        task_id = client.create("video-01", f"cat {number}")
+        task_id = client.create(Order("video-01", f"cat {number}"))
         while (state := client.query(task_id)).phase is not Phase.SUCCEEDED:
             pass
         url = client.locate(state.file_id).url
@@ -233,7 +222,7 @@ def test_a_redirect_is_refused_without_reading_all_that_comes_with_it(minimax):
 
 def test_what_is_no_http_leaves_a_create_unknown():
     with listening(lambda connection: (connection.recv(65536), connection.sendall(b"SSH-2.0-OpenSSH\r\n\r\n"))) as port:
-        assert create_failure(MiniMaxV1(f"http://127.0.0.1:{port}", "key", 1, 1, 1, 1)) == MAYBE
+        assert create_failure(v1_at(f"http://127.0.0.1:{port}", connect_seconds=1, read_seconds=1)) == MAYBE
 
 
 def test_a_large_first_frame_may_take_longer_to_send_than_a_connection_to_open():
@@ -252,8 +241,8 @@ def test_a_large_first_frame_may_take_longer_to_send_than_a_connection_to_open()
         connection.sendall(b'HTTP/1.1 200 OK\r\nContent-Length: 16\r\n\r\n{"task_id": "7"}')
 
     with listening(read_late) as port:
-        client = MiniMaxV1(f"http://127.0.0.1:{port}", "key", connect_seconds, 10, 10, 1)
-        assert client.create("MiniMax-Hailuo-02", "a cat", first_frame_image="x" * 16 * 1024**2) == "7"
+        client = v1_at(f"http://127.0.0.1:{port}", connect_seconds=connect_seconds, read_seconds=10)
+        assert client.create(Order("MiniMax-Hailuo-02", "a cat", first_frame=jpeg(16, 9) + bytes(12 * 1024**2))) == "7"
 
 
 # ---- Nothing was sent -------------------------------------------------------------------------------------------------
@@ -278,18 +267,18 @@ def listening(serve):
 def test_a_refused_connection_sent_nothing():
     with closing(socket.create_server(("127.0.0.1", 0))) as server:
         port = server.getsockname()[1]
-    client = MiniMaxV1(f"http://127.0.0.1:{port}", "key", 1, 1, 1, 1)
+    client = v1_at(f"http://127.0.0.1:{port}", connect_seconds=1, read_seconds=1)
     assert create_failure(client) == NOT_SENT
     assert failure_of(lambda: client.query("1")).outcome is Outcome.LATER
 
 
 def test_a_host_without_an_address_sent_nothing():
-    assert create_failure(MiniMaxV1("http://minimax.invalid", "key", 1, 1, 1, 1)) == NOT_SENT
+    assert create_failure(v1_at("http://minimax.invalid", connect_seconds=1, read_seconds=1)) == NOT_SENT
 
 
 def test_a_connection_that_does_not_open_in_time_sent_nothing():
     with socket.create_server(("127.0.0.1", 0), backlog=0) as server, closing(socket.create_connection(server.getsockname())):
-        client = MiniMaxV1(f"http://127.0.0.1:{server.getsockname()[1]}", "key", BRIEF, 30, 1, 1)
+        client = v1_at(f"http://127.0.0.1:{server.getsockname()[1]}", connect_seconds=BRIEF, read_seconds=30)
         assert create_failure(client) == NOT_SENT
 
 
@@ -297,7 +286,7 @@ def test_a_handshake_that_fails_or_stalls_sent_nothing(minimax):
     assert create_failure(client_of(minimax, base_url=minimax.url.replace("http", "https"))) == NOT_SENT
     over = threading.Event()
     with listening(lambda connection: over.wait(10)) as port:
-        assert create_failure(MiniMaxV1(f"https://127.0.0.1:{port}", "key", BRIEF, 30, 1, 1)) == NOT_SENT
+        assert create_failure(v1_at(f"https://127.0.0.1:{port}", connect_seconds=BRIEF, read_seconds=30)) == NOT_SENT
         over.set()
 
 
@@ -305,13 +294,13 @@ def test_a_handshake_that_fails_or_stalls_sent_nothing(minimax):
     "address", ["api.minimax.io", "", "http://", "ftp://api.minimax.io", "http://[bad", "http://.minimax.io", "http://a:b"]
 )
 def test_an_address_that_is_none_waits_for_the_operator(address):
-    assert create_failure(MiniMaxV1(address, "key", 1, 1, 1, 1)) == WRONG_ADDRESS
+    assert create_failure(v1_at(address, connect_seconds=1, read_seconds=1)) == WRONG_ADDRESS
 
 
 def test_a_proxy_from_the_environment_carries_the_calls(minimax, monkeypatch):
     monkeypatch.setenv("http_proxy", minimax.url)
     client = client_of(minimax, base_url="http://minimax.invalid")
-    assert client.query(client.create("video-01", "a cat")).phase is Phase.PREPARING
+    assert client.query(client.create(Order("video-01", "a cat"))).phase is Phase.PREPARING
     minimax.next("create", Answer(cut_after=0))
     assert create_failure(client) == MAYBE
 
@@ -349,7 +338,7 @@ def certified(tmp_path, monkeypatch) -> ssl.SSLContext:
 def test_over_tls_all_is_the_same(certified):
     with LookAlike(tls=certified) as minimax:
         client = client_of(minimax, read_seconds=1)
-        task_id = client.create("video-01", "a cat")
+        task_id = client.create(Order("video-01", "a cat"))
         assert client.query(task_id).phase is Phase.PREPARING
         with client.download(client.locate(minimax.jobs[0].file_id).url, expected_size=None) as clip:
             assert clip.read() == minimax.video(minimax.jobs[0])

@@ -5,7 +5,8 @@ from django.conf import settings
 from django.test import override_settings
 
 from tests.support.lookalike import LookAlike
-from videos.minimax.client import Phase, client_from_settings
+from videos.minimax.account import provider_for
+from videos.minimax.provider import Order, Phase
 
 
 @pytest.fixture
@@ -24,15 +25,15 @@ def limits():
 
 def test_the_account_in_the_settings_is_the_one_that_is_called(limits):
     with LookAlike(key="a key") as minimax, override_settings(MINIMAX_BASE_URL=minimax.url):
-        client = client_from_settings()
-        assert client.query(client.create("video-01", "a cat")).phase is Phase.PREPARING
+        client = provider_for("v1")
+        assert client.query(client.create(Order("video-01", "a cat"))).phase is Phase.PREPARING
         with client.download(client.locate(minimax.jobs[0].file_id).url, expected_size=None) as clip:
             assert clip.read() == minimax.video(minimax.jobs[0])
 
 
 def test_a_process_has_one_client_for_one_account(limits):
     with override_settings(MINIMAX_BASE_URL="https://api.minimax.io"):
-        first = client_from_settings()
-        assert client_from_settings() is first
+        first = provider_for("v1")
+        assert provider_for("v1") is first
         with override_settings(MINIMAX_API_KEY="another key"):
-            assert client_from_settings() is not first
+            assert provider_for("v1") is not first

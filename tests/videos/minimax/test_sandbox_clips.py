@@ -8,11 +8,12 @@ import av
 import pytest
 
 from tests.videos.minimax.sandbox_driver import LONG_ENOUGH, Driver, driven
-from videos.minimax.sandbox.clips import Clip, draw
+from videos.minimax.sandbox.drawing import Clip, draw
 
 
 @pytest.fixture
-def minimax(tmp_path: Path) -> Iterator[Driver]:
+def driver(tmp_path: Path) -> Iterator[Driver]:
+    """With a home of its own: these tests look into it."""
     with driven(tmp_path) as driver:
         yield driver
 
@@ -29,9 +30,9 @@ def difference(one: bytes, other: bytes) -> float:
 
 
 def test_a_clip_of_full_size_has_its_models_pixels_rate_and_frames(tmp_path: Path) -> None:
-    with driven(tmp_path, clip_scale=1) as minimax:
-        answer = minimax.ended("a cat on the moon")
-        content = minimax.download(minimax.retrieve(answer["file_id"])["file"]["download_url"]).content
+    with driven(tmp_path, clip_scale=1) as driver:
+        answer = driver.ended("a cat on the moon")
+        content = driver.download(driver.retrieve(answer["file_id"])["file"]["download_url"]).content
     assert (answer["video_width"], answer["video_height"]) == (1280, 720)
     with av.open(BytesIO(content)) as container:
         (stream,) = container.streams  # V1 video is silent
@@ -52,12 +53,12 @@ def test_a_clip_of_full_size_has_its_models_pixels_rate_and_frames(tmp_path: Pat
     ],
 )
 def test_each_model_has_pixels_rate_and_length_of_its_own(
-    minimax: Driver, fields: dict[str, object], size: tuple[int, int], fps: int, frames: int
+    driver: Driver, fields: dict[str, object], size: tuple[int, int], fps: int, frames: int
 ) -> None:
-    task_id = minimax.accepted("a cat", **fields)
-    minimax.clock.move(LONG_ENOUGH * 2)
-    answer = minimax.query(task_id)
-    content = minimax.download(minimax.retrieve(answer["file_id"])["file"]["download_url"]).content
+    task_id = driver.accepted("a cat", **fields)
+    driver.clock.move(LONG_ENOUGH * 2)
+    answer = driver.query(task_id)
+    content = driver.download(driver.retrieve(answer["file_id"])["file"]["download_url"]).content
     with av.open(BytesIO(content)) as container:
         stream = container.streams.video[0]
         scaled = tuple(pixels // 8 // 2 * 2 for pixels in size)
@@ -67,53 +68,53 @@ def test_each_model_has_pixels_rate_and_length_of_its_own(
 
 @pytest.mark.parametrize("off", [-3, 5])
 def test_a_clip_can_come_some_frames_short_or_long(tmp_path: Path, off: int) -> None:
-    with driven(tmp_path, frames_off=off) as minimax:
-        assert len(pictures(minimax.download(minimax.link("a cat")).content)) == 150 + off
+    with driven(tmp_path, frames_off=off) as driver:
+        assert len(pictures(driver.download(driver.link("a cat")).content)) == 150 + off
 
 
-def test_a_clip_moves_and_two_prompts_differ(minimax: Driver) -> None:
-    cat, dog = (pictures(minimax.download(minimax.link(prompt)).content) for prompt in ("a cat", "a dog"))
+def test_a_clip_moves_and_two_prompts_differ(driver: Driver) -> None:
+    cat, dog = (pictures(driver.download(driver.link(prompt)).content) for prompt in ("a cat", "a dog"))
     assert difference(cat[0], cat[75]) > 3
     assert difference(cat[75], cat[76]) > 0
     assert difference(cat[75], dog[75]) > 10
 
 
-def test_the_index_stands_at_the_end_of_the_file(minimax: Driver) -> None:
-    content = minimax.download(minimax.link("a cat")).content
+def test_the_index_stands_at_the_end_of_the_file(driver: Driver) -> None:
+    content = driver.download(driver.link("a cat")).content
     assert 0 < content.index(b"mdat") < content.index(b"moov")
 
 
-def test_the_same_request_gives_the_same_file_and_makes_it_once(minimax: Driver, tmp_path: Path) -> None:
-    assert minimax.download(minimax.link("a cat")).content == minimax.download(minimax.link("a cat")).content
+def test_the_same_request_gives_the_same_file_and_makes_it_once(driver: Driver, tmp_path: Path) -> None:
+    assert driver.download(driver.link("a cat")).content == driver.download(driver.link("a cat")).content
     assert len(list((tmp_path / "clips").iterdir())) == 1
 
 
 def test_only_the_newest_clips_are_kept_and_the_others_are_made_again_alike(tmp_path: Path) -> None:
-    with driven(tmp_path, clips_kept=2) as minimax:
-        first = minimax.link("clip 0")
-        content = minimax.download(first).content
+    with driven(tmp_path, clips_kept=2) as driver:
+        first = driver.link("clip 0")
+        content = driver.download(first).content
         for number in (1, 2, 3):
-            minimax.link(f"clip {number}")
+            driver.link(f"clip {number}")
         assert len(list((tmp_path / "clips").iterdir())) == 2
-        assert minimax.download(first).content == content
+        assert driver.download(first).content == content
 
 
 def test_a_clip_that_was_not_finished_leaves_nothing_behind(tmp_path: Path) -> None:
     half = tmp_path / "clips" / "half.part"
     half.parent.mkdir()
     half.write_bytes(b"half")
-    with driven(tmp_path) as minimax:
-        minimax.link("a cat")
+    with driven(tmp_path) as driver:
+        driver.link("a cat")
         assert [path.suffix for path in half.parent.iterdir()] == [".mp4"]
 
 
 def test_a_disk_that_takes_no_clip_is_an_answer_and_the_next_try_succeeds(tmp_path: Path) -> None:
-    with driven(tmp_path) as minimax:
+    with driven(tmp_path) as driver:
         (tmp_path / "clips").rmdir()
-        file_id = minimax.ended("a cat")["file_id"]
-        assert minimax.get("/v1/files/retrieve", file_id=file_id).status_code == 500
+        file_id = driver.ended("a cat")["file_id"]
+        assert driver.get("/v1/files/retrieve", file_id=file_id).status_code == 500
         (tmp_path / "clips").mkdir()
-        assert minimax.retrieve(file_id)["base_resp"]["status_code"] == 0
+        assert driver.retrieve(file_id)["base_resp"]["status_code"] == 0
 
 
 @pytest.mark.parametrize("size", [(16, 16), (18, 32), (1366, 768)])

@@ -1,5 +1,6 @@
 """What the sandbox was told outlives it."""
 
+import json
 import os
 import subprocess
 import sys
@@ -62,50 +63,50 @@ def test_jobs_log_and_struck_faults_outlive_a_sigkill(tmp_path: Path) -> None:
 
 def test_a_job_goes_on_while_the_sandbox_is_down_and_its_link_still_works(tmp_path: Path) -> None:
     clock = Clock()
-    with driven(tmp_path, clock=clock) as minimax:
-        task_id = minimax.accepted("a cat")
-        port = int(minimax.sandbox.url.rpartition(":")[2])
+    with driven(tmp_path, clock=clock) as driver:
+        task_id = driver.accepted("a cat")
+        port = int(driver.sandbox.url.rpartition(":")[2])
     clock.move(200)
-    with driven(tmp_path, clock=clock, port=port, time_scale=9.0) as minimax:
-        link = minimax.retrieve(minimax.query(task_id)["file_id"])["file"]["download_url"]
-    with driven(tmp_path, clock=clock, port=port) as minimax:
-        assert minimax.download(link).headers["Content-Type"] == "video/mp4"
-        assert int(minimax.accepted("another")) > int(task_id)
+    with driven(tmp_path, clock=clock, port=port, time_scale=9.0) as driver:
+        link = driver.retrieve(driver.query(task_id)["file_id"])["file"]["download_url"]
+    with driven(tmp_path, clock=clock, port=port) as driver:
+        assert driver.download(link).headers["Content-Type"] == "video/mp4"
+        assert int(driver.accepted("another")) > int(task_id)
 
 
 def test_a_record_that_was_torn_is_dropped_and_the_next_one_is_whole(tmp_path: Path) -> None:
     clock = Clock()
-    with driven(tmp_path, clock=clock) as minimax:
-        kept = minimax.accepted("kept")
+    with driven(tmp_path, clock=clock) as driver:
+        kept = driver.accepted("kept")
     for name in ("jobs.jsonl", "log.jsonl"):
         with (tmp_path / name).open("a") as file:
             file.write('{"task_id": 5, "pro')
-    with driven(tmp_path, clock=clock) as minimax:
-        added = minimax.accepted("added")
-    with driven(tmp_path, clock=clock) as minimax:
-        assert [job["task_id"] for job in minimax.sandbox.jobs()] == [added, kept]
-        assert [entry["task_id"] for entry in minimax.sandbox.log()] == [kept, added]
+    with driven(tmp_path, clock=clock) as driver:
+        added = driver.accepted("added")
+    with driven(tmp_path, clock=clock) as driver:
+        assert [job["task_id"] for job in driver.sandbox.jobs()] == [added, kept]
+        assert [entry["task_id"] for entry in driver.sandbox.log()] == [kept, added]
 
 
 def test_a_log_that_grew_large_is_set_aside_at_the_next_start(tmp_path: Path) -> None:
-    with driven(tmp_path) as minimax:
-        minimax.accepted("a cat")
+    with driven(tmp_path) as driver:
+        driver.accepted("a cat")
     os.truncate(tmp_path / "log.jsonl", 65 * 1024 * 1024)
-    with driven(tmp_path) as minimax:
-        assert minimax.sandbox.log() == []
-        assert len(minimax.sandbox.jobs()) == 1
+    with driven(tmp_path) as driver:
+        assert driver.sandbox.log() == []
+        assert len(driver.sandbox.jobs()) == 1
 
 
 def test_a_taken_port_is_an_error_that_says_so(tmp_path: Path) -> None:
-    with driven(tmp_path / "one") as minimax:
-        port = int(minimax.sandbox.url.rpartition(":")[2])
+    with driven(tmp_path / "one") as driver:
+        port = int(driver.sandbox.url.rpartition(":")[2])
         with pytest.raises(OSError, match="Address already in use"):
             Sandbox(tmp_path / "two", port=port).start()
 
 
 def test_what_the_sandbox_keeps_is_readable_by_its_owner_alone(tmp_path: Path) -> None:
-    with driven(tmp_path / "home") as minimax:
-        minimax.link("a cat")
+    with driven(tmp_path / "home") as driver:
+        driver.link("a cat")
     assert (tmp_path / "home").stat().st_mode & 0o077 == 0
     assert all((tmp_path / "home" / name).stat().st_mode & 0o077 == 0 for name in ("jobs.jsonl", "log.jsonl", "clips"))
 
@@ -114,3 +115,30 @@ def test_the_sandbox_imports_nothing_of_conduit_or_django() -> None:
     code = "import sys, videos.minimax.sandbox; print(*sorted({name.partition('.')[0] for name in sys.modules}))"
     told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=Path(__file__).parents[3])
     assert not {"django", "conduit", "keys", "tasks", "requests"} & set(told.stdout.split())
+
+
+def test_a_journal_of_before_there_were_frames_and_ratios_is_still_read(tmp_path: Path) -> None:
+    old = {"task_id": 7, "file_id": 8, "model": "video-01", "prompt": "a cat", "length": 6, "size": "720P", "created_at": 0.0}
+    (tmp_path / "jobs.jsonl").write_text(json.dumps(old | {"seconds": 8.0, "faults": ["create numeric-ids"]}) + "\n")
+    with driven(tmp_path) as driver:
+        assert driver.query(7)["file_id"] == 8
+        assert driver.download(driver.retrieve(8)["file"]["download_url"]).headers["Content-Type"] == "video/mp4"
+
+
+def test_a_cancelled_job_stays_cancelled_and_a_forgotten_one_forgotten(tmp_path: Path) -> None:
+    clock = Clock()
+    fields = {"model": "MiniMax-H3", "content": [{"type": "text", "text": "a cat"}]}
+
+    def jobs(url: str, method: str, path: str) -> int:
+        return requests.request(method, f"{url}/v2/{path}", json=fields, headers=BEARER, timeout=5).status_code
+
+    with driven(tmp_path, clock=clock) as driver:
+        url = f"{driver.sandbox.url}/v2/video_generation"
+        finished, waiting = (requests.post(url, json=fields, headers=BEARER, timeout=5).json()["task_id"] for _ in range(2))
+        assert jobs(driver.sandbox.url, "DELETE", f"video_generation/{waiting}") == 200
+        clock.move(1000)
+        assert jobs(driver.sandbox.url, "DELETE", f"video_generation/{finished}") == 200
+    with driven(tmp_path, clock=clock) as driver:
+        assert driver.get(f"/v2/query/video_generation/{waiting}").json()["task"]["status"] == "cancelled"
+        assert jobs(driver.sandbox.url, "GET", f"query/video_generation/{finished}") == 404
+        assert [(line["id"], line["billed"]) for line in driver.sandbox.bill()["lines"]] == [(waiting, False), (finished, True)]

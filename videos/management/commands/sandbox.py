@@ -1,5 +1,6 @@
 """Start the MiniMax sandbox in the foreground: `manage.py sandbox`."""
 
+import os
 import signal
 import threading
 from pathlib import Path
@@ -11,9 +12,11 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from videos.minimax.sandbox import Sandbox
 
+_OPTIONS = ("time_scale", "api_key", "frames_off", "frames_jitter", "clip_scale", "numbers")
+
 
 class Command(BaseCommand):
-    help = "Serves a look-alike of MiniMax's V1 API on the loopback until it is told to stop."
+    help = "Serves a look-alike of MiniMax's API on the loopback until it is told to stop."
     # It knows nothing of Conduit: no check of ours says whether it can run.
     requires_system_checks = []
 
@@ -26,17 +29,37 @@ class Command(BaseCommand):
         parser.add_argument(
             "--time-scale", type=float, default=settings.MINIMAX_TIME_SCALE if ours else 0.05, help="share of MiniMax's times"
         )
+        parser.add_argument(
+            "--frames-off",
+            type=int,
+            default=_variable("FRAMES_OFF", "0"),
+            help="frames that clips have too many or, negative, too few",
+        )
+        parser.add_argument(
+            "--frames-jitter", type=int, default=_variable("FRAMES_JITTER", "0"), help="up to so many frames more or less, by the job"
+        )
+        parser.add_argument("--clip-scale", type=int, default=_variable("CLIP_SCALE", "1"), help="divides the pixels of clips and images")
+        parser.add_argument(
+            "--numbers", action="store_true", default=_variable("NUMBERS", "0") != "0", help="draw its number into each frame"
+        )
         parser.add_argument("--api-key", default=settings.MINIMAX_API_KEY if ours else "sandbox", help="the bearer that it wants")
 
-    def handle(self, *, port: int, home: Path, time_scale: float, api_key: str, **options: Any) -> None:
+    def handle(self, *, port: int, home: Path, **options: Any) -> None:
+        if options["clip_scale"] < 1 or options["frames_jitter"] < 0:
+            raise CommandError("--clip-scale is a number from 1, --frames-jitter one from 0.")
         stop = threading.Event()
         for signum in (signal.SIGINT, signal.SIGTERM):
             signal.signal(signum, lambda *_: stop.set())
         try:
-            sandbox = Sandbox(home, port=port, time_scale=time_scale, api_key=api_key).start()
+            sandbox = Sandbox(home, port=port, **{name: options[name] for name in _OPTIONS}).start()
         except OSError as error:
             raise CommandError(f"The sandbox cannot start with port {port} and home {home}: {error.strerror}.") from None
         self.stdout.write(f"MiniMax sandbox on {sandbox.url}, jobs in {home}")
         self.stdout.flush()
         stop.wait()
         sandbox.stop()
+
+
+def _variable(name: str, default: str) -> str:
+    """SANDBOX_…, for a sandbox that the stack starts; read as if it stood in the command."""
+    return os.environ.get(f"SANDBOX_{name}") or default

@@ -1,8 +1,22 @@
-"""A MiniMax look-alike that speaks V1 over real HTTP on the loopback, for the demo, for tests and for the curious.
+"""A MiniMax look-alike that speaks its API over real HTTP on the loopback, for the demo, for tests and for the curious.
 
 It stands in for somebody else's server, so it knows nothing of Conduit. It needs no network, keeps its jobs over a
-restart, and makes true H.264 videos. `POST /v1/video_generation`, `GET /v1/query/video_generation` and
-`GET /v1/files/retrieve` are MiniMax's; links to videos are under `/download/`. Callbacks are not offered.
+restart, and makes true H.264 videos. MiniMax's are
+
+    V1      POST /v1/video_generation, GET /v1/query/video_generation, GET /v1/files/retrieve, POST /v1/image_generation
+    V2      POST and GET /v2/video_generation and /v2/query/video_generation[/ID], DELETE /v2/video_generation/ID
+
+and links to videos and images are under `/download/`. V1 says errors inside HTTP 200, V2 as HTTP statuses. Callbacks
+are not offered, and a URL of an image elsewhere is taken without a look, as if no frame had been given.
+
+A clip with a first frame begins with that very image and passes into its scene within a second; a last frame is checked
+and not shown. V1's clips have the ratio of their first frame. H3's have a sound that beeps on each whole second.
+
+Each frame can show its number (the format is in `numbers.py`): a clip whose first frame carries number N shows N again
+and counts on, so in a chain of clips the numbers rise by one when the doubled frame of each join is dropped.
+
+`manage.py sandbox --help` lists its options; those for `--numbers`, `--frames-off`, `--frames-jitter` and `--clip-scale`
+can also be given in the environment, as SANDBOX_NUMBERS=1 and so on, to a sandbox that the stack starts.
 
 Faults can be scripted through two doors that share one grammar.
 
@@ -10,36 +24,45 @@ Faults can be scripted through two doors that share one grammar.
 
     [sandbox: DIRECTIVE; DIRECTIVE; ...]      DIRECTIVE is  [CALL] FAULT[=VALUE] [times=N|times=always]
 
-CALL is `create`, `query`, `retrieve` or `download`; left out, it is the first one named below. A fault strikes once
-unless `times` says otherwise, counted for each job (for a create: until one with this prompt is accepted), also over
-a restart. Of several faults of a call one strikes at a time, in the order written, those of the prompt before those
-that were ordered. What is not understood is
+CALL is `create`, `query`, `retrieve`, `download`, `cancel`, `image`, `download-image` or (at the control API only: it
+has no prompt) `list`; left out, it is the first one named below. A fault strikes once
+unless `times` says otherwise, counted for each job (for a create or an image: until one with this prompt is accepted),
+also over a restart. Of several faults of a call one strikes at a time, in the order written, those of the prompt before
+those that were ordered. What is not understood is
 answered with 2013, and its status_msg (a line of the worker's log) says what would be right.
 
-    status=CODE     create, query, retrieve            that base_resp code inside HTTP 200; a create makes no job
-    rate-limit      create, query, retrieve            status=1002
-    http=CODE       create, query, retrieve, download  that HTTP status with an HTML page; a create makes no job
-    garbage         create, query, retrieve            an HTML page with HTTP 200; a create makes no job
-    cut             create, query, retrieve, download  the connection ends without an answer; a create makes no job
-    lost            create                             the job is accepted, then the connection ends without an answer
-    slow=SECONDS    create, query, retrieve, download  the answer waits (a create's job is accepted before it does);
+    status=CODE     every call but the downloads       that base_resp code inside HTTP 200, on V2 the HTTP status that
+                                                       goes with it; a create makes no job
+    rate-limit      every call but the downloads       status=1002
+    http=CODE       every call                         that HTTP status with an HTML page, on V2 with its JSON but no
+                                                       code; a create makes no job
+    garbage         every call but the downloads       an HTML page with HTTP 200; a create makes no job
+    cut             every call                         the connection ends without an answer; a create makes no job
+    lost            create, image, cancel              it is done, then the connection ends without an answer
+    slow=SECONDS    every call                         the answer waits (a create's job is accepted before it does);
                                                        goes together with any other fault
-    truncate        download                           the connection ends in the middle of the file
-    drip=SECONDS    download                           the file takes that long
-    wrongtype       download                           an HTML page with HTTP 200
-    expired         download, retrieve                 the link is answered as dead; is dead when handed out
+    truncate        download, download-image           the connection ends in the middle of the file
+    drip=SECONDS    download, download-image           the file takes that long
+    wrongtype       download, download-image           an HTML page with HTTP 200
+    expired         download, download-image, retrieve the link is answered as dead; is dead when handed out
+    withheld        image                              no image is handed out, as moderation does it
     numeric-ids     create, query, retrieve            ids are JSON numbers; on create, in every answer of that job
     unknown-status  create, query                      a status nobody documented; on create, until the job ends
-    fail=CODE       create                             the job ends as `Fail` with that base_resp code
-    failed=CODE     create                             the same, spelt `Failed`
+    fail=CODE       create                             the job ends as `Fail` (V2: `failed`) with that base_resp code
+    failed=CODE     create                             the same, on V1 spelt `Failed`
     stuck           create                             the job never ends
+    queued          create                             the job never begins
+    numbers         create                             the clip's frames show their numbers
+    frames=N        create                             the clip has N frames; with a sign, so many more or fewer
+    frames-jitter=N create                             up to N frames more or less, by the job
 
-The last three, and the two before them on create, last as long as their job and take no `times`.
+The last seven, and the two before them on create, last as long as their job and take no `times`.
 
 **At the control API**: `POST /sandbox/faults {"on": CALL, "fault": "FAULT=VALUE", "times": N, "match": "..."}` strikes the
 next N (1; null is always) such calls whose prompt or task id contains `match`; a restart forgets it, as does
 `DELETE /sandbox/faults`. `GET /sandbox/log` lists every request and what was answered: a create that has a `task_id`
-was accepted. `GET /sandbox/jobs` lists every job with its true fraction. Both outlive a SIGKILL.
+was accepted. `GET /sandbox/jobs` lists every job with its true fraction. `GET /sandbox/bill` tells what MiniMax would
+have billed for them, and for images, in USD. All three outlive a SIGKILL.
 
 A prompt that contains `forbidden-by-minimax` is refused with 1026.
 """

@@ -7,8 +7,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-CALLS = ("create", "query", "retrieve", "download")
-API_CALLS = ("create", "query", "retrieve")
+CALLS = ("create", "query", "retrieve", "download", "list", "cancel", "image", "download-image")
+API_CALLS = ("create", "query", "retrieve", "list", "cancel", "image")
+_DOWNLOADS = ("download", "download-image")
 
 # A fault's calls, the first of which is meant when none is named.
 _CALLS_OF = {
@@ -18,24 +19,42 @@ _CALLS_OF = {
     "http": CALLS,
     "slow": CALLS,
     "cut": CALLS,
-    "lost": ("create",),
-    "truncate": ("download",),
-    "wrongtype": ("download",),
-    "drip": ("download",),
-    "expired": ("download", "retrieve"),
+    "lost": ("create", "image", "cancel"),
+    "truncate": _DOWNLOADS,
+    "wrongtype": _DOWNLOADS,
+    "drip": _DOWNLOADS,
+    "expired": (*_DOWNLOADS, "retrieve"),
+    "withheld": ("image",),
     "fail": ("create",),
     "failed": ("create",),
     "stuck": ("create",),
+    "queued": ("create",),
+    "numbers": ("create",),
+    "frames": ("create",),
+    "frames-off": ("create",),
+    "frames-jitter": ("create",),
     "unknown-status": ("create", "query"),
     "numeric-ids": ("create", "query", "retrieve"),
 }
 # The values a fault takes, inclusive; a fault that is not here takes none.
-_RANGES = {"status": (1, 99_999), "http": (400, 599), "slow": (0, 600), "drip": (0, 600), "fail": (0, 99_999), "failed": (0, 99_999)}
+_RANGES = {
+    "status": (1, 99_999),
+    "http": (400, 599),
+    "slow": (0, 600),
+    "drip": (0, 600),
+    "fail": (0, 99_999),
+    "failed": (0, 99_999),
+    "frames": (1, 9_999),
+    "frames-off": (-999, 999),
+    "frames-jitter": (0, 999),
+}
 _FRACTIONS_ALLOWED = {"slow", "drip"}
 # These make the job itself odd, for as long as it lives, when they come with its create.
-_OF_THE_JOB = {"fail", "failed", "stuck", "unknown-status", "numeric-ids"}
+_OF_THE_JOB = {
+    "fail", "failed", "stuck", "queued", "unknown-status", "numeric-ids", "numbers", "frames", "frames-off", "frames-jitter",
+}  # fmt: skip
 # These go together with any other fault of the same call.
-_COMPANIONS = {"slow", "drip", "unknown-status", "numeric-ids"}
+_COMPANIONS = {"slow", "drip", "unknown-status", "numeric-ids", "numbers", "frames", "frames-off", "frames-jitter"}
 # A create that is answered so makes no job, and uses up no fault of a job.
 _REFUSALS = {"status", "rate-limit", "garbage", "http", "cut"}
 
@@ -83,6 +102,8 @@ def parse_directive(text: str) -> Directive:
     if len(words) != 1:
         raise Misspelt(f"'{text.strip()}' is not [CALL] FAULT[=VALUE] [times=N]")
     name, has_value, value = words[0].partition("=")
+    if name == "frames" and value.startswith(("+", "-")):
+        name = "frames-off"
     if name not in _CALLS_OF:
         raise Misspelt(f"'{name}' is not a fault: {', '.join(_CALLS_OF)}")
     call = call or _CALLS_OF[name][0]
@@ -107,7 +128,7 @@ def _times(word: str) -> int | None:
 
 def _value(name: str, text: str) -> float:
     low, high = _RANGES[name]
-    number = r"[0-9]{1,6}(\.[0-9]{1,6})?" if name in _FRACTIONS_ALLOWED else r"[0-9]{1,6}"
+    number = r"[0-9]{1,6}(\.[0-9]{1,6})?" if name in _FRACTIONS_ALLOWED else r"[+-]?[0-9]{1,6}" if low < 0 else r"[0-9]{1,6}"
     if not re.fullmatch(number, text) or not low <= float(text) <= high:
         raise Misspelt(f"'{name}' wants a number from {low} to {high}: {name}={low}")
     return float(text)
@@ -186,10 +207,10 @@ class FaultBook:
         with self._lock:
             self._struck.update((subject, label) for label in labels)
 
-    def forget(self, subject: str) -> None:
-        """The next create with this prompt meets its faults anew."""
+    def forget(self, call: str, subject: str) -> None:
+        """The next create, or image, with this prompt meets its faults anew."""
         with self._lock:
-            for key in [key for key in self._struck if key[0] == subject]:
+            for key in [key for key in self._struck if key[0] == subject and key[1].startswith(f"{call} ")]:
                 del self._struck[key]
 
     def _has_turns(self, subject: str, directive: Directive) -> bool:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-# Records hold a prompt of at most 2,000 characters: far below.
+# Records hold a prompt of at most 7,000 characters: far below.
 _LONGEST_LINE = 1024 * 1024
 
 

@@ -30,6 +30,43 @@ STATUS_MESSAGES = {
     2061: "your current token plan does not support this model",
 }
 
+# How V2 says the same: the HTTP status of each code, and the type of each HTTP status.
+_HTTP_OF_CODE = {
+    1002: 429,
+    1004: 401,
+    1008: 402,
+    1026: 422,
+    1027: 422,
+    1028: 402,
+    1030: 402,
+    1039: 429,
+    1041: 429,
+    1042: 400,
+    2013: 400,
+    2038: 401,
+    2045: 429,
+    2049: 401,
+    2056: 429,
+    2061: 401,
+}
+_TYPES = {
+    401: "authentication_error",
+    402: "insufficient_balance_error",
+    404: "not_found_error",
+    422: "unprocessable_entity_error",
+    429: "rate_limit_error",
+    529: "overloaded_error",
+}
+
+
+class Refused(Exception):
+    """MiniMax would not do this: `code` is its base_resp code."""
+
+    def __init__(self, code: int, message: str = "") -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+
 
 @dataclass(frozen=True, slots=True)
 class Request:
@@ -78,3 +115,15 @@ def base_resp(code: int, message: str = "") -> dict[str, Any]:
 def refused(code: int, message: str = "", **fields: Any) -> Answer:
     """An error as MiniMax says it: inside HTTP 200."""
     return as_json(fields | {"base_resp": base_resp(code, message)}, code=code)
+
+
+def v2_refused(request: Request, code: int, message: str = "") -> Answer:
+    """The same error as V2 says it: as an HTTP status, with the code at the end of its words."""
+    words = base_resp(code, message)["status_msg"]
+    return v2_error(request, _HTTP_OF_CODE.get(code, 500), f"{words} ({code})", code=code)
+
+
+def v2_error(request: Request, http: int, message: str, *, code: int | None = None) -> Answer:
+    kind = _TYPES.get(http) or ("api_error" if http >= 500 else "bad_request_error")
+    error = {"type": kind, "message": message, "http_code": str(http)}
+    return as_json({"type": "error", "error": error, "request_id": request.trace_id}, http=http, code=code)

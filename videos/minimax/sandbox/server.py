@@ -18,10 +18,10 @@ from videos.minimax.sandbox.messages import Answer, Request, as_html
 
 log = logging.getLogger(__name__)
 
-# An image of 20 MB in base64, and the rest of the request.
-BODY_LARGEST = 32 * 1024 * 1024
+# Two images of 20 MB in base64, and the rest of the request.
+BODY_LARGEST = 60 * 1024 * 1024
 # What is too large is still read, to a limit: a client that is cut off while it sends never sees the answer.
-_READ_AND_DROPPED = 8 * BODY_LARGEST
+_READ_AND_DROPPED = 4 * BODY_LARGEST
 _PIECE = 64 * 1024
 _DRIPS = 20
 

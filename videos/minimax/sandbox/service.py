@@ -10,9 +10,12 @@ from typing import Any, Self
 from videos.minimax.sandbox.api import Api, restore_strikes
 from videos.minimax.sandbox.clips import Clips
 from videos.minimax.sandbox.faults import FaultBook, Order
-from videos.minimax.sandbox.jobs import Jobs
+from videos.minimax.sandbox.gallery import Gallery
+from videos.minimax.sandbox.jobs import Jobs, Manner
 from videos.minimax.sandbox.jsonlines import JsonLines
+from videos.minimax.sandbox.pictures import Frames
 from videos.minimax.sandbox.server import Server
+from videos.minimax.sandbox.world import Links, World
 
 # Beyond this a log is set aside at the next start: it is read whole then.
 _LOG_LARGEST = 64 * 1024 * 1024
@@ -24,8 +27,10 @@ class Sandbox:
     `home` holds its jobs, log and clips; started again with the same one it goes on where it was, SIGKILL included.
     `port` 0 takes a free one. `time_scale` is its pace as a share of MiniMax's (0.05: a clip of video-01 takes 8 s).
     Download links live `link_seconds`. Clips have `frames_off` frames more (or, negative, less) than their length
-    asks for, and a `clip_scale`-th of their width and height. The newest `clips_kept` clips stay on disk; older ones
-    are made again when asked for. `clock` gives the time in seconds since the epoch.
+    asks for, up to `frames_jitter` more or less beside that, and show their `numbers` if asked to. Clips and images have
+    a `clip_scale`-th of their width and height, which V1's answers tell too, and frames may be as much smaller; words
+    such as "768P" stay. The newest `clips_kept` clips stay on disk; older ones are made again when asked for. `clock`
+    gives the time in seconds since the epoch.
     """
 
     def __init__(
@@ -37,26 +42,33 @@ class Sandbox:
         time_scale: float = 0.05,
         link_seconds: float = 3600.0,
         frames_off: int = 0,
+        frames_jitter: int = 0,
+        numbers: bool = False,
         clip_scale: int = 1,
         clips_kept: int = 300,
         clock: Callable[[], float] = time.time,
     ) -> None:
         home.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.api_key = api_key
-        self._jobs = Jobs(home, clock=clock, time_scale=time_scale, clip_scale=clip_scale, frames_off=frames_off)
+        self._jobs = Jobs(home, clock=clock, time_scale=time_scale)
+        self._gallery = Gallery(home, clock=clock, scale=clip_scale)
         self._log = JsonLines(_log_file(home))
         self._clips = Clips(home / "clips", kept=clips_kept)
         self._faults = FaultBook()
         restore_strikes(self._faults, self._log)
-        self._api = Api(
+        self._links = Links(api_key, clock, link_seconds)
+        world = World(
             jobs=self._jobs,
             clips=self._clips,
+            frames=Frames(home / "frames", scale=clip_scale),
+            gallery=self._gallery,
             faults=self._faults,
-            log=self._log,
+            links=self._links,
+            manner=Manner(scale=clip_scale, frames_off=frames_off, frames_jitter=frames_jitter, numbers=numbers),
             clock=clock,
             api_key=api_key,
-            link_seconds=link_seconds,
         )
+        self._api = Api(world, self._log)
         self._server: Server | None = None
         self._port = port
         self._thread: threading.Thread | None = None
@@ -64,7 +76,7 @@ class Sandbox:
     def start(self) -> Self:
         """Listen, and return; raises OSError when the port is taken."""
         self._server = Server(self._port, self._api)
-        self._api.url = self.url
+        self._links.url = self.url
         self._clips.start()
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), name="sandbox", daemon=True)
         self._thread.start()
@@ -79,6 +91,7 @@ class Sandbox:
             self._clips.stop()
             self._server.hang_up()
         self._jobs.close()
+        self._gallery.close()
         self._log.close()
 
     def __enter__(self) -> Self:
@@ -108,6 +121,10 @@ class Sandbox:
     def jobs(self) -> list[dict[str, Any]]:
         """What `GET /sandbox/jobs` answers."""
         return self._api.jobs()
+
+    def bill(self) -> dict[str, Any]:
+        """What `GET /sandbox/bill` answers."""
+        return self._api.bill()
 
 
 def _log_file(home: Path) -> Path:

@@ -1,6 +1,5 @@
 import os
 import sys
-from collections.abc import Mapping
 
 from django.conf import settings
 from django.db import connections
@@ -22,7 +21,7 @@ class Command(StackCommand):
         body = wanted(os.environ)
         self.say(f"Making a video: {body['prompt']}")
         video = Demo(stack, secret=access.key, public_url=settings.PUBLIC_URL).generate(body, ProgressBar(sys.stdout))
-        self._show(video, body)
+        self._show(video)
         self._invite(access, kept_at=str(kept_at))
         if os.environ.get("ONCE", "") not in ("", "0"):
             self.say("\nONCE is set: everything stops now. `make run` serves again, with the same key and login.")
@@ -30,11 +29,10 @@ class Command(StackCommand):
         self.say("\nConduit serves until Ctrl-C.")
         stack.serve()
 
-    def _show(self, video: Video, asked: Mapping[str, str]) -> None:
+    def _show(self, video: Video) -> None:
         self.say(f"Video:     {video.video}  ({video.facts})")
         self.say(f"Thumbnail: {video.thumbnail}")
-        if difference := video.difference(asked):
-            self.say(f"The model's nearest was delivered: {difference}.")
+        self.say(f"Made of:   {video.made_of}")
 
     def _invite(self, access: DemoAccess, *, kept_at: str) -> None:
         url = settings.PUBLIC_URL

@@ -1,0 +1,385 @@
+"""Exactly what was asked for, through everything there is: chains, sizes and sound, killed processes, bad files, money."""
+
+import io
+import json
+import os
+import signal
+import threading
+import time
+from array import array
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from decimal import Decimal
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import av
+import pytest
+import requests
+
+from tests.e2e.test_generation import ended, generate, jobs, task
+from tests.support.clips import make_mp4
+from tests.support.frame_numbers import read
+from tests.support.lookalike import LookAlike
+from tests.support.running import RunningStack
+
+# Clips an eighth as wide and high number their frames: a join, a cut or a freeze shows.
+NUMBERED = {"SANDBOX_NUMBERS": "1", "SANDBOX_CLIP_SCALE": "8"}
+
+
+@pytest.fixture(scope="module")
+def numbered() -> Iterator[RunningStack]:
+    running = RunningStack(**NUMBERED, LEASE_SECONDS="5", MINIMAX_TIME_SCALE="0.005", FAILED_CLIPS_SECONDS="0.001")
+    try:
+        running.start()
+        yield running
+    finally:
+        running.close()
+
+
+# ---- What a delivered video shows ---------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A video as a player finds it."""
+
+    width: int
+    height: int
+    numbers: list[int | None]
+    seconds: float
+    frame_seconds: set[float]
+    sound: "array[float] | None"  # of one ear
+    sound_rate: int
+
+
+def watch(result: dict[str, Any]) -> Seen:
+    """Fetch the public link and decode all of it."""
+    answer = requests.get(result["video_url"], timeout=60)
+    assert (answer.status_code, len(answer.content)) == (200, result["size_bytes"])
+    assert answer.content.index(b"moov") < answer.content.index(b"mdat")
+    source = result["source"]
+    with av.open(io.BytesIO(answer.content)) as container:
+        stream = container.streams.video[0]
+        codec = stream.codec_context
+        assert (codec.name, codec.pix_fmt, stream.sample_aspect_ratio) == ("h264", "yuv420p", 1)
+        numbers, times = [], []
+        for frame in container.decode(stream):
+            numbers.append(read(frame, source=(source["width"], source["height"])))
+            times.append(frame.pts)
+        unit = stream.time_base
+        assert unit is not None
+        assert times[0] == 0
+        steps = {float((after - before) * unit) for before, after in pairwise(times)}
+        seconds = float(stream.duration * unit)
+    sound, rate = hear(answer.content)
+    return Seen(codec.width, codec.height, numbers, seconds, steps, sound, rate)
+
+
+def hear(content: bytes) -> "tuple[array[float] | None, int]":
+    with av.open(io.BytesIO(content)) as container:
+        if not container.streams.audio:
+            return None, 0
+        to_floats = av.AudioResampler(format="flt", layout="mono")
+        heard = array("f")
+        for frame in container.decode(audio=0):
+            for piece in to_floats.resample(frame):
+                heard.frombytes(bytes(piece.planes[0])[: piece.samples * heard.itemsize])
+        return heard, container.streams.audio[0].rate
+
+
+def beeps_at(seen: Seen, second: int) -> bool:
+    """Whether it gets louder on that second, to a frame of 24 a second."""
+    assert seen.sound is not None
+
+    def loudness(begin: float, end: float) -> float:
+        part = seen.sound[int(begin * seen.sound_rate) : int(end * seen.sound_rate)] if seen.sound else array("f")
+        return sum(sample * sample for sample in part) / len(part)
+
+    return loudness(second + 0.02, second + 0.04) > 2 * loudness(second - 0.06, second - 1 / 24)
+
+
+def bill(stack: RunningStack) -> Decimal:
+    return Decimal(requests.get(f"{stack.sandbox_url}/sandbox/bill", timeout=5).json()["total_usd"])
+
+
+def ask(stack: RunningStack, expression: str) -> Any:
+    """What an expression over the models is worth, in a process beside the stack."""
+    program = f"import json; from videos.models import Clip, Video; print('=' + json.dumps({expression}, default=str))"
+    said = stack.manage("shell", "--no-imports", "-c", program)
+    return json.loads(next(line for line in said.splitlines() if line.startswith("="))[1:])
+
+
+def sweep(stack: RunningStack) -> None:
+    stack.manage("shell", "--no-imports", "-c", "from videos.sweeping import remove_leftovers; remove_leftovers()")
+
+
+def files(stack: RunningStack, task_id: str) -> list[str]:
+    """What the storage holds of a task, and the scratch folders of all, by their kinds."""
+    stored = [path.name.split("-")[0] for path in (stack.home / "media" / "tasks" / task_id).rglob("*") if path.is_file()]
+    scratch = [str(path) for path in (stack.home / "work").iterdir()]
+    return sorted(stored + scratch)
+
+
+# ---- Exact ----------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("model", "duration", "resolution", "clips", "frames"),
+    [
+        ("video-01", 12, "1080x1920", 2, 299),
+        ("video-01", 1, "720x480", 1, 25),
+        ("minimax-h3", 17, "1080x1920", 2, 408),
+        ("minimax-h3", 4, "1280x720", 1, 96),
+    ],
+)
+def test_the_delivered_video_is_exactly_what_was_asked_for(numbered: RunningStack, model, duration, resolution, clips, frames):
+    done = ended(numbered, generate(numbered, model=model, duration=duration, resolution=resolution), seconds=180)
+
+    result = done["result"]
+    seen = watch(result)
+    width, height = map(int, resolution.split("x"))
+    assert (seen.width, seen.height, result["width"], result["height"]) == (width, height, width, height)
+    assert seen.numbers == list(range(frames))
+    assert len({round(step, 6) for step in seen.frame_seconds}) == 1
+    frame = 1 / result["fps"]
+    assert seen.seconds == pytest.approx(duration, abs=frame)
+    assert result["duration"] == pytest.approx(seen.seconds, abs=0.001)
+    source = result["source"]
+    assert source["clips"] == clips
+    assert (source["width"] < source["height"]) == (width < height)
+    assert source["fps"] == {"video-01": 25, "minimax-h3": 24}[model]
+    assert source["speed"] == pytest.approx(frames / (duration * source["fps"]), abs=0.001)
+    thumbnail = requests.get(result["thumbnail_url"], timeout=10)
+    with av.open(io.BytesIO(thumbnail.content)) as picture:
+        shown = picture.streams.video[0]
+        assert shown.width / shown.height == pytest.approx(width / height, abs=0.01)
+    if model == "minimax-h3":
+        assert seen.sound is not None
+        assert len(seen.sound) / seen.sound_rate == pytest.approx(seen.seconds, abs=frame)
+        assert all(beeps_at(seen, second) for second in range(1, duration))
+
+
+def test_a_file_that_is_no_video_fails_its_task_and_not_its_worker(start_stack: Callable[..., RunningStack]):
+    broken = make_mp4(320, 180, 6)
+    content = broken[: len(broken) // 2] + bytes(len(broken) - len(broken) // 2)
+    with LookAlike(video=lambda job: content if "broken" in job.prompt else make_mp4(320, 180, 6)) as minimax:
+        stack = start_stack(MINIMAX_BASE_URL=minimax.url, MINIMAX_API_KEY=minimax.key, MINIMAX_POLL_SECONDS="0.2")
+        worker = stack.pid("media")
+
+        failed = ended(stack, generate(stack, "a broken one"))
+        done = ended(stack, generate(stack, "a good one"))
+
+        assert (failed["status"], failed["error_code"], failed["cost"]["charged"]) == ("failed", "invalid_video", "0.0000")
+        assert done["status"] == "completed"
+        assert stack.pid("media") == worker
+
+
+# ---- Killed in the middle -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("victim", ["the media worker", "the reader alone"])
+def test_an_assembly_that_is_killed_is_done_again_for_nothing_and_leaves_nothing(numbered: RunningStack, victim: str):
+    before = bill(numbered)
+    task_id = generate(numbered, f"killed: {victim}", duration=12, resolution="1080x1920")
+    progress = until_assembling(numbered, task_id)
+    paid = bill(numbered)
+
+    if victim == "the media worker":
+        reader = reader_of(numbered)
+        numbered.until_restarted("media", numbered.kill("media"))
+        assert not runs(reader)
+    else:
+        os.kill(reader_of(numbered), signal.SIGKILL)
+
+    shown = follow(numbered, task_id)
+    result = task(numbered, task_id)["result"]
+    assert progress + shown == sorted(progress + shown)
+    assert watch(result).numbers == list(range(299))
+    assert bill(numbered) == paid > before
+    sweep(numbered)
+    assert files(numbered, task_id) == ["thumbnail", "video"]
+
+
+def test_a_cancel_stops_the_assembly_and_leaves_nothing(numbered: RunningStack):
+    task_id = generate(numbered, "cancelled while it is assembled", duration=12, resolution="1080x1920")
+    until_assembling(numbered, task_id)
+    reader = reader_of(numbered)
+
+    assert numbered.call("DELETE", f"/v1/video/generations/{task_id}").json()["status"] == "cancelled"
+
+    numbered.until(lambda: not runs(reader), seconds=15)
+    numbered.until(lambda: swept(numbered, task_id), seconds=60)
+    assert files(numbered, task_id) == []
+
+
+def swept(stack: RunningStack, task_id: str) -> bool:
+    sweep(stack)
+    return not (stack.home / "media" / "tasks" / task_id).exists()
+
+
+def until_assembling(stack: RunningStack, task_id: str) -> list[int]:
+    """Wait until the new video's file grows; what the task's progress was on the way."""
+    progress: list[int] = []
+
+    def writes() -> bool:
+        progress.append(task(stack, task_id)["progress"])
+        return any(path.stat().st_size > 0 for path in (stack.home / "work").glob(f"{task_id}-*/video.mp4"))
+
+    stack.until(writes, seconds=180)
+    return progress
+
+
+def follow(stack: RunningStack, task_id: str) -> list[int]:
+    """What its progress was until it ended."""
+    progress: list[int] = []
+
+    def over() -> bool:
+        now = task(stack, task_id)
+        progress.append(now["progress"])
+        return now["status"] not in ("queued", "processing")
+
+    stack.until(over, seconds=240)
+    assert task(stack, task_id)["status"] == "completed", task(stack, task_id)
+    return progress
+
+
+def reader_of(stack: RunningStack) -> int:
+    """The process that reads and writes the video for the media worker."""
+    [reader] = [pid for pid in tree(stack.pid("media") or 0) if b"videos.media" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+    return reader
+
+
+def tree(pid: int) -> list[int]:
+    """A process and all that it started."""
+    found = [pid]
+    with suppress(FileNotFoundError, ProcessLookupError):
+        for thread in Path(f"/proc/{pid}/task").iterdir():
+            for child in (thread / "children").read_text().split():
+                found += tree(int(child))
+    return found
+
+
+def runs(pid: int) -> bool:
+    """Whether it runs; one that ended but was not collected yet does not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+# ---- What MiniMax is paid -------------------------------------------------------------------------------------------------
+
+
+def test_a_worker_killed_before_the_answer_to_a_v2_create_finds_its_job_and_orders_no_other(numbered: RunningStack):
+    prompt = "an answer that is lost [sandbox: create slow=15]"
+    task_id = generate(numbered, prompt, model="minimax-h3", duration=4, resolution="720x480")
+    numbered.until(lambda: any(job["prompt"] == prompt for job in jobs(numbered)))
+
+    numbered.until_restarted("worker", numbered.kill("worker"))
+
+    assert ended(numbered, task_id, seconds=120)["status"] == "completed"
+    assert sum(job["prompt"] == prompt for job in jobs(numbered)) == 1
+
+
+@pytest.mark.parametrize("create", ["", "create slow=3; "], ids=["after its create", "during its create"])
+def test_a_cancelled_task_whose_job_still_queues_at_minimax_costs_nothing_there(numbered: RunningStack, create: str):
+    prompt, before = f"one that queues [sandbox: {create}queued]", bill(numbered)
+    task_id = generate(numbered, prompt, model="minimax-h3", duration=4)
+    numbered.until(lambda: any(job["prompt"] == prompt for job in jobs(numbered)))
+    numbered.until(lambda: bool(create) or task(numbered, task_id)["status"] == "processing")
+
+    numbered.call("DELETE", f"/v1/video/generations/{task_id}")
+    numbered.until(lambda: [job["status"] for job in jobs(numbered) if job["prompt"] == prompt] == ["cancelled"], seconds=90)
+
+    assert bill(numbered) == before
+    numbered.until(lambda: ask(numbered, f"Clip.objects.get(video='{task_id}').called_off_at") is not None)
+    assert Decimal(ask(numbered, f"Clip.objects.get(video='{task_id}').billed")) == 0
+
+
+def test_a_retry_of_a_chain_pays_minimax_only_for_what_is_missing(start_stack: Callable[..., RunningStack]):
+    stack = start_stack(**NUMBERED, MINIMAX_TIME_SCALE="0.005")
+    prompt = "a chain that breaks [sandbox: download slow=3]"
+    original = generate(stack, prompt, duration=13, resolution="720x480")
+    stack.until(lambda: len(jobs(stack)) == 1)
+    # While the first clip is fetched, slowly: the second is the next one ordered.
+    requests.post(f"{stack.sandbox_url}/sandbox/faults", json={"on": "create", "fault": "fail=1027"}, timeout=5).raise_for_status()
+    failed = ended(stack, original)
+    paid = bill(stack)
+    assert (failed["status"], failed["error_code"]) == ("failed", "content_policy_violation")
+
+    retried = stack.call("POST", f"/v1/video/generations/{original}/retry").json()["task_id"]
+
+    done = ended(stack, retried)
+    assert done["status"] == "completed", done
+    assert watch(done["result"]).numbers == list(range(325))
+    assert bill(stack) == 3 * paid
+    assert len(jobs(stack)) == 4
+
+
+# ---- At full size ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.soak
+def test_a_minute_of_upright_full_hd_is_exact_fast_and_small_in_memory(start_stack: Callable[..., RunningStack]):
+    stack = start_stack(SANDBOX_NUMBERS="1", MINIMAX_TIME_SCALE="0.01")
+    with Use(lambda: tree(stack.pid("media") or 0)) as use:
+        task_id = generate(stack, duration=60, resolution="1080x1920")
+        stack.until(lambda: task(stack, task_id)["stage"] == "assembling", seconds=900)
+        began, before = time.monotonic(), use.processor_seconds
+        done = ended(stack, task_id, seconds=900)
+        took, worked = time.monotonic() - began, use.processor_seconds - before
+
+    print(f"assembled in {took:.1f} s at load {os.getloadavg()[0]:.1f}: {worked:.1f} s of processors, peak {use.peak / 10**6:.0f} MB", done)
+    seen = watch(done["result"])
+    assert (seen.width, seen.height, done["result"]["source"]["clips"]) == (1080, 1920, 10)
+    assert seen.numbers == list(range(1491))
+    assert seen.seconds == pytest.approx(60, abs=1 / 24)
+    assert use.peak < 600 * 10**6
+    assert worked < 2 * 60  # of two processors; the clock would measure who else is at work
+
+
+class Use:
+    """What some processes take, looked at ten times a second: bytes of memory at one time, and seconds of processors."""
+
+    def __init__(self, processes: Callable[[], list[int]]) -> None:
+        self.peak = 0
+        self._worked: dict[int, float] = {}
+        self._processes, self._over = processes, threading.Event()
+        self._thread = threading.Thread(target=self._look)
+
+    def __enter__(self) -> "Use":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self._thread.join()
+
+    @property
+    def processor_seconds(self) -> float:
+        """Of all of them up to now, those that ended included."""
+        return sum(self._worked.values())
+
+    def _look(self) -> None:
+        while not self._over.wait(0.1):
+            held = 0
+            for pid in self._processes():
+                with suppress(FileNotFoundError, ProcessLookupError):
+                    held += memory_of(pid)
+                    self._worked[pid] = seconds_of(pid)
+            self.peak = max(self.peak, held)
+
+
+def memory_of(pid: int) -> int:
+    """Bytes: what it shares with others counts in part, so that a sum counts it once."""
+    rollup = Path(f"/proc/{pid}/smaps_rollup").read_text()
+    return next((1024 * int(line.split()[1]) for line in rollup.splitlines() if line.startswith("Pss:")), 0)
+
+
+def seconds_of(pid: int) -> float:
+    """Of processors, by all threads of the process."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")

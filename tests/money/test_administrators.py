@@ -1,0 +1,140 @@
+"""Budgets that are replaced while their keys create: never over budget, never negative, and every counter is its rows' sum."""
+
+import os
+import subprocess
+import sys
+import threading
+from collections import Counter
+from decimal import Decimal
+
+import pytest
+from django.core.management import call_command
+from django.db.models import Sum
+
+from keys import owners, services
+from keys.models import Budget, BudgetWindow, Period, Team, UsageCost
+from keys.services import create_key
+from tasks.models import Task
+from tests.support.creators import ROOT, at_once
+from tests.support.databases import database_url
+from tests.support.ending import end
+from tests.support.racing import in_threads
+
+pytestmark = [pytest.mark.django_db(transaction=True, serialized_rollback=True), pytest.mark.sqlite]
+
+PRICE = Decimal("0.2")
+CREATES, PROCESSES, ROOM = 64, 8, 10
+GOOD = {"model": "minimax-video", "prompt": "a cat"}
+PATH = "/v1/video/generations"
+
+
+def total(amount):
+    return {"period": Period.TOTAL, "amount": Decimal(amount)}
+
+
+@pytest.fixture
+def administrators():
+    """Starts a process that changes the key's and the team's budgets until it is killed."""
+    started = []
+
+    def start(key, team, other):
+        ids = [str(row.pk) for row in (key, team, other)]
+        environment = os.environ | {"DATABASE_URL": database_url(), "DJANGO_SETTINGS_MODULE": "conduit.settings", "LOG_LEVEL": "ERROR"}
+        process = subprocess.Popen(
+            [sys.executable, "-m", "tests.support.administrators", *ids, str(ROOM * PRICE)],
+            cwd=ROOT,
+            env=environment,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        started.append(process)
+        changed(process)
+        return process
+
+    yield start
+    for process in started:
+        process.kill()
+        process.communicate(timeout=10)
+
+
+def changed(process, times=1):
+    """Wait until it made so many rounds of changes more."""
+    for _ in range(times):
+        assert process.stdout.readline() == "ready\n"
+
+
+def test_64_creates_while_an_administrator_replaces_budgets_moves_the_key_and_raises_keep_to_the_budget(administrators):
+    """He is killed in the middle, again and again: what he had not committed never was."""
+    team, other = Team.objects.create(name="film"), Team.objects.create(name="music")
+    key, secret = create_key(name="ann", team=team, budgets=[total(ROOM * PRICE)], who="root")
+    owners.set_budgets(team, [total(ROOM * PRICE)], who="root")
+    answers = []
+    creating = threading.Thread(target=lambda: answers.extend(at_once([secret] * CREATES, processes=PROCESSES)))
+    process = administrators(key, team, other)
+    creating.start()
+    rounds = 0
+    while creating.is_alive():
+        changed(process, times=5)
+        process.kill()
+        process.wait(10)
+        process = administrators(key, team, other)
+        rounds += 6
+    process.kill()
+    process.wait(10)
+
+    counted = Counter((answer["status"], answer["code"]) for answer in answers)
+    assert set(counted) == {(202, None), (402, "insufficient_quota")}, counted
+    assert rounds > 6
+    # Each of the key's budgets, at any moment, had room for so many: one that began from zero would have let in more.
+    assert counted[202, None] == ROOM == Task.objects.count()
+    call_command("check_ledger")
+
+
+def test_a_budget_that_is_replaced_while_creates_run_binds_each_of_them(make_consumer):
+    consumer = make_consumer()
+    wanted = [[total("1")], [{"period": Period.DAILY, "amount": Decimal(1)}], [], [total("1")]]
+
+    def administrate():
+        for budgets in wanted * 2:
+            owners.set_budgets(consumer.key, budgets, who="root")
+
+    def create():
+        return [consumer.post(PATH, GOOD).status_code for _ in range(6)]
+
+    in_threads(administrate, create, create, create)
+
+    held = UsageCost.objects.aggregate(held=Sum("amount"))["held"] or 0
+    assert [(window.held, window.spent) for window in BudgetWindow.objects.all()] == [(held, 0)]
+    call_command("check_ledger")
+
+
+def test_tasks_that_end_while_their_budget_is_added_are_counted_once(make_consumer):
+    team = Team.objects.create(name="film")
+    consumer = make_consumer()
+    services.change_key(consumer.key, who="root", team=team)
+    tasks = [consumer.generate()["task_id"] for _ in range(12)]
+
+    def administrate():
+        for number in range(6):
+            owners.set_budgets(consumer.key, [total("100")] if number % 2 else [], who="root")
+            owners.set_budgets(team, [] if number % 2 else [total("100")], who="root")
+        owners.set_budgets(team, [total("100")], who="root")
+
+    in_threads(
+        administrate,
+        lambda: [end(task_id, "completed") for task_id in tasks[:6]],
+        lambda: [end(task_id, "failed") for task_id in tasks[6:]],
+    )
+
+    assert [(window.held, window.spent) for window in BudgetWindow.objects.all()] == [(0, 6 * PRICE)] * 2
+    call_command("check_ledger")
+
+
+def test_two_administrators_at_once_leave_one_set_of_budgets(make_consumer):
+    consumer = make_consumer()
+    consumer.generate()
+
+    in_threads(*[lambda: owners.set_budgets(consumer.key, [total("5")], who="root")] * 4)
+
+    assert Budget.objects.count() == BudgetWindow.objects.count() == 1
+    call_command("check_ledger")

@@ -1,0 +1,51 @@
+"""Administrators who change budgets, teams and raises without end, in a process of their own, until they are killed.
+
+Run as `python -m tests.support.administrators KEY_ID TEAM_ID OTHER_TEAM_ID`. "ready" is printed after the first change; each
+further change is a line, so that whoever reads them sees that it happened.
+"""
+
+import itertools
+import sys
+from datetime import timedelta
+from decimal import Decimal
+
+# Each is what the key's or team's budgets are for a while. None holds more than ROOM tasks, so that no order of them does.
+PERIODS = (
+    [{"period": "total"}],
+    [{"period": "daily", "time_zone": "UTC"}, {"period": "total"}],
+    [{"period": "monthly", "time_zone": "Asia/Tokyo"}],
+    [{"period": "total", "time_zone": "Europe/Berlin"}, {"period": "weekly", "time_zone": "UTC"}],
+)
+
+
+def main(key_id: int, team_id: int, other_id: int, amount: str) -> None:
+    import django
+
+    django.setup()
+    from django.utils import timezone
+
+    from conduit.api.errors import ApiError
+    from keys import owners, services
+    from keys.models import Team, VirtualKey
+
+    key = VirtualKey.objects.get(pk=key_id)
+    teams = Team.objects.in_bulk([team_id, other_id])
+    for number, wanted in enumerate(itertools.cycle(PERIODS)):
+        limit = {"amount": Decimal(amount), "raised_to": None, "raised_until": None}
+        if number % 3 == 2:  # a raise to the same room, from a lower amount
+            limit = {"amount": Decimal(amount) / 2, "raised_to": Decimal(amount), "raised_until": timezone.now() + timedelta(hours=1)}
+        budgets = [{"time_zone": "UTC"} | fields | limit for fields in wanted]
+        for change in (
+            lambda budgets=budgets: owners.set_budgets(key, budgets, who="root"),
+            lambda budgets=budgets: owners.set_budgets(teams[team_id], budgets[:1], who="root"),
+            lambda number=number: services.change_key(key, who="root", team=teams[[team_id, other_id][number % 2]]),
+        ):
+            try:
+                change()
+            except ApiError as error:
+                print(error, flush=True)
+        print("ready", flush=True)
+
+
+if __name__ == "__main__":
+    main(*map(int, sys.argv[1:4]), sys.argv[4])

@@ -1,0 +1,31 @@
+"""Telling MiniMax that nobody wants a job any more: one that still queues there is then free."""
+
+from datetime import timedelta
+from uuid import UUID
+
+import structlog
+from django.utils import timezone
+
+from videos.minimax.account import provider_for
+from videos.minimax.errors import MiniMaxError, Outcome
+from videos.models import Clip
+
+log = structlog.get_logger(__name__)
+
+# After that long a job that queued has begun, and cannot be cancelled.
+WORTH_TRYING = timedelta(hours=1)
+
+
+def call_off(task_id: UUID) -> None:
+    """Have the jobs of a cancelled task cancelled at MiniMax. What could not be asked now is asked again by the next sweep."""
+    for clip in Clip.objects.to_call_off().filter(video_id=task_id):
+        try:
+            cancelled = provider_for(clip.api).cancel(clip.provider_task_id)
+        except MiniMaxError as error:
+            lasting = error.outcome is Outcome.FINAL or not clip.submitted_at or timezone.now() - clip.submitted_at > WORTH_TRYING
+            if not lasting:
+                return
+            cancelled = False
+        billed = {"billed": 0} if cancelled else {}
+        Clip.objects.filter(pk=clip.pk).update(called_off_at=timezone.now(), **billed)
+        log.info("job called off", task_id=str(task_id), cancelled=cancelled)

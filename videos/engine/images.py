@@ -1,0 +1,87 @@
+"""The image that a video begins with. MiniMax makes it within the call, for a fraction of a cent."""
+
+from typing import IO, Any, cast
+
+from django.core.files.base import File
+from django.core.files.storage import default_storage
+from django.db.models import F
+from django.utils import timezone
+
+from tasks.leases import LeaseLost
+from videos import failures
+from videos.engine.job import Job, fail, try_again, wait, wait_for_storage
+from videos.engine.ordering import CREATES_MAX, intend, refused
+from videos.minimax.account import images_from_settings
+from videos.minimax.download import Download
+from videos.minimax.errors import MiniMaxError, Outcome
+from videos.models import Clip, ClipState
+from videos.stages import Stage
+from videos.storage import STORAGE_ERRORS, folder, forget, forgotten_upon
+
+
+def submit(job: Job, clip: Clip) -> None:
+    """Have it made."""
+    if not intend(job, clip):
+        return
+    images = images_from_settings()
+    try:
+        with job.lease.kept_alive():
+            image = images.create(prompt=job.video.prompt, upstream=clip.upstream, aspect_ratio=clip.ratio)
+    except MiniMaxError as error:
+        if error.outcome is Outcome.UNKNOWN:
+            _anew(job, creates=clip.creates + 1)
+        else:
+            refused(job, clip, error)
+        return
+    now = timezone.now()
+    made = {"submitted_at": now, "made_at": now, "billed": F("billed") + clip.cost}
+    leg = job.leg(job.made_goal, 0, rest=job.task.rest_seconds - clip.expected_seconds)
+    if image.url:
+        job.write(clip=made | {"state": ClipState.LOCATED, "download_url": image.url}, begins=True, stage=Stage.PREPARING, **leg)
+        return
+    with images.open(image) as content:
+        _store(job, clip, content, made, begins=True, stage=Stage.PREPARING, **leg)
+
+
+def order_anew(job: Job, clip: Clip) -> None:
+    """A process died between the intent and the answer."""
+    _anew(job, creates=clip.creates)
+
+
+def _anew(job: Job, *, creates: int) -> None:
+    """Whether it was made is not known. Unlike a clip it may be ordered again: twice paid, it is still a fraction of a cent."""
+    if creates >= CREATES_MAX:
+        fail(job, failures.LOST_CREATE)
+    else:
+        try_again(job, clip=_UNSENT)
+
+
+def fetch(job: Job, clip: Clip) -> None:
+    """Stream it into our storage."""
+    try:
+        with job.lease.kept_alive(), images_from_settings().download(clip.download_url) as stream:
+            _store(job, clip, stream, {"download_url": ""})
+    except MiniMaxError as error:
+        # Only the answer of its create held the link: a dead one means a new image.
+        wait(job, error, clip=_UNSENT | {"download_url": ""} if job.task.attempts >= FETCHES_MAX else None)
+
+
+# Tries to fetch one image before another is made.
+FETCHES_MAX = 3
+_UNSENT = {"state": ClipState.PLANNED, "sent_at": None}
+
+
+def _store(job: Job, clip: Clip, content: Download, facts: dict[str, Any], **task: Any) -> None:
+    """Keep it as the frame from which the first clip goes on: there is nothing in it to look into."""
+    name = f"{folder(job.task.pk)}/clip-{clip.number}-{job.lease.token.hex[:12]}.jpg"
+    try:
+        stored = default_storage.save(name, File(cast(IO[bytes], content), name=name))
+    except STORAGE_ERRORS as error:
+        forget(name)
+        wait_for_storage(job, error)
+        return
+    except MiniMaxError:
+        forget(name)
+        raise
+    with forgotten_upon(LeaseLost, stored):
+        job.write(clip=facts | {"state": ClipState.READY, "file": stored, "last_frame": stored}, **task)

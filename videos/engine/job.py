@@ -1,0 +1,219 @@
+"""One task at hand, under the lease of its next step."""
+
+import random
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import structlog
+from django.conf import settings
+from django.db import transaction
+from django.utils import timezone
+
+from tasks import dispatch, lifecycle, progress, publishing
+from tasks.leases import Lease, LeaseLost
+from tasks.models import Lane, Status, Task
+from videos import failures
+from videos.failures import Failure
+from videos.minimax.errors import MiniMaxError
+from videos.models import Clip, ClipState, Video
+from videos.planning import Plan
+from videos.stages import Stage
+
+log = structlog.get_logger(__name__)
+
+# Where the legs of a task's progress end, in percent: waiting, being made, fetched, assembled. Joining a chain takes its time.
+QUEUED_GOAL, MADE_GOAL, CHAIN_MADE_GOAL, FETCHED_AFTER, ASSEMBLED_GOAL = 2, 95, 85, 2, 99
+# The share of a delivery's time until the last clip is fetched.
+FETCH_SHARE = 0.4
+
+# A clip's state is its next step, and so the lane of that step.
+_MEDIA_STATES = frozenset({ClipState.STORED, ClipState.READY})
+
+
+@dataclass(frozen=True)
+class Job:
+    """A task with its clips, and the lease under which its next step is done."""
+
+    lease: Lease
+    task: Task
+    video: Video
+    clips: Sequence[Clip]
+
+    @property
+    def plan(self) -> Plan:
+        return Plan.from_json(self.video.plan)
+
+    @property
+    def clip(self) -> Clip | None:
+        """The clip at hand, which is the first that is not ready; None when all are."""
+        return next((clip for clip in self.clips if clip.state != ClipState.READY), None)
+
+    @property
+    def before(self) -> Clip | None:
+        """The clip, or first image, that ends where the clip at hand goes on."""
+        return next((clip for clip in self.clips if self.clip and clip.number == self.clip.number - 1), None)
+
+    @property
+    def after(self) -> Clip | None:
+        """The clip that goes on where the clip at hand ends."""
+        return next((clip for clip in self.clips if self.clip and clip.number == self.clip.number + 1), None)
+
+    @property
+    def videos(self) -> list[Clip]:
+        """The clips without the first image."""
+        return [clip for clip in self.clips if clip.makes == Clip.Makes.VIDEO]
+
+    # ---- Writing what came of a step ----
+
+    def write(self, clip: dict[str, Any] | None = None, video: dict[str, Any] | None = None, *, begins: bool = False, **task: Any) -> None:
+        """Write an outcome in one transaction and give the lease back; the next step is due at `next_step_at`.
+
+        Without a `lane` the next step is done by whoever does what the clip at hand needs next. `begins` says that MiniMax
+        works on the task now.
+        """
+        now = timezone.now()
+        fields: dict[str, Any] = {"next_step_at": now, "attempts": 0, "trouble": "", "lane": self._lane_after(clip or {})} | task
+        if "stage" in fields and fields["stage"] != self.task.stage:
+            fields["stage_since"] = fields["updated_at"] = now
+        with transaction.atomic():
+            self._write_task(fields, begins=begins and self.task.status == Status.QUEUED)
+            self.write_parts(clip, video)
+            publishing.tell_stage_on_commit(self.task, fields)
+            if fields["next_step_at"] <= timezone.now():
+                dispatch.hint_on_commit(self.task.pk, self.task.kind, fields["lane"])
+
+    def _write_task(self, fields: dict[str, Any], *, begins: bool) -> None:
+        if begins:
+            fields.pop("updated_at", None)  # the move's own
+            held = lifecycle.move(self.task.pk, Status.PROCESSING, lease=self.lease, started_at=timezone.now(), **fields)
+        else:
+            held = self.lease.rows().update(lease_token=None, lease_until=None, **fields)
+        if not held:
+            raise LeaseLost
+
+    def note(self, clip: dict[str, Any] | None = None, video: dict[str, Any] | None = None, **task: Any) -> None:
+        """Write something before the step is over, and keep the lease."""
+        with self.lease.writing(updated_at=timezone.now(), **task):
+            self.write_parts(clip, video)
+            publishing.tell_stage_on_commit(self.task, task)
+
+    def write_parts(self, clip: dict[str, Any] | None, video: dict[str, Any] | None) -> None:
+        if clip and self.clip:
+            Clip.objects.filter(pk=self.clip.pk).update(**clip)
+        if video:
+            Video.objects.filter(pk=self.task.pk).update(**video)
+
+    def _lane_after(self, clip: dict[str, Any]) -> Lane:
+        """The lane of the step that follows when the clip at hand is written so."""
+        if self.clip is None:
+            return Lane.MEDIA if self.clips else Lane.PROVIDER
+        state = clip.get("state", self.clip.state)
+        if state == ClipState.READY and self.after:
+            state = self.after.state
+        return Lane.MEDIA if state in _MEDIA_STATES else Lane.PROVIDER
+
+    # ---- Progress ----
+
+    def leg(self, goal: int, seconds: float, *, rest: float, floor: int = 0) -> dict[str, Any]:
+        """The fields of the leg that begins now: it starts where progress stands, or at `floor` if that is further."""
+        now = timezone.now()
+        begun = max(floor, progress.read(self.task, now).progress)
+        return {
+            "progress": begun, "leg_goal": max(goal, begun), "leg_started_at": now, "leg_seconds": seconds, "rest_seconds": max(0.0, rest),
+        }  # fmt: skip
+
+    @property
+    def making_seconds(self) -> float:
+        """How long MiniMax usually takes for all of the clips."""
+        return sum(clip.expected_seconds for clip in self.clips)
+
+    @property
+    def to_make_seconds(self) -> float:
+        """How long it usually takes for those that were not begun yet."""
+        return sum(clip.expected_seconds for clip in self.clips if clip.state in (ClipState.PLANNED, ClipState.SUBMITTING))
+
+    @property
+    def made_goal(self) -> int:
+        """The percentage at which the clip at hand will be made: the clips share the way there by the time that they take."""
+        end = MADE_GOAL if len(self.plan.clips) == 1 else CHAIN_MADE_GOAL
+        if self.clip is None or not self.making_seconds:
+            return end
+        until = sum(clip.expected_seconds for clip in self.clips if clip.number <= self.clip.number)
+        return QUEUED_GOAL + int((end - QUEUED_GOAL) * until / self.making_seconds)
+
+    @property
+    def fetched_goal(self) -> int:
+        """The percentage at which the last clip will be stored."""
+        return (MADE_GOAL if len(self.plan.clips) == 1 else CHAIN_MADE_GOAL) + FETCHED_AFTER
+
+
+# ---- Outcomes that several steps share ----------------------------------------------------------------------------------
+
+
+def fail(job: Job, failure: Failure, clip: dict[str, Any] | None = None) -> None:
+    """End the task; `clip` is written to the clip at hand in the same transaction."""
+    now = timezone.now()
+    reading = progress.read(job.task, now)
+    log.warning("task failed", code=failure.code, clip=job.clip and str(job.clip.state))
+    with transaction.atomic():
+        moved = lifecycle.move(
+            job.task.pk,
+            Status.FAILED,
+            lease=job.lease,
+            facts={"error_code": failure.code},
+            error=failure.message,
+            error_code=failure.code,
+            stage="failed",
+            stage_since=now,
+            progress=reading.progress,
+        )
+        if not moved:
+            raise LeaseLost
+        job.write_parts(clip, None)
+
+
+def wait(job: Job, error: MiniMaxError, *, clip: dict[str, Any] | None = None, at_once: bool = False) -> None:
+    """The step could not be done now: it is due again after a pause that grows, unless the task has waited long enough."""
+    now = timezone.now()
+    stage = failures.waiting_stage(job.task, error)
+    if late := failures.waited_enough(job.task, job.clips, error, now):
+        fail(job, late, clip)
+        return
+    log.info("step waits", code=error.code, provider_code=error.provider_code, attempts=job.task.attempts)
+    due = now if at_once else now + pause(job.task.attempts)
+    job.write(clip=clip, stage=stage, next_step_at=due, attempts=job.task.attempts, trouble=error.code)
+
+
+def wait_for_storage(job: Job, error: Exception, video: dict[str, Any] | None = None) -> None:
+    """Disk or storage could not take or give a file: the row keeps where it stands, and nothing is made or paid again."""
+    log.error("storage unavailable", error=str(error), attempts=job.task.attempts)
+    try_again(job, video=video, stage=Stage.WAITING_FOR_STORAGE, trouble=failures.STORAGE_TROUBLE)
+
+
+def wait_for_repair(job: Job) -> None:
+    """After an error of our own: the step is tried again with growing pauses, to its state's limit."""
+    with suppress(LeaseLost):
+        try_again(job, trouble="internal_error")
+
+
+def try_again(job: Job, *, clip: dict[str, Any] | None = None, video: dict[str, Any] | None = None, **task: Any) -> None:
+    """The same step after a pause that grows, or the task's failure when its state has lasted for too long."""
+    now = timezone.now()
+    if late := failures.overdue(job.task, job.clips, now):
+        fail(job, late, clip)
+    else:
+        fields: dict[str, Any] = {"next_step_at": now + pause(job.task.attempts), "attempts": job.task.attempts} | task
+        job.write(clip=clip, video=video, **fields)
+
+
+def poll_pause() -> timedelta:
+    return timedelta(seconds=settings.MINIMAX_POLL_SECONDS)
+
+
+def pause(attempts: int) -> timedelta:
+    """Doubles with each attempt up to RETRY_SECONDS_MAX, spread by a quarter so that what failed together does not come back together."""
+    seconds = min(settings.RETRY_SECONDS * 2 ** min(attempts - 1, 20), settings.RETRY_SECONDS_MAX)
+    return timedelta(seconds=seconds * random.uniform(0.75, 1.25))  # noqa: S311 - spreads load, guards nothing

@@ -1,0 +1,117 @@
+"""From the accepted job to the clip in our storage."""
+
+from typing import IO, Any, cast
+
+import structlog
+from django.core.files.base import File
+from django.core.files.storage import default_storage
+from django.utils import timezone
+
+from tasks.leases import LeaseLost
+from videos import failures
+from videos.engine.job import FETCH_SHARE, Job, fail, poll_pause, wait, wait_for_storage
+from videos.engine.ordering import CREATES_MAX
+from videos.failures import Failure
+from videos.minimax.account import provider_for
+from videos.minimax.errors import JOB_FAILED, LinkExpired, MiniMaxError, Outcome
+from videos.minimax.provider import JobState, Phase
+from videos.models import Clip, ClipState
+from videos.stages import Stage
+from videos.storage import STORAGE_ERRORS, folder, forget, forgotten_upon
+
+log = structlog.get_logger(__name__)
+
+# What the consumer is told while MiniMax works on a clip.
+STAGES = {Phase.PREPARING: Stage.PREPARING, Phase.QUEUED: Stage.WAITING_AT_PROVIDER, Phase.RUNNING: Stage.GENERATING}
+
+
+def ask(job: Job, clip: Clip) -> None:
+    """Ask MiniMax how the clip goes."""
+    try:
+        state = provider_for(clip.api).query(clip.provider_task_id)
+    except MiniMaxError as error:
+        _not_told(job, error)
+        return
+    now = timezone.now()
+    match state.phase:
+        case Phase.FAILED:
+            _failed_there(job, clip, state)
+        case Phase.SUCCEEDED:
+            made = {"state": ClipState.MADE, "made_at": now, "file_id": state.file_id}
+            job.write(clip=made, stage=_stage_of_delivery(job), **_delivery_leg(job))
+        case phase:
+            if late := failures.overdue(job.task, job.clips, now):
+                fail(job, late)
+            elif failures.given_up(clip, now):
+                log.warning("a job that another task gave up still runs: the clip is ordered anew", clip=clip.number)
+                job.write(clip=_UNSENT)
+            else:
+                job.write(clip={"seen_running_at": now}, next_step_at=now + poll_pause(), stage=STAGES[phase])
+
+
+def _not_told(job: Job, error: MiniMaxError) -> None:
+    """MiniMax does not say how the clip goes, or where it is: now, or never, and then no other task should ask for it."""
+    if error.outcome is Outcome.FINAL:
+        fail(job, Failure.of(error), clip={"state": ClipState.FAILED})
+    else:
+        wait(job, error)
+
+
+_UNSENT = {"state": ClipState.PLANNED, "sent_at": None, "submitted_at": None, "provider_task_id": "", "billed": 0, "taken_from": None}
+
+
+def _failed_there(job: Job, clip: Clip, state: JobState) -> None:
+    """MiniMax bills no failed job, so a clip may be ordered anew; it is when finished ones would be lost with the task."""
+    error = state.error or MiniMaxError(*JOB_FAILED)
+    verdict = error.code != JOB_FAILED.code
+    if verdict or clip.creates >= CREATES_MAX or not any(earlier.state == ClipState.READY for earlier in job.videos):
+        fail(job, Failure.of(error), clip={"state": ClipState.FAILED, "billed": 0})
+    else:
+        wait(job, error, clip=_UNSENT)
+
+
+def _stage_of_delivery(job: Job) -> Stage:
+    """While a chain goes on, it is still being made."""
+    return Stage.GENERATING if job.after else Stage.DOWNLOADING
+
+
+def _delivery_leg(job: Job) -> dict[str, Any]:
+    """Until the clip is fetched. Only what follows the last one moves the bar: it stands still for the others, which are quick."""
+    if job.after:
+        return job.leg(job.made_goal, 0, rest=job.task.rest_seconds)
+    delivery = job.task.rest_seconds
+    return job.leg(job.fetched_goal, delivery * FETCH_SHARE, rest=delivery * (1 - FETCH_SHARE), floor=job.made_goal)
+
+
+def locate(job: Job, clip: Clip) -> None:
+    """Ask MiniMax for a fresh link to the finished clip."""
+    try:
+        found = provider_for(clip.api).locate(clip.file_id)
+    except MiniMaxError as error:
+        _not_told(job, error)
+        return
+    # Attempts go on counting: this step and the download are one try, and every other try takes the other host, if there is one.
+    second_host = job.task.attempts // 2 % 2 == 1
+    url = found.backup_url if found.backup_url and second_host else found.url
+    located = {"state": ClipState.LOCATED, "download_url": url, "download_bytes": found.size}
+    job.write(clip=located, attempts=job.task.attempts, stage=_stage_of_delivery(job))
+
+
+def fetch(job: Job, clip: Clip) -> None:
+    """Stream the clip from MiniMax into our storage."""
+    name = f"{folder(job.task.pk)}/clip-{clip.number}-{job.lease.token.hex[:12]}.mp4"
+    try:
+        with job.lease.kept_alive(), provider_for(clip.api).download(clip.download_url, expected_size=clip.download_bytes) as stream:
+            stored = default_storage.save(name, File(cast(IO[bytes], stream), name=name))
+    except MiniMaxError as error:
+        # Whatever was wrong with this link, a fresh one is the way on; a dead one needs no pause.
+        forget(name)
+        at_once = isinstance(error, LinkExpired) and job.task.attempts <= 2
+        wait(job, error, clip={"state": ClipState.MADE, "download_url": ""}, at_once=at_once)
+        return
+    except STORAGE_ERRORS as error:
+        forget(name)
+        wait_for_storage(job, error)
+        return
+    with forgotten_upon(LeaseLost, stored):
+        job.write(clip={"state": ClipState.STORED, "file": stored, "download_url": ""}, stage=_stage_of_delivery(job))

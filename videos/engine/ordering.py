@@ -1,0 +1,184 @@
+"""Posting a clip to MiniMax, once: the only step that may not simply be run again."""
+
+from datetime import datetime, timedelta
+
+import structlog
+from django.core.files.storage import default_storage
+from django.utils import timezone
+
+from tasks import dispatch
+from tasks.leases import LeaseLost
+from videos import failures
+from videos.engine.job import Job, fail, poll_pause, wait, wait_for_storage
+from videos.failures import Failure
+from videos.minimax.account import provider_for
+from videos.minimax.errors import MiniMaxError, Outcome, Undecided
+from videos.minimax.provider import Order
+from videos.models import Clip, ClipState
+from videos.stages import Stage
+from videos.storage import STORAGE_ERRORS
+
+log = structlog.get_logger(__name__)
+
+# "Again, at most three times": a create that MiniMax answered with an internal error was refused.
+CREATES_MAX = 4
+# A job that MiniMax accepted is in its list by then; only after it "not in the list" means that it was not accepted.
+LISTED_WITHIN = timedelta(seconds=60)
+
+
+def submit(job: Job, clip: Clip) -> None:
+    """Post the clip: the intent first, so that whoever comes after a crash knows that it may have been sent."""
+    client = provider_for(clip.api)
+    try:
+        order = _order(job, clip, first_frame=_first_frame(job, clip))
+    except FileNotFoundError:
+        _look_again(job)
+        return
+    except STORAGE_ERRORS as error:
+        wait_for_storage(job, error)
+        return
+    if not intend(job, clip):
+        return
+    try:
+        with job.lease.kept_alive():
+            provider_task_id = client.create(order)
+    except MiniMaxError as error:
+        if error.outcome is Outcome.UNKNOWN and client.can_find_lost:
+            wait(job, error)
+        else:
+            refused(job, clip, error)
+    else:
+        _accepted(job, clip, provider_task_id)
+
+
+def intend(job: Job, clip: Clip) -> bool:
+    """Store that the clip is being sent; False when the task has waited too long for that, and was failed."""
+    now = timezone.now()
+    if late := failures.overdue(job.task, job.clips, now):
+        fail(job, late)
+        return False
+    job.note(clip={"state": ClipState.SUBMITTING, "sent_at": now, "creates": clip.creates + 1})
+    return True
+
+
+def _first_frame(job: Job, clip: Clip) -> bytes | None:
+    """The picture from which the clip goes on, if it does.
+
+    Raises:
+        FileNotFoundError: the storage lost it.
+        STORAGE_ERRORS: the storage cannot give it now.
+    """
+    if clip.start != Clip.Start.PREVIOUS or job.before is None:
+        return None
+    with default_storage.open(job.before.last_frame) as file:
+        return bytes(file.read())
+
+
+def _order(job: Job, clip: Clip, *, first_frame: bytes | None) -> Order:
+    """What MiniMax is asked for."""
+    return Order(
+        upstream=clip.upstream,
+        prompt=job.video.prompt,
+        seconds=clip.seconds if clip.sends_size else None,
+        resolution=clip.resolution if clip.sends_size else None,
+        ratio=clip.ratio or None,
+        first_frame=first_frame,
+        # Each link of a chain would be given other words, and become another scene.
+        prompt_optimizer=False if len(job.clips) > 1 else None,
+    )
+
+
+def _look_again(job: Job) -> None:
+    """The storage lost the frame: the clip before, which ends with it, is looked into once more; an image is made anew."""
+    before = job.before
+    if before is None:
+        return
+    log.error("stored frame is gone", clip=before.number)
+    before.state = ClipState.PLANNED if before.makes == Clip.Makes.IMAGE else ClipState.STORED
+    job.write(clip={"state": before.state, "last_frame": ""})
+
+
+def _accepted(job: Job, clip: Clip, provider_task_id: str) -> None:
+    now = timezone.now()
+    sent = {"state": ClipState.SUBMITTED, "submitted_at": now, "provider_task_id": provider_task_id, "billed": clip.cost}
+    leg = job.leg(job.made_goal, clip.expected_seconds, rest=job.task.rest_seconds - clip.expected_seconds)
+    try:
+        job.write(clip=sent, begins=True, next_step_at=now + poll_pause(), stage=Stage.PREPARING, **leg)
+    except LeaseLost:
+        # Cancelled while the call was under way: MiniMax makes and bills the clip all the same, so its id is kept, and called off.
+        Clip.objects.filter(pk=clip.pk, state=ClipState.SUBMITTING).update(**sent)
+        dispatch.hint_cancelled_on_commit(job.task.pk, job.task.kind)
+        raise
+
+
+def refused(job: Job, clip: Clip, error: MiniMaxError) -> None:
+    """What follows a create that did not succeed: only one that was certainly refused may be posted again."""
+    unsent = {"state": ClipState.PLANNED, "sent_at": None}
+    match error.outcome:
+        case Outcome.FINAL | Outcome.UNKNOWN:
+            fail(job, Failure.of(error))
+        case Outcome.AGAIN if clip.creates + 1 >= CREATES_MAX:
+            fail(job, Failure.of(error))
+        case Outcome.AGAIN:
+            wait(job, error, clip=unsent)
+        case Outcome.LATER | Outcome.OPERATOR:
+            # It says nothing about this clip, so it does not count against it.
+            wait(job, error, clip=unsent | {"creates": clip.creates})
+
+
+# ---- A create whose answer was lost --------------------------------------------------------------------------------------
+
+
+def find_lost(job: Job, clip: Clip) -> None:
+    """The answer was lost, or a process died between the intent and the answer: MiniMax may have accepted, or not."""
+    client = provider_for(clip.api)
+    if not client.can_find_lost or clip.sent_at is None:
+        fail(job, failures.LOST_CREATE)
+        return
+    if _has_a_twin(clip, clip.sent_at):
+        # It may only be under way: when its answer is there, the list tells them apart.
+        if not _look_later(job, clip.sent_at):
+            fail(job, failures.LOST_CREATE)
+        return
+    try:
+        # MiniMax's list does not show the frames of a job.
+        found = client.find_lost(_order(job, clip, first_frame=None), sent_after=clip.sent_at, known_ids=_known_ids(clip, clip.sent_at))
+    except Undecided:
+        fail(job, failures.LOST_CREATE)
+    except MiniMaxError as error:
+        wait(job, error)
+    else:
+        _found(job, clip, found, clip.sent_at)
+
+
+def _found(job: Job, clip: Clip, provider_task_id: str | None, sent_at: datetime) -> None:
+    if provider_task_id:
+        log.info("lost create found", clip=clip.number)
+        _accepted(job, clip, provider_task_id)
+    elif _look_later(job, sent_at):
+        return
+    elif clip.creates >= CREATES_MAX:
+        fail(job, failures.LOST_CREATE)
+    else:
+        job.write(clip={"state": ClipState.PLANNED, "sent_at": None})
+
+
+def _look_later(job: Job, sent_at: datetime) -> bool:
+    """Whether it is too early to tell; then it is looked for again when it is not."""
+    if timezone.now() - sent_at >= LISTED_WITHIN:
+        return False
+    job.write(next_step_at=sent_at + LISTED_WITHIN, attempts=job.task.attempts)
+    return True
+
+
+def _has_a_twin(clip: Clip, sent_at: datetime) -> bool:
+    """Whether another order that MiniMax's list does not tell from this one was sent about then and has no answer either."""
+    same = {name: getattr(clip, name) for name in ("api", "upstream", "seconds", "resolution", "ratio")}
+    near = (sent_at - LISTED_WITHIN, sent_at + LISTED_WITHIN)
+    return Clip.objects.filter(state=ClipState.SUBMITTING, sent_at__range=near, **same).exclude(pk=clip.pk).exists()
+
+
+def _known_ids(clip: Clip, sent_at: datetime) -> set[str]:
+    """The jobs of other clips that were accepted about then: `find_lost` looks back a little, for clocks differ."""
+    others = Clip.objects.filter(api=clip.api, submitted_at__gte=sent_at - timedelta(hours=1)).exclude(provider_task_id="")
+    return set(others.values_list("provider_task_id", flat=True))

@@ -1,0 +1,26 @@
+"""What becomes of clips: an MP4 that every browser plays, exactly as large and long as asked, its thumbnail, and true numbers.
+
+A room without Django: it runs in processes of its own (`in_child`), which start fast and may be killed by a bad file.
+"""
+
+from videos.media.assembling import assemble, inspect
+from videos.media.child import Limits, in_child
+from videos.media.cutting import LACK_MAX, Cut, cut
+from videos.media.errors import Harm, MediaError, ReaderStopped
+from videos.media.facts import ClipFacts, VideoFacts, Wish
+
+__all__ = [
+    "LACK_MAX",
+    "ClipFacts",
+    "Cut",
+    "Harm",
+    "Limits",
+    "MediaError",
+    "ReaderStopped",
+    "VideoFacts",
+    "Wish",
+    "assemble",
+    "cut",
+    "in_child",
+    "inspect",
+]

@@ -1,0 +1,85 @@
+"""The child's side of `in_child`: one order on the input, progress and one answer on the output, a line of JSON each."""
+
+import ctypes
+import errno
+import json
+import os
+import resource
+import signal
+import sys
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, TextIO
+
+from videos.media.assembling import assemble, inspect
+from videos.media.errors import Harm, MediaError
+from videos.media.facts import ClipFacts, VideoFacts, Wish
+
+_PR_SET_PDEATHSIG = 1  # linux/prctl.h
+
+
+def main() -> None:
+    order = json.loads(sys.stdin.readline())
+    _die_with(order["parent"])
+    _limit(**order["limits"])
+    # Some of FFmpeg's libraries print: what they say must not get between the lines of the answer.
+    with os.fdopen(os.dup(sys.stdout.fileno()), "w", buffering=1) as output:
+        os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+        _tell(output, _answer(order, _Progress(output)))
+
+
+def _answer(order: dict[str, Any], on_progress: Callable[[float], None]) -> dict[str, Any]:
+    try:
+        return {"facts": asdict(_done(order["work"], order["given"], on_progress))}
+    except MediaError as error:
+        return {"harm": error.harm.value, "message": str(error)}
+    except MemoryError:
+        return {"harm": Harm.MEMORY.value, "message": "The video needs more memory than it may have."}
+    except OSError as error:
+        if error.errno == errno.EFBIG:
+            return {"harm": Harm.SIZE.value, "message": "The video would be larger than it may be."}
+        return {"errno": error.errno or errno.EIO, "message": error.strerror or "", "file": str(error.filename or "")}
+
+
+def _done(work: str, given: dict[str, Any], on_progress: Callable[[float], None]) -> ClipFacts | VideoFacts:
+    if work == "inspect":
+        return inspect(Path(given["clip"]), last_frame=None if given["last_frame"] is None else Path(given["last_frame"]))
+    clips = [Path(clip) for clip in given["clips"]]
+    return assemble(clips, Wish(**given["wish"]), Path(given["video"]), Path(given["thumbnail"]), on_progress=on_progress)
+
+
+class _Progress:
+    """Told at every frame, tells at every hundredth."""
+
+    def __init__(self, output: TextIO) -> None:
+        self._output, self._told = output, -1
+
+    def __call__(self, share: float) -> None:
+        if int(share * 100) > self._told:
+            self._told = int(share * 100)
+            _tell(self._output, {"progress": share})
+
+
+def _tell(output: TextIO, what: dict[str, Any]) -> None:
+    output.write(json.dumps(what) + "\n")
+
+
+def _limit(*, seconds: float, cpu_seconds: int, memory_bytes: int, file_bytes: int) -> None:
+    """`seconds` on the clock are the parent's to watch."""
+    resource.setrlimit(resource.RLIMIT_CPU, (cpu_seconds, cpu_seconds + 1))
+    resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (file_bytes, file_bytes))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a crash leaves no picture of the memory behind
+
+
+def _die_with(parent: int) -> None:
+    """Have the kernel kill this process when the thread that started it ends. Linux only; elsewhere it does nothing."""
+    if not sys.platform.startswith("linux"):
+        return
+    if ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0) != 0 or os.getppid() != parent:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+if __name__ == "__main__":
+    main()

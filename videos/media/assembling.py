@@ -1,0 +1,192 @@
+"""Clips in, one video out: exactly as large and as long as it was asked for."""
+
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager
+from fractions import Fraction
+from itertools import islice
+from pathlib import Path
+
+import av
+
+from videos.media.clips import Clip, survey
+from videos.media.cutting import Cut, cut
+from videos.media.errors import MediaError, blaming_the_file
+from videos.media.facts import ClipFacts, VideoFacts, Wish
+from videos.media.framing import Framing
+from videos.media.levels import Levels
+from videos.media.reading import Scan, frames_from, reading, scan
+from videos.media.sound import RATE, Part
+from videos.media.sound import frames as sound_frames
+from videos.media.stills import png
+from videos.media.thumbnails import first_bright, jpeg
+from videos.media.timing import timing
+from videos.media.writing import copied_pictures, copied_sound, encoded_pictures, encoded_sound, mux, writing
+
+# Of the time that an assembly takes, what looking through the clips first has of it.
+_SURVEY_SHARE = 0.15
+
+Progress = Callable[[float], None]
+
+
+def inspect(clip: Path, *, last_frame: Path | None) -> ClipFacts:
+    """Read a clip from end to end and write its very last shown picture as a PNG.
+
+    Raises:
+        MediaError: some of it is damaged, or it is not a video that can be delivered.
+        OSError: the disk cannot read the one or write the other.
+    """
+    found, last = survey(clip)
+    if last_frame is not None:
+        with _leaving_nothing_half(last_frame), blaming_the_file():
+            last_frame.write_bytes(png(last, found.shape))
+    return found.facts
+
+
+def assemble(clips: Sequence[Path], wish: Wish, video: Path, thumbnail: Path, *, on_progress: Progress) -> VideoFacts:
+    """Join the clips, of which each later one begins with the last picture of the one before it, to what was wished for.
+
+    A single clip that is that already is not encoded again. Memory does not grow with the length. `on_progress` is told
+    the share that is done, from 0 to 1, rising.
+
+    Raises:
+        MediaError: a clip is bad, or together they are too short: `cut` says so beforehand.
+        OSError: the disk cannot take the result. Neither leaves a file behind.
+    """
+    with _leaving_nothing_half(video, thumbnail):
+        found: list[Clip] = []
+        for number, path in enumerate(clips, 1):
+            found.append(survey(path)[0])
+            on_progress(_SURVEY_SHARE * number / len(clips))
+        plan = _plan(found, wish)
+        _write(found, plan, wish, video, lambda share: on_progress(_SURVEY_SHARE + (1 - _SURVEY_SHARE) * share))
+        made = _checked(video, plan, wish)
+        thumbnail.write_bytes(_thumbnail(video, made))
+        on_progress(1.0)
+        return VideoFacts(
+            width=wish.width,
+            height=wish.height,
+            fps=round(float(len(made.times) / made.seconds), 3),
+            duration_seconds=round(float(made.seconds), 3),
+            frames=len(made.times),
+            has_audio=any(clip.sound for clip in found),
+            size_bytes=video.stat().st_size,
+            thumbnail_bytes=thumbnail.stat().st_size,
+            speed=plan.speed,
+        )
+
+
+@contextmanager
+def _leaving_nothing_half(*paths: Path) -> Iterator[None]:
+    """Removes the files when what is done under it fails."""
+    try:
+        yield
+    except BaseException:
+        for path in paths:
+            path.unlink(missing_ok=True)
+        raise
+
+
+# ---- What to do -----------------------------------------------------------------------------------------------------
+
+
+def _plan(clips: Sequence[Clip], wish: Wish) -> Cut:
+    if _as_wished(clips, wish):
+        rate, frames = clips[0].timing.rate, clips[0].timing.frames
+        return Cut(frames=frames, rate=rate, speed=1.0, lacking=0.0, needs_another=False)
+    rate = clips[0].timing.rate
+    plan = cut([clip.frames_at(rate) for clip in clips], rate, wish.seconds)
+    if plan.needs_another:
+        raise MediaError(f"The clips are too short: {plan.lacking:.0%} of {wish.seconds} s are missing.")
+    return plan
+
+
+def _as_wished(clips: Sequence[Clip], wish: Wish) -> bool:
+    """Whether there is one clip that can stay as it came: right in every way, and in length to one frame."""
+    clip = clips[0]
+    return (
+        len(clips) == 1
+        and clip.as_it_came
+        and (clip.width, clip.height) == (wish.width, wish.height)
+        and abs(clip.timing.frames - wish.seconds * clip.timing.rate) <= 1
+    )
+
+
+# ---- Doing it -------------------------------------------------------------------------------------------------------
+
+
+def _write(clips: Sequence[Clip], plan: Cut, wish: Wish, video: Path, on_progress: Progress) -> None:
+    with ExitStack() as files, blaming_the_file():
+        first = files.enter_context(reading(clips[0].path))
+        target = files.enter_context(writing(video))
+        if _as_wished(clips, wish):
+            tracks = [copied_pictures(target, first, clips[0].path, clips[0].start)]
+        else:
+            pictures = files.enter_context(closing(_pictures(clips, plan, wish, on_progress)))
+            tracks = [encoded_pictures(target, pictures, wish.width, wish.height, plan.rate)]
+        length = plan.frames / plan.rate
+        if len(clips) == 1 and clips[0].sound == "aac" and plan.speed == 1:
+            tracks.append(copied_sound(target, first, clips[0].path, clips[0].start, length))
+        elif any(clip.sound for clip in clips):
+            frames = sound_frames(_sound(clips, plan), plan.rate / clips[0].timing.rate, round(length * RATE))
+            tracks.append(encoded_sound(target, files.enter_context(closing(frames))))
+        mux(target, tracks)
+
+
+def _pictures(clips: Sequence[Clip], plan: Cut, wish: Wish, on_progress: Progress) -> Generator[av.VideoFrame, None, None]:
+    """The frames of the result: of each later clip all but the first, which shows what the one before it ended with."""
+    for given, frame in enumerate(islice(_joined(clips, wish), plan.frames), 1):
+        yield frame
+        on_progress(given / plan.frames)
+
+
+def _joined(clips: Sequence[Clip], wish: Wish) -> Iterator[av.VideoFrame]:
+    rate, last = clips[0].timing.rate, None
+    for clip in clips:
+        framed = Framing(wish.width, wish.height, clip.shape)
+        pictures = map(framed, clip.pictures(rate))
+        if last is not None:
+            pictures = map(Levels.between(last, next(pictures), rate), pictures)
+        for last in pictures:
+            yield last
+
+
+def _sound(clips: Sequence[Clip], plan: Cut) -> list[Part]:
+    """From where to where each clip is heard: as long as its pictures are seen, and in the whole exact to the sample."""
+    rate, parts, shown, heard = clips[0].timing.rate, list[Part](), 0, 0
+    for clip in clips:
+        doubled = 1 if parts else 0
+        shown = min(plan.frames, shown + clip.frames_at(rate) - doubled)
+        until = round(shown / rate * RATE)
+        parts.append(Part(clip.path if clip.sound else None, clip.start, round(doubled / rate * RATE), until - heard))
+        heard = until
+    return parts
+
+
+# ---- Looking at what came of it -------------------------------------------------------------------------------------
+
+
+def _checked(video: Path, plan: Cut, wish: Wish) -> Scan:
+    """The file is what it should be, or it is not delivered."""
+    with reading(video) as source:
+        made, track = scan(source), source.video.codec_context
+        shown = (track.name, track.pix_fmt, track.width, track.height, track.sample_aspect_ratio or 1)
+    as_promised = (
+        shown == ("h264", "yuv420p", wish.width, wish.height, 1)
+        and len(made.times) == plan.frames
+        and made.times[0] * made.unit <= Fraction(1, 1000)
+        and abs(made.seconds - wish.seconds) <= 1 / plan.rate
+        and timing(made.times, made.end, made.unit).exact
+    )
+    if not as_promised:
+        raise MediaError("The video did not become what was asked for.")
+    return made
+
+
+def _thumbnail(video: Path, made: Scan) -> bytes:
+    """A JPEG of the frame at a third of the length, or of a brighter one soon after it when that one is black."""
+    with reading(video) as source:
+        third = made.times[len(made.times) // 3]
+        picture = first_bright(frames_from(source, third))
+        if picture is None:
+            raise MediaError("The video cannot be decoded.")
+        return jpeg(picture)

@@ -1,0 +1,155 @@
+"""Work on a file from somebody else's server, in a process of its own that may be killed by it."""
+
+import inspect as calls
+import json
+import os
+import selectors
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, ParamSpec, TypeVar
+
+from videos.media.assembling import assemble, inspect
+from videos.media.errors import Harm, MediaError, ReaderStopped
+from videos.media.facts import ClipFacts, VideoFacts, Wish
+
+P = ParamSpec("P")
+Facts = TypeVar("Facts", ClipFacts, VideoFacts)
+
+# What a child may be asked to do, and what it answers.
+ANSWERS: dict[Callable[..., Any], type] = {inspect: ClipFacts, assemble: VideoFacts}
+
+_ROOT = Path(__file__).resolve().parents[2]
+# No secret of ours is any business of a process that reads strangers' files.
+_ENVIRONMENT = ("PATH", "LD_LIBRARY_PATH", "LANG", "LC_ALL")
+_STDERR_KEPT = 1 << 12
+
+_HARM = {signal.SIGXCPU: Harm.TIME, signal.SIGXFSZ: Harm.SIZE} | dict.fromkeys(
+    (signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGILL, signal.SIGFPE, signal.SIGSYS), Harm.CRASH
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What one piece of work may take: seconds on the clock, seconds of all processors, bytes of address space and of each file.
+
+    A minute of 1080 x 1920 takes 240 MB of memory, 490 MB of addresses and 50 to 130 seconds of processors, by how much moves (measured).
+    """
+
+    seconds: float
+    cpu_seconds: int
+    memory_bytes: int = 1 << 30
+    file_bytes: int = 1 << 30
+
+
+def in_child(limits: Limits, work: Callable[P, Facts], *args: P.args, **kwargs: P.kwargs) -> Facts:
+    """`work(*args, **kwargs)`, which is `inspect` or `assemble`, in a fresh process that dies with this thread.
+
+    An exception out of `on_progress` ends the process and is raised.
+
+    Raises:
+        MediaError: the file is bad; `harm` says what it did to its reader (crash, time, memory, size).
+        ReaderStopped: the process was killed from outside, which says nothing of the file: try again.
+        OSError: the disk cannot take the result. None of these leaves a file behind.
+    """
+    given = calls.signature(work).bind(*args, **kwargs).arguments
+    on_progress = given.pop("on_progress", None)
+    order = {"work": work.__name__, "given": given, "limits": asdict(limits), "parent": os.getpid()}
+    try:
+        return ANSWERS[work](**_answer(order, limits.seconds, on_progress))
+    except BaseException:
+        # A process that was killed could not tidy up.
+        for name in ("video", "thumbnail", "last_frame"):
+            if given.get(name) is not None:
+                given[name].unlink(missing_ok=True)
+        raise
+
+
+def _answer(order: dict[str, Any], seconds: float, on_progress: Callable[[float], None] | None) -> dict[str, Any]:
+    until = time.monotonic() + seconds
+    with subprocess.Popen(
+        [sys.executable, "-m", "videos.media"],
+        cwd=_ROOT,
+        # The allocator's arenas, one for each thread otherwise, would hold what no thread needs any more.
+        env={name: os.environ[name] for name in _ENVIRONMENT if name in os.environ} | {"MALLOC_ARENA_MAX": "2"},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as process:
+        try:
+            _ask(process, order)
+            last_words = bytearray()
+            for said in _lines(process, until, last_words):
+                if "progress" not in said:
+                    return _facts(said)
+                if on_progress:
+                    on_progress(said["progress"])
+            raise _why_it_ended(process, until, bytes(last_words))
+        finally:
+            process.kill()
+
+
+def _ask(process: "subprocess.Popen[bytes]", order: dict[str, Any]) -> None:
+    assert process.stdin  # noqa: S101 - it was asked for
+    with suppress(BrokenPipeError):  # it is dead already: how it ended is seen below
+        process.stdin.write(json.dumps(order, default=_plain).encode() + b"\n")
+        process.stdin.flush()
+
+
+def _plain(value: object) -> object:
+    return asdict(value) if isinstance(value, Wish) else str(value)
+
+
+def _lines(process: "subprocess.Popen[bytes]", until: float, last_words: bytearray) -> Iterator[dict[str, Any]]:
+    """What the child says on its output, until it ends or the time is over; the end of its errors goes into `last_words`."""
+    assert process.stdout is not None  # noqa: S101 - it was asked for, as the other was
+    assert process.stderr is not None  # noqa: S101
+    with selectors.DefaultSelector() as both:
+        both.register(process.stdout, selectors.EVENT_READ)
+        both.register(process.stderr, selectors.EVENT_READ)
+        begun = b""
+        while both.get_map():
+            ready = both.select(max(0.0, until - time.monotonic()))
+            if not ready:
+                raise MediaError("Reading the video took too long.", Harm.TIME)
+            for key, _ in ready:
+                data = os.read(key.fd, 1 << 16)
+                if not data:
+                    both.unregister(key.fileobj)
+                elif key.fileobj is process.stderr:
+                    last_words[:] = (last_words + data)[-_STDERR_KEPT:]
+                else:
+                    *whole, begun = (begun + data).split(b"\n")
+                    yield from map(json.loads, whole)
+
+
+def _facts(said: dict[str, Any]) -> dict[str, Any]:
+    if "harm" in said:
+        raise MediaError(said["message"], Harm(said["harm"]))
+    if "errno" in said:
+        raise OSError(said["errno"], said["message"], said["file"])
+    facts: dict[str, Any] = said["facts"]
+    return facts
+
+
+def _why_it_ended(process: "subprocess.Popen[bytes]", until: float, last_words: bytes) -> Exception:
+    """The child closed its output without an answer."""
+    try:
+        code = process.wait(max(0.0, until - time.monotonic()))
+    except subprocess.TimeoutExpired:
+        return MediaError("Reading the video took too long.", Harm.TIME)
+    ended_by = signal.Signals(-code) if code < 0 else None
+    if ended_by in _HARM:
+        return MediaError(f"The video made its reader fail ({ended_by.name}).", _HARM[ended_by])
+    error: Exception
+    if ended_by is not None:
+        error = ReaderStopped(f"The process that reads videos was ended ({ended_by.name}).")
+    else:
+        error = MediaError(f"The video made its reader fail (exit {code}).", Harm.CRASH)
+    error.add_note(ascii(last_words.decode(errors="replace")))  # may hold what the file says: never as it is into a log
+    return error

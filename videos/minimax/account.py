@@ -1,0 +1,48 @@
+"""The account at MiniMax that the settings name, one client of each kind for this process."""
+
+import functools
+
+from django.conf import settings
+
+from videos.minimax.client import Client, Limits
+from videos.minimax.images import Images
+from videos.minimax.provider import Provider
+from videos.minimax.v1 import MiniMaxV1
+from videos.minimax.v2 import MiniMaxV2
+
+# An image is made while its call waits, so it takes more than an ordinary answer.
+IMAGE_PATIENCE = 3
+
+
+def provider_for(api: str) -> Provider:
+    """The client for that version of the API, "v1" or "v2"; ValueError for another."""
+    client = _client(settings.MINIMAX_BASE_URL, settings.MINIMAX_API_KEY, _limits())
+    return _provider(api, client, settings.MAX_CLIP_BYTES)
+
+
+def images_from_settings() -> Images:
+    """The client for images."""
+    return Images(_client(settings.MINIMAX_BASE_URL, settings.MINIMAX_API_KEY, _limits(patience=IMAGE_PATIENCE)))
+
+
+def _limits(patience: float = 1) -> Limits:
+    return Limits(
+        connect_seconds=settings.MINIMAX_CONNECT_SECONDS,
+        read_seconds=settings.MINIMAX_READ_SECONDS * patience,
+        download_seconds=settings.MINIMAX_DOWNLOAD_SECONDS,
+    )
+
+
+@functools.cache
+def _client(base_url: str, api_key: str, limits: Limits) -> Client:
+    return Client(base_url, api_key, limits)
+
+
+@functools.cache
+def _provider(api: str, client: Client, max_clip_bytes: int) -> Provider:
+    match api:
+        case "v1":
+            return MiniMaxV1(client, max_clip_bytes=max_clip_bytes)
+        case "v2":
+            return MiniMaxV2(client, max_clip_bytes=max_clip_bytes)
+    raise ValueError(f"MiniMax's API has no version {api}")

@@ -1,0 +1,68 @@
+"""MiniMax's V1 API for video (video-01 and the Hailuo family): create a job, ask how it goes, find its file, fetch it."""
+
+from collections.abc import Collection
+from contextlib import AbstractContextManager
+from datetime import datetime
+
+from videos.minimax import errors, images, reading
+from videos.minimax.client import Client
+from videos.minimax.download import Download, is_video
+from videos.minimax.errors import Undecided
+from videos.minimax.provider import JobState, Order, Phase, RemoteFile
+
+_PHASES = {
+    "preparing": Phase.PREPARING,
+    "queueing": Phase.QUEUED,
+    "processing": Phase.RUNNING,
+    "success": Phase.SUCCEEDED,
+    "fail": Phase.FAILED,
+    "failed": Phase.FAILED,
+}
+
+
+class MiniMaxV1:
+    """V1 behind the face of `Provider`: it has no list and no cancel, so a lost create stays lost."""
+
+    can_find_lost = False
+
+    def __init__(self, client: Client, *, max_clip_bytes: int) -> None:
+        self._client = client
+        self._max_clip_bytes = max_clip_bytes
+
+    def create(self, order: Order) -> str:
+        optional = {
+            "duration": order.seconds,
+            "resolution": order.resolution,
+            "first_frame_image": None if order.first_frame is None else images.data_url(order.first_frame),
+            "prompt_optimizer": order.prompt_optimizer,
+        }
+        fields = {"model": order.upstream, "prompt": order.prompt} | {name: value for name, value in optional.items() if value is not None}
+        answer = self._client.accept(self._client.call("create", "POST", "/v1/video_generation", fields=fields))
+        return reading.identifier(answer.body.get("task_id")) or self._client.useless(answer)
+
+    def query(self, task_id: str) -> JobState:
+        answer = self._client.call("query", "GET", "/v1/query/video_generation", params={"task_id": task_id})
+        status = reading.status(answer.body.get("status")) if answer.believable else None
+        phase = None if status is None else _PHASES.get(status, Phase.RUNNING)
+        if phase is Phase.FAILED or errors.is_content_verdict(answer.code):
+            return JobState(Phase.FAILED, error=self._client.error(errors.cause_of_job(answer.code), answer))
+        self._client.accept(answer)
+        file_id = reading.identifier(answer.body.get("file_id"))
+        if phase is None or (phase is Phase.SUCCEEDED and file_id is None):
+            self._client.useless(answer)
+        return JobState(phase, file_id)
+
+    def locate(self, file_id: str) -> RemoteFile:
+        answer = self._client.accept(self._client.call("retrieve", "GET", "/v1/files/retrieve", params={"file_id": file_id}))
+        facts = reading.mapping(answer.body.get("file"))
+        url = reading.link(facts.get("download_url")) or self._client.useless(answer)
+        return RemoteFile(url, reading.link(facts.get("backup_download_url")), reading.positive(facts.get("bytes")))
+
+    def find_lost(self, order: Order, *, sent_after: datetime, known_ids: Collection[str]) -> str | None:
+        raise Undecided(*errors.UNDECIDED)
+
+    def cancel(self, task_id: str) -> bool:
+        return False
+
+    def download(self, url: str, *, expected_size: int | None) -> AbstractContextManager[Download]:
+        return self._client.open(url, is_right=is_video, expected_size=expected_size, max_bytes=self._max_clip_bytes)
