@@ -5,7 +5,6 @@ import threading
 import psycopg
 import pytest
 from django.db import DatabaseError, OperationalError, connection, connections, transaction
-from structlog.testing import capture_logs
 
 from conduit.api import waiting
 from conduit.api.errors import OVERLOADED_RETRY_SECONDS, classify
@@ -116,21 +115,19 @@ def test_the_limits_end_with_their_transaction(consumer, postgres):
 
 
 @pytest.mark.parametrize("error", [psycopg.errors.LockNotAvailable, psycopg.errors.DeadlockDetected, psycopg.errors.SerializationFailure])
-def test_a_database_that_is_busy_is_not_said_to_be_away(error):
+def test_a_database_that_is_busy_is_not_said_to_be_away(error, caplog):
     raised = OperationalError("no")
     raised.__cause__ = error("no")
 
-    with capture_logs() as said:
-        answer = classify(raised)
+    answer = classify(raised)
 
     assert (answer.status, answer.code, answer.headers["Retry-After"]) == (503, "overloaded", str(OVERLOADED_RETRY_SECONDS))
-    assert [(line["event"], line["log_level"]) for line in said] == [("database busy", "warning")]
+    assert [(line.msg["event"], line.levelname) for line in caplog.records] == [("database busy", "WARNING")]
 
 
-def test_a_database_that_is_away_is_said_to_be(db):
+def test_a_database_that_is_away_is_said_to_be(db, caplog):
     raised = OperationalError("no")
     raised.__cause__ = psycopg.OperationalError("connection refused")
 
-    with capture_logs() as said:
-        assert classify(raised).status == 503
-    assert [(line["event"], line["log_level"]) for line in said] == [("database away", "error")]
+    assert classify(raised).status == 503
+    assert [(line.msg["event"], line.levelname) for line in caplog.records] == [("database away", "ERROR")]
