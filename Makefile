@@ -14,7 +14,8 @@ GET_CHROMIUM := if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 	else echo "conduit: the browser tests need Chromium. Install it: sudo apt-get install chromium" >&2; exit 1; fi
 # Every core works, to a point: each worker has a database and a Valkey. Stealing keeps what shares a fixture together,
 # mostly: loadgroup would do so always, and silently does not with pytest 9.2 (pytest-xdist issue 1386).
-WORKERS ?= auto
+# Half as many again as there are cores: tests of real processes wait a good part of their time.
+WORKERS ?= $(shell echo $$(( ($$(nproc) * 3 + 1) / 2 )))
 PARALLEL := -n $(WORKERS) --maxprocesses 8 --dist worksteal
 PIP := $(PY) -m pip --disable-pip-version-check --no-input install --quiet
 

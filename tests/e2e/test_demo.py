@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from conduit.stack.ports import free_port
 from tests.support.check_demo import faults
 from tests.support.running import ROOT, fresh_environment
@@ -27,6 +29,7 @@ def test_a_demo_saves_a_video_of_six_seconds_and_says_where_then_stops(tmp_path:
     assert os.stat(tmp_path / "demo.json").st_mode & 0o077 == 0
 
 
+@pytest.mark.soak
 def test_a_demo_of_another_length_and_size_saves_exactly_that(tmp_path: Path) -> None:
     done = _demo(tmp_path, DURATION="12", RESOLUTION="1080x1920", MINIMAX_TIME_SCALE="0.01")
     assert (done.returncode, done.stderr) == (0, "")

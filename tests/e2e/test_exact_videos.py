@@ -131,7 +131,7 @@ def files(stack: RunningStack, task_id: str) -> list[str]:
     [
         ("video-01", 12, "1080x1920", 2, 299),
         ("video-01", 1, "720x480", 1, 25),
-        ("minimax-h3", 17, "1080x1920", 2, 408),
+        pytest.param("minimax-h3", 17, "1080x1920", 2, 408, marks=pytest.mark.soak),
         ("minimax-h3", 4, "1280x720", 1, 96),
     ],
 )
@@ -180,7 +180,7 @@ def test_a_file_that_is_no_video_fails_its_task_and_not_its_worker(start_stack: 
 # ---- Killed in the middle -------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("victim", ["the media worker", "the reader alone"])
+@pytest.mark.parametrize("victim", ["the media worker", pytest.param("the reader alone", marks=pytest.mark.soak)])
 def test_an_assembly_that_is_killed_is_done_again_for_nothing_and_leaves_nothing(numbered: RunningStack, victim: str):
     before = bill(numbered)
     task_id = generate(numbered, f"killed: {victim}", duration=12, resolution="1080x1920")
@@ -299,6 +299,7 @@ def test_a_cancelled_task_whose_job_still_queues_at_minimax_costs_nothing_there(
     assert Decimal(ask(numbered, f"Clip.objects.get(video='{task_id}').billed")) == 0
 
 
+@pytest.mark.soak
 def test_a_retry_of_a_chain_pays_minimax_only_for_what_is_missing(start_stack: Callable[..., RunningStack]):
     stack = start_stack(**NUMBERED, MINIMAX_TIME_SCALE="0.005")
     prompt = "a chain that breaks [sandbox: download slow=3]"
