@@ -17,7 +17,8 @@ ENDED = ("completed", "failed", "cancelled")
 CLIPS = {6: 1, 7: 2}
 
 
-@pytest.mark.parametrize("kills", [6, pytest.param(50, marks=pytest.mark.soak)])
+@pytest.mark.soak
+@pytest.mark.parametrize("kills", [6, 50])
 def test_ten_tasks_survive_processes_that_are_killed_at_random(start_stack: Callable[..., RunningStack], kills: int):
     chance = random.Random(20261122)
     stack = start_stack(LEASE_SECONDS="5", MINIMAX_READ_SECONDS="4", MINIMAX_TIME_SCALE="0.05", RETRY_SECONDS="0.5")
