@@ -61,4 +61,6 @@ get_resolver().url_patterns  # noqa: B018 - imports every view now, and not with
 gc.collect()
 gc.freeze()
 gc.set_threshold(10_000, 10, 10)
+# A thread at work on rows keeps the event loop waiting for so many seconds at most (5 ms unless told), each time that it wakes.
+sys.setswitchinterval(0.001)
 drain_at_sigterm(lambda: application.under_way, lambda: feeds().drain(), hub.drain)
