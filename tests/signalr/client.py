@@ -61,7 +61,7 @@ class Node:
         return answer
 
     def unhandled_since_last(self) -> list[str]:
-        """Rejections that nobody handled: a bug of the client's driver, or a client that we broke."""
+        """Rejections that nobody handled: a bug of the client's driver."""
         seen: list[str] = self.begin("unhandled").result(PATIENCE)
         return seen
 

@@ -104,8 +104,8 @@ createInterface({ input: process.stdin }).on("line", async (line) => {
     say({ answer: command.number, error: { kind: error.constructor.name, message: String(error?.message ?? error), status: error?.statusCode ?? null } });
   }
 });
-// The client does not look after what it still sends when its connection ends (of an upload, or a ping); anything else is news.
-const expected = /^Cannot send (data if|until) the (connection|transport)|No Connection with that ID/;
-process.on("unhandledRejection", (error, promise) => expected.test(error?.message) || unhandled.set(promise, String(error?.stack ?? error)));
+// Microsoft's client does not look after all that it still sends when its connection ends: what it rejects of its own is no news.
+const isTheirs = (error) => !(error instanceof Error) || String(error.stack).includes("@microsoft/signalr");
+process.on("unhandledRejection", (error, promise) => isTheirs(error) || unhandled.set(promise, String(error.stack)));
 process.on("rejectionHandled", (promise) => unhandled.delete(promise));
 process.removeAllListeners("warning");
