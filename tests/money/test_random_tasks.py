@@ -27,8 +27,9 @@ from keys.services import create_key
 from tasks import leases, lifecycle
 from tasks.models import Status, Task
 from tests.conftest import Consumer
+from tests.support.planned_clips import planned_clip
 from videos import engine
-from videos.models import Clip, ClipState
+from videos.models import Clip, ClipState, Video
 
 pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
 
@@ -192,11 +193,14 @@ class Money(RuleBasedStateMachine):
         if book.ended or Task.objects.get(pk=task_id).status != Status.QUEUED:
             return
         book.sent = True
-        clip, _ = Clip.objects.get_or_create(video_id=task_id, number=0)
-        Clip.objects.filter(pk=clip.pk).update(state=ClipState.SUBMITTING, sent_at=NOON, creates=1)
+        clips = Clip.objects.filter(video_id=task_id)
+        if not clips:
+            for number in range(len(Video.objects.get(pk=task_id).plan["clips"])):
+                planned_clip(task_id, number)
+        clips.update(state=ClipState.SUBMITTING, sent_at=NOON, creates=1)
         if crash:
             return
-        Clip.objects.filter(pk=clip.pk).update(state=ClipState.SUBMITTED, provider_task_id="7")
+        clips.update(state=ClipState.SUBMITTED, provider_task_id="7")
         assert lifecycle.move(UUID(task_id), Status.PROCESSING, started_at=NOON)
 
     @rule(task_ids=st.lists(tasks, min_size=1, max_size=6, unique=True))
