@@ -40,7 +40,7 @@ test: $(DEV) $(NODE) ## run all tests: on PostgreSQL, then what touches the data
 
 test-browser: $(DEV) $(NODE) ## run the tests that look at it through a browser (Debian's Chromium)
 	@command -v chromium >/dev/null || { $(GET_CHROMIUM); }
-	$(PY) -m pytest tests/browser
+	$(PY) -m pytest tests/browser || $(AGAIN) tests/browser
 
 soak: $(DEV) $(NODE) ## run the tests that take long: chaos, real time
 	$(PY) -m pytest -m soak
