@@ -1,9 +1,12 @@
 """What is over a bound is refused with a clear error, and hurts nobody else."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import contextlib
 
+import Callable
+import Iterator
 import pytest
 import requests
+from websockets.exceptions import ConnectionClosed
 
 from tests.settings import VALKEY
 from tests.signalr.client import Client, ClientError
@@ -119,8 +122,9 @@ def test_a_message_that_never_ends_is_not_collected(two: Service) -> None:
     with socket_to(two) as wire:
         wire.send('{"protocol":"json","version":1}\x1e')
         heard = ""
-        for _ in range(5):
-            wire.send("x" * 30_000)
+        with contextlib.suppress(ConnectionClosed):  # the server may be done with it before the last piece is sent
+            for _ in range(5):
+                wire.send("x" * 30_000)
         while '"type":7' not in heard:
             heard += str(wire.recv(timeout=SECONDS))
     assert max(server.memory() for server in two.servers) - before < 30_000_000
