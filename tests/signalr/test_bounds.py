@@ -1,9 +1,8 @@
 """What is over a bound is refused with a clear error, and hurts nobody else."""
 
-from collections.abc import contextlib
+import contextlib
+from collections.abc import Callable, Iterator
 
-import Callable
-import Iterator
 import pytest
 import requests
 from websockets.exceptions import ConnectionClosed
