@@ -21,7 +21,7 @@ from videos.policy import check_prompt
 from videos.presentation import KIND
 from videos.requests import GenerationRequest
 
-# Progress of a task: waiting ends at 2 %, being made at 95, being fetched at 97, being assembled at 99.
+# Where the first leg of a task's progress ends, in percent: waiting to be taken.
 QUEUED_GOAL = 2
 # How long a task usually waits to be taken, and how long delivery takes for each clip until finished ones tell, in seconds.
 QUEUED_SECONDS = 1.0

@@ -9,7 +9,7 @@ import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-import msgpack  # type: ignore[import-untyped]
+import msgpack
 
 from conduit.signalr.connection import Connection
 from conduit.signalr.mailboxes import Mailboxes, Unavailable

@@ -4,7 +4,7 @@ import asyncio
 import logging
 from typing import Any
 
-import msgpack  # type: ignore[import-untyped]
+import msgpack
 
 from conduit.signalr.guests import Guests, item
 from conduit.signalr.http import Receive, Send

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
-import msgpack  # type: ignore[import-untyped]
+import msgpack
 
 from conduit.signalr import Connection, Hub, Invocation, Options
 from conduit.signalr.guests import Guests, item

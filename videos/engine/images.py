@@ -18,6 +18,10 @@ from videos.models import Clip, ClipState
 from videos.stages import Stage
 from videos.storage import STORAGE_ERRORS, folder, forget, forgotten_upon
 
+# Tries to fetch one image before another is made.
+FETCHES_MAX = 3
+_UNSENT = {"state": ClipState.PLANNED, "sent_at": None}
+
 
 def submit(job: Job, clip: Clip) -> None:
     """Have it made."""
@@ -64,11 +68,6 @@ def fetch(job: Job, clip: Clip) -> None:
     except MiniMaxError as error:
         # Only the answer of its create held the link: a dead one means a new image.
         wait(job, error, clip=_UNSENT | {"download_url": ""} if job.task.attempts >= FETCHES_MAX else None)
-
-
-# Tries to fetch one image before another is made.
-FETCHES_MAX = 3
-_UNSENT = {"state": ClipState.PLANNED, "sent_at": None}
 
 
 def _store(job: Job, clip: Clip, content: Download, facts: dict[str, Any], **task: Any) -> None:

@@ -20,12 +20,13 @@ from videos.failures import Failure
 from videos.minimax.errors import MiniMaxError
 from videos.models import Clip, ClipState, Video
 from videos.planning import Plan
+from videos.services import QUEUED_GOAL
 from videos.stages import Stage
 
 log = structlog.get_logger(__name__)
 
-# Where the legs of a task's progress end, in percent: waiting, being made, fetched, assembled. Joining a chain takes its time.
-QUEUED_GOAL, MADE_GOAL, CHAIN_MADE_GOAL, FETCHED_AFTER, ASSEMBLED_GOAL = 2, 95, 85, 2, 99
+# Where the further legs of a task's progress end, in percent: being made, fetched, assembled. Joining a chain takes its time.
+MADE_GOAL, CHAIN_MADE_GOAL, FETCHED_AFTER, ASSEMBLED_GOAL = 95, 85, 2, 99
 # The share of a delivery's time until the last clip is fetched.
 FETCH_SHARE = 0.4
 
