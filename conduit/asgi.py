@@ -18,6 +18,7 @@ except ImproperlyConfigured as error:
 from django.conf import settings
 from django.urls import get_resolver
 
+from conduit.bodies import collect_at_most
 from conduit.checks import refuse_unsafe_start
 from conduit.draining import drain_at_sigterm
 from conduit.entrance import Entrance, traced
@@ -30,6 +31,7 @@ from tasks.realtime.websocket import tasks_socket
 
 os.umask(0o077)  # database, media and logs are their owner's alone
 refuse_unsafe_start()
+collect_at_most(settings.DATA_UPLOAD_MAX_MEMORY_SIZE)
 
 HUB_PATH = "/hubs/video-generation"
 hub = HubServer(

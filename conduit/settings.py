@@ -247,6 +247,8 @@ REST_FRAMEWORK = {
 }
 # A request is a prompt and a little metadata; more than this is refused with 413.
 MAX_BODY_BYTES = 256 * 1024
+# The same for the console's forms, and what a web process collects of any body.
+DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * 1024 * 1024
 
 # Browsers on any origin may call the API: the key is the authorization. A list of origins narrows it.
 CORS_ALLOWED_ORIGINS: list[str] = env.list("CORS_ALLOWED_ORIGINS", default=[])

@@ -37,6 +37,7 @@ class Home:
     def __init__(self, make_hub: Callable[[Connection], Hub], *, path: str, redis_url: str, options: Options) -> None:
         self.process = new_token()
         self.connections: dict[str, Connection] = {}
+        self.is_leaving = False  # a connection that opens in spite of it is sent on
         self.mail = Mailboxes(
             redis_url,
             prefix=f"{options.redis_prefix}:{path.strip('/')}:",
@@ -103,6 +104,8 @@ class Home:
         self.connections[connection_id] = connection
         if record is not None:
             self._records[token], self._by_token[token], self._reading[token] = record, connection, asyncio.Lock()
+        if self.is_leaving:
+            connection.close(reconnect=True)
         return connection
 
     async def _gone(self, connection: Connection, owner: str, token: str) -> None:

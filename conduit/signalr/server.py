@@ -90,7 +90,6 @@ class HubServer:
         self._home = Home(hub, path=path, redis_url=redis_url, options=self._options)
         self._mail = self._home.mail
         self._rates = Rates(self._options.negotiations_per_second)
-        self._is_draining = False
 
     @property
     def connections(self) -> ValuesView[Connection]:
@@ -99,7 +98,7 @@ class HubServer:
 
     async def drain(self) -> None:
         """Before this process ends: tell all clients to come again elsewhere, take no new ones, wait a little until all have gone."""
-        self._is_draining = True
+        self._home.is_leaving = True
         for connection in list(self.connections):
             connection.close(reconnect=True)
         try:
@@ -111,7 +110,7 @@ class HubServer:
         await self._home.stop()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if not self._is_draining:
+        if not self._home.is_leaving:
             self._home.start()
         if scope["type"] == "websocket":
             await self._socket(scope, receive, send)
@@ -167,8 +166,8 @@ class HubServer:
 
     async def _negotiate(self, scope: Scope, receive: Receive, send: Send, cors: Headers, user: Any) -> None:
         await body_of(receive, self._options.post_bytes)
-        if self._is_draining:
-            raise _Answer(503, "This server is stopping.", _SOON)
+        if self._home.is_leaving:
+            raise _stopping()
         asked = query(scope)
         try:
             version = _version_of(asked.get("negotiateVersion", "0"))
@@ -265,14 +264,16 @@ class HubServer:
         await respond(send, 202, headers=cors)
 
     async def _found(self, token: str, user: Any, transport: Transport) -> tuple[Connection | None, Record]:
-        """The connection if it lives here, and what is known of it; by this it is ours if it was nobody's."""
+        """The connection if it lives here, and what is known of it; by this it is ours if it was nobody's, unless we are leaving."""
         owner = self._options.owner_of(user)
         connection = self._home.find(token, owner)
         record = self._home.record(token)
         if connection is not None and connection.is_ended:
             record = None
         elif connection is None:
-            record = await self._mail.patiently(lambda: self._mail.claim(token, owner, transport.value))
+            record = await self._mail.patiently(lambda: self._mail.claim(token, owner, transport.value, ours=not self._home.is_leaving))
+        if record is not None and not record.process:
+            raise _stopping()
         if record is None or not record.lives:
             raise _Answer(404, "No Connection with that ID")
         if record.transport != transport.value:
@@ -302,8 +303,8 @@ class HubServer:
         """What serves the socket once it is accepted."""
         if scope["path"].rstrip("/") != self._path:
             raise _Answer(404)
-        if self._is_draining:
-            raise _Answer(503)
+        if self._home.is_leaving:
+            raise _stopping()
         user = await self._known(scope)
         token = query(scope).get("id")
         if token is None:
@@ -366,6 +367,10 @@ def _version_of(asked: str) -> int:
     if version < 0:
         raise ValueError(f"The client requested version '{version}', but the server does not support this version.")
     return min(version, _NEGOTIATE_VERSION)
+
+
+def _stopping() -> _Answer:
+    return _Answer(503, "This server is stopping.", _SOON)
 
 
 def _already_active(connection_id: str) -> _Answer:

@@ -205,22 +205,26 @@ def test_a_terminated_process_sends_its_clients_to_the_other_one(make_service: C
 def test_a_process_that_drains_takes_nobody_new(
     make_service: Callable[..., Service], http: requests.Session, call: Callable[..., Client]
 ) -> None:
-    service = make_service(closing=5)
+    service = make_service(processes=2, closing=5)
     # A reader that takes nothing holds the drain up, so that there is a time to look at it.
     client = call(service, Wire("WebSockets", "json"))
+    leaving = service.serving(client.invoke("WhoAmI")["process"])
+    staying = next(server for server in service.servers if server is not leaving)
     service.proxy.stall(to_client=True)
-    watching = call(service, Wire("WebSockets", "json"), url=service.servers[0].url)
+    watching = call(service, Wire("WebSockets", "json"), url=leaving.url)
     client.send("FillUp", 0.3)
     until(lambda: watching.invoke("IsFull", "ann"))
-    os.kill(service.servers[0].pid, signal.SIGTERM)
-    direct = service.servers[0].url + "/negotiate"
-    statuses = set()
-    try:
-        until(lambda: statuses.add(http.post(direct, timeout=SECONDS).status_code) or 503 in statuses, seconds=3)  # type: ignore[func-returns-value]
-    except requests.ConnectionError:
-        statuses.add(503)  # it listens no more
+    offered = http.post(staying.url + "/negotiate", params={"negotiateVersion": 1}, timeout=SECONDS).json()["connectionToken"]
+
+    os.kill(leaving.pid, signal.SIGTERM)
+    until(lambda: http.post(leaving.url + "/negotiate", timeout=SECONDS).status_code == 503, seconds=3)
+
+    for accept in ("*/*", "text/event-stream"):
+        refused = http.get(leaving.url, params={"id": offered}, headers={"Accept": accept}, timeout=SECONDS)
+        assert (refused.status_code, "Retry-After" in refused.headers) == (503, True)
+    # What it refused is still anybody's.
+    assert http.get(staying.url, params={"id": offered}, timeout=SECONDS).status_code == 200
     service.proxy.stall()
-    assert 503 in statuses
 
 
 @pytest.fixture
