@@ -24,7 +24,9 @@ def who(request: HttpRequest) -> str:
 
 
 class ReadOnly(admin.ModelAdmin):
-    """Rows that nobody writes by hand."""
+    """Rows that nobody writes by hand. There are many: none are counted but those that a search or filter leaves."""
+
+    show_full_result_count = False
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
@@ -253,6 +255,7 @@ class UsageCostAdmin(ReadOnly):
     search_fields = ["task_id"]
     list_select_related = ["key"]
     date_hierarchy = "created_at"
+    readonly_fields = ["created_at"]
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return admin.ModelAdmin.has_add_permission(self, request)

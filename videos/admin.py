@@ -1,8 +1,10 @@
 from decimal import Decimal
 from typing import Any
+from uuid import UUID
 
+from django import forms
 from django.contrib import admin, messages
-from django.db.models import QuerySet
+from django.db.models import Field, JSONField, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.utils.html import format_html, format_html_join
@@ -24,6 +26,15 @@ class FactorInline(admin.TabularInline):
         return super().get_formset(*args, **kwargs | {"validate_min": True})
 
 
+class LinesField(forms.JSONField):
+    """A list with each entry on a line of its own."""
+
+    def prepare_value(self, value: Any) -> Any:
+        if not isinstance(value, list):
+            return super().prepare_value(value)
+        return "[{}]".format(",\n ".join(super(LinesField, self).prepare_value(entry) for entry in value))
+
+
 @admin.register(VideoModel)
 class VideoModelAdmin(admin.ModelAdmin):
     list_display = ["name", "aliases", "api", "upstream", "upstream_with_frame", "base_price", "least_seconds", "enabled"]
@@ -34,6 +45,12 @@ class VideoModelAdmin(admin.ModelAdmin):
         ("How it is used", {"fields": ["portrait", "typical_seconds"]}),
         ("What it costs", {"fields": ["base_price", "least_seconds"]}),
     ]
+
+    def formfield_for_dbfield(self, db_field: Field, request: HttpRequest, **kwargs: Any) -> Any:
+        if isinstance(db_field, JSONField):
+            rows = 12 if db_field.name == "natives" else 1
+            kwargs |= {"form_class": LinesField, "widget": forms.Textarea({"rows": rows, "cols": 100})}
+        return super().formfield_for_dbfield(db_field, request, **kwargs)
 
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
         super().save_related(request, form, formsets, change)
@@ -74,7 +91,7 @@ class ClipInline(admin.TabularInline):
 
 @admin.register(Video)
 class VideoAdmin(ReadOnly):
-    list_display = ["task", "prompt_start", "duration", "resolution", "upstream", "status", "charged", "billed", "margin"]
+    list_display = ["id", "prompt_start", "asked", "upstream", "status", "charged", "billed", "margin"]
     list_filter = ["task__status", "resolution", "upstream"]
     search_fields = ["task__id", "prompt"]
     list_select_related = ["task"]
@@ -102,30 +119,39 @@ class VideoAdmin(ReadOnly):
             )
         return answer
 
+    @admin.display(description="task", ordering="pk")
+    def id(self, video: Video) -> UUID:
+        return video.pk
+
     @admin.display(description="prompt")
     def prompt_start(self, video: Video) -> str:
         return video.prompt[:80]
+
+    @admin.display(description="asked for", ordering="duration")
+    def asked(self, video: Video) -> str:
+        return f"{video.duration} s, {video.resolution}"
 
     @admin.display(ordering="task__status")
     def status(self, video: Video) -> str:
         return video.task.status
 
     @admin.display(description="charged", ordering="task__charged")
-    def charged(self, video: Video) -> Decimal | None:
-        return video.task.charged
+    def charged(self, video: Video) -> str:
+        return _usd(video.task.charged)
 
     @admin.display(description="billed by MiniMax", ordering="billed")
-    def billed(self, video: Video) -> Decimal:
-        return video.billed  # type: ignore[attr-defined] # annotated
+    def billed(self, video: Video) -> str:
+        return _usd(video.billed)  # type: ignore[attr-defined] # annotated
 
-    @admin.display(description="margin (charged - billed)")
-    def margin(self, video: Video) -> Decimal | None:
-        """None while the task is under way: nothing is charged yet."""
-        return None if video.task.charged is None else video.task.charged - self.billed(video)
+    @admin.display(description="margin")
+    def margin(self, video: Video) -> str:
+        """What was charged less what MiniMax bills. None while the task is under way: nothing is charged yet."""
+        charged = video.task.charged
+        return _usd(None if charged is None else charged - video.billed)  # type: ignore[attr-defined] # annotated
 
     @admin.display(description="planned cost at MiniMax")
-    def planned_cost(self, video: Video) -> Decimal:
-        return Plan.from_json(video.plan).cost
+    def planned_cost(self, video: Video) -> str:
+        return _usd(Plan.from_json(video.plan).cost)
 
     @admin.display(description="plan")
     def plan_shown(self, video: Video) -> SafeString:
@@ -144,6 +170,11 @@ class VideoAdmin(ReadOnly):
         )
 
 
+def _usd(amount: Decimal | None) -> str:
+    """Like every other amount of the console; Django would show None on a page, and `-` in a list."""
+    return "-" if amount is None else f"{amount:.4f}"
+
+
 def _planned_row(clip: PlannedClip) -> tuple[str, ...]:
     made = f"{clip.seconds} s" if clip.seconds else "image"
     begins = "the prompt" if clip.start == Clip.Start.TEXT else "the end of the one before"
@@ -152,11 +183,25 @@ def _planned_row(clip: PlannedClip) -> tuple[str, ...]:
 
 @admin.register(Clip)
 class ClipAdmin(ReadOnly):
-    list_display = ["video", "number", "makes", "upstream", "seconds", "state", "billed", "provider_task_id", "submitted_at", "made_at"]
+    list_display = [
+        "id_of_video",
+        "number",
+        "makes",
+        "upstream",
+        "seconds",
+        "state",
+        "billed",
+        "provider_task_id",
+        "submitted_at",
+        "made_at",
+    ]
     list_filter = ["state", "makes", "upstream"]
-    list_select_related = ["video"]
     search_fields = ["video__task__id", "provider_task_id"]
     exclude = ["download_url"]  # opens the clip to whoever reads it
+
+    @admin.display(description="video", ordering="video")
+    def id_of_video(self, clip: Clip) -> UUID:
+        return clip.video_id
 
 
 @admin.register(Timing)
