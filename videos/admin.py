@@ -91,7 +91,7 @@ class ClipInline(admin.TabularInline):
 
 @admin.register(Video)
 class VideoAdmin(ReadOnly):
-    list_display = ["id", "prompt_start", "asked", "upstream", "status", "charged", "billed", "margin"]
+    list_display = ["id", "prompt_start", "asked", "status", "charged", "billed", "margin", "upstream"]
     list_filter = ["task__status", "resolution", "upstream"]
     search_fields = ["task__id", "prompt"]
     list_select_related = ["task"]
@@ -184,17 +184,8 @@ def _planned_row(clip: PlannedClip) -> tuple[str, ...]:
 @admin.register(Clip)
 class ClipAdmin(ReadOnly):
     list_display = [
-        "id_of_video",
-        "number",
-        "makes",
-        "upstream",
-        "seconds",
-        "state",
-        "billed",
-        "provider_task_id",
-        "submitted_at",
-        "made_at",
-    ]
+        "id_of_video", "number", "makes", "upstream", "seconds", "state", "billed", "provider_task_id", "submitted_at", "made_at",
+    ]  # fmt: skip
     list_filter = ["state", "makes", "upstream"]
     search_fields = ["video__task__id", "provider_task_id"]
     exclude = ["download_url"]  # opens the clip to whoever reads it
