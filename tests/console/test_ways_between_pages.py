@@ -1,0 +1,42 @@
+"""Where the console's pages lead to."""
+
+import re
+
+import pytest
+
+from keys.models import UsageCost
+from tasks.models import Task
+
+pytestmark = pytest.mark.django_db
+
+
+def test_what_waits_for_an_operator_is_a_link_to_just_those_tasks(page, consumer):
+    waiting, other = (consumer.generate()["task_id"] for _ in range(2))
+    Task.objects.filter(pk=waiting).update(stage="waiting_for_provider_key")
+
+    found = re.search(r'<a href="/admin/(tasks/task/\?[^"]*)">1 task</a>', page())
+
+    assert found
+    assert waiting in (tasks := page(found[1]))
+    assert other not in tasks
+
+
+def test_a_cost_leads_to_its_task(page, consumer):
+    task_id = consumer.generate()["task_id"]
+    cost = UsageCost.objects.get(task_id=task_id)
+
+    assert f'href="/admin/tasks/task/{task_id}/change/"' in page(f"keys/usagecost/{cost.pk}/change/")
+
+
+def test_the_pages_of_tasks_and_costs_say_when_they_were_made(page, consumer):
+    task_id = consumer.generate()["task_id"]
+    cost = UsageCost.objects.get(task_id=task_id)
+
+    assert all("field-created_at" in page(path) for path in (f"tasks/task/{task_id}/change/", f"keys/usagecost/{cost.pk}/change/"))
+
+
+def test_each_native_of_a_model_is_shown_on_a_line_of_its_own(page):
+    shown = re.search(r'name="natives"[^>]*>(.*?)</textarea>', page("videos/videomodel/1/change/"), re.DOTALL)
+
+    assert shown
+    assert len(shown[1].strip().splitlines()) == shown[1].count("resolution")
