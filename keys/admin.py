@@ -24,9 +24,7 @@ def who(request: HttpRequest) -> str:
 
 
 class ReadOnly(admin.ModelAdmin):
-    """Rows that nobody writes by hand. There are many: none are counted but those that a search or filter leaves."""
-
-    show_full_result_count = False
+    """Rows that nobody writes by hand."""
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False

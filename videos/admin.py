@@ -139,7 +139,7 @@ class VideoAdmin(ReadOnly):
     def charged(self, video: Video) -> str:
         return _usd(video.task.charged)
 
-    @admin.display(description="billed by MiniMax", ordering="billed")
+    @admin.display(description="MiniMax bills", ordering="billed")
     def billed(self, video: Video) -> str:
         return _usd(video.billed)  # type: ignore[attr-defined] # annotated
 
