@@ -33,6 +33,9 @@ demo: $(RUNTIME) ## start everything, make one video (PROMPT, DURATION, RESOLUTI
 run: $(RUNTIME) ## start everything (PORT, CONDUIT_HOME, DATABASE_URL, REDIS_URL, MINIMAX_API_KEY: see .env.example)
 	@exec $(PY) manage.py stack --die-with-parent
 
+# Tests start hundreds of processes: what one of them compiled is kept for the next, whatever the environment says.
+test soak: export PYTHONDONTWRITEBYTECODE :=
+
 test: $(DEV) $(NODE) ## run all tests: on PostgreSQL, then what touches the database's manners on SQLite
 	$(PY) -m pytest $(PARALLEL) -m "not soak" || $(AGAIN) -m "not soak"
 	CONDUIT_TEST_DATABASE=sqlite $(PY) -m pytest $(PARALLEL) -m "sqlite and not soak" || \

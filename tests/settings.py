@@ -57,3 +57,6 @@ if ON_SQLITE:
 
 # Slow hashes protect passwords of people; these are nobody's.
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+
+# Else every client of a test, which loads the middleware anew, reads the folders of all static files first.
+WHITENOISE_AUTOREFRESH = True

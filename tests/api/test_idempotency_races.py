@@ -54,7 +54,7 @@ def first_call(monkeypatch):
         error: Exception | None = None
 
         def wait(self) -> None:
-            assert held.wait(10)
+            assert held.wait(60)
 
         def let_go(self, error: Exception | None = None) -> None:
             self.error = error
@@ -66,7 +66,7 @@ def first_call(monkeypatch):
         claim(self, answer)
         if not held.is_set():
             held.set()
-            assert free.wait(20)
+            assert free.wait(60)
             if first.error:
                 raise first.error
 

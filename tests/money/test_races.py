@@ -14,7 +14,7 @@ from keys.models import BudgetAlert, Period, Team, UsageCost
 from keys.services import create_key
 from tasks import lifecycle
 from tasks.models import Status, Task
-from tests.support.creators import at_once
+from tests.support.crowds import at_once
 from tests.support.racing import in_threads
 
 pytestmark = [pytest.mark.django_db(transaction=True, serialized_rollback=True), pytest.mark.sqlite]

@@ -1,13 +1,17 @@
-"""Administrators who change budgets, teams and raises without end, in a process of their own, until they are killed.
+"""Administrators who change budgets, teams and raises without end, each in a process of its own, until they are killed.
 
-Run as `python -m tests.support.administrators KEY_ID TEAM_ID OTHER_TEAM_ID`. "ready" is printed after the first change; each
-further change is a line, so that whoever reads them sees that it happened.
+Run as `python -m tests.support.administrators KEY_ID TEAM_ID OTHER_TEAM_ID AMOUNT`. Conduit is loaded once; each administrator
+is a fork with connections of its own, and whenever one is killed the next begins. Each round of changes is a line that holds
+its process id, so that whoever reads them sees that it happened, and whom to kill.
 """
 
 import itertools
+import os
 import sys
 from datetime import timedelta
 from decimal import Decimal
+
+from tests.support.crowds import forked, load
 
 # Each is what the key's or team's budgets are for a while. None holds more than ROOM tasks, so that no order of them does.
 PERIODS = (
@@ -19,9 +23,14 @@ PERIODS = (
 
 
 def main(key_id: int, team_id: int, other_id: int, amount: str) -> None:
-    import django
+    load()
+    while True:
+        _, status = os.waitpid(forked(administrate, key_id, team_id, other_id, amount), 0)
+        if not os.WIFSIGNALED(status):  # nobody killed it: it failed, and said why
+            sys.exit(1)
 
-    django.setup()
+
+def administrate(key_id: int, team_id: int, other_id: int, amount: str) -> None:
     from django.utils import timezone
 
     from conduit.api.errors import ApiError
@@ -44,7 +53,7 @@ def main(key_id: int, team_id: int, other_id: int, amount: str) -> None:
                 change()
             except ApiError as error:
                 print(error, flush=True)
-        print("ready", flush=True)
+        print(os.getpid(), flush=True)
 
 
 if __name__ == "__main__":
