@@ -11,7 +11,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.utils import timezone
 
-from conduit.api.errors import ApiError, Conflict
+from conduit.api.errors import ApiError
 from keys import corrections, owners, services
 from keys.forms import BudgetForm, BudgetFormSet, CorrectionForm, KeyForm, ManagementKeyForm, TeamForm
 from keys.models import AuditEntry, Budget, BudgetAlert, BudgetWindow, KeySecret, ManagementKey, Team, UsageCost, VirtualKey
@@ -247,7 +247,7 @@ class ManagementKeyAdmin(ShowsSecrets):
 
 
 @admin.register(UsageCost)
-class UsageCostAdmin(ReadOnly):
+class UsageCostAdmin(TellsRefusals, ReadOnly):
     list_display = ["created_at", "key", "entry", "amount", "currency", "model", "task_id", "who", "why"]
     list_filter = ["entry", "model", "key"]
     search_fields = ["task_id"]
@@ -263,14 +263,6 @@ class UsageCostAdmin(ReadOnly):
 
     def get_fields(self, request: HttpRequest, obj: UsageCost | None = None) -> Any:
         return super().get_fields(request, obj) if obj else CorrectionForm.Meta.fields
-
-    def add_view(self, request: HttpRequest, form_url: str = "", extra_context: dict[str, Any] | None = None) -> HttpResponse:
-        """What another administrator was quicker to correct is told on a new form."""
-        try:
-            return super().add_view(request, form_url, extra_context)
-        except Conflict as error:
-            messages.error(request, error.message)
-            return HttpResponseRedirect(request.get_full_path())
 
     def save_model(self, request: HttpRequest, obj: UsageCost, form: ModelForm, change: bool) -> None:
         """Nothing is ever changed here: a correction is a row of its own."""

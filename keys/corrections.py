@@ -37,8 +37,9 @@ def correct(
         ValueError: nothing is credited or adjusted.
     """
     with transaction.atomic():
-        # From here on nobody else corrects this key: what is looked up below still holds when it is written.
-        locks.lock_key(key)
+        # From here on nobody else corrects this key: what is looked up below still holds when it is written. The team whose budgets
+        # it counts in is locked then: a task's may be another than the key's, and two such teams would be locked crosswise.
+        locks.lock_payers(key_id=key.pk, team_id=None)
         if before := sent_before(form_id):
             return _same(before, entry=entry, key_id=key.pk, amount=amount)
         match entry:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import lru_cache
-from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Literal
 
 import redis
@@ -36,6 +36,8 @@ HOURLY_RETRY_SECONDS = 60
 AWAY_SECONDS = 1.0
 # One line in the log for so many seconds in which it is away.
 AWAY_LOG_SECONDS = 30.0
+# What an IPv6 address begins with before the IPv4 address that it stands for (RFC 4291, 2.5.5.2).
+_MAPPED_BITS = 96
 
 
 class RateLimited(ApiError):
@@ -198,8 +200,15 @@ def _networks(ranges: tuple[str, ...]) -> list[IPv4Network | IPv6Network]:
     found = []
     for text in ranges:
         with suppress(ValueError):
-            found.append(ip_network(text, strict=False))
+            found.append(_unmapped(ip_network(text, strict=False)))
     return found
+
+
+def _unmapped(network: IPv4Network | IPv6Network) -> IPv4Network | IPv6Network:
+    """A network of IPv4 addresses written inside IPv6 as what it is: such addresses are compared as IPv4."""
+    first = network.network_address
+    inside = first.ipv4_mapped if isinstance(first, IPv6Address) and network.prefixlen >= _MAPPED_BITS else None
+    return IPv4Network((inside, network.prefixlen - _MAPPED_BITS)) if inside else network
 
 
 # ---- What one task may be -------------------------------------------------------------------------------------------

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import MAXYEAR, datetime, timedelta
 from ipaddress import ip_network
 from typing import Any
 
@@ -169,9 +169,11 @@ class BudgetSerializer(StrictSerializer):
 
 
 def check_future(moment: datetime | None, name: str) -> datetime | None:
-    """Raises ValidationError for an end that is over: what shall end now is disabled, deleted or left out."""
+    """Raises ValidationError for an end that is over, since what shall end now is disabled, deleted or left out; or that is none."""
     if moment is not None and moment <= timezone.now():
         raise serializers.ValidationError(f"`{name}` must be in the future; {rfc3339(moment)} is not.")
+    if moment is not None and moment.year == MAXYEAR:  # its last day is beyond the calendar in some time zones
+        raise serializers.ValidationError(f"`{name}` must be before the year {MAXYEAR}; null is without an end.")
     return moment
 
 

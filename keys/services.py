@@ -11,6 +11,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from conduit.api.errors import Conflict
+from conduit.api.waiting import bounded
 from keys import audit, owners
 from keys.models import KeySecret, ManagementKey, Team, VirtualKey
 
@@ -80,7 +81,7 @@ def delete_key(key: VirtualKey, *, who: str) -> None:
     """Refuse the key from now on, for good. Its tasks, costs and audit stay; again changes nothing."""
     with transaction.atomic():
         now = timezone.now()
-        if VirtualKey.objects.filter(pk=key.pk, deleted_at=None).update(deleted_at=now):
+        if VirtualKey.objects.filter(bounded(), pk=key.pk, deleted_at=None).update(deleted_at=now):
             key.deleted_at = now
             audit.record(who=who, action="delete", target=key, name=key.name)
 
@@ -96,7 +97,7 @@ def create_management_key(*, name: str, who: str, enabled: bool = True) -> tuple
 
 def _lock_living(key: VirtualKey) -> None:
     """Make who else changes the key wait; raises Conflict when it was deleted meanwhile."""
-    deleted_at = VirtualKey.objects.select_for_update(no_key=True).values_list("deleted_at", flat=True).get(pk=key.pk)
+    deleted_at = VirtualKey.objects.select_for_update(no_key=True).values_list("deleted_at", flat=True).get(bounded(), pk=key.pk)
     if deleted_at:
         raise Conflict(f"This key was deleted on {deleted_at:%Y-%m-%d %H:%M} UTC, for good. Make a new one.")
 

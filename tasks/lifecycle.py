@@ -49,7 +49,7 @@ def create(task: Task) -> None:
     task.key = locks.lock_key(task.key)
     check_usable(task.key)
     # Whatever may refuse comes before anything is written: of many calls at once, the refused ones let go of the key soonest.
-    _check_counts(task.key)
+    _check_counts(task.key, task.created_at)
     ledger.hold(key=task.key, task_id=task.pk, task_kind=task.kind, model=task.model, amount=task.price)
     task.save(force_insert=True)
     _record(task, task.created_at, {})
@@ -62,14 +62,15 @@ def _tell_created(task: Task) -> None:
     log.info("task created", task_id=str(task.pk), kind=task.kind, model=task.model)
 
 
-def _check_counts(key: VirtualKey) -> None:
+def _check_counts(key: VirtualKey, created_at: datetime) -> None:
     """Refuse what the key's limits of tasks forbid. They are counted from the rows, so that nothing leaks.
 
-    The key is locked: its tasks are created one at a time.
+    The key is locked: its tasks are created one at a time. The hour is the one before the moment that the new task will show:
+    others may have been created meanwhile, and that moment lies as far back as this one waited for the key.
     """
     if not limits.needs_counts(key):
         return
-    lately = Q(created_at__gt=timezone.now() - timedelta(hours=1))
+    lately = Q(created_at__gt=created_at - timedelta(hours=1))
     active = Q(status__in=ACTIVE)
     counts = Task.objects.filter(lately | active, key=key).aggregate(
         in_flight=Count("pk", filter=active), last_hour=Count("pk", filter=lately), oldest=Min("created_at", filter=lately)

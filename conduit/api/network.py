@@ -1,14 +1,19 @@
 """Where a request came from, behind proxies or not."""
 
+import re
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
 from django.conf import settings
 from django.http import HttpRequest
 
+# As proxies write a hop: some add the port, and an IPv6 address then stands in brackets.
+_HOP = re.compile(r"(?:\[(?P<bracketed>[^\]]+)\]|(?P<plain>[^:]+))(?::[0-9]{1,5})?")
+
 
 def _parsed(text: str) -> IPv4Address | IPv6Address | None:
+    hop = _HOP.fullmatch(text.strip())
     try:
-        address = ip_address(text.strip().removeprefix("[").removesuffix("]"))
+        address = ip_address(hop["bracketed"] or hop["plain"] if hop else text.strip())
     except ValueError:
         return None
     return getattr(address, "ipv4_mapped", None) or address

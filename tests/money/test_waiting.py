@@ -8,10 +8,12 @@ from django.db import DatabaseError, OperationalError, connection, connections, 
 
 from conduit.api import waiting
 from conduit.api.errors import OVERLOADED_RETRY_SECONDS, classify
-from keys.models import VirtualKey
+from keys import owners
+from keys.models import Team, VirtualKey
 from tasks.models import Task
 from tests.support.ending import end
 from tests.support.envelopes import refused
+from tests.support.managing import make_manager
 
 pytestmark = [pytest.mark.django_db(transaction=True, serialized_rollback=True)]
 
@@ -78,6 +80,39 @@ def test_a_cancel_whose_rows_are_held_elsewhere_is_told_to_come_back_and_changes
 
     told_to_come_back(consumer.delete(f"{PATH}/{task_id}"))
     assert consumer.task(task_id)["status"] == "queued"
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [("PATCH", "", {"name": "bob"}), ("PATCH", "", {"budgets": []}), ("DELETE", "", None), ("POST", "/rotate", {})],
+    ids=["rename", "budgets", "delete", "rotate"],
+)
+def test_a_change_of_a_key_that_is_held_elsewhere_is_told_to_come_back_and_changes_nothing(consumer, held, method, path, body):
+    manager = make_manager()
+    held(VirtualKey.objects.filter(pk=consumer.key.pk))
+    before = manager.done("GET", f"keys/{consumer.key.pk}")
+
+    told_to_come_back(manager(method, f"keys/{consumer.key.pk}{path}", body))
+    assert manager.done("GET", f"keys/{consumer.key.pk}") == before
+
+
+@pytest.mark.parametrize(("method", "body"), [("PATCH", {"name": "music"}), ("PATCH", {"budgets": []}), ("DELETE", None)])
+def test_a_change_of_a_team_that_is_held_elsewhere_is_told_to_come_back_and_changes_nothing(held, method, body):
+    manager = make_manager()
+    team = owners.create_team(name="film", who="root")
+    held(Team.objects.filter(pk=team.pk))
+
+    told_to_come_back(manager(method, f"teams/{team.pk}", body))
+    assert manager.done("GET", f"teams/{team.pk}")["name"] == "film"
+
+
+def test_a_key_that_joins_a_team_that_is_held_elsewhere_is_told_to_come_back(held):
+    manager = make_manager()
+    team = owners.create_team(name="film", who="root")
+    held(Team.objects.filter(pk=team.pk))
+
+    told_to_come_back(manager("POST", "keys", {"name": "ann", "team": team.pk}))
+    assert not VirtualKey.objects.exists()
 
 
 def test_a_transaction_that_stands_still_is_ended_by_the_database(consumer, postgres, monkeypatch):

@@ -3,6 +3,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from rest_framework.exceptions import ValidationError
 
+from conduit.api.errors import InvalidRequest
 from keys import audit, owners
 from keys.management.printing import print_secret
 from keys.models import Period, Team
@@ -54,10 +55,13 @@ class Command(BaseCommand):
 
     def _team(self, name: str) -> Team:
         name = team_fields({"name": name.strip()})["name"]
-        team = Team.objects.filter(name=name).first()
-        if team is None:
+        if team := Team.objects.filter(name=name).first():
+            return team
+        try:
             team = owners.create_team(name=name, who=audit.COMMAND_LINE)
-            self.stderr.write(f"Team {name!r} is new: it has no budget yet.")
+        except InvalidRequest:  # somebody was quicker to make it
+            return Team.objects.get(name=name)
+        self.stderr.write(f"Team {name!r} is new: it has no budget yet.")
         return team
 
 
