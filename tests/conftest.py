@@ -23,8 +23,7 @@ from tests.support.stacks import SHARED, STACK
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    groups = ["start_stack", *(shared.name for shared in SHARED)]
-    items[:] = together(items, groups, workers=int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")))
+    items[:] = together(items, [shared.name for shared in SHARED], workers=int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")))
 
 
 @pytest.hookimpl(trylast=True)

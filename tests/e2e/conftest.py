@@ -6,7 +6,7 @@ from contextlib import ExitStack
 import pytest
 
 from tests.support.running import RunningStack, running
-from tests.support.stacks import ELSEWHERE, NUMBERED, Elsewhere, small_clip
+from tests.support.stacks import ELSEWHERE, NUMBERED, Elsewhere
 
 
 @pytest.fixture
@@ -25,6 +25,4 @@ def numbered() -> RunningStack:
 @pytest.fixture
 def elsewhere() -> Elsewhere:
     """A stack whose MiniMax is somebody else's, with two hosts of which none tells a file's size."""
-    shared = ELSEWHERE.get()
-    shared.minimax.video = small_clip
-    return shared
+    return ELSEWHERE.get().as_usual()

@@ -116,5 +116,5 @@ def watch_while_they_die(stack: RunningStack, *, rounds: int, tasks: int, subscr
 
 def generate_when_up(stack: RunningStack) -> str | None:
     with suppress(requests.RequestException):  # the web process may be starting
-        return generate(stack, "real time")
+        return generate(stack)
     return None

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 from tests.support.clips import make_mp4
 from tests.support.lookalike import LookAlike
@@ -21,6 +21,12 @@ class Elsewhere:
     stack: RunningStack
     minimax: LookAlike
 
+    def as_usual(self) -> Self:
+        """Forget what the test before had scripted."""
+        self.minimax.ordinary()
+        self.minimax.video, self.minimax.statuses = small_clip, ["preparing", "QUEUEING", "Processing", "SUCCESS"]
+        return self
+
 
 def small_clip(job: object) -> bytes:
     """Drawn once, whatever is asked for."""
@@ -30,8 +36,8 @@ def small_clip(job: object) -> bytes:
 @contextmanager
 def with_somebody_elses_minimax() -> Iterator[Elsewhere]:
     with (
-        LookAlike(video=small_clip, backup=True, knows_size=False) as minimax,
-        running(MINIMAX_BASE_URL=f"{minimax.url}/v1/", MINIMAX_API_KEY=minimax.key, MINIMAX_POLL_SECONDS="0.2") as stack,
+        LookAlike(backup=True, knows_size=False) as minimax,
+        running(MINIMAX_BASE_URL=f"{minimax.url}/v1/", MINIMAX_API_KEY=minimax.key, MINIMAX_POLL_SECONDS="0.5") as stack,
     ):
         yield Elsewhere(stack, minimax)
 
@@ -40,5 +46,6 @@ ELSEWHERE = Shared("elsewhere", with_somebody_elses_minimax)
 NUMBERED = Shared(
     "numbered", lambda: running(**SMALL_AND_NUMBERED, LEASE_SECONDS="5", MINIMAX_TIME_SCALE="0.005", FAILED_CLIPS_SECONDS="0.001")
 )
-STACK = Shared("stack", running)
+# A minute for the lease of a process that a test killed would be a minute of waiting.
+STACK = Shared("stack", lambda: running(LEASE_SECONDS="15"))
 SHARED: tuple[Shared[Any], ...] = (NUMBERED, STACK, ELSEWHERE)
