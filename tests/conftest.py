@@ -1,5 +1,6 @@
 """What tests of every room share: keys, a client of the API, a MiniMax that is somebody else's, and its driver."""
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -16,6 +17,25 @@ from keys.services import create_key
 from tests.support.driving import Driver
 from tests.support.lookalike import LookAlike
 from tests.support.running import RunningStack
+from tests.support.sharing import together
+from tests.support.stacks import SHARED, STACK
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items[:] = together(items, [shared.name for shared in SHARED], workers=int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")))
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> None:
+    for shared in SHARED:
+        if not shared.is_for(nextitem):
+            shared.close()
+
+
+def pytest_sessionfinish() -> None:
+    for shared in SHARED:
+        shared.close()
 
 
 @dataclass
@@ -64,15 +84,10 @@ def consumer(make_consumer: Any) -> Consumer:
     return make_consumer()
 
 
-@pytest.fixture(scope="session")
-def stack() -> Iterator[RunningStack]:
+@pytest.fixture
+def stack() -> RunningStack:
     """One whole stack that all tests share: it comes back by itself from whatever a test kills."""
-    running = RunningStack()
-    try:
-        running.start()
-        yield running
-    finally:
-        running.close()
+    return STACK.get()
 
 
 @pytest.fixture

@@ -1,22 +1,28 @@
-"""A whole stack for one test; the one that all tests share is `stack`."""
+"""Stacks with an environment of their own; the one that all tests share is `stack`."""
 
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 
 import pytest
 
-from tests.support.running import RunningStack
+from tests.support.running import RunningStack, running
+from tests.support.stacks import ELSEWHERE, NUMBERED, Elsewhere
 
 
 @pytest.fixture
 def start_stack() -> Iterator[Callable[..., RunningStack]]:
     """Start a stack for this test alone: `start_stack(QUEUED_SECONDS_MAX="5")`."""
-    started: list[RunningStack] = []
+    with ExitStack() as started:
+        yield lambda **environment: started.enter_context(running(**environment))
 
-    def start(**environment: str) -> RunningStack:
-        started.append(RunningStack(**environment))
-        started[-1].start()
-        return started[-1]
 
-    yield start
-    for running in started:
-        running.close()
+@pytest.fixture
+def numbered() -> RunningStack:
+    """A stack whose clips number their frames."""
+    return NUMBERED.get()
+
+
+@pytest.fixture
+def elsewhere() -> Elsewhere:
+    """A stack whose MiniMax is somebody else's, with two hosts of which none tells a file's size."""
+    return ELSEWHERE.get().as_usual()

@@ -1,45 +1,80 @@
-"""`manage.py demo`: one command, one video, and clear words when there is none."""
+"""`manage.py demo`: one command, one video, and clear words when there is none; its home is any stack's afterwards."""
 
+import json
 import os
+import signal
 import subprocess
-import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
+import requests
 
-from conduit.stack.ports import free_port
 from tests.support.check_demo import faults
-from tests.support.running import ROOT, fresh_environment
+from tests.support.running import RunningStack
 
 
-def _demo(home: Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    given = fresh_environment() | {"CONDUIT_HOME": str(home), "PORT": str(free_port()), "ONCE": "1"} | environment
-    return subprocess.run(
-        [sys.executable, str(ROOT / "manage.py"), "demo"], cwd=ROOT, env=given, capture_output=True, text=True, timeout=120
-    )
+def test_a_home_serves_what_a_demo_made_and_stands_a_kill_and_a_demo_of_the_impossible() -> None:
+    """One home with SQLite, as a newcomer has it, through three starts: each begins with what the one before left behind."""
+    with closing(RunningStack(sqlite=True)) as stack:
+        _makes_one_video_says_where_and_stops(stack, stack.demo())
+        _serves_what_the_demo_made(stack)
+        _leaves_no_process_behind_when_it_is_killed(stack)
+        _refuses_in_the_words_of_the_api(stack.demo(DURATION="banana"))
 
 
-def test_a_demo_saves_a_video_of_six_seconds_and_says_where_then_stops(tmp_path: Path) -> None:
-    done = _demo(tmp_path)
+def _makes_one_video_says_where_and_stops(stack: RunningStack, done: "subprocess.CompletedProcess[str]") -> None:
     assert (done.returncode, done.stderr) == (0, "")
-    assert faults(tmp_path / "demo") == []
-    for word in (*map(str, (tmp_path / "demo").iterdir()), "1280x720", "condt_", "/admin/", "Demo key:", "Login:     demo / "):
+    saved = stack.home / "demo"
+    assert faults(saved) == []
+    for word in (*map(str, saved.iterdir()), "1280x720", "condt_", "/admin/", "Demo key:", "Login:     demo / "):
         assert word in done.stdout
     assert done.stdout.count("MiniMax sandbox:") == 1
-    assert os.stat(tmp_path / "demo.json").st_mode & 0o077 == 0
+    assert os.stat(stack.home / "demo.json").st_mode & 0o077 == 0
+    assert not (stack.home / "run.env").exists()
 
 
-@pytest.mark.soak
-def test_a_demo_of_another_length_and_size_saves_exactly_that(tmp_path: Path) -> None:
-    done = _demo(tmp_path, DURATION="12", RESOLUTION="1080x1920", MINIMAX_TIME_SCALE="0.01")
-    assert (done.returncode, done.stderr) == (0, "")
-    assert faults(tmp_path / "demo", seconds=12, size="1080x1920") == []
-    assert "2 clips of video-01, 720x1280, 25 fps" in done.stdout
+def _serves_what_the_demo_made(stack: RunningStack) -> None:
+    stack.secret = json.loads((stack.home / "demo.json").read_text())["key"]
+    stack.start()
+    [task] = stack.call("GET", "/v1/tasks").json()["data"]
+    assert task["status"] == "completed"
+    [saved] = (stack.home / "demo").glob("*.mp4")
+    assert requests.get(task["result"]["video_url"], timeout=10).content == saved.read_bytes()
 
 
-def test_a_demo_that_asks_for_the_impossible_ends_with_the_words_of_the_api(tmp_path: Path) -> None:
-    refused = _demo(tmp_path, DURATION="banana")
+def _leaves_no_process_behind_when_it_is_killed(stack: RunningStack) -> None:
+    stack.until(lambda: bool(_children(stack.pid("media") or 0)))
+    pids = [stack.pid(name) for name in ("web", "worker", "media", "control", "beat", "sandbox", "valkey")]
+    children = [child for pid in pids if pid for child in _children(pid)]
+    stack.stop(signal.SIGKILL)
+    stack.until(lambda: not any(_runs(pid) for pid in (*pids, *children)))
+
+
+def _refuses_in_the_words_of_the_api(refused: "subprocess.CompletedProcess[str]") -> None:
     assert refused.returncode == 1
     assert refused.stderr.startswith("conduit: The API refuses: ")
     assert "duration" in refused.stderr
     assert "Traceback" not in refused.stderr
+
+
+@pytest.mark.soak
+def test_a_demo_of_another_length_and_size_saves_exactly_that() -> None:
+    stack = RunningStack(sqlite=True)
+    done = stack.demo(DURATION="12", RESOLUTION="1080x1920", MINIMAX_TIME_SCALE="0.01")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert faults(stack.home / "demo", seconds=12, size="1080x1920") == []
+    assert "2 clips of video-01, 720x1280, 25 fps" in done.stdout
+
+
+def _children(pid: int) -> list[int]:
+    threads = Path(f"/proc/{pid}/task").iterdir()
+    return [int(child) for thread in threads for child in (thread / "children").read_text().split()]
+
+
+def _runs(pid: int | None) -> bool:
+    """Whether the process runs; one that ended but was not collected yet does not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False

@@ -14,7 +14,8 @@ from videos.models import ClipState, Video
 
 pytestmark = pytest.mark.django_db
 
-PASSING_CODES = (1000, 1001, 1002, 1004, 1008, 1013, 1024, 1028, 1030, 1033, 1039, 1041, 2038, 2045, 2049, 2056, 2061)
+# One of each kind: ask again, slow down, the operator's key or balance, unheard of. The client's tests sort all codes into these.
+PASSING_CODES = (1000, 1002, 1004, 1008, 4711)
 
 
 @pytest.mark.parametrize("status", ["Fail", "Failed", "FAILED", "fail"])

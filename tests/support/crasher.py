@@ -16,6 +16,7 @@ from typing import Any
 import django
 
 STEPS_MAX = 300
+NEVER = -1
 
 
 class FaultPoints:
@@ -77,6 +78,12 @@ def work(task_id: str, fatal: int) -> None:
     raise AssertionError("the task never ends")
 
 
+def finish(task_id: str) -> dict[str, Any]:
+    """The worker that comes after, and how the task ended."""
+    work(task_id, NEVER)
+    return look(task_id)
+
+
 def create(name: str) -> str:
     from keys.models import VirtualKey
     from videos.requests import GenerationRequest
@@ -121,23 +128,35 @@ def forked(function: Callable[..., Any], *args: Any) -> tuple[int, Any]:
 
 def main() -> None:
     django.setup()
-    # Imported once here, and not again in every fork.
+    # Imported once here, and not again in every fork; what sends hints looks for its parts when it is first used.
     import videos.engine
     import videos.services  # noqa: F401
+    from conduit.celery import app
 
-    never = -1
+    for part in (app.backend, app.amqp.producer_pool, app.connection_for_write().transport):
+        assert part  # it is made by being asked for, and connects later
+    read_here()
+
     fatal = 0
     while True:
         _, task_id = forked(create, str(fatal))
         died_of, _ = forked(work, task_id, fatal)
         _, found = forked(look, task_id)
-        if died_of:
-            forked(work, task_id, never)
-        _, ended = forked(look, task_id)
+        ended = forked(finish, task_id)[1] if died_of else found
         print(json.dumps({"point": fatal, "died": bool(died_of), "clips_at_death": found["clips"], **ended}), flush=True)
         if not died_of:
             return
         fatal += 1
+
+
+def read_here() -> None:
+    """Read and write videos without a process for each: no fault point lies within, and how such a process dies is test_child's matter."""
+    from videos import assembly
+
+    def in_this_process(limits: object, work: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        return work(*args, **kwargs)
+
+    assembly.in_child = in_this_process
 
 
 if __name__ == "__main__":

@@ -1,16 +1,19 @@
 """The real stack for tests: `manage.py stack` in processes of its own, with a fresh home and a fresh database."""
 
+import copy
 import json
 import os
 import re
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import psycopg
 import requests
@@ -22,19 +25,23 @@ from tests.support.scratch import scratch
 
 ROOT = Path(__file__).resolve().parents[2]
 START_SECONDS = 90
+# Each look at a stack takes processor time from what is looked at: often at first, and then less and less often.
+LOOK_SECONDS, LOOK_SECONDS_MAX = 0.05, 0.25
 
 
 class RunningStack:
-    """A stack that serves. `environment` adds to or replaces what its processes are given.
+    """A stack that serves. `environment` adds to or replaces what its processes are given; `sqlite` leaves the database to it.
 
     A clip takes the sandbox about 1.6 s unless MINIMAX_TIME_SCALE says otherwise.
     """
 
-    def __init__(self, **environment: str) -> None:
+    def __init__(self, *, sqlite: bool = test_settings.ON_SQLITE, **environment: str) -> None:
         self.home = scratch("stack")
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
-        self._given = fresh_environment() | {"CONDUIT_HOME": str(self.home), "PORT": str(self.port), "PUBLIC_URL": self.url} | environment
+        self.database_url = f"sqlite:///{self.home / 'db.sqlite3'}" if sqlite else _new_database()
+        own = {"CONDUIT_HOME": str(self.home), "DATABASE_URL": self.database_url, "PORT": str(self.port), "PUBLIC_URL": self.url}
+        self._given = fresh_environment() | own | environment
         self._output = self.home / "stack.out"
         self._process: subprocess.Popen[bytes] | None = None
         self._session = requests.Session()
@@ -68,10 +75,16 @@ class RunningStack:
         return self._process.wait(timeout=60)
 
     def close(self) -> None:
-        """Stop whatever still runs."""
-        if self._process is not None and self._process.poll() is None:
-            self.stop()
+        """Stop whatever still runs. AssertionError when it does not stop as it should."""
         self._session.close()
+        if self._process is not None and self._process.poll() is None:
+            assert self.stop() == 0, self._output.read_text()
+
+    def for_another_key(self) -> Self:
+        """This stack as somebody else sees it, with a key that has no history."""
+        other = copy.copy(self)
+        other.secret = self.manage("create_key", "somebody else").strip()
+        return other
 
     @property
     def sandbox_url(self) -> str:
@@ -102,12 +115,13 @@ class RunningStack:
         self.until(lambda: self.pid(name) not in (None, killed))
         self.until(self.is_ready)
 
-    def until(self, true: Callable[[], bool], seconds: float = 60) -> None:
-        """Wait until it becomes true; AssertionError when it does not within so many seconds."""
-        end = time.monotonic() + seconds
+    def until(self, true: Callable[[], bool], seconds: float = 60, *, every: float | None = None) -> None:
+        """Wait until it becomes true, looking `every` so many seconds; AssertionError when it does not within `seconds`."""
+        began = time.monotonic()
         while not true():
-            assert time.monotonic() < end, f"not within {seconds:g} s; the stack said:\n{self._output.read_text()}"
-            time.sleep(0.05)
+            waited = time.monotonic() - began
+            assert waited < seconds, f"not within {seconds:g} s; the stack said:\n{self._output.read_text()}"
+            time.sleep(every or min(LOOK_SECONDS_MAX, LOOK_SECONDS + waited / 20))
 
     def is_ready(self) -> bool:
         try:
@@ -126,6 +140,21 @@ class RunningStack:
         command = [sys.executable, str(ROOT / "manage.py"), *arguments]
         return subprocess.run(command, cwd=ROOT, env=beside, check=True, stdout=subprocess.PIPE, text=True).stdout
 
+    def sql(self, statement: str, *values: object) -> list[tuple[Any, ...]]:
+        """The rows that a statement on the stack's database gives, with `%s` for each value: a command beside it takes a second."""
+        if self.database_url.startswith("sqlite:"):
+            with closing(sqlite3.connect(self.home / "db.sqlite3", timeout=20)) as connection, connection:
+                return connection.execute(statement.replace("%s", "?"), values).fetchall()
+        with psycopg.connect(self.database_url) as connection:
+            cursor = connection.execute(statement, values)
+            return cursor.fetchall() if cursor.description else []
+
+    def demo(self, **environment: str) -> "subprocess.CompletedProcess[str]":
+        """`manage.py demo` with ONCE, on this stack's home and port, while the stack does not run."""
+        command = [sys.executable, str(ROOT / "manage.py"), "demo"]
+        given = {name: value for name, value in self._given.items() if name != "PUBLIC_URL"} | {"ONCE": "1"} | environment
+        return subprocess.run(command, cwd=ROOT, env=given, capture_output=True, text=True, timeout=180)
+
     @property
     def _run_env(self) -> Mapping[str, str]:
         return dict(line.split("=", 1) for line in (self.home / "run.env").read_text().splitlines())
@@ -137,14 +166,23 @@ def fresh_environment() -> dict[str, str]:
     names = set(re.findall(r'env\.\w+\(\s*"([A-Z0-9_]+)"', source))
     inherited = {name: value for name, value in os.environ.items() if name not in names}
     embedded = dict.fromkeys(("REDIS_URL", "MINIMAX_API_KEY", "MINIMAX_BASE_URL", "S3_BUCKET"), "")
-    return inherited | embedded | _database() | {"DJANGO_SETTINGS_MODULE": "conduit.settings", "MINIMAX_TIME_SCALE": "0.01"}
+    return inherited | embedded | {"DJANGO_SETTINGS_MODULE": "conduit.settings", "MINIMAX_TIME_SCALE": "0.01"}
 
 
-def _database() -> dict[str, str]:
-    """A new database on the tests' PostgreSQL; on SQLite the stack makes its own file."""
-    if test_settings.ON_SQLITE:
-        return {}
+def _new_database() -> str:
+    """The address of a new database on the tests' PostgreSQL."""
     name = f"stack_{uuid.uuid4().hex}"
     with psycopg.connect(test_settings.POSTGRES.url(), autocommit=True) as connection:
         connection.execute(f"CREATE DATABASE {name}")
-    return {"DATABASE_URL": test_settings.POSTGRES.url(name)}
+    return test_settings.POSTGRES.url(name)
+
+
+@contextmanager
+def running(**environment: str) -> Iterator[RunningStack]:
+    """A stack for as long as the context lasts."""
+    stack = RunningStack(**environment)
+    try:
+        stack.start()
+        yield stack
+    finally:
+        stack.close()
