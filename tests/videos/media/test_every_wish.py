@@ -15,19 +15,10 @@ from videos.media import Wish
 
 SIZES = [(72, 48), (128, 72), (192, 108), (72, 128), (108, 192)]
 LENGTHS = [1, 2, 3, 5, 6, 7, 10, 12, 15, 17, 30, 60]
-# Every size with what one clip or two are enough for; of each longer one one size, since what is kept does not depend on it.
-SHORT, LONG = LENGTHS[:6], LENGTHS[6:]
 # What each model makes for a length: so many frames in each clip. video-01's are a few off, as the real ones are.
 OF_01 = {seconds: [150 + (seconds + index) % 7 - 3 for index in range(-(-seconds // 6))] for seconds in LENGTHS}
 OF_H3 = {1: [107], 2: [107], 3: [107], 5: [124], 6: [158], 7: [175], 10: [243], 12: [294], 15: [362]}
 OF_H3 |= {17: [243, 192], 30: [362, 379], 60: [362] * 4}
-
-
-def wishes(first: int) -> list[object]:
-    """Sizes and lengths; the longer ones go round the sizes, which begin with that one."""
-    pairs = [(size, seconds) for seconds in SHORT for size in SIZES]
-    pairs += [(SIZES[(first + 2 * index) % len(SIZES)], seconds) for index, seconds in enumerate(LONG)]
-    return [pytest.param(size, seconds, id=f"{size[0]}x{size[1]}-{seconds}") for size, seconds in pairs]
 
 
 @pytest.fixture(scope="module")
@@ -59,12 +50,14 @@ def check(made: Made, clip: Clip, size: tuple[int, int], seconds: int) -> None:
     assert made.picture().width * size[1] == pytest.approx(made.picture().height * size[0])
 
 
-@pytest.mark.parametrize(("size", "seconds"), wishes(first=0))
+@pytest.mark.parametrize("seconds", LENGTHS)
+@pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
 def test_video_01_is_delivered_in_every_size_and_length(tmp_path: Path, drawn: Path, size: tuple[int, int], seconds: int):
     check(Made(tmp_path, chain_of(drawn, LANDSCAPE_01, tuple(OF_01[seconds])), Wish(*size, seconds)), LANDSCAPE_01, size, seconds)
 
 
-@pytest.mark.parametrize(("size", "seconds"), wishes(first=3))
+@pytest.mark.parametrize("seconds", LENGTHS)
+@pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
 def test_minimax_h3_is_delivered_in_every_size_and_length_with_its_sound(tmp_path: Path, drawn: Path, size: tuple[int, int], seconds: int):
     clip = PORTRAIT_H3 if size[0] < size[1] else LANDSCAPE_H3
     made = Made(tmp_path, chain_of(drawn, clip, tuple(OF_H3[seconds])), Wish(*size, seconds))
