@@ -2,49 +2,15 @@
 
 Run as `python -m tests.support.creators SECRET…`: a thread for each secret gets its connections ready; "ready" is printed;
 with the first line on standard input all post a generation. A line of JSON for each tells its status, code, message and
-seconds. Called from a test, `at_once` starts several such processes and lets them all go.
+seconds. `tests.support.crowds` makes several such processes and lets them all go.
 """
 
 import json
-import os
-import subprocess
 import sys
 import threading
 import time
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
-
-from tests.support.databases import database_url
-
-ROOT = Path(__file__).resolve().parents[2]
-
-
-def at_once(secrets: Sequence[str], *, processes: int, **environment: str) -> list[dict[str, Any]]:
-    """How each secret's create was answered, all sent at the same moment, by so many processes in equal parts."""
-    given = os.environ | {"DATABASE_URL": database_url(), "DJANGO_SETTINGS_MODULE": "conduit.settings", "LOG_LEVEL": "ERROR"} | environment
-    parts = [list(secrets[number::processes]) for number in range(processes)]
-    started = [
-        subprocess.Popen(
-            [sys.executable, "-m", "tests.support.creators", *part],
-            cwd=ROOT,
-            env=given,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        for part in parts
-    ]
-    for process in started:
-        assert process.stdout
-        assert process.stdout.readline() == "ready\n"
-    for process in started:
-        assert process.stdin
-        process.stdin.write("go\n")
-        process.stdin.flush()
-    said = [process.communicate(timeout=120)[0] for process in started]
-    assert all(process.returncode == 0 for process in started)
-    return [json.loads(line) for text in said for line in text.splitlines()]
 
 
 def main(secrets: Sequence[str]) -> None:
