@@ -4,7 +4,7 @@ import pytest
 import requests
 from django.db import connection
 
-from tests.realtime.test_bounds import eventually
+from tests.signalr.wires import until
 from tests.support.databases import database_url
 from tests.support.ending import end
 from tests.support.relay import Relay
@@ -42,7 +42,7 @@ def test_streams_outlive_a_database_that_is_away_and_miss_nothing(web_on_wire, w
     wire.cut()
     end(first, "cancelled")
     end(second, "cancelled")
-    eventually(lambda: "streams not watched: the database is away" in web_on_wire.log)
+    until(lambda: "streams not watched: the database is away" in web_on_wire.log)
     wire.mend()
 
     assert [[cancelled(stream) for _ in range(2)] for stream in streams] == [[3, 4]] * 3

@@ -120,7 +120,7 @@ def test_the_stream_of_a_task_that_is_over_tells_its_end_and_ends(plain, consume
 def test_progress_moves_on_without_anything_being_written_and_never_goes_back(plain, consumer):
     task_id = consumer.generate()["task_id"]
     stream = plain()
-    lifecycle.move(task_id, Status.PROCESSING, stage="generating", progress=10, leg_goal=90, leg_seconds=3.0, rest_seconds=1.0)
+    lifecycle.move(task_id, Status.PROCESSING, stage="generating", progress=10, leg_goal=90, leg_seconds=40.0, rest_seconds=1.0)
 
     reached = [stream.until_type("task.progress")["task"]["progress"] for _ in range(3)]
 

@@ -14,12 +14,13 @@ _REPORT = Path(os.environ["MEASURED_REPORT"])
 
 def _report(*_: Any) -> None:
     gc.collect()
-    objects = gc.get_objects()
-    kinds = Counter(f"{type(one).__module__}.{type(one).__qualname__}" for one in objects)
+    kinds = Counter(f"{type(one).__module__}.{type(one).__qualname__}" for one in gc.get_objects())
+    if not tracemalloc.is_tracing():
+        tracemalloc.start()
     held, peak = tracemalloc.get_traced_memory()
     tracemalloc.reset_peak()
     unfinished = _REPORT.with_suffix(".unfinished")
-    unfinished.write_text(json.dumps({"objects": len(objects), "kinds": kinds, "bytes": held, "peak": peak}))
+    unfinished.write_text(json.dumps({"kinds": kinds, "bytes": held, "peak": peak}))
     unfinished.replace(_REPORT)
 
 
