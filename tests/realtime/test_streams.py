@@ -134,7 +134,7 @@ def test_progress_moves_on_without_anything_being_written_and_never_goes_back(pl
     [("", 401, "invalid_api_key"), ("condt_nobody", 401, "invalid_api_key")],
 )
 def test_a_stream_without_a_good_key_is_refused_with_the_reason(listen, web, secret, status, code):
-    answer = requests.get(f"{web.url}/v1/events", params={"access_token": secret}, headers={"Origin": "https://a.example"}, timeout=10)
+    answer = requests.get(f"{web.url}/v1/events", params={"access_token": secret}, headers={"Origin": "https://a.example"}, timeout=30)
     socket = listen.socket(secret=secret)
 
     assert (answer.status_code, answer.json()["error"]["code"]) == (status, code)
@@ -149,7 +149,7 @@ def test_a_key_comes_in_either_header_or_in_the_query(listen, web, consumer):
         socket.send('{"type": "ping"}')
         assert socket.next() == {"type": "pong"}
     for options in ({"headers": {"X-API-Key": consumer.secret}}, {"params": {"access_token": consumer.secret}}):
-        with requests.get(f"{web.url}/v1/events", stream=True, timeout=10, **options) as answer:
+        with requests.get(f"{web.url}/v1/events", stream=True, timeout=30, **options) as answer:
             assert answer.headers["Content-Type"] == "text/event-stream"
             assert answer.headers["X-Request-ID"]
             assert next(answer.iter_lines()).startswith(b"retry:")
@@ -203,8 +203,8 @@ def test_an_event_source_that_has_seen_the_end_is_told_not_to_come_back(listen, 
 
 def test_event_streams_answer_head_and_refuse_other_methods(web, consumer):
     headers = {"Authorization": f"Bearer {consumer.secret}"}
-    head = requests.head(f"{web.url}/v1/events", headers=headers, timeout=10)
-    post = requests.post(f"{web.url}/v1/events", headers=headers, timeout=10)
+    head = requests.head(f"{web.url}/v1/events", headers=headers, timeout=30)
+    post = requests.post(f"{web.url}/v1/events", headers=headers, timeout=30)
 
     assert (head.status_code, head.headers["Content-Type"]) == (200, "text/event-stream")
     assert (post.status_code, post.json()["error"]["code"]) == (405, "method_not_allowed")
@@ -212,7 +212,7 @@ def test_event_streams_answer_head_and_refuse_other_methods(web, consumer):
 
 @pytest.mark.parametrize("path", ["/ws/tasks", "/ws/tasks/0192f0c1-2345-7abc-8def-0123456789ab"])
 def test_a_plain_request_to_a_socket_is_told_how_to_connect(web, path):
-    answer = requests.get(f"{web.url}{path}", timeout=10)
+    answer = requests.get(f"{web.url}{path}", timeout=30)
 
     assert (answer.status_code, answer.headers["Upgrade"], answer.json()["error"]["code"]) == (426, "websocket", "upgrade_required")
 
