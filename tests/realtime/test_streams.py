@@ -1,9 +1,11 @@
 """The plain streams: WebSocket and server-sent events tell the same."""
 
 import json
+from contextlib import suppress
 
 import pytest
 import requests
+from websockets.exceptions import ConnectionClosed
 
 from tasks import lifecycle
 from tasks.models import Status, TaskEvent
@@ -161,7 +163,7 @@ def test_a_task_that_the_key_has_not_is_not_found(listen, web, consumer, make_co
     task_id = make_consumer("another").generate()["task_id"] if name == "another's" else name
 
     answer = consumer.http and requests.get(
-        f"{web.url}/v1/tasks/{task_id}/events", headers={"Authorization": f"Bearer {consumer.secret}"}, timeout=10
+        f"{web.url}/v1/tasks/{task_id}/events", headers={"Authorization": f"Bearer {consumer.secret}"}, timeout=30
     )
     socket = listen.socket(path=f"/ws/tasks/{task_id}")
 
@@ -173,7 +175,7 @@ def test_a_task_that_the_key_has_not_is_not_found(listen, web, consumer, make_co
 @pytest.mark.parametrize("after", ["x", "-1", "1.5", "9" * 30])
 def test_what_is_no_event_id_is_a_bad_request(listen, web, consumer, after):
     answer = requests.get(
-        f"{web.url}/v1/events", params={"after": after}, headers={"Authorization": f"Bearer {consumer.secret}"}, timeout=10
+        f"{web.url}/v1/events", params={"after": after}, headers={"Authorization": f"Bearer {consumer.secret}"}, timeout=30
     )
     socket = listen.socket(after=after)
 
@@ -233,8 +235,9 @@ def test_a_socket_answers_pings_and_says_that_it_takes_nothing_else(listen):
 
 def test_a_client_that_sends_too_much_is_closed(listen):
     socket = listen.socket()
-    for _ in range(50):
-        socket.send("ping")
+    with suppress(ConnectionClosed):
+        for _ in range(500):
+            socket.send("ping")
     assert socket.rest()[-1]["error"]["code"] == "rate_limit_exceeded"
     assert socket.close_code == 4429
 
@@ -251,6 +254,6 @@ def test_the_access_line_of_a_stream_has_its_path_and_no_query(listen, web):
         if line():
             break
         socket.ended.wait(0.05)
-        requests.get(f"{web.url}/health/live", timeout=5)
+        requests.get(f"{web.url}/health/live", timeout=30)
     [found] = line()
     assert (found["path"], found["method"]) == ("/ws/tasks", "WEBSOCKET")
