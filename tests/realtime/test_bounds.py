@@ -192,8 +192,8 @@ def test_a_reader_that_stops_is_cut_off_and_memory_stays_flat(measured, listen, 
     assert held().peak - before.bytes < 10_000_000
 
 
-async def _flood(key_id, task, good, *, events=1000, batch=20):
-    """Events at the pace of a reader that reads: a burst beyond the bound would cut it off, too."""
+async def _flood(key_id, task, good, *, events=1000, batch=10):
+    """Events at the pace of a reader that reads: fewer at a time than would cut it off, too."""
     layer = get_channel_layer()
     for number in range(events):
         message = {"type": "task.event", "key": key_id, "position": 2 + number, "name": "task.queued", "task": task}
@@ -201,7 +201,7 @@ async def _flood(key_id, task, good, *, events=1000, batch=20):
         if number % batch == batch - 1:
             await layer.flush()
             told = [await asyncio.to_thread(good.next) for _ in range(batch)]
-            assert [one["event_id"] for one in told] == list(range(3 + number - batch, 3 + number))
+            assert [one.get("event_id", one) for one in told] == list(range(3 + number - batch, 3 + number))
 
 
 def is_cut(reader):

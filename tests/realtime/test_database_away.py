@@ -29,7 +29,7 @@ def web_on_wire(start_web, wire):
 
 
 def cancelled(stream):
-    message = stream.until(lambda message: "ancelled" in message["type"], 40)
+    message = stream.until(lambda message: "ancelled" in message["type"], 60)
     return message.get("event_id") or message["eventId"]
 
 
@@ -70,6 +70,6 @@ def test_a_stream_that_is_asked_for_meanwhile_is_refused_as_overloaded(web_on_wi
 
     assert (answer.status_code, answer.json()["error"]["code"]) == (503, "overloaded")
     assert int(answer.headers["Retry-After"]) > 0
-    assert socket.ended.wait(30)
+    assert socket.ended.wait(60)
     assert socket.rest()[-1]["error"]["code"] == "overloaded"
     assert socket.close_code == 4503

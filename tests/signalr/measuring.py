@@ -9,8 +9,8 @@ from pathlib import Path
 from tests.signalr.wires import until
 from tests.support.scratch import scratch
 
-# Cancelled ones lie in the event loop's heap for a while.
-_TIMERS = {"asyncio.events.TimerHandle", "twisted.internet.base.DelayedCall"}
+# Cancelled ones lie in the event loop's heap for a while, each with its context.
+_TIMERS = {"asyncio.events.TimerHandle", "twisted.internet.base.DelayedCall", "_contextvars.Context"}
 
 
 @dataclass(frozen=True, slots=True)
