@@ -33,6 +33,21 @@ def start_web(transactional_db: None) -> Iterator[Callable[..., Web]]:
         process.stop()
 
 
+@pytest.fixture(scope="module")
+def start_shared_web(django_db_setup: None, django_db_blocker: Any) -> Iterator[Callable[..., Web]]:
+    """Start a process for the tests of a module."""
+    started: list[Web] = []
+
+    def start(**environment: str) -> Web:
+        with django_db_blocker.unblock():
+            started.append(Web(**environment))
+        return started[-1].start()
+
+    yield start
+    for process in started:
+        process.stop()
+
+
 @pytest.fixture
 def consumer(transactional_db: None, make_consumer: Any) -> Consumer:
     return make_consumer("streaming")

@@ -4,7 +4,7 @@ import pytest
 import requests
 from django.db import connection
 
-from tests.realtime.test_bounds import eventually
+from tests.signalr.wires import until
 from tests.support.databases import database_url
 from tests.support.ending import end
 from tests.support.relay import Relay
@@ -29,7 +29,7 @@ def web_on_wire(start_web, wire):
 
 
 def cancelled(stream):
-    message = stream.until(lambda message: "ancelled" in message["type"], 40)
+    message = stream.until(lambda message: "ancelled" in message["type"], 60)
     return message.get("event_id") or message["eventId"]
 
 
@@ -42,7 +42,7 @@ def test_streams_outlive_a_database_that_is_away_and_miss_nothing(web_on_wire, w
     wire.cut()
     end(first, "cancelled")
     end(second, "cancelled")
-    eventually(lambda: "streams not watched: the database is away" in web_on_wire.log)
+    until(lambda: "streams not watched: the database is away" in web_on_wire.log)
     wire.mend()
 
     assert [[cancelled(stream) for _ in range(2)] for stream in streams] == [[3, 4]] * 3
@@ -70,6 +70,6 @@ def test_a_stream_that_is_asked_for_meanwhile_is_refused_as_overloaded(web_on_wi
 
     assert (answer.status_code, answer.json()["error"]["code"]) == (503, "overloaded")
     assert int(answer.headers["Retry-After"]) > 0
-    assert socket.ended.wait(30)
+    assert socket.ended.wait(60)
     assert socket.rest()[-1]["error"]["code"] == "overloaded"
     assert socket.close_code == 4503

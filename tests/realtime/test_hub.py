@@ -54,7 +54,7 @@ def test_connecting_is_enough_to_be_told_of_every_task_with_the_contracts_fields
 def test_progress_is_told_with_its_stage_in_words_and_without_an_event_id(listen, consumer):
     task_id = consumer.generate()["task_id"]
     hub = listen.hub()
-    lifecycle.move(task_id, Status.PROCESSING, stage="waiting_at_provider", progress=10, leg_goal=90, leg_seconds=3.0, rest_seconds=1.0)
+    lifecycle.move(task_id, Status.PROCESSING, stage="waiting_at_provider", progress=10, leg_goal=90, leg_seconds=40.0, rest_seconds=1.0)
 
     progress = hub.until_type("VideoGenerationProgress")
 

@@ -1,9 +1,11 @@
 """The plain streams: WebSocket and server-sent events tell the same."""
 
 import json
+from contextlib import suppress
 
 import pytest
 import requests
+from websockets.exceptions import ConnectionClosed
 
 from tasks import lifecycle
 from tasks.models import Status, TaskEvent
@@ -120,7 +122,7 @@ def test_the_stream_of_a_task_that_is_over_tells_its_end_and_ends(plain, consume
 def test_progress_moves_on_without_anything_being_written_and_never_goes_back(plain, consumer):
     task_id = consumer.generate()["task_id"]
     stream = plain()
-    lifecycle.move(task_id, Status.PROCESSING, stage="generating", progress=10, leg_goal=90, leg_seconds=3.0, rest_seconds=1.0)
+    lifecycle.move(task_id, Status.PROCESSING, stage="generating", progress=10, leg_goal=90, leg_seconds=40.0, rest_seconds=1.0)
 
     reached = [stream.until_type("task.progress")["task"]["progress"] for _ in range(3)]
 
@@ -134,7 +136,7 @@ def test_progress_moves_on_without_anything_being_written_and_never_goes_back(pl
     [("", 401, "invalid_api_key"), ("condt_nobody", 401, "invalid_api_key")],
 )
 def test_a_stream_without_a_good_key_is_refused_with_the_reason(listen, web, secret, status, code):
-    answer = requests.get(f"{web.url}/v1/events", params={"access_token": secret}, headers={"Origin": "https://a.example"}, timeout=10)
+    answer = requests.get(f"{web.url}/v1/events", params={"access_token": secret}, headers={"Origin": "https://a.example"}, timeout=30)
     socket = listen.socket(secret=secret)
 
     assert (answer.status_code, answer.json()["error"]["code"]) == (status, code)
@@ -149,7 +151,7 @@ def test_a_key_comes_in_either_header_or_in_the_query(listen, web, consumer):
         socket.send('{"type": "ping"}')
         assert socket.next() == {"type": "pong"}
     for options in ({"headers": {"X-API-Key": consumer.secret}}, {"params": {"access_token": consumer.secret}}):
-        with requests.get(f"{web.url}/v1/events", stream=True, timeout=10, **options) as answer:
+        with requests.get(f"{web.url}/v1/events", stream=True, timeout=30, **options) as answer:
             assert answer.headers["Content-Type"] == "text/event-stream"
             assert answer.headers["X-Request-ID"]
             assert next(answer.iter_lines()).startswith(b"retry:")
@@ -161,7 +163,7 @@ def test_a_task_that_the_key_has_not_is_not_found(listen, web, consumer, make_co
     task_id = make_consumer("another").generate()["task_id"] if name == "another's" else name
 
     answer = consumer.http and requests.get(
-        f"{web.url}/v1/tasks/{task_id}/events", headers={"Authorization": f"Bearer {consumer.secret}"}, timeout=10
+        f"{web.url}/v1/tasks/{task_id}/events", headers={"Authorization": f"Bearer {consumer.secret}"}, timeout=30
     )
     socket = listen.socket(path=f"/ws/tasks/{task_id}")
 
@@ -173,7 +175,7 @@ def test_a_task_that_the_key_has_not_is_not_found(listen, web, consumer, make_co
 @pytest.mark.parametrize("after", ["x", "-1", "1.5", "9" * 30])
 def test_what_is_no_event_id_is_a_bad_request(listen, web, consumer, after):
     answer = requests.get(
-        f"{web.url}/v1/events", params={"after": after}, headers={"Authorization": f"Bearer {consumer.secret}"}, timeout=10
+        f"{web.url}/v1/events", params={"after": after}, headers={"Authorization": f"Bearer {consumer.secret}"}, timeout=30
     )
     socket = listen.socket(after=after)
 
@@ -203,8 +205,8 @@ def test_an_event_source_that_has_seen_the_end_is_told_not_to_come_back(listen, 
 
 def test_event_streams_answer_head_and_refuse_other_methods(web, consumer):
     headers = {"Authorization": f"Bearer {consumer.secret}"}
-    head = requests.head(f"{web.url}/v1/events", headers=headers, timeout=10)
-    post = requests.post(f"{web.url}/v1/events", headers=headers, timeout=10)
+    head = requests.head(f"{web.url}/v1/events", headers=headers, timeout=30)
+    post = requests.post(f"{web.url}/v1/events", headers=headers, timeout=30)
 
     assert (head.status_code, head.headers["Content-Type"]) == (200, "text/event-stream")
     assert (post.status_code, post.json()["error"]["code"]) == (405, "method_not_allowed")
@@ -212,7 +214,7 @@ def test_event_streams_answer_head_and_refuse_other_methods(web, consumer):
 
 @pytest.mark.parametrize("path", ["/ws/tasks", "/ws/tasks/0192f0c1-2345-7abc-8def-0123456789ab"])
 def test_a_plain_request_to_a_socket_is_told_how_to_connect(web, path):
-    answer = requests.get(f"{web.url}{path}", timeout=10)
+    answer = requests.get(f"{web.url}{path}", timeout=30)
 
     assert (answer.status_code, answer.headers["Upgrade"], answer.json()["error"]["code"]) == (426, "websocket", "upgrade_required")
 
@@ -233,8 +235,9 @@ def test_a_socket_answers_pings_and_says_that_it_takes_nothing_else(listen):
 
 def test_a_client_that_sends_too_much_is_closed(listen):
     socket = listen.socket()
-    for _ in range(50):
-        socket.send("ping")
+    with suppress(ConnectionClosed):
+        for _ in range(500):
+            socket.send("ping")
     assert socket.rest()[-1]["error"]["code"] == "rate_limit_exceeded"
     assert socket.close_code == 4429
 
@@ -251,6 +254,6 @@ def test_the_access_line_of_a_stream_has_its_path_and_no_query(listen, web):
         if line():
             break
         socket.ended.wait(0.05)
-        requests.get(f"{web.url}/health/live", timeout=5)
+        requests.get(f"{web.url}/health/live", timeout=30)
     [found] = line()
     assert (found["path"], found["method"]) == ("/ws/tasks", "WEBSOCKET")

@@ -9,7 +9,7 @@ from websockets.sync.client import ClientConnection, connect
 
 from tests.signalr.servers import Service
 
-SECONDS = 15
+SECONDS = 30
 HANDSHAKE = b'{"protocol":"json","version":1}\x1e'
 ORIGIN = "https://videos.example"
 

@@ -2,7 +2,6 @@
 
 import json
 import os
-import re
 import signal
 import socket
 import subprocess
@@ -13,6 +12,7 @@ from typing import Any
 
 from conduit.stack.lifeline import tied
 from conduit.stack.ports import free_port
+from tests.signalr.measuring import Held, Measured
 from tests.signalr.proxy import Proxy
 from tests.support.scratch import scratch
 
@@ -23,11 +23,14 @@ START_SECONDS = 60
 class EchoServer:
     """One process."""
 
-    def __init__(self, redis_url: str, options: dict[str, Any]) -> None:
+    def __init__(self, redis_url: str, options: dict[str, Any], *, is_measured: bool = False) -> None:
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}/echo"
         self.output = scratch("echo") / "output"
         self._environment = os.environ | {"ECHO_REDIS": redis_url, "ECHO_OPTIONS": json.dumps(options), "PYTHONUNBUFFERED": "1"}
+        self._measured = Measured() if is_measured else None
+        if self._measured:
+            self._environment |= self._measured.environment
         self._process: subprocess.Popen[bytes] | None = None
 
     def begin(self) -> None:
@@ -72,12 +75,10 @@ class EchoServer:
         assert self._process is not None
         return self._process.pid
 
-    def memory(self) -> int:
-        """Resident bytes."""
-        status = Path(f"/proc/{self.pid}/status").read_text()
-        found = re.search(r"VmRSS:\s+(\d+) kB", status)
-        assert found
-        return int(found[1]) * 1024
+    def held(self) -> Held:
+        """What it holds, when it was started to be measured."""
+        assert self._measured
+        return self._measured.held(self.pid)
 
     def said(self) -> str:
         return self.output.read_text()
@@ -86,8 +87,8 @@ class EchoServer:
 class Service:
     """`processes` echo hubs that share a Redis, behind one round-robin address."""
 
-    def __init__(self, redis_url: str, *, processes: int, **options: Any) -> None:
-        self.servers = [EchoServer(redis_url, options) for _ in range(processes)]
+    def __init__(self, redis_url: str, *, processes: int, is_measured: bool = False, **options: Any) -> None:
+        self.servers = [EchoServer(redis_url, options, is_measured=is_measured) for _ in range(processes)]
         for server in self.servers:
             server.begin()
         for server in self.servers:

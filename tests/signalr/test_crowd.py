@@ -1,19 +1,35 @@
 """Many at once, and those who do not read what they asked for."""
 
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 import requests
 
+from conduit.signalr.connection import Connection
+from tests.settings import VALKEY
 from tests.signalr.client import Client
+from tests.signalr.conftest import ROOMY
+from tests.signalr.measuring import Held
 from tests.signalr.raw import HANDSHAKE, SECONDS, negotiate, open_events
 from tests.signalr.servers import Service
 from tests.signalr.wires import WIRES, Wire, until
 
 CROWD = 200
-# What a process may grow by while somebody does not read: the bound of what is outstanding is 1 MiB, twice for its two forms.
-FLAT = 25_000_000
+# A client may leave a tenth of the shipped bound unsent. What waits for its turn, and not for the client, may be four times as much.
+OUTSTANDING = 100_000
+FLAT = 20 * OUTSTANDING
+# Fifty megabytes to whoever asked, unless somebody stops it.
+_FLOOD = b'{"type":1,"target":"Flood","arguments":[5000,10000]}\x1e'
+
+
+@pytest.fixture(scope="module")
+def measured() -> Iterator[Service]:
+    """One process that tells what it holds, and that closes nobody for being silent."""
+    options = ROOMY | {"client_timeout": 600, "disconnect": 600, "outstanding_bytes": OUTSTANDING}
+    service = Service(VALKEY.url, processes=1, is_measured=True, **options)
+    yield service
+    service.close()
 
 
 @pytest.mark.parametrize("wires", [WIRES[:1], WIRES[1:2], WIRES], ids=["websockets-json", "websockets-messagepack", "all-kinds"])
@@ -41,58 +57,62 @@ def test_two_hundred_connections_call_at_once_and_each_gets_its_own_answer(two: 
 
 
 def test_connections_that_came_and_went_leave_nothing_behind(
-    make_service: Callable[..., Service], make_client: Callable[..., Client]
+    measured: Service, make_client: Callable[..., Client], call: Callable[..., Client]
 ) -> None:
-    service = make_service()
-    for _ in range(2):
-        _come_and_go(service, make_client)
-    before = service.servers[0].memory()
-    for _ in range(4):
-        _come_and_go(service, make_client)
-    assert service.servers[0].memory() - before < 8_000_000
+    watching = call(measured, Wire("WebSockets", "json"))
+    _come_and_go(measured, make_client, watching)
+    before = _held_by_one(measured)  # with what is made once, for all who come
+    came = sum(_come_and_go(measured, make_client, watching) for _ in range(3))
+    after = _held_by_one(measured)
+    assert after.more_than(before, came) == []
+
+
+def _held_by_one(service: Service) -> Held:
+    """What the process holds when one connection is left; its clock may remember the last that it looked at."""
+    kind = f"{Connection.__module__}.{Connection.__qualname__}"
+    until(lambda: service.servers[0].held().kinds[kind] <= 2)
+    return service.servers[0].held()
 
 
 @pytest.mark.parametrize("protocol", ["json", "messagepack"])
 def test_a_websocket_that_is_not_read_is_closed_and_memory_stays_flat(
-    make_service: Callable[..., Service], call: Callable[..., Client], protocol: str
+    measured: Service, call: Callable[..., Client], protocol: str
 ) -> None:
-    service = make_service(client_timeout=60)
-    watching = call(service, Wire("WebSockets", "json"))
-    before = service.servers[0].memory()
-    with _stalled_socket(service, protocol):
-        until(lambda: watching.invoke("Left", f"stalled-{protocol}") != [], seconds=20)
-        assert service.servers[0].memory() - before < FLAT
+    watching = call(measured, Wire("WebSockets", "json"))
+    before = measured.servers[0].held()
+    with _stalled_socket(measured, protocol):
+        until(lambda: watching.invoke("Left", f"stalled-{protocol}") != [])
+        assert measured.servers[0].held().peak - before.bytes < FLAT
         assert watching.invoke("Add", 1, 2) == 3
 
 
 def test_a_stream_of_events_that_is_not_read_is_closed_and_memory_stays_flat(
-    make_service: Callable[..., Service], call: Callable[..., Client], http: requests.Session
+    measured: Service, call: Callable[..., Client], http: requests.Session
 ) -> None:
-    service = make_service(client_timeout=60)
     http.headers["Authorization"] = "Bearer secret-stalled-events"
-    token = negotiate(service, http)["connectionToken"]
-    watching = call(service, Wire("WebSockets", "json"))
-    with open_events(service, http, token):
-        before = service.servers[0].memory()
-        for sent in (HANDSHAKE, _FLOOD):
-            assert http.post(service.url, params={"id": token}, data=sent, timeout=SECONDS).status_code == 200
-        until(lambda: watching.invoke("Left", "stalled-events") != [], seconds=20)
-        assert service.servers[0].memory() - before < FLAT
+    token = negotiate(measured, http)["connectionToken"]
+    watching = call(measured, Wire("WebSockets", "json"))
+    with open_events(measured, http, token):
+        _flood_and_leave(measured, http, token, watching, "stalled-events")
 
 
 def test_a_poller_that_never_polls_is_closed_and_memory_stays_flat(
-    make_service: Callable[..., Service], call: Callable[..., Client], http: requests.Session
+    measured: Service, call: Callable[..., Client], http: requests.Session
 ) -> None:
-    service = make_service(client_timeout=60, disconnect=60)
     http.headers["Authorization"] = "Bearer secret-stalled-poller"
-    token = negotiate(service, http)["connectionToken"]
-    watching = call(service, Wire("WebSockets", "json"))
-    assert http.get(service.url, params={"id": token}, timeout=SECONDS).status_code == 200
-    before = service.servers[0].memory()
+    token = negotiate(measured, http)["connectionToken"]
+    watching = call(measured, Wire("WebSockets", "json"))
+    assert http.get(measured.url, params={"id": token}, timeout=SECONDS).status_code == 200
+    _flood_and_leave(measured, http, token, watching, "stalled-poller")
+
+
+def _flood_and_leave(service: Service, http: requests.Session, token: str, watching: Client, user: str) -> None:
+    """Ask for 50 MB over HTTP and take none of it, until the connection is closed."""
+    before = service.servers[0].held()
     for sent in (HANDSHAKE, _FLOOD):
         assert http.post(service.url, params={"id": token}, data=sent, timeout=SECONDS).status_code == 200
-    until(lambda: watching.invoke("Left", "stalled-poller") != [], seconds=20)
-    assert service.servers[0].memory() - before < FLAT
+    until(lambda: watching.invoke("Left", user) != [])
+    assert service.servers[0].held().peak - before.bytes < FLAT
 
 
 def test_a_slow_reader_gets_the_newest_progress_and_not_a_queue(make_service: Callable[..., Service], call: Callable[..., Client]) -> None:
@@ -110,10 +130,6 @@ def test_a_slow_reader_gets_the_newest_progress_and_not_a_queue(make_service: Ca
     assert client.message("Sent") == ["last"]
     seen = [event["arguments"][0] for event in client.taken("message") if event["target"] == "Progressed"]
     assert seen == [2_000]
-
-
-# About 50 MB to whoever asked, unless somebody stops it.
-_FLOOD = b'{"type":1,"target":"Flood","arguments":[5000,10000]}\x1e'
 
 
 def _stalled_socket(service: Service, protocol: str) -> socket.socket:
@@ -141,9 +157,12 @@ def _frame(payload: bytes, *, opcode: int) -> bytes:
     return bytes([0x80 | opcode, 0x80 | len(payload), 0, 0, 0, 0]) + payload
 
 
-def _come_and_go(service: Service, make_client: Callable[..., Client]) -> None:
-    clients = [make_client(service, WIRES[number % len(WIRES)]) for number in range(100)]
+def _come_and_go(service: Service, make_client: Callable[..., Client], watching: Client) -> int:
+    """How many came; all are gone."""
+    clients = [make_client(service, WIRES[number % len(WIRES)]) for number in range(40)]
     for starting in [client.begin_start() for client in clients]:
         starting.result(SECONDS)
     for stopping in [client.begin("stop") for client in clients]:
         stopping.result(SECONDS)
+    until(lambda: watching.invoke("BroadcastHere", None) == 1)
+    return len(clients)

@@ -10,7 +10,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection
 
 from tests.signalr.client import Client, ClientError
-from tests.signalr.raw import negotiate, socket_to
+from tests.signalr.raw import SECONDS, negotiate, socket_to
 from tests.signalr.servers import Service
 from tests.signalr.wires import WIRES, Wire, until
 
@@ -56,7 +56,7 @@ def test_an_unknown_version_is_refused_by_number(two: Service, version: int) -> 
 def test_a_broken_handshake_is_answered_with_an_error_and_ends(two: Service, sent: str) -> None:
     with socket_to(two) as wire:
         wire.send(sent)
-        answer = wire.recv(timeout=10)
+        answer = wire.recv(timeout=SECONDS)
         assert "error" in json.loads(answer.rstrip("\x1e"))
         _until_it_ends(wire)
 
@@ -79,22 +79,22 @@ def test_a_handshake_that_comes_in_pieces_is_put_together(two: Service) -> None:
     with socket_to(two) as wire:
         wire.send('{"protocol":"js')
         wire.send('on","version":1}\x1e')
-        assert wire.recv(timeout=10) == "{}\x1e"
+        assert wire.recv(timeout=SECONDS) == "{}\x1e"
 
 
 def test_json_travels_in_text_frames(two: Service) -> None:
     with socket_to(two) as wire:
         wire.send('{"protocol":"json","version":1}\x1e')
-        assert isinstance(wire.recv(timeout=10), str)
-        assert isinstance(wire.recv(timeout=10), str)
+        assert isinstance(wire.recv(timeout=SECONDS), str)
+        assert isinstance(wire.recv(timeout=SECONDS), str)
 
 
 def test_messagepack_travels_in_binary_frames(two: Service) -> None:
     with socket_to(two) as wire:
         wire.send(b'{"protocol":"messagepack","version":1}\x1e')
-        answer = wire.recv(timeout=10)
+        answer = wire.recv(timeout=SECONDS)
         assert (answer if isinstance(answer, bytes) else answer.encode()) == b"{}\x1e"
-        assert isinstance(wire.recv(timeout=10), bytes)
+        assert isinstance(wire.recv(timeout=SECONDS), bytes)
 
 
 def test_messagepack_over_server_sent_events_is_refused(two: Service, make_client: Callable[..., Client]) -> None:
@@ -109,27 +109,27 @@ def test_who_never_shakes_hands_is_let_go(brisk: Service, http: requests.Session
         with socket_to(brisk, id=token) as socket:
             _until_it_ends(socket)
     elif wire.transport == "ServerSentEvents":
-        with http.get(brisk.url, params={"id": token}, headers={"Accept": "text/event-stream"}, stream=True, timeout=10) as stream:
+        with http.get(brisk.url, params={"id": token}, headers={"Accept": "text/event-stream"}, stream=True, timeout=SECONDS) as stream:
             assert stream.status_code == 200
             assert b"".join(stream.iter_content(1024)) is not None
     else:
-        assert http.get(brisk.url, params={"id": token}, timeout=10).status_code == 200
-        while (poll := http.get(brisk.url, params={"id": token}, timeout=10)).status_code == 200:
+        assert http.get(brisk.url, params={"id": token}, timeout=SECONDS).status_code == 200
+        while (poll := http.get(brisk.url, params={"id": token}, timeout=SECONDS)).status_code == 200:
             pass
         assert poll.status_code in {204, 404}
-    until(lambda: http.post(brisk.url, params={"id": token}, data=b"{}", timeout=10).status_code in {404, 405})
+    until(lambda: http.post(brisk.url, params={"id": token}, data=b"{}", timeout=SECONDS).status_code in {404, 405})
 
 
 def _shake(wire: ClientConnection, **wanted: object) -> object:
     wire.send(json.dumps(wanted) + "\x1e")
-    answer = wire.recv(timeout=10)
+    answer = wire.recv(timeout=SECONDS)
     assert isinstance(answer, str)
     return json.loads(answer.partition("\x1e")[0])
 
 
 def _answer_of(wire: ClientConnection, invocation: str) -> object:
     while True:
-        for text in str(wire.recv(timeout=10)).split("\x1e"):
+        for text in str(wire.recv(timeout=SECONDS)).split("\x1e"):
             message = json.loads(text) if text else {}
             if message.get("invocationId") == invocation:
                 return message
@@ -138,4 +138,4 @@ def _answer_of(wire: ClientConnection, invocation: str) -> object:
 def _until_it_ends(wire: ClientConnection) -> None:
     with contextlib.suppress(ConnectionClosed):
         while True:
-            wire.recv(timeout=10)
+            wire.recv(timeout=SECONDS)

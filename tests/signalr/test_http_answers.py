@@ -40,7 +40,7 @@ def test_another_method_is_405(two: Service, http: requests.Session, method: str
 
 def test_the_first_poll_is_empty_at_once(two: Service, http: requests.Session) -> None:
     token = negotiate(two, http)["connectionToken"]
-    first = http.get(two.url, params={"id": token}, timeout=5)
+    first = http.get(two.url, params={"id": token}, timeout=SECONDS)
     assert (first.status_code, first.content) == (200, b"")
 
 

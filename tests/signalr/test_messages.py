@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.signalr.client import Client, ClientError
+from tests.signalr.client import PATIENCE, Client, ClientError
 from tests.signalr.servers import Service
 from tests.signalr.wires import Wire, framed, until
 
@@ -147,7 +147,7 @@ def test_calls_of_one_connection_run_one_after_the_other(client: Client) -> None
 
 def test_a_hundred_calls_at_once_are_each_answered_with_their_own(client: Client) -> None:
     answers = [client.begin_invoke("Echo", number) for number in range(100)]
-    assert [answer.result(15) for answer in answers] == list(range(100))
+    assert [answer.result(PATIENCE) for answer in answers] == list(range(100))
 
 
 def test_messages_arrive_in_the_order_they_were_sent(client: Client) -> None:
@@ -164,7 +164,7 @@ def test_a_message_over_the_size_limit_ends_the_connection(client: Client) -> No
     over = client.begin_invoke("Echo", "x" * (32 * 1024 + 1))
     client.closed()
     with pytest.raises(ClientError):
-        over.result(15)
+        over.result(PATIENCE)
 
 
 def test_a_message_to_the_client_may_be_larger_than_one_from_it(client: Client) -> None:
