@@ -226,11 +226,11 @@ class Feeds:
         stood_at = {key_id: feed.position or 0 for key_id, feed in self._feeds.items()}
         positions, stages, refused = await self.in_thread(partial(_asked, list(stood_at), since, listening))
         self._looked_at = now
-        for key_id, feed in self._feeds.items():
-            position = positions.get(key_id, 0)
-            feed.heard_of(position)
-            if position < stood_at.get(key_id, 0):  # the database is an older one
-                feed.look()
+        for key_id, stood in stood_at.items():
+            if (feed := self._feeds.get(key_id)) and (position := positions.get(key_id, 0)) != stood:
+                feed.heard_of(position)
+                if position < stood:  # the database is an older one
+                    feed.look()
         for stage in stages:
             if feed := self._feeds.get(stage.key_id):
                 feed.learn_stage(str(stage.task_id), stage.stage, stage.updated_at.timestamp(), stage.legs)
