@@ -74,6 +74,8 @@ def _gate_of_socket(protocol: Any) -> Gate | None:
     gate = Gate(protocol.transport.abortConnection)
     protocol.transport.unregisterProducer()
     protocol.transport.registerProducer(gate, True)
+    # A client that pings and reads none of the answers would fill memory with them, and keep itself alive by it.
+    protocol.onPing = lambda payload: protocol.sendPong(payload) if gate.is_open else None
     return gate
 
 

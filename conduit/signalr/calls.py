@@ -72,10 +72,11 @@ class Calls:
             self._weigh(size)
             upload.put_nowait((message.item, size))
 
-    def completed(self, message: Completion) -> None:
-        """The end of a client's stream. Other completions answer nothing that we asked, and are ignored."""
+    def completed(self, message: Completion, size: int) -> None:
+        """The end of a client's stream. Other completions answer nothing that we asked, and are ignored. TooMany as for items."""
         if (upload := self._uploads.get(message.invocation_id)) is not None:
-            upload.put_nowait((_END if message.error is None else HubException(message.error), 0))
+            self._weigh(size)
+            upload.put_nowait((_END if message.error is None else HubException(message.error), size))
 
     def cancel(self, invocation_id: str) -> None:
         """End a stream; anything else that has this id, or nothing, runs on."""

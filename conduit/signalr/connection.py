@@ -276,7 +276,7 @@ class Connection:
             case StreamItem():
                 calls.item(message, size)
             case Completion():
-                calls.completed(message)
+                calls.completed(message, size)
             case CancelInvocation():
                 calls.cancel(message.invocation_id)
             case Close():

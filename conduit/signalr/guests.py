@@ -48,6 +48,7 @@ class Guests:
         self._options = options
         self._wires: dict[str, tuple[_RemoteWire, Connection]] = {}  # attached to connections of this process
         self._expected: dict[str, asyncio.Event] = {}  # of requests that wait here
+        self.is_leaving = False  # requests that wait here are to end
 
     # The connection's side.
 
@@ -131,6 +132,11 @@ class Guests:
     def answered(self, wire: str) -> None:
         if event := self._expected.get(wire):
             event.set()
+
+    def send_on(self) -> None:
+        """This process is about to end: requests that wait here go on in another, to the same connection."""
+        self.is_leaving = True
+        self.all_answered()
 
     def all_answered(self) -> None:
         """Something may have been missed: look."""

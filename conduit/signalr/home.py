@@ -31,13 +31,16 @@ class Refusal(Exception):
     """A bound is reached; the text tells which."""
 
 
+class Leaving(Exception):
+    """This process is about to end, and takes nobody new."""
+
+
 class Home:
     """What one process has of a hub."""
 
     def __init__(self, make_hub: Callable[[Connection], Hub], *, path: str, redis_url: str, options: Options) -> None:
         self.process = new_token()
         self.connections: dict[str, Connection] = {}
-        self.is_leaving = False  # a connection that opens in spite of it is sent on
         self.mail = Mailboxes(
             redis_url,
             prefix=f"{options.redis_prefix}:{path.strip('/')}:",
@@ -63,6 +66,16 @@ class Home:
             heard = self.mail.listen(self._heard, self._began)
             self._tasks = [asyncio.create_task(work) for work in (self._watch(), self._beat(), heard)]
 
+    def leave(self) -> None:
+        """This process is about to end: whoever is here goes on elsewhere."""
+        self.guests.send_on()
+        for connection in list(self.connections.values()):
+            connection.close(reconnect=True)
+
+    @property
+    def is_leaving(self) -> bool:
+        return self.guests.is_leaving
+
     async def stop(self) -> None:
         """End the clock and what listens."""
         for task in self._tasks:
@@ -87,10 +100,12 @@ class Home:
         return self._records.get(token)
 
     async def open(self, scope: Scope, user: Any, transport: Transport, *, token: str = "", record: Record | None = None) -> Connection:
-        """A new connection, negotiated if there is a record. Refusal when there are too many."""
+        """A new connection, negotiated if there is a record. Refusal when there are too many. Leaving."""
         owner = self._options.owner_of(user)
         connection_id = record.connection_id if record else new_token()
         await self._sit(connection_id, owner, user)
+        if self.is_leaving:  # the last moment: nothing is waited for between this and being one of `connections`
+            raise Leaving
         connection = Connection(
             connection_id,
             user=user,
@@ -104,8 +119,6 @@ class Home:
         self.connections[connection_id] = connection
         if record is not None:
             self._records[token], self._by_token[token], self._reading[token] = record, connection, asyncio.Lock()
-        if self.is_leaving:
-            connection.close(reconnect=True)
         return connection
 
     async def _gone(self, connection: Connection, owner: str, token: str) -> None:

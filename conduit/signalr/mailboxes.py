@@ -37,14 +37,13 @@ class Record:
     lives: bool = True  # its process does
 
 
-# KEYS: record. ARGV: owner, process or '' to claim nothing, transport, prefix, lifetime in ms.
+# KEYS: record. ARGV: owner, process, transport, prefix, lifetime in ms.
 _CLAIM = """
 local found = redis.call('HMGET', KEYS[1], 'id', 'owner', 'stateful', 'process', 'transport')
 if not found[1] or found[2] ~= ARGV[1] then return nil end
 if found[4] and found[4] ~= '' then
   return {found[1], found[2], found[3], found[4], found[5], 0, redis.call('EXISTS', ARGV[4] .. 'process:' .. found[4])}
 end
-if ARGV[2] == '' then return {found[1], found[2], found[3], '', '', 0, 0} end
 redis.call('HSET', KEYS[1], 'process', ARGV[2], 'transport', ARGV[3])
 redis.call('PEXPIRE', KEYS[1], ARGV[5])
 return {found[1], found[2], found[3], ARGV[2], ARGV[3], 1, 1}
@@ -193,9 +192,9 @@ class Mailboxes:
         if len(pipe):
             await self._ask(pipe.execute)
 
-    async def claim(self, token: str, owner: str, transport: str, *, ours: bool = True) -> Record | None:
-        """The connection, made ours if it was nobody's and we want it; None when it does not exist or is another owner's."""
-        arguments = [owner, self._process if ours else "", transport, self._prefix, self._kept]
+    async def claim(self, token: str, owner: str, transport: str) -> Record | None:
+        """The connection, made ours if it was nobody's; None when it does not exist or is another owner's."""
+        arguments = [owner, self._process, transport, self._prefix, self._kept]
         found = await self._run(_CLAIM, [self._key("connection", token)], arguments)
         if found is None:
             return None

@@ -10,7 +10,7 @@ from typing import Any
 from conduit.signalr import handshake
 from conduit.signalr.connection import Connection
 from conduit.signalr.guests import item
-from conduit.signalr.home import Home, Refusal, new_token
+from conduit.signalr.home import Home, Leaving, Refusal, new_token
 from conduit.signalr.http import (
     ClientLeft,
     Headers,
@@ -90,6 +90,7 @@ class HubServer:
         self._home = Home(hub, path=path, redis_url=redis_url, options=self._options)
         self._mail = self._home.mail
         self._rates = Rates(self._options.negotiations_per_second)
+        self._under_way = 0  # requests and sockets
 
     @property
     def connections(self) -> ValuesView[Connection]:
@@ -98,24 +99,24 @@ class HubServer:
 
     async def drain(self) -> None:
         """Before this process ends: tell all clients to come again elsewhere, take no new ones, wait a little until all have gone."""
-        self._home.is_leaving = True
-        for connection in list(self.connections):
-            connection.close(reconnect=True)
+        self._home.leave()
         try:
             async with asyncio.timeout(self._options.closing):
-                while self.connections:
+                while self.connections or self._under_way:
                     await asyncio.sleep(self._options.tick)
         except TimeoutError:
-            logger.info("%d connections did not end in time", len(self.connections))
+            logger.info("%d connections and %d requests did not end in time", len(self.connections), self._under_way)
         await self._home.stop()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if not self._home.is_leaving:
             self._home.start()
-        if scope["type"] == "websocket":
-            await self._socket(scope, receive, send)
-        elif scope["type"] == "http":
-            await self._http(scope, receive, send)
+        serve = self._socket if scope["type"] == "websocket" else self._http
+        self._under_way += 1
+        try:
+            await serve(scope, receive, send)
+        finally:
+            self._under_way -= 1
 
     async def _known(self, scope: Scope) -> Any:
         """Who makes the request. Refused."""
@@ -149,6 +150,8 @@ class HubServer:
             await respond(send, 404, b"No Connection with that ID", cors)
         except Unavailable:
             await respond(send, 503, b"Try again soon.", [_SOON, *cors])
+        except Leaving:
+            await respond(send, 503, b"This server is stopping.", [_SOON, *cors])
         except ClientLeft:
             logger.debug("A client left before it had sent its request")
 
@@ -167,7 +170,7 @@ class HubServer:
     async def _negotiate(self, scope: Scope, receive: Receive, send: Send, cors: Headers, user: Any) -> None:
         await body_of(receive, self._options.post_bytes)
         if self._home.is_leaving:
-            raise _stopping()
+            raise Leaving
         asked = query(scope)
         try:
             version = _version_of(asked.get("negotiateVersion", "0"))
@@ -224,6 +227,9 @@ class HubServer:
         except Refusal:
             await self._mail.forget(token)
             raise
+        except Leaving:  # another process may have it
+            await self._mail.offer(token, Record(record.connection_id, record.owner, record.stateful))
+            raise
         await self._home.read(token)  # what came before the transport
         return connection
 
@@ -264,16 +270,14 @@ class HubServer:
         await respond(send, 202, headers=cors)
 
     async def _found(self, token: str, user: Any, transport: Transport) -> tuple[Connection | None, Record]:
-        """The connection if it lives here, and what is known of it; by this it is ours if it was nobody's, unless we are leaving."""
+        """The connection if it lives here, and what is known of it; by this it is ours if it was nobody's."""
         owner = self._options.owner_of(user)
         connection = self._home.find(token, owner)
         record = self._home.record(token)
         if connection is not None and connection.is_ended:
             record = None
         elif connection is None:
-            record = await self._mail.patiently(lambda: self._mail.claim(token, owner, transport.value, ours=not self._home.is_leaving))
-        if record is not None and not record.process:
-            raise _stopping()
+            record = await self._mail.patiently(lambda: self._mail.claim(token, owner, transport.value))
         if record is None or not record.lives:
             raise _Answer(404, "No Connection with that ID")
         if record.transport != transport.value:
@@ -290,7 +294,7 @@ class HubServer:
             await refuse_upgrade(scope, send, refused.status, refused.body, refused.headers)
         except _Answer as answer:
             await refuse_upgrade(scope, send, answer.status, str(answer).encode())
-        except Unavailable:
+        except (Unavailable, Leaving):
             await refuse_upgrade(scope, send, 503)
         except Refusal as refusal:
             await send({"type": "websocket.accept"})
@@ -304,7 +308,7 @@ class HubServer:
         if scope["path"].rstrip("/") != self._path:
             raise _Answer(404)
         if self._home.is_leaving:
-            raise _stopping()
+            raise Leaving
         user = await self._known(scope)
         token = query(scope).get("id")
         if token is None:
@@ -367,10 +371,6 @@ def _version_of(asked: str) -> int:
     if version < 0:
         raise ValueError(f"The client requested version '{version}', but the server does not support this version.")
     return min(version, _NEGOTIATE_VERSION)
-
-
-def _stopping() -> _Answer:
-    return _Answer(503, "This server is stopping.", _SOON)
 
 
 def _already_active(connection_id: str) -> _Answer:

@@ -40,10 +40,11 @@ class Visit:
         async with self._guests.expecting(self._wire) as arrived:
             await self._tell("poll", self._process)
             try:
-                return await self._answer(arrived)
+                status, body = await self._answer(arrived)
             except asyncio.CancelledError:
                 await asyncio.shield(self._give_back(arrived))
                 raise
+        return (200, body) if self._guests.is_leaving else (status, body)  # nothing to tell is no end: the client polls again
 
     async def _answer(self, arrived: asyncio.Event) -> tuple[int, bytes]:
         while True:
@@ -51,6 +52,8 @@ class Visit:
             for packed in await self._mail.patiently(lambda: self._mail.answers(self._wire)) or []:
                 status, body = msgpack.unpackb(packed)
                 return status, body
+            if self._guests.is_leaving:
+                await self._tell("left")  # which is answered, too
 
     async def _wait(self, arrived: asyncio.Event) -> None:
         """Wait until there may be an answer, as long as the connection lives."""
@@ -109,6 +112,8 @@ class Visit:
                 await send_on_socket(send, data, binary=binary)
                 if gate is not None:
                     await gate.wait_open()
+            if self._guests.is_leaving:
+                return
 
     async def _left(self, reading: "asyncio.Task[int]", send: Send) -> None:
         """Tell the connection how its client left; close the socket of one that has not."""

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 import structlog
 from django.utils import timezone
 
-from conduit.api.errors import ApiError, classify
+from conduit.api.errors import ApiError, Overloaded, classify
 from conduit.api.formats import rfc3339
 from tasks import history, progress
 from tasks.history import Happened, Live, NotKept
@@ -97,12 +97,19 @@ class KeyFeed:
     def heard_of(self, position: int) -> None:
         """There is an event at that position: whatever is missing up to it is read."""
         self._heard_of = max(self._heard_of, position)
-        if self.position is not None and self._heard_of > self.position and self._catching_up is None:
+        if self.position is not None and self._heard_of > self.position:
+            self.look()
+
+    def look(self) -> None:
+        """Read what the database has after this feed's position, and whether it has that position at all."""
+        if self._catching_up is None:
             self._catching_up = asyncio.create_task(self._catch_up())
 
     async def _catch_up(self) -> None:
         try:
-            while self.position is not None and self._heard_of > self.position:
+            is_behind = True
+            while is_behind and self.position is not None:
+                heard_of = self._heard_of
                 page = await self._in_thread(partial(history.page, self.key_id, self.position))
                 if isinstance(page, NotKept):
                     await self._begin_anew()
@@ -110,8 +117,9 @@ class KeyFeed:
                 for happened in page.happened:
                     self._hand_on(happened)
                     await asyncio.sleep(0)  # streams send what they were told before more is told
-                if page.is_last:
+                if page.is_last and self._heard_of == heard_of:  # or something has happened since the page was read
                     self._heard_of = self.position
+                is_behind = self._heard_of > self.position
         except Exception as error:  # noqa: BLE001 - the watch hears of these events again
             log.warning("events not read: the database is away", key_id=self.key_id, error=type(error).__name__)
             self._heard_of = self.position or 0
@@ -119,13 +127,16 @@ class KeyFeed:
             self._catching_up = None
 
     async def _begin_anew(self) -> None:
-        """The history is not the one that this feed was reading, or much younger: so do its readers."""
+        """The history is not the one that this feed was reading (a database was restored), or much younger: so do its readers."""
         await self._stand()
         self._heard_of = self.position or 0
         for subscriber in tuple(self.subscribers):
+            self.subscribers[subscriber] = self._heard_of
             subscriber.tell(resync(self._heard_of))
             for notice in self.snapshots(subscriber.wanted):
                 subscriber.tell(notice)
+            if subscriber.wanted is not None and self._live.keys().isdisjoint(subscriber.wanted):
+                subscriber.end(None)  # it would wait for ever for what has happened already, or never did
 
     def _hand_on(self, happened: Happened) -> None:
         self.position = happened.position
@@ -141,7 +152,7 @@ class KeyFeed:
         for subscriber, stood_at in tuple(self.subscribers.items()):
             if subscriber.wanted is not None and task_id not in subscriber.wanted:
                 continue
-            if position is None or position > stood_at:
+            if position > stood_at if position is not None else not self._is_behind(subscriber):
                 _tell_one(subscriber, notice)
 
     # ---- Progress
@@ -163,6 +174,22 @@ class KeyFeed:
     def join(self, subscriber: Subscriber, position: int) -> None:
         """From now on it is told what comes after `position`, which it stands at."""
         self.subscribers[subscriber] = position
+
+    def _is_behind(self, subscriber: Subscriber) -> bool:
+        """Whether the subscriber knows of events, out of the database, that this feed has not heard of: what is live here is old news."""
+        return self.subscribers.get(subscriber, 0) > (self.position or 0)
+
+    async def caught_up(self, subscriber: Subscriber) -> None:
+        """Wait until the feed stands where the subscriber does.
+
+        Raises:
+            Overloaded: the database is away.
+        """
+        self.heard_of(self.subscribers.get(subscriber, 0))
+        while self._is_behind(subscriber):
+            if self._catching_up is None:
+                raise Overloaded
+            await asyncio.shield(self._catching_up)
 
     def snapshots(self, wanted: set[str] | None) -> Iterator[Notice]:
         """The active tasks as they are at the moment at which each is asked for."""

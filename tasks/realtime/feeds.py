@@ -110,6 +110,7 @@ class Feeds:
             if subscriber in self._subscribers:  # it may have ended meanwhile
                 feed.join(subscriber, position)
                 if snapshots:
+                    await feed.caught_up(subscriber)
                     await self._tell_snapshots(feed, subscriber)
         except BaseException:
             self.unsubscribe(subscriber)
@@ -126,6 +127,8 @@ class Feeds:
 
     async def _feed_of(self, subscriber: Subscriber) -> KeyFeed:
         self.unsubscribe(subscriber)
+        if self.draining:
+            raise Overloaded
         self._start()
         key_id = subscriber.caller.key_id
         feed = self._feeds.get(key_id)
@@ -220,11 +223,14 @@ class Feeds:
         now = timezone.now()
         since = min(self._looked_at or now, now) - SLACK  # a clock may have been set back
         listening = tuple(self._subscribers)
-        positions, stages, refused = await self.in_thread(partial(_asked, list(self._feeds), since, listening))
+        stood_at = {key_id: feed.position or 0 for key_id, feed in self._feeds.items()}
+        positions, stages, refused = await self.in_thread(partial(_asked, list(stood_at), since, listening))
         self._looked_at = now
-        for key_id, position in positions.items():
-            if feed := self._feeds.get(key_id):
+        for key_id, stood in stood_at.items():
+            if (feed := self._feeds.get(key_id)) and (position := positions.get(key_id, 0)) != stood:
                 feed.heard_of(position)
+                if position < stood:  # the database is an older one
+                    feed.look()
         for stage in stages:
             if feed := self._feeds.get(stage.key_id):
                 feed.learn_stage(str(stage.task_id), stage.stage, stage.updated_at.timestamp(), stage.legs)

@@ -63,8 +63,7 @@ def test_connections_that_came_and_went_leave_nothing_behind(
     _come_and_go(measured, make_client, watching)
     before = _held_by_one(measured)  # with what is made once, for all who come
     came = sum(_come_and_go(measured, make_client, watching) for _ in range(3))
-    after = _held_by_one(measured)
-    assert after.more_than(before, came) == []
+    until(lambda: measured.servers[0].held().more_than(before, came) == [])  # ends of requests may still be on their way
 
 
 def _held_by_one(service: Service) -> Held:

@@ -166,11 +166,12 @@ ONE_ITEM = {"type": 2, "invocationId": "a", "item": "x" * 1000}
     [
         ([_call("Enter", "x" * 1000)] * 4, "More of what was sent waits than may."),
         ([_call("Total", streamIds=["a"])] + [ONE_ITEM] * 4, "More of what was sent waits than may."),
+        ([_call("Total", streamIds=["a"])] + [{"type": 3, "invocationId": "a"}] * 120, "More of what was sent waits than may."),
         ([_call("Total", streamIds=["a", "b", "c", "d", "e", "f"])], "More invocations wait than may."),
         ([_call("Total", streamIds=["a"]), _call("Total", streamIds=["a"])], "A stream's id is already in use."),
         ([_call("Total", streamIds=["a", "a"])], "A stream's id is already in use."),
     ],
-    ids=["invocations", "items", "streams", "an-id-twice", "an-id-twice-in-one-call"],
+    ids=["invocations", "items", "ends", "streams", "an-id-twice", "an-id-twice-in-one-call"],
 )
 def test_what_waits_for_methods_is_bounded(messages: list[dict[str, Any]], why: str) -> None:
     @seated

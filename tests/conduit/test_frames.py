@@ -1,0 +1,39 @@
+"""Frames of WebSockets go out without work for lines that nobody logs."""
+
+import sys
+from collections import Counter
+
+from autobahn.twisted.websocket import WebSocketServerFactory, WebSocketServerProtocol
+from autobahn.websocket import protocol
+from twisted.internet.testing import StringTransport
+
+from conduit.frames import color_nothing
+
+UPGRADE = (
+    b"GET / HTTP/1.1\r\nHost: 127.0.0.1:1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
+)
+
+
+def test_sending_a_frame_colors_no_text(monkeypatch):
+    for name in ("hltype", "hlval"):
+        monkeypatch.setattr(protocol, name, getattr(protocol, name))  # as it was, after the test
+    color_nothing()
+    factory = WebSocketServerFactory("ws://127.0.0.1:1")
+    factory.protocol = WebSocketServerProtocol
+    socket = factory.buildProtocol(None)
+    wire = StringTransport()
+    socket.makeConnection(wire)
+    socket.dataReceived(UPGRADE)
+    assert wire.value().startswith(b"HTTP/1.1 101 ")
+    wire.clear()
+    called: Counter[str] = Counter()
+
+    sys.setprofile(lambda frame, event, _: called.update([frame.f_code.co_filename]) if event == "call" else None)
+    try:
+        socket.sendMessage(b"hello")
+    finally:
+        sys.setprofile(None)
+
+    assert wire.value() == b"\x81\x05hello"
+    assert not [name for name in called if name.endswith("autobahn/util.py")]

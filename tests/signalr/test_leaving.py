@@ -1,0 +1,138 @@
+"""A process on its way out: whoever is there, or on the way there, goes on elsewhere."""
+
+import asyncio
+import json
+import os
+import signal
+from collections import deque
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any
+
+import pytest
+import redis
+import requests
+from websockets.exceptions import ConnectionClosed
+
+from conduit.signalr import Hub, HubServer, Options, hub_method
+from tests.settings import VALKEY
+from tests.signalr.raw import HANDSHAKE, SECONDS, socket_to
+from tests.signalr.servers import Service
+from tests.support.valkey import ValkeyForTests
+
+
+def test_a_socket_at_a_process_that_leaves_is_cut_and_comes_back_elsewhere(
+    make_service: Callable[..., Service], http: requests.Session
+) -> None:
+    home, leaving = make_service(processes=2).servers
+    asked = {"negotiateVersion": 1, "useStatefulReconnect": "true"}
+    token = http.post(home.url + "/negotiate", params=asked, timeout=SECONDS).json()["connectionToken"]
+    with socket_to(home, id=token) as first:  # type: ignore[arg-type]
+        first.send('{"protocol":"json","version":2}\x1e')
+        assert first.recv(timeout=SECONDS) == "{}\x1e"
+        with socket_to(leaving, id=token) as second:  # type: ignore[arg-type]
+            assert '"type":9' in str(second.recv(timeout=SECONDS))
+
+            os.kill(leaving.pid, signal.SIGTERM)
+            with pytest.raises(ConnectionClosed):
+                deque(iter(partial(second.recv, SECONDS), None))
+            assert second.close_code == 4503
+    with socket_to(home, id=token) as third:  # type: ignore[arg-type]
+        assert '"type":9' in str(third.recv(timeout=SECONDS))
+
+
+@pytest.fixture
+def own_valkey() -> Iterator[ValkeyForTests]:
+    valkey = ValkeyForTests()
+    valkey.start()
+    yield valkey
+    valkey.stop()
+
+
+class _Request:
+    """A request of a hub that everybody may use, without a server around it."""
+
+    def __init__(
+        self, server: HubServer, method: str, query: str, *, path: str = "/hub", body: bytes = b"", accept: bytes = b"*/*"
+    ) -> None:
+        self.sent: list[dict[str, Any]] = []
+        self._waiting = [{"type": "http.request", "body": body}]
+        headers = [(b"accept", accept)]
+        scope = {"type": "http", "method": method, "path": path, "query_string": query.encode(), "headers": headers}
+        self._served = asyncio.create_task(server(scope, self._receive, self._send))
+
+    async def _receive(self) -> dict[str, Any]:
+        if not self._waiting:
+            await asyncio.Event().wait()
+        return self._waiting.pop()
+
+    async def _send(self, message: dict[str, Any]) -> None:
+        self.sent.append(message)
+
+    async def answer(self) -> tuple[int, bytes]:
+        await asyncio.wait_for(self._served, SECONDS)
+        return self.sent[0]["status"], self.sent[1]["body"]
+
+
+async def _somebody(scope: Any) -> str:
+    return ""
+
+
+class _Mirror(Hub):
+    @hub_method
+    async def echo(self, value: Any) -> Any:
+        return value
+
+
+def _two(url: str) -> list[HubServer]:
+    return [HubServer(_Mirror, path="/hub", authenticate=_somebody, redis_url=url, options=Options(closing=SECONDS)) for _ in range(2)]
+
+
+async def _negotiated(server: HubServer) -> str:
+    _, answered = await _Request(server, "POST", "negotiateVersion=1", path="/hub/negotiate").answer()
+    return "id=" + json.loads(answered)["connectionToken"]
+
+
+@pytest.mark.parametrize("accept", [b"*/*", b"text/event-stream"])
+def test_who_was_on_the_way_in_when_a_process_began_to_leave_is_let_in_elsewhere(own_valkey: ValkeyForTests, accept: bytes) -> None:
+    async def case() -> None:
+        leaving, staying = _two(own_valkey.url)
+        query, other = await _negotiated(staying), await _negotiated(staying)
+        assert await _Request(leaving, "GET", other).answer() == (200, b"")  # which has to be told: until then nobody is gone
+        with redis.Redis.from_url(own_valkey.url) as pausing:
+            pausing.client_pause(500)
+        late = _Request(leaving, "GET", query, accept=accept)
+        await asyncio.sleep(0.1)
+        draining = asyncio.create_task(leaving.drain())
+
+        assert (await late.answer())[0] == 503
+        assert await _Request(leaving, "GET", other).answer() == (204, b"")
+        await draining
+        assert await _Request(staying, "GET", query).answer() == (200, b"")
+        assert await _Request(staying, "DELETE", query).answer() == (202, b"")
+        await staying.drain()
+
+    asyncio.run(case())
+
+
+def test_a_poll_at_a_process_that_leaves_ends_empty_and_goes_on_elsewhere() -> None:
+    async def case() -> None:
+        home, leaving = _two(VALKEY.url)
+        query = await _negotiated(home)
+        assert await _Request(home, "GET", query).answer() == (200, b"")
+        assert await _Request(leaving, "POST", query, body=HANDSHAKE).answer() == (200, b"")
+        assert await _Request(leaving, "GET", query).answer() == (200, b"{}\x1e")
+
+        parked = _Request(leaving, "GET", query)
+        await asyncio.sleep(0.1)
+        await leaving.drain()
+
+        assert await parked.answer() == (200, b"")
+        call = {"type": 1, "target": "Echo", "arguments": ["hello"], "invocationId": "1"}
+        assert await _Request(home, "POST", query, body=json.dumps(call).encode() + b"\x1e").answer() == (200, b"")
+        status, body = await _Request(home, "GET", query).answer()
+        assert (status, b"hello" in body) == (200, True)
+        assert await _Request(home, "DELETE", query).answer() == (202, b"")
+        await home.drain()
+
+    asyncio.run(case())
