@@ -82,20 +82,19 @@ class Job:
         if "leg_goal" in fields:
             fields["updated_at"] = now  # so that readers who were not told find it
         with transaction.atomic():
-            if begins and self.task.status == Status.QUEUED:
-                self._begin(fields)
-            else:
-                with self.lease.writing(lease_token=None, lease_until=None, **fields):
-                    publishing.tell_stage_on_commit(self.task, fields)
+            if not self._write_task(fields, begins=begins and self.task.status == Status.QUEUED):
+                raise LeaseLost
             self.write_parts(clip, video)
             if fields["next_step_at"] <= timezone.now():
                 dispatch.hint_on_commit(self.task.pk, self.task.kind, fields["lane"])
 
-    def _begin(self, fields: dict[str, Any]) -> None:
-        """The event of the move tells its readers the stage and the leg as well."""
-        fields = {name: value for name, value in fields.items() if name != "updated_at"}  # the move's own
-        if not lifecycle.move(self.task.pk, Status.PROCESSING, lease=self.lease, started_at=timezone.now(), **fields):
-            raise LeaseLost
+    def _write_task(self, fields: dict[str, Any], *, begins: bool) -> bool:
+        """False when the lease is not ours any more. Either way readers are told, by the event of the move or without one."""
+        if begins:
+            moved = {name: value for name, value in fields.items() if name != "updated_at"}  # the move's own
+            return lifecycle.move(self.task.pk, Status.PROCESSING, lease=self.lease, started_at=timezone.now(), **moved)
+        publishing.tell_stage_on_commit(self.task, fields)
+        return bool(self.lease.rows().update(lease_token=None, lease_until=None, **fields))
 
     def note(self, clip: dict[str, Any] | None = None, video: dict[str, Any] | None = None, **task: Any) -> None:
         """Write something before the step is over, and keep the lease."""
