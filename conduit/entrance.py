@@ -14,6 +14,9 @@ from conduit.api.network import nearest_client
 log = structlog.get_logger("conduit.request")
 
 _REASON_BYTES_MAX = 123  # what a close frame has room for (RFC 6455, 5.5)
+# A client that has not answered a close by then is reset, and may lose with it what it had not read, the reason included. autobahn's
+# own second is short for a busy client; a leaving process has eight for everything.
+_ANSWER_SECONDS = 5
 
 Application = Callable[[Any, Any, Any], Any]
 
@@ -67,6 +70,7 @@ class Sending:
         protocol = self.args[0] if self.args else None
         if not isinstance(protocol, WebSocketProtocol) or protocol.state != protocol.STATE_OPEN:
             return False
+        protocol.closeHandshakeTimeout = _ANSWER_SECONDS
         protocol._closeConnection = partial(_close_gently, protocol)
         protocol.sendCloseFrame(code=code, reasonUtf8=reason.encode()[:_REASON_BYTES_MAX])
         return True

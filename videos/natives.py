@@ -79,7 +79,7 @@ def read_natives(natives: Any) -> tuple[Native, ...]:
 
 def _text(entry: dict[str, Any], name: str, characters: int) -> str:
     value = entry.get(name)
-    if not isinstance(value, str) or not 0 < len(value) <= characters or value != value.strip():
+    if not isinstance(value, str) or not 0 < len(value) <= characters or value != value.strip() or not value.isprintable():
         raise NativesError(f"`{name}` must be text of 1 to {characters} characters, as MiniMax calls it")
     return value
 
@@ -106,9 +106,14 @@ def _clips(entry: dict[str, Any]) -> tuple[tuple[int, Decimal], ...]:
 
 
 def _seconds(text: str) -> int:
-    if not text.isascii() or not text.isdigit() or text != str(int(text)) or not 0 < int(text) <= SECONDS_MAX:
+    if not _is_number(text) or text != str(int(text)) or not 0 < int(text) <= SECONDS_MAX:
         raise NativesError(f"`clips`: `{text}` is no length; whole seconds from 1 to {SECONDS_MAX} are")
     return int(text)
+
+
+def _is_number(text: str) -> bool:
+    """Of one or two digits: Python refuses to read one of thousands."""
+    return len(text) <= 2 and text.isascii() and text.isdigit()
 
 
 def _cost(seconds: str, value: Any) -> Decimal:
@@ -124,7 +129,7 @@ def _cost(seconds: str, value: Any) -> Decimal:
 def _ratio(entry: dict[str, Any]) -> str:
     ratio = entry.get("ratio", "")
     sides = ratio.split(":") if isinstance(ratio, str) else [""]
-    if ratio != "" and not (len(sides) == 2 and all(side.isascii() and side.isdigit() and 0 < int(side) < 100 for side in sides)):
+    if ratio != "" and not (len(sides) == 2 and all(_is_number(side) and int(side) > 0 for side in sides)):
         raise NativesError('`ratio` must be one that MiniMax takes, such as "9:16"')
     if ratio and (Fraction(int(sides[0]), int(sides[1])) - 1) * (entry["width"] - entry["height"]) < 0:
         raise NativesError(f"`ratio` {ratio} and {entry['width']}x{entry['height']} contradict each other")

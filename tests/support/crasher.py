@@ -15,7 +15,6 @@ from typing import Any
 
 import django
 
-STEPS_MAX = 300
 NEVER = -1
 
 
@@ -70,12 +69,10 @@ def work(task_id: str, fatal: int) -> None:
     # The lease of the process that died before has lapsed.
     Task.objects.filter(pk=task_id, lease_until__isnull=False).update(lease_until=timezone.now() - timedelta(seconds=1))
     FaultPoints(fatal).install()
-    for _ in range(STEPS_MAX):
+    # How often it has to ask is the machine's pace. A task that gets nowhere fails, by the product's own time limits.
+    while Task.objects.get(pk=task_id).is_active:
         for claim in leases.claim_due(timezone.now(), limit=5):
             engine.advance(claim.task_id, lane=claim.lane, claim=claim.token)
-        if not Task.objects.get(pk=task_id).is_active:
-            return
-    raise AssertionError("the task never ends")
 
 
 def finish(task_id: str) -> dict[str, Any]:

@@ -79,27 +79,31 @@ class Job:
         fields: dict[str, Any] = {"next_step_at": now, "attempts": 0, "trouble": "", "lane": self._lane_after(clip or {})} | task
         if "stage" in fields and fields["stage"] != self.task.stage:
             fields["stage_since"] = fields["updated_at"] = now
+        if "leg_goal" in fields:
+            fields["updated_at"] = now  # so that readers who were not told find it
         with transaction.atomic():
-            self._write_task(fields, begins=begins and self.task.status == Status.QUEUED)
+            if not self._write_task(fields, begins=begins and self.task.status == Status.QUEUED):
+                raise LeaseLost
             self.write_parts(clip, video)
-            publishing.tell_stage_on_commit(self.task, fields)
             if fields["next_step_at"] <= timezone.now():
                 dispatch.hint_on_commit(self.task.pk, self.task.kind, fields["lane"])
 
-    def _write_task(self, fields: dict[str, Any], *, begins: bool) -> None:
+    def _write_task(self, fields: dict[str, Any], *, begins: bool) -> bool:
+        """False when the lease is not ours any more. Either way readers are told, by the event of the move or without one."""
         if begins:
-            fields.pop("updated_at", None)  # the move's own
-            held = lifecycle.move(self.task.pk, Status.PROCESSING, lease=self.lease, started_at=timezone.now(), **fields)
-        else:
-            held = self.lease.rows().update(lease_token=None, lease_until=None, **fields)
-        if not held:
-            raise LeaseLost
+            moved = {name: value for name, value in fields.items() if name != "updated_at"}  # the move's own
+            return lifecycle.move(self.task.pk, Status.PROCESSING, lease=self.lease, started_at=timezone.now(), **moved)
+        publishing.tell_stage_on_commit(self.task, fields)
+        return bool(self.lease.rows().update(lease_token=None, lease_until=None, **fields))
 
     def note(self, clip: dict[str, Any] | None = None, video: dict[str, Any] | None = None, **task: Any) -> None:
         """Write something before the step is over, and keep the lease."""
         with self.lease.writing(updated_at=timezone.now(), **task):
             self.write_parts(clip, video)
             publishing.tell_stage_on_commit(self.task, task)
+        # The task as it stands now: the next thing that is written is compared with it, and progress goes on from it.
+        for name, value in task.items():
+            setattr(self.task, name, value)
 
     def write_parts(self, clip: dict[str, Any] | None, video: dict[str, Any] | None) -> None:
         if clip and self.clip:

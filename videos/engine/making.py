@@ -5,6 +5,7 @@ from typing import IO, Any, cast
 import structlog
 from django.core.files.base import File
 from django.core.files.storage import default_storage
+from django.db import transaction
 from django.utils import timezone
 
 from tasks.leases import LeaseLost
@@ -43,21 +44,41 @@ def ask(job: Job, clip: Clip) -> None:
             if late := failures.overdue(job.task, job.clips, now):
                 fail(job, late)
             elif failures.given_up(clip, now):
-                log.warning("a job that another task gave up still runs: the clip is ordered anew", clip=clip.number)
-                job.write(clip=_UNSENT)
+                _order_anew(job, clip)
             else:
                 job.write(clip={"seen_running_at": now}, next_step_at=now + poll_pause(), stage=STAGES[phase])
 
 
 def _not_told(job: Job, error: MiniMaxError) -> None:
     """MiniMax does not say how the clip goes, or where it is: now, or never, and then no other task should ask for it."""
-    if error.outcome is Outcome.FINAL:
-        fail(job, Failure.of(error), clip={"state": ClipState.FAILED})
-    else:
+    if error.outcome is not Outcome.FINAL:
         wait(job, error)
+    elif job.clip and job.clip.taken_from_id:
+        _order_anew(job, job.clip)
+    else:
+        fail(job, Failure.of(error), clip={"state": ClipState.FAILED})
 
 
-_UNSENT = {"state": ClipState.PLANNED, "sent_at": None, "submitted_at": None, "provider_task_id": "", "billed": 0, "taken_from": None}
+_UNSENT = {
+    "state": ClipState.PLANNED,
+    "sent_at": None,
+    "submitted_at": None,
+    "made_at": None,
+    "provider_task_id": "",
+    "file_id": "",
+    "file": "",
+    "last_frame": "",
+    "billed": 0,
+    "taken_from": None,
+}
+
+
+def _order_anew(job: Job, clip: Clip) -> None:
+    """What was taken over is lost: it is made again, and all that went on from it."""
+    log.warning("a clip that was taken over cannot be had any more: it is ordered anew", clip=clip.number)
+    with transaction.atomic():
+        job.write(clip=_UNSENT)
+        job.video.clips.filter(number__gt=clip.number).update(**_UNSENT)
 
 
 def _failed_there(job: Job, clip: Clip, state: JobState) -> None:

@@ -2,8 +2,8 @@
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime
-from typing import TypeVar
 
 import structlog
 from django.conf import settings
@@ -38,39 +38,49 @@ PROGRESS_SECONDS = 2.0
 
 def look_into(job: Job, clip: Clip) -> None:
     """See what the clip really is, before anything more is bought that goes on from it."""
-    looked = _with_the_files(
-        job,
-        lambda: assembly.look_into(task_id=job.task.pk, clip_file=clip.file, token=job.lease.token, wants_frame=job.after is not None),
-    )
-    if looked is None:
+    if not _begin(job):
         return
-    facts, last_frame = looked
-    found = {"width": facts.width, "height": facts.height, "fps": facts.fps, "frames": facts.frames, "last_frame": last_frame}
+    wants_frame = job.after is not None
+    try:
+        with job.lease.kept_alive():
+            facts, frame = assembly.look_into(task_id=job.task.pk, clip_file=clip.file, token=job.lease.token, wants_frame=wants_frame)
+    except FILE_ERRORS as error:
+        _not_done(job, error)
+        return
+    found = {"width": facts.width, "height": facts.height, "fps": facts.fps, "frames": facts.frames, "last_frame": frame}
     leg = {} if job.after else {"stage": Stage.ASSEMBLING, **job.leg(ASSEMBLED_GOAL, job.task.rest_seconds, rest=0, floor=job.fetched_goal)}
-    with forgotten_upon(LeaseLost, *filter(None, [last_frame])):
-        job.write(clip=found | {"state": ClipState.READY}, video=_ORDERLY, **leg)
+    with forgotten_upon(LeaseLost, *filter(None, [frame])):
+        job.write(clip=found | {"state": ClipState.READY}, video=_FORGIVEN, **leg)
 
 
 def assemble(job: Job) -> None:
     """Make the deliverable file and its thumbnail, store both, and complete the task; or buy what is still missing."""
-    clips = job.videos
-    found = cut([clip.frames or 0 for clip in clips], clips[0].fps or job.plan.fps, job.video.duration)
-    if found.needs_another:
+    if _too_short(job):
         _buy_another(job)
         return
-    delivered = _with_the_files(
-        job,
-        lambda: assembly.deliver(
-            task_id=job.task.pk,
-            clip_files=[clip.file for clip in clips],
-            wish=_wish(job.video),
-            token=job.lease.token,
-            on_progress=_teller(job),
-        ),
-    )
-    if delivered is not None:
-        with forgotten_upon(LeaseLost, delivered.file, delivered.thumbnail):
-            _complete(job, delivered)
+    if not _begin(job):
+        return
+    try:
+        with job.lease.kept_alive():
+            delivered = assembly.deliver(
+                task_id=job.task.pk,
+                clip_files=[clip.file for clip in job.videos],
+                wish=_wish(job.video),
+                token=job.lease.token,
+                on_progress=_teller(job),
+            )
+    except FILE_ERRORS as error:
+        _not_done(job, error)
+        return
+    with forgotten_upon(LeaseLost, delivered.file, delivered.thumbnail):
+        _complete(job, delivered)
+
+
+def _too_short(job: Job) -> bool:
+    """Whether the clips lack more than may be made up. Those of another rate are shown at the first one's."""
+    shown_at = job.videos[0].fps or job.plan.fps
+    frames = [max(1, round((clip.frames or 0) * shown_at / (clip.fps or shown_at))) for clip in job.videos]
+    return cut(frames, shown_at, job.video.duration).needs_another
 
 
 def _buy_another(job: Job) -> None:
@@ -90,34 +100,35 @@ def _wish(video: Video) -> Wish:
 
 # ---- What can happen to a file ------------------------------------------------------------------------------------------
 
-_ORDERLY = {"unfinished_assemblies": 0}
-_Result = TypeVar("_Result")
+# What work on files may end with instead of its result.
+FILE_ERRORS = (MediaError, *STORAGE_ERRORS)
+# It was not the files' fault that the work was not finished.
+_FORGIVEN = {"unfinished_assemblies": 0}
 
 
-def _with_the_files(job: Job, work: Callable[[], _Result]) -> _Result | None:
-    """What the work on the task's files comes to; None when it came to nothing, and what follows from that is written."""
+def _begin(job: Job) -> bool:
+    """Count that work on the task's files begins; False when they have harmed their reader too often, and the task was failed."""
     if job.video.unfinished_assemblies >= UNFINISHED_ASSEMBLIES_MAX:
         _fail_unplayable(job)
-        return None
+        return False
     job.note(video={"unfinished_assemblies": job.video.unfinished_assemblies + 1})
-    try:
-        with job.lease.kept_alive():
-            return work()
-    except MediaError as error:
-        log.warning("work on a file failed", error=str(error), harm=error.harm.value)
-        if error.harm is Harm.REFUSED:
+    return True
+
+
+def _not_done(job: Job, error: Exception) -> None:
+    """What follows from work on the task's files that came to nothing."""
+    log.warning("work on a file came to nothing", error=str(error), kind=type(error).__name__)
+    match error:
+        case MediaError(harm=Harm.REFUSED):
             _fail_unplayable(job)
-        else:
+        case MediaError():
             try_again(job)  # it may have been the machine: what harms its reader each time is counted
-    except ReaderStopped as error:
-        log.warning("work on a file was stopped", error=str(error))
-        try_again(job, video=_ORDERLY)
-    except FileNotFoundError as error:
-        log.error("stored clip is gone", error=str(error))
-        _fetch_again(job, error)
-    except STORAGE_ERRORS as error:
-        wait_for_storage(job, error, video=_ORDERLY)
-    return None
+        case ReaderStopped():
+            try_again(job, video=_FORGIVEN)
+        case FileNotFoundError() if lost := _lost_clip(job):
+            _fetch_again(job, lost)
+        case _:
+            wait_for_storage(job, error, video=_FORGIVEN)
 
 
 def _fail_unplayable(job: Job) -> None:
@@ -128,17 +139,20 @@ def _fail_unplayable(job: Job) -> None:
             Clip.objects.filter(pk__in=[clip.pk for clip in job.videos]).update(state=ClipState.FAILED)
 
 
-def _fetch_again(job: Job, error: Exception) -> None:
-    """MiniMax still has what the storage lost. It may lose the next one too, so there is a pause."""
+def _lost_clip(job: Job) -> Clip | None:
+    """The first clip whose file the storage does not hold any more, if it was one."""
     kept = (clip for clip in job.videos if clip.state in (ClipState.STORED, ClipState.READY))
-    lost = next((clip for clip in kept if not default_storage.exists(clip.file)), None)
-    if lost is None:
-        wait_for_storage(job, error, video=_ORDERLY)  # it was another file, such as one of the scratch folder
-        return
+    with suppress(*STORAGE_ERRORS):  # it cannot tell now
+        return next((clip for clip in kept if not default_storage.exists(clip.file)), None)
+    return None
+
+
+def _fetch_again(job: Job, lost: Clip) -> None:
+    """MiniMax still has what the storage lost. It may lose the next one too, so there is a pause."""
     lost.state = ClipState.MADE
     gone = {"state": ClipState.MADE, "file": ""}
     due = timezone.now() + pause(LOST_CLIP_ATTEMPTS)
-    try_again(job, clip=gone, video=_ORDERLY, stage=Stage.DOWNLOADING, next_step_at=due, attempts=0)
+    try_again(job, clip=gone, video=_FORGIVEN, stage=Stage.DOWNLOADING, next_step_at=due, attempts=0)
 
 
 def _teller(job: Job) -> Callable[[float], None]:
@@ -154,8 +168,6 @@ def _teller(job: Job) -> Callable[[float], None]:
         reached = job.fetched_goal + int((ASSEMBLED_GOAL - job.fetched_goal) * share)
         leg = job.leg(ASSEMBLED_GOAL, (now - began) / share * (1 - share), rest=0, floor=reached)
         job.note(**leg)
-        for name, value in leg.items():
-            setattr(job.task, name, value)
 
     return tell
 

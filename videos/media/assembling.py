@@ -8,7 +8,7 @@ from pathlib import Path
 
 import av
 
-from videos.media.clips import Clip, survey
+from videos.media.clips import Clip, last_picture, look
 from videos.media.cutting import Cut, cut
 from videos.media.errors import MediaError, blaming_the_file
 from videos.media.facts import ClipFacts, VideoFacts, Wish
@@ -22,9 +22,6 @@ from videos.media.thumbnails import first_bright, jpeg
 from videos.media.timing import timing
 from videos.media.writing import copied_pictures, copied_sound, encoded_pictures, encoded_sound, mux, writing
 
-# Of the time that an assembly takes, what looking through the clips first has of it.
-_SURVEY_SHARE = 0.15
-
 Progress = Callable[[float], None]
 
 
@@ -35,7 +32,8 @@ def inspect(clip: Path, *, last_frame: Path | None) -> ClipFacts:
         MediaError: some of it is damaged, or it is not a video that can be delivered.
         OSError: the disk cannot read the one or write the other.
     """
-    found, last = survey(clip)
+    found = look(clip)
+    last = last_picture(found)
     if last_frame is not None:
         with _leaving_nothing_half(last_frame), blaming_the_file():
             last_frame.write_bytes(png(last, found.shape))
@@ -53,12 +51,9 @@ def assemble(clips: Sequence[Path], wish: Wish, video: Path, thumbnail: Path, *,
         OSError: the disk cannot take the result. Neither leaves a file behind.
     """
     with _leaving_nothing_half(video, thumbnail):
-        found: list[Clip] = []
-        for number, path in enumerate(clips, 1):
-            found.append(survey(path)[0])
-            on_progress(_SURVEY_SHARE * number / len(clips))
+        found = [look(path) for path in clips]
         plan = _plan(found, wish)
-        _write(found, plan, wish, video, lambda share: on_progress(_SURVEY_SHARE + (1 - _SURVEY_SHARE) * share))
+        _write(found, plan, wish, video, on_progress)
         made = _checked(video, plan, wish)
         thumbnail.write_bytes(_thumbnail(video, made))
         on_progress(1.0)
@@ -119,6 +114,7 @@ def _write(clips: Sequence[Clip], plan: Cut, wish: Wish, video: Path, on_progres
         first = files.enter_context(reading(clips[0].path))
         target = files.enter_context(writing(video))
         if _as_wished(clips, wish):
+            last_picture(clips[0])  # nobody else decodes it
             tracks = [copied_pictures(target, first, clips[0].path, clips[0].start)]
         else:
             pictures = files.enter_context(closing(_pictures(clips, plan, wish, on_progress)))
@@ -134,9 +130,12 @@ def _write(clips: Sequence[Clip], plan: Cut, wish: Wish, video: Path, on_progres
 
 def _pictures(clips: Sequence[Clip], plan: Cut, wish: Wish, on_progress: Progress) -> Generator[av.VideoFrame, None, None]:
     """The frames of the result: of each later clip all but the first, which shows what the one before it ended with."""
-    for given, frame in enumerate(islice(_joined(clips, wish), plan.frames), 1):
+    joined = _joined(clips, wish)
+    for given, frame in enumerate(islice(joined, plan.frames), 1):
         yield frame
         on_progress(given / plan.frames)
+    for _ in joined:
+        pass  # what is cut away is read too: damage in it is the clip's
 
 
 def _joined(clips: Sequence[Clip], wish: Wish) -> Iterator[av.VideoFrame]:

@@ -38,7 +38,7 @@ _HARM = {signal.SIGXCPU: Harm.TIME, signal.SIGXFSZ: Harm.SIZE} | dict.fromkeys(
 class Limits:
     """What one piece of work may take: seconds on the clock, seconds of all processors, bytes of address space and of each file.
 
-    A minute of 1080 x 1920 takes 240 MB of memory, 490 MB of addresses and 50 to 130 seconds of processors, by how much moves (measured).
+    A minute of 1080 x 1920 takes 240 MB of memory, 490 MB of addresses and 30 to 95 seconds of processors, by how much moves (measured).
     """
 
     seconds: float

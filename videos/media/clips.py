@@ -21,7 +21,7 @@ _BROWSER_PROFILES = frozenset({"Baseline", "Constrained Baseline", "Main", "High
 @dataclass(frozen=True, slots=True)
 class Clip:
     """A sound file. Its size is upright and in square pixels; `shape` is a stored pixel's width by its
-    height; `start` and `end` are seconds on the file's own clock.
+    height; `start` and `end` are seconds on the file's own clock; `stored` is how many pictures it holds.
 
     `as_it_came`: every browser plays its pictures as they are, each at its constant time.
     """
@@ -32,6 +32,7 @@ class Clip:
     shape: Fraction
     start: Fraction
     end: Fraction
+    stored: int
     timing: Timing
     as_it_came: bool
     sound: str | None
@@ -43,8 +44,17 @@ class Clip:
     def pictures(self, rate: Fraction) -> Iterator[av.VideoFrame]:
         """The clip's frames at a constant rate: as they are when it is their own, else the one that is shown at each moment."""
         with reading(self.path) as source:
-            frames = decoded(source)
+            frames = self.shown(source)
             yield from frames if self._has(rate) else self._resampled(source, frames, rate)
+
+    def shown(self, source: Source) -> Iterator[av.VideoFrame]:
+        """Every picture of the clip, as it is. Raises MediaError at the first that is damaged or missing."""
+        count = 0
+        for frame in decoded(source):
+            count += 1
+            yield frame
+        if count < self.stored:
+            raise MediaError(f"The video has {self.stored} frames that cannot all be decoded.")
 
     def _has(self, rate: Fraction) -> bool:
         return self.timing.constant and rate == self.timing.rate
@@ -73,34 +83,31 @@ class Clip:
         )
 
 
-def survey(path: Path) -> tuple[Clip, av.VideoFrame]:
-    """Read and decode the whole file: what it is, and the last picture that it shows.
+def look(path: Path) -> Clip:
+    """What a clip is, by all that its index and its sound say and its first picture shows.
 
     Raises:
-        MediaError: some of it is damaged, or it is not a video that can be delivered.
+        MediaError: it is not a video that can be delivered. Damaged pictures show when they are read.
         OSError: the disk cannot read it.
     """
     with reading(path) as source:
         found = scan(source)
     with reading(path) as source:
-        frames = decoded(source)
-        first = last = next(frames, None)
-        shown = 1
-        for shown, last in enumerate(frames, 2):  # noqa: B007 - how many and the last one are the answer
-            pass
-        if first is None or last is None or shown < len(found.times):
-            raise MediaError(f"The video has {len(found.times)} frames that cannot all be decoded.")
+        first = next(decoded(source), None)
+        if first is None:
+            raise MediaError("The video has no picture that can be decoded.")
         ratio = source.video.sample_aspect_ratio or Fraction(1)
         width, height = square_size(first.width, first.height, ratio, first.rotation)
         check_size(width, height)
         rhythm = timing(found.times, found.end, found.unit)
-        clip = Clip(
+        return Clip(
             path=path,
             width=width,
             height=height,
             shape=ratio,
             start=found.times[0] * found.unit,
             end=found.end * found.unit,
+            stored=len(found.times),
             timing=rhythm,
             as_it_came=(
                 source.video.codec_context.name == "h264"
@@ -113,4 +120,16 @@ def survey(path: Path) -> tuple[Clip, av.VideoFrame]:
             ),
             sound=check_sound(path) if source.audio else None,
         )
-        return clip, last
+
+
+def last_picture(clip: Clip) -> av.VideoFrame:
+    """The last picture that the clip shows; every one before it is decoded too.
+
+    Raises:
+        MediaError: some of it is damaged.
+        OSError: the disk cannot read it.
+    """
+    with reading(clip.path) as source:
+        for last in clip.shown(source):  # noqa: B007 - the last one is the answer
+            pass
+        return last
