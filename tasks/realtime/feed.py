@@ -56,6 +56,7 @@ class KeyFeed:
         self._in_thread = in_thread
         self._live: dict[str, _Shown] = {}
         self._heard_of = 0
+        self._seen = 0  # where the database stood when it was last looked at
         self._catching_up: asyncio.Task[None] | None = None
         self._opening: asyncio.Task[None] | None = None
 
@@ -83,7 +84,7 @@ class KeyFeed:
     async def _stand(self) -> None:
         position, live = await self._in_thread(partial(history.standing, self.key_id))
         self._live = {one.task["task_id"]: _Shown(one) for one in live}
-        self.position = position
+        self.position = self._seen = position
 
     # ---- What happens
 
@@ -98,9 +99,16 @@ class KeyFeed:
         """There is an event at that position: whatever is missing up to it is read."""
         self._heard_of = max(self._heard_of, position)
         if self.position is not None and self._heard_of > self.position:
-            self.look()
+            self._look()
 
-    def look(self) -> None:
+    def seen(self, position: int) -> None:
+        """There the key stands in the database. Nothing takes a position back, so that a lower one than before is another history's."""
+        self.heard_of(position)
+        if position < self._seen:
+            self._look()
+        self._seen = position
+
+    def _look(self) -> None:
         """Read what the database has after this feed's position, and whether it has that position at all."""
         if self._catching_up is None:
             self._catching_up = asyncio.create_task(self._catch_up())

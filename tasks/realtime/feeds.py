@@ -223,14 +223,11 @@ class Feeds:
         now = timezone.now()
         since = min(self._looked_at or now, now) - SLACK  # a clock may have been set back
         listening = tuple(self._subscribers)
-        stood_at = {key_id: feed.position or 0 for key_id, feed in self._feeds.items()}
-        positions, stages, refused = await self.in_thread(partial(_asked, list(stood_at), since, listening))
+        feeds = tuple(self._feeds.values())
+        positions, stages, refused = await self.in_thread(partial(_asked, [each.key_id for each in feeds], since, listening))
         self._looked_at = now
-        for key_id, stood in stood_at.items():
-            if (feed := self._feeds.get(key_id)) and (position := positions.get(key_id, 0)) != stood:
-                feed.heard_of(position)
-                if position < stood:  # the database is an older one
-                    feed.look()
+        for looked_at in feeds:
+            looked_at.seen(positions.get(looked_at.key_id, 0))
         for stage in stages:
             if feed := self._feeds.get(stage.key_id):
                 feed.learn_stage(str(stage.task_id), stage.stage, stage.updated_at.timestamp(), stage.legs)

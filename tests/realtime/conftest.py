@@ -1,13 +1,18 @@
 """A web process that all tests here share, streams on it, and keys."""
 
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from typing import Any
 
 import pytest
 
 from tests.conftest import Consumer
+from tests.signalr.measuring import Held, Measured
 from tests.support.listening import EventSourceListener, HubListener, Listener, WebSocketListener
 from tests.support.web import Web
+
+# Connections of a key: enough for the readers of one test, and too few for another's that would keep their places.
+PLACES = 6
 
 
 @pytest.fixture(scope="session")
@@ -46,6 +51,21 @@ def start_shared_web(django_db_setup: None, django_db_blocker: Any) -> Iterator[
     yield start
     for process in started:
         process.stop()
+
+
+@pytest.fixture(scope="module")
+def measured(start_shared_web: Callable[..., Web]) -> tuple[Web, Callable[[], Held]]:
+    """A process, and what tells what it holds."""
+    measured = Measured()
+    web = start_shared_web(STREAMS_PER_KEY=str(PLACES), STREAM_WATCH_SECONDS="0.3", **measured.environment)
+    return web, lambda: measured.held(web.pid)
+
+
+@pytest.fixture
+def closing() -> Iterator[Callable[..., Any]]:
+    """Closes sockets after the test."""
+    with ExitStack() as open_until_the_end:
+        yield open_until_the_end.enter_context
 
 
 @pytest.fixture

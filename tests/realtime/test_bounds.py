@@ -2,8 +2,6 @@
 
 import asyncio
 import select
-import socket as sockets
-from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -13,7 +11,7 @@ from channels.layers import get_channel_layer
 from django.conf import settings
 
 from tasks import publishing
-from tests.signalr.measuring import Measured
+from tests.realtime.raw import UPGRADE, stalled
 from tests.signalr.wires import until
 from tests.support.valkey import ValkeyForTests
 
@@ -22,8 +20,6 @@ pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
 QUICK = {"STREAM_WATCH_SECONDS": "0.3"}
 
 
-# Connections of a key: enough for the readers of one test, and too few for another's that would keep their places.
-PLACES = 6
 CONNECTION = "twisted.internet.tcp.Server"
 
 
@@ -31,14 +27,6 @@ CONNECTION = "twisted.internet.tcp.Server"
 def pair(start_shared_web):
     """Two processes that have room for two connections of a key."""
     return start_shared_web(STREAMS_PER_KEY="2"), start_shared_web(STREAMS_PER_KEY="2")
-
-
-@pytest.fixture(scope="module")
-def measured(start_shared_web):
-    """A process, and what tells what it holds."""
-    measured = Measured()
-    web = start_shared_web(STREAMS_PER_KEY=str(PLACES), **QUICK, **measured.environment)
-    return web, lambda: measured.held(web.pid)
 
 
 def status_of(web, secret):
@@ -152,27 +140,6 @@ def test_connections_are_bounded_while_redis_is_away_and_counted_anew_when_it_is
     valkey.start()
     until(lambda: status_of(second, consumer.secret) == 429)
     valkey.stop()
-
-
-@pytest.fixture
-def closing():
-    """Closes sockets after the test."""
-    with ExitStack() as open_until_the_end:
-        yield open_until_the_end.enter_context
-
-
-def stalled(web, path, secret, *more):
-    """A reader that has sent its request and then takes nothing."""
-    reader = sockets.socket()
-    reader.setsockopt(sockets.SOL_SOCKET, sockets.SO_RCVBUF, 4096)
-    reader.connect(("127.0.0.1", web.port))
-    lines = [f"GET {path}?access_token={secret} HTTP/1.1", "Host: 127.0.0.1", *more]
-    reader.sendall(("\r\n".join(lines) + "\r\n\r\n").encode())
-    assert reader.recv(12) in (b"HTTP/1.1 200", b"HTTP/1.1 101")
-    return reader
-
-
-UPGRADE = ("Upgrade: websocket", "Connection: Upgrade", "Sec-WebSocket-Version: 13", "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==")
 
 
 def test_a_reader_that_stops_is_cut_off_and_memory_stays_flat(measured, listen, consumer, closing):

@@ -1,31 +1,40 @@
-"""Clients that mean harm: what they cost is bounded, and nobody else notices."""
-
-import struct
+"""Clients that mean harm, or are merely slow: what they cost is bounded, and they hear what they are told."""
 
 import pytest
 
-from tests.realtime.test_bounds import UPGRADE, closing, resident_bytes, stalled  # noqa: F401 - a fixture
+from tests.realtime.raw import UPGRADE, frame, stalled
 
 pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
 
-
 # A handshake with the hub; a plain socket takes it for nonsense.
 HANDSHAKE = b'{"protocol":"json","version":1}\x1e'
-
-
-def frame(opcode, payload):
-    """A client's WebSocket frame, with a mask of zeros."""
-    return struct.pack("!BB4x", 0x80 | opcode, 0x80 | len(payload)) + payload
+CLOSE = 8
 
 
 @pytest.mark.parametrize("path", ["/ws/tasks", "/hubs/video-generation"])
-def test_pings_of_a_reader_that_takes_no_answer_cost_no_memory(start_web, consumer, closing, path):  # noqa: F811
-    web = start_web()
+def test_pings_of_a_reader_that_takes_no_answer_cost_no_memory(measured, consumer, closing, path):
+    web, held = measured
     reader = closing(stalled(web, path, consumer.secret, *UPGRADE))
     reader.sendall(frame(1, HANDSHAKE))
-    before = resident_bytes(web.pid)
+    before = held()
 
-    for _ in range(40):
+    for _ in range(20):
         reader.sendall(frame(9, b"x" * 125) * 8000)
 
-    assert resident_bytes(web.pid) - before < 15e6
+    # 20 MB of answers.
+    assert held().peak - before.bytes < 5_000_000
+
+
+def test_a_client_that_answers_a_close_late_is_not_reset(web, consumer, closing):
+    reader = closing(stalled(web, "/ws/tasks/00000000-0000-7000-8000-000000000000", consumer.secret, *UPGRADE))
+    reader.settimeout(30)
+    told = b""
+    while bytes([0x80 | CLOSE]) not in told:
+        told += reader.recv(4096)
+    reader.settimeout(2)  # twice as long as the server's library would wait by itself
+    with pytest.raises(TimeoutError):
+        reader.recv(4096)
+
+    reader.sendall(frame(CLOSE, b""))
+
+    assert reader.recv(4096) == b""
