@@ -18,22 +18,20 @@ except ImproperlyConfigured as error:
 from django.conf import settings
 from django.urls import get_resolver
 
-from conduit.bodies import collect_at_most
 from conduit.checks import refuse_unsafe_start
 from conduit.draining import drain_at_sigterm
 from conduit.entrance import Entrance, traced
 from conduit.flow import gate_of
-from conduit.frames import color_nothing
 from conduit.handler import OneHopHandler, refuse_websocket
 from conduit.signalr import HubServer, Options
+from conduit.webserver import fit_webserver
 from tasks.realtime.feeds import feeds
 from tasks.realtime.hub import TaskHub, authenticate
 from tasks.realtime.websocket import tasks_socket
 
 os.umask(0o077)  # database, media and logs are their owner's alone
 refuse_unsafe_start()
-collect_at_most(settings.DATA_UPLOAD_MAX_MEMORY_SIZE)
-color_nothing()
+fit_webserver(body_bytes=settings.DATA_UPLOAD_MAX_MEMORY_SIZE)
 
 HUB_PATH = "/hubs/video-generation"
 hub = HubServer(

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
-from django.core.validators import MinValueValidator
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import CheckConstraint, DecimalField, Exists, Index, OuterRef, Q, Subquery, Sum, UniqueConstraint, Value
 from django.db.models.functions import Coalesce
@@ -81,7 +81,10 @@ class VideoModel(models.Model):
         default=dict, editable=False, help_text='What its clips took lately: {"720P 6": [seconds until made, until delivered]}.'
     )
     base_price = models.DecimalField(
-        max_digits=10, decimal_places=4, validators=[MinValueValidator(Decimal(0))], help_text="USD for six seconds at factor 1."
+        max_digits=10,
+        decimal_places=4,
+        validators=[MinValueValidator(Decimal(0)), MaxValueValidator(Decimal(1000))],
+        help_text="USD for six seconds at factor 1.",
     )
     least_seconds = models.PositiveSmallIntegerField(
         default=1, validators=[MinValueValidator(1)], help_text="A shorter video is priced as this long: MiniMax bills a whole clip for it."
@@ -148,7 +151,9 @@ class ResolutionFactor(models.Model):
 
     model = models.ForeignKey(VideoModel, on_delete=models.CASCADE, related_name="factors")
     resolution = models.CharField(max_length=10, choices=Resolution)
-    factor = models.DecimalField(max_digits=6, decimal_places=3, validators=[MinValueValidator(Decimal(0))])
+    factor = models.DecimalField(
+        max_digits=6, decimal_places=3, validators=[MinValueValidator(Decimal(0)), MaxValueValidator(Decimal(100))]
+    )
 
     class Meta:
         verbose_name = "resolution factor"

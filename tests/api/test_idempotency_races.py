@@ -16,7 +16,7 @@ from conduit.api.models import KeptAnswer
 from keys.models import UsageCost
 from tasks.models import Task
 from tests.conftest import Consumer
-from tests.engine.test_crashes import database_url
+from tests.support.databases import database_url
 from tests.support.ending import end
 from tests.support.envelopes import refused
 from tests.support.racing import in_threads

@@ -55,6 +55,10 @@ def test_an_administrator_changes_a_price(model_page, consumer):
     assert ResolutionFactor.objects.filter(model__name="video-01").count() == 5
 
 
+def test_a_price_that_no_task_could_be_held_for_is_refused(model_page):
+    assert "base_price" in model_page("video-01").errors(base_price="1000.01")
+
+
 def test_an_administrator_is_warned_of_a_price_that_does_not_cover_minimaxs(model_page, page):
     saved(model_page("minimax-h3").save(base_price="0.48"))
     assert "costs more than it brings" not in page("videos/videomodel/")

@@ -47,7 +47,7 @@ def test_a_keys_connections_are_counted_over_all_processes_and_given_back(pair, 
     assert is_refused(listen.socket(web=first))
     assert is_refused(listen.socket(web=second))
     answer = requests.get(f"{second.url}/v1/events", headers={"Authorization": f"Bearer {consumer.secret}"}, timeout=30)
-    assert (answer.status_code, answer.json()["error"]["code"]) == (429, "concurrency_limit_exceeded")
+    assert (answer.status_code, answer.reason, answer.json()["error"]["code"]) == (429, "Too Many Requests", "concurrency_limit_exceeded")
     assert "rate limit" in answer.json()["error"]["message"]
     assert int(answer.headers["Retry-After"]) > 0
     assert status_of(second, make_consumer("another").secret) == 200

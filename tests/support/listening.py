@@ -14,7 +14,7 @@ from urllib.parse import urlencode, urlsplit
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
-PATIENCE_SECONDS = 15.0
+PATIENCE_SECONDS = 30.0
 RECORD = "\x1e"
 
 

@@ -5,9 +5,11 @@ from collections import Counter
 
 from autobahn.twisted.websocket import WebSocketServerFactory, WebSocketServerProtocol
 from autobahn.websocket import protocol
+from daphne.http_protocol import WebRequest
 from twisted.internet.testing import StringTransport
+from twisted.web import http
 
-from conduit.frames import color_nothing
+from conduit.webserver import fit_webserver
 
 UPGRADE = (
     b"GET / HTTP/1.1\r\nHost: 127.0.0.1:1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
@@ -16,9 +18,11 @@ UPGRADE = (
 
 
 def test_sending_a_frame_colors_no_text(monkeypatch):
-    for name in ("hltype", "hlval"):
-        monkeypatch.setattr(protocol, name, getattr(protocol, name))  # as it was, after the test
-    color_nothing()
+    # As they were, after the test.
+    for owner, name in ((protocol, "hltype"), (protocol, "hlval"), (WebRequest, "handleContentChunk")):
+        monkeypatch.setattr(owner, name, getattr(owner, name))
+    monkeypatch.setattr(http, "RESPONSES", dict(http.RESPONSES))
+    fit_webserver(body_bytes=1000)
     factory = WebSocketServerFactory("ws://127.0.0.1:1")
     factory.protocol = WebSocketServerProtocol
     socket = factory.buildProtocol(None)
