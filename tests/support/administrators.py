@@ -11,6 +11,7 @@ import sys
 from datetime import timedelta
 from decimal import Decimal
 
+from tests.support.creators import say
 from tests.support.crowds import forked, load
 
 # Each is what the key's or team's budgets are for a while. None holds more than ROOM tasks, so that no order of them does.
@@ -52,8 +53,8 @@ def administrate(key_id: int, team_id: int, other_id: int, amount: str) -> None:
             try:
                 change()
             except ApiError as error:
-                print(error, flush=True)
-        print(os.getpid(), flush=True)
+                say(str(error))
+        say(str(os.getpid()))
 
 
 if __name__ == "__main__":

@@ -43,13 +43,19 @@ def main(secrets: Sequence[str]) -> None:
     for thread in threads:
         thread.start()
     warm.wait(timeout=60)
-    print("ready", flush=True)
+    say("ready")
     sys.stdin.readline()
     go.wait(timeout=60)
     for thread in threads:
         thread.join()
     for answer in answers:
-        print(json.dumps(answer), flush=True)
+        say(json.dumps(answer))
+
+
+def say(line: str) -> None:
+    """In one piece: others write to the same pipe, and `print` writes the end of its line apart where nothing is buffered."""
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
 
 
 if __name__ == "__main__":
