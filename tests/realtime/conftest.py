@@ -1,7 +1,7 @@
 """A web process that all tests here share, streams on it, and keys."""
 
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import pytest
@@ -24,9 +24,9 @@ def web(django_db_setup: None, django_db_blocker: Any) -> Iterator[Web]:
     process.stop()
 
 
-@pytest.fixture
-def start_web(transactional_db: None) -> Iterator[Callable[..., Web]]:
-    """Start a process for this test alone: `start_web(STREAMS_PER_KEY="2")`."""
+@contextmanager
+def processes() -> Iterator[Callable[..., Web]]:
+    """Starts web processes, and stops them afterwards."""
     started: list[Web] = []
 
     def start(**environment: str) -> Web:
@@ -38,19 +38,23 @@ def start_web(transactional_db: None) -> Iterator[Callable[..., Web]]:
         process.stop()
 
 
+@pytest.fixture
+def start_web(transactional_db: None) -> Iterator[Callable[..., Web]]:
+    """Start a process for this test alone: `start_web(STREAMS_PER_KEY="2")`."""
+    with processes() as start:
+        yield start
+
+
 @pytest.fixture(scope="module")
 def start_shared_web(django_db_setup: None, django_db_blocker: Any) -> Iterator[Callable[..., Web]]:
     """Start a process for the tests of a module."""
-    started: list[Web] = []
+    with processes() as start:
 
-    def start(**environment: str) -> Web:
-        with django_db_blocker.unblock():
-            started.append(Web(**environment))
-        return started[-1].start()
+        def start_anywhere(**environment: str) -> Web:
+            with django_db_blocker.unblock():
+                return start(**environment)
 
-    yield start
-    for process in started:
-        process.stop()
+        yield start_anywhere
 
 
 @pytest.fixture(scope="module")

@@ -10,6 +10,7 @@ from tests.settings import VALKEY
 from tests.signalr.client import FOLDER, Client, Node
 from tests.signalr.servers import Service
 from tests.signalr.wires import WIRES, Wire
+from tests.support.valkey import ValkeyForTests
 
 # Bounds that no case meets by accident.
 ROOMY = {"connections": 5000, "connections_per_owner": 2000, "negotiations_per_second": 2000, "invocations_per_second": 5000}
@@ -111,3 +112,12 @@ def http() -> Iterator[requests.Session]:
         session.trust_env = False
         session.headers["Authorization"] = "Bearer secret-ann"
         yield session
+
+
+@pytest.fixture
+def own_valkey() -> Iterator[ValkeyForTests]:
+    """A Redis that a test may stop."""
+    valkey = ValkeyForTests()
+    valkey.start()
+    yield valkey
+    valkey.stop()

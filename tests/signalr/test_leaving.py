@@ -5,7 +5,7 @@ import json
 import os
 import signal
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -39,14 +39,6 @@ def test_a_socket_at_a_process_that_leaves_is_cut_and_comes_back_elsewhere(
             assert second.close_code == 4503
     with socket_to(home, id=token) as third:  # type: ignore[arg-type]
         assert '"type":9' in str(third.recv(timeout=SECONDS))
-
-
-@pytest.fixture
-def own_valkey() -> Iterator[ValkeyForTests]:
-    valkey = ValkeyForTests()
-    valkey.start()
-    yield valkey
-    valkey.stop()
 
 
 class _Request:

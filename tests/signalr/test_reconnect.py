@@ -227,14 +227,6 @@ def test_a_process_that_drains_takes_nobody_new(
     service.proxy.stall()
 
 
-@pytest.fixture
-def own_valkey() -> Iterator[ValkeyForTests]:
-    valkey = ValkeyForTests()
-    valkey.start()
-    yield valkey
-    valkey.stop()
-
-
 def test_websockets_live_through_a_restart_of_redis(
     make_service: Callable[..., Service], own_valkey: ValkeyForTests, call: Callable[..., Client], http: requests.Session
 ) -> None:
