@@ -78,7 +78,7 @@ class Old:
 
 @pytest.fixture
 def old(tmp_path):
-    with empty_database("before_plans", tmp_path):
+    with empty_database(tmp_path):
         yield Old(migrate(BEFORE))
 
 
