@@ -7,7 +7,7 @@ import requests
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
-from tests.signalr.servers import Service
+from tests.signalr.servers import EchoServer, Service
 
 SECONDS = 30
 HANDSHAKE = b'{"protocol":"json","version":1}\x1e'
@@ -21,7 +21,7 @@ def negotiate(service: Service, http: requests.Session, **query: Any) -> Any:
 
 
 def socket_to(
-    service: Service, *, token: str | None = "secret-ann", headers: dict[str, str] | None = None, **query: Any
+    service: Service | EchoServer, *, token: str | None = "secret-ann", headers: dict[str, str] | None = None, **query: Any
 ) -> ClientConnection:
     """A WebSocket; InvalidStatus when it is refused."""
     sent = dict(headers or {})

@@ -27,17 +27,17 @@ def test_a_socket_at_a_process_that_leaves_is_cut_and_comes_back_elsewhere(
     home, leaving = make_service(processes=2).servers
     asked = {"negotiateVersion": 1, "useStatefulReconnect": "true"}
     token = http.post(home.url + "/negotiate", params=asked, timeout=SECONDS).json()["connectionToken"]
-    with socket_to(home, id=token) as first:  # type: ignore[arg-type]
+    with socket_to(home, id=token) as first:
         first.send('{"protocol":"json","version":2}\x1e')
         assert first.recv(timeout=SECONDS) == "{}\x1e"
-        with socket_to(leaving, id=token) as second:  # type: ignore[arg-type]
+        with socket_to(leaving, id=token) as second:
             assert '"type":9' in str(second.recv(timeout=SECONDS))
 
             os.kill(leaving.pid, signal.SIGTERM)
             with pytest.raises(ConnectionClosed):
                 deque(iter(partial(second.recv, SECONDS), None))
             assert second.close_code == 4503
-    with socket_to(home, id=token) as third:  # type: ignore[arg-type]
+    with socket_to(home, id=token) as third:
         assert '"type":9' in str(third.recv(timeout=SECONDS))
 
 
