@@ -12,8 +12,8 @@ GET_CHROMIUM := if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 	echo "Installing Chromium for the browser tests (once)" && apt-get -qq update && \
 	DEBIAN_FRONTEND=noninteractive apt-get -qq install --no-install-recommends chromium >/dev/null; \
 	else echo "conduit: the browser tests need Chromium. Install it: sudo apt-get install chromium" >&2; exit 1; fi
-# Every core works, to a point: each worker has a database and a Valkey. Stealing keeps what shares a fixture together,
-# mostly: loadgroup would do so always, and silently does not with pytest 9.2 (pytest-xdist issue 1386).
+# Every core works, to a point: each worker has a database and a Valkey. tests/conftest.py puts what shares a stack at the
+# beginning of a worker's share, where nobody steals it: loadgroup silently does not with pytest 9.2 (pytest-xdist issue 1386).
 # Half as many again as there are cores: tests of real processes wait a good part of their time.
 WORKERS ?= $(shell echo $$(( ($$(nproc) * 3 + 1) / 2 )))
 # Real processes beside real processes now and then lose a race against the clock: what failed is tried once more, alone.

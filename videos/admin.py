@@ -141,13 +141,13 @@ class VideoAdmin(ReadOnly):
 
     @admin.display(description="MiniMax bills", ordering="billed")
     def billed(self, video: Video) -> str:
-        return _usd(video.billed)  # type: ignore[attr-defined] # annotated
+        return _usd(_billed(video))
 
     @admin.display(description="margin")
     def margin(self, video: Video) -> str:
-        """What was charged less what MiniMax bills. None while the task is under way: nothing is charged yet."""
+        """What was charged less what MiniMax bills; of a task under way nothing, since nothing is charged yet."""
         charged = video.task.charged
-        return _usd(None if charged is None else charged - video.billed)  # type: ignore[attr-defined] # annotated
+        return _usd(None if charged is None else charged - _billed(video))
 
     @admin.display(description="planned cost at MiniMax")
     def planned_cost(self, video: Video) -> str:
@@ -168,6 +168,11 @@ class VideoAdmin(ReadOnly):
             f"{plan.fps:g}",
             then,
         )
+
+
+def _billed(video: Video) -> Decimal:
+    """USD for all of its clips, as the page's query sums them up."""
+    return video.billed  # type: ignore[attr-defined] # annotated
 
 
 def _usd(amount: Decimal | None) -> str:

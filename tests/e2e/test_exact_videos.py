@@ -97,7 +97,7 @@ def called_off(stack: RunningStack, task_id: str) -> list[tuple[bool, Decimal]]:
 
 
 def sweep(stack: RunningStack, *, until_gone: Path | None = None) -> None:
-    """Remove what nobody needs; once, or until that folder is gone."""
+    """Remove what nobody needs; once, or again and again until that folder is gone: a cancelled task's are kept while it is worked on."""
     stack.manage("shell", "--no-imports", "-c", SWEEP.format(folder=str(until_gone or "")))
 
 
