@@ -19,19 +19,19 @@ from django.conf import settings
 from django.urls import get_resolver
 
 from conduit.checks import refuse_unsafe_start
-from conduit.draining import drain_at_sigterm
-from conduit.entrance import Entrance, traced
 from conduit.flow import gate_of
-from conduit.handler import OneHopHandler, refuse_websocket
 from conduit.signalr import HubServer, Options
-from conduit.webserver import fit_webserver
+from conduit.web.daphne_patches import patch_daphne
+from conduit.web.draining import drain_at_sigterm
+from conduit.web.handler import OneHopHandler, refuse_websocket
+from conduit.web.router import Router, traced
 from tasks.realtime.feeds import feeds
 from tasks.realtime.hub import TaskHub, authenticate
 from tasks.realtime.websocket import tasks_socket
 
 os.umask(0o077)  # database, media and logs are their owner's alone
 refuse_unsafe_start()
-fit_webserver(body_bytes=settings.DATA_UPLOAD_MAX_MEMORY_SIZE)
+patch_daphne(body_bytes=settings.DATA_UPLOAD_MAX_MEMORY_SIZE)
 
 HUB_PATH = "/hubs/video-generation"
 hub = HubServer(
@@ -49,7 +49,7 @@ hub = HubServer(
         gate=gate_of,
     ),
 )
-application = Entrance(
+application = Router(
     http=OneHopHandler(),
     websocket=refuse_websocket,
     paths={

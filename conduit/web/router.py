@@ -21,7 +21,7 @@ _ANSWER_SECONDS = 5
 Application = Callable[[Any, Any, Any], Any]
 
 
-class Entrance:
+class Router:
     """The root application: each path's own, or the one for all others of that protocol. Counts what is under way."""
 
     def __init__(self, *, http: Application, websocket: Application, paths: Mapping[str, Mapping[str, Application]]) -> None:
@@ -44,7 +44,7 @@ class Entrance:
         return self._others[scope["type"]]
 
 
-class Sending:
+class TracedSend:
     """An ASGI `send` that puts the request's id on the answer and remembers how it was answered."""
 
     def __init__(self, send: Any, request_id: str) -> None:
@@ -91,7 +91,7 @@ def traced(application: Application) -> Application:
         headers = dict(scope["headers"])
         request_id = request_id_of(headers.get(b"x-request-id", b"").decode("latin-1"))
         began = time.perf_counter()
-        sending = Sending(send, request_id)
+        sending = TracedSend(send, request_id)
         with structlog.contextvars.bound_contextvars(request_id=request_id):
             try:
                 await application(scope, receive, sending)

@@ -8,7 +8,7 @@ from daphne.http_protocol import WebRequest
 from twisted.web import http
 
 
-def fit_webserver(*, body_bytes: int) -> None:
+def patch_daphne(*, body_bytes: int) -> None:
     """For this process. Of a request's body, `body_bytes` and one more are kept."""
     _collect_at_most(body_bytes)
     _color_nothing()

@@ -9,7 +9,7 @@ from daphne.http_protocol import WebRequest
 from twisted.internet.testing import StringTransport
 from twisted.web import http
 
-from conduit.webserver import fit_webserver
+from conduit.web.daphne_patches import patch_daphne
 
 UPGRADE = (
     b"GET / HTTP/1.1\r\nHost: 127.0.0.1:1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
@@ -22,7 +22,7 @@ def test_sending_a_frame_colors_no_text(monkeypatch):
     for owner, name in ((protocol, "hltype"), (protocol, "hlval"), (WebRequest, "handleContentChunk")):
         monkeypatch.setattr(owner, name, getattr(owner, name))
     monkeypatch.setattr(http, "RESPONSES", dict(http.RESPONSES))
-    fit_webserver(body_bytes=1000)
+    patch_daphne(body_bytes=1000)
     factory = WebSocketServerFactory("ws://127.0.0.1:1")
     factory.protocol = WebSocketServerProtocol
     socket = factory.buildProtocol(None)

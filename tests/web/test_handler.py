@@ -12,7 +12,7 @@ from django.test import override_settings
 from django.urls import path
 from django.views.decorators.csrf import csrf_exempt
 
-from conduit.handler import OneHopHandler, refuse_websocket
+from conduit.web.handler import OneHopHandler, refuse_websocket
 
 released = threading.Event()
 threads: list[int] = []
