@@ -2,12 +2,13 @@
 
 import unicodedata
 
+from conduit.api.unseen import holds_unseen
+
 NAME_CHARACTERS = 100
-# Control characters, invisible ones and those that turn the direction of text, line and paragraph ends, halves of a
-# surrogate pair, private and unassigned characters.
-_UNSEEN_CATEGORIES = frozenset({"Cc", "Cf", "Zl", "Zp", "Cs", "Co", "Cn"})
-# Letters and symbols by category, and blank all the same: Hangul fillers, an empty Braille cell, the grapheme joiner.
-_UNSEEN = frozenset("\u115f\u1160\u3164\uffa0\u2800\u034f")
+# Ends of lines and paragraphs, other control characters, halves of a surrogate pair, private and unassigned characters.
+_NO_PART_OF_A_NAME = frozenset({"Cc", "Zl", "Zp", "Cs", "Co", "Cn"})
+# What is longer is not even composed: that takes seconds for a hundred thousand accents on one letter. Few letters have more than four.
+_TYPED_CHARACTERS = 5 * NAME_CHARACTERS
 
 
 def tidy_name(text: str) -> str:
@@ -16,9 +17,10 @@ def tidy_name(text: str) -> str:
     Raises:
         ValueError: it is empty, too long, or holds what nobody sees. The message is a rule, such as "must have …".
     """
-    composed = unicodedata.normalize("NFC", text.strip())
+    typed = text.strip()
+    composed = unicodedata.normalize("NFC", typed) if len(typed) <= _TYPED_CHARACTERS else ""
     for character in composed:
-        if unicodedata.category(character) in _UNSEEN_CATEGORIES or character in _UNSEEN:
+        if unicodedata.category(character) in _NO_PART_OF_A_NAME or holds_unseen(character):
             raise ValueError(f"holds the character U+{ord(character):04X}, which nobody sees: leave it out")
     name = " ".join(composed.split())
     if not 0 < len(name) <= NAME_CHARACTERS:

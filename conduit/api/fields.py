@@ -1,6 +1,5 @@
 """What request bodies are made of: fields that take no value for another type's, and name themselves in every refusal."""
 
-import unicodedata
 from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
@@ -10,6 +9,7 @@ from rest_framework import serializers
 
 from conduit.api.errors import InvalidRequest
 from conduit.api.pagination import parse_moment
+from conduit.api.unseen import is_blank
 
 
 def check_text(text: str, name: str) -> None:
@@ -55,7 +55,7 @@ class TextField(NamedField):
         if not isinstance(data, str):
             raise self.refuse("must be a string")
         check_text(data, str(self.field_name))
-        if not any(not character.isspace() and unicodedata.category(character) != "Cf" for character in data):
+        if is_blank(data):
             raise self.refuse("must not be blank")
         return data
 

@@ -1,10 +1,13 @@
 """Terms that administrators list are refused at once."""
 
+import re
+
 import pytest
 
 from conduit.api.errors import ContentPolicyViolation
 from tests.support.envelopes import refused
 from videos.models import BlockedTerm
+from videos.policy import _plain as plain
 from videos.policy import check_prompt
 
 pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
@@ -42,8 +45,29 @@ def test_a_listed_term_is_found_whatever_its_case_width_and_spacing(term, prompt
 
 
 @pytest.mark.parametrize(
+    "inside",
+    [
+        "\u200b", "\u00ad", "\u034f", "\ufe0f", "\u3164", "\u115f", "\u17b4", "\u180b", "\uffa0", "\U000e0061", "\u2800", "\x01", "\x7f",
+        "\U000e0100", "\u061c", "\u2069", "\ufff5", "\U0001d173",
+        "\u0323", "\u0336", "\u0301", "\u20dd", "\ufe20",
+        "\u200b\u0336\ufe0f" * 50,
+    ],
+)  # fmt: skip
+def test_a_listed_term_is_found_with_what_nobody_sees_or_marks_inside(inside):
+    BlockedTerm.objects.create(term="forbidden")
+
+    with pytest.raises(ContentPolicyViolation):
+        check_prompt(f"a for{inside}bidden scene")
+
+
+@pytest.mark.parametrize(
     ("term", "prompt"),
     [
+        ("forbidden", "a f\u043erbidden scene"),
+        ("forbidden", "a f0rbidden scene"),
+        ("forbidden", "unforbidden"),
+        ("ano", "un a\u00f1o"),
+        ("\u0e01\u0e19", "\u0e01\u0e34\u0e19"),
         ("gore", "gorecki conducts"),
         ("gore", "a phalgore"),
         ("gore", "gore7"),
@@ -83,6 +107,24 @@ def test_a_term_that_was_removed_no_longer_counts(consumer):
     BlockedTerm.objects.create(term="cat").delete()
 
     consumer.generate("a cat")
+
+
+def test_of_many_terms_with_common_beginnings_each_is_found_and_nothing_else():
+    terms = {"a" * length for length in range(2, 200)} | {"c++", "c+", "dead", "dead body", "dead bodies", "\ufdfa" * 200}
+    BlockedTerm.objects.bulk_create(BlockedTerm(term=term) for term in terms)
+
+    for term in terms:
+        with pytest.raises(ContentPolicyViolation):
+            check_prompt(f"so {term}.")
+    for harmless in ("a", "a" * 200, "c", "c+d", "deadbody", "dead bodiless", "deaf"):
+        check_prompt(f"so {harmless}.")
+
+
+@pytest.mark.parametrize("prompt", ["\ufdfa" * 7000, "a" + "\u0315\u0300" * 3500, "a" + "\u05b0\u0591" * 3500])
+def test_what_is_read_of_a_prompt_is_bounded(prompt):
+    """Characters that stand for many, and marks piled on one letter, whose sorting would take the square of their number."""
+    assert len(plain(prompt)) <= 18 * len(prompt)
+    assert max(map(len, re.findall("[\u0300-\u036f\u0591-\u05bd]+", plain(prompt))), default=0) <= 8
 
 
 def test_many_terms_cost_one_query(django_assert_num_queries):

@@ -35,7 +35,8 @@ def test_null_is_as_good_as_left_out(name):
 
 @pytest.mark.parametrize("name", ["model", "prompt"])
 @pytest.mark.parametrize(
-    "value", [None, *NESTED, 7, 1.5, True, False, "", " ", "\t\n", "\u3000", "a\0b", "\ud800", "a\udfff", "\udc00\ud800"]
+    "value",
+    [None, *NESTED, 7, 1.5, True, False, "", " ", "\t\n", "\u3000", "\x01", "\u3164\ufe0f", "a\0b", "\ud800", "a\udfff", "\udc00\ud800"],
 )
 def test_a_name_and_a_prompt_are_text_that_is_not_blank(name, value):
     known = problem(GOOD | {name: value})
@@ -53,7 +54,7 @@ def test_a_name_and_a_prompt_are_required(name):
 
 
 @pytest.mark.parametrize(
-    "prompt", ["x", " x ", "\U0001f408", "\u732b", "a\nb", "\u202eabc", "e\u0301", "<script>", "' OR 1=1 --", "\ufffd", "\x01", "{{7*7}}"]
+    "prompt", ["x", " x ", "\U0001f408", "\u732b", "a\nb", "\u202eabc", "e\u0301", "<script>", "' OR 1=1 --", "\ufffd", "a\x01b", "{{7*7}}"]
 )
 def test_a_prompt_is_kept_as_it_came(prompt):
     assert parsed(prompt=prompt).prompt == prompt
