@@ -116,7 +116,7 @@ def test_of_many_terms_with_common_beginnings_each_is_found_and_nothing_else():
     for term in terms:
         with pytest.raises(ContentPolicyViolation):
             check_prompt(f"so {term}.")
-    for harmless in ("a", "a" * 200, "c", "c+d", "deadbody", "dead bodiless", "deaf"):
+    for harmless in ("a", "a" * 200, "c", "c+d", "deadbody", "deaden bodies", "deaf"):
         check_prompt(f"so {harmless}.")
 
 
