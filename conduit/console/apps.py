@@ -6,4 +6,5 @@ class ConsoleConfig(AdminConfig):
 
     def ready(self) -> None:
         super().ready()
-        import conduit.checks  # noqa: F401 - registers them for `manage.py check`
+        import conduit.checks
+        import conduit.console.users  # noqa: F401 - after Django's own pages for accounts, whose place it takes

@@ -1,0 +1,89 @@
+"""Accounts of the console, in place of Django's own pages: within one's own rights, and with an audit row for each change."""
+
+from collections.abc import Callable
+from typing import Any
+
+from django.contrib import admin
+from django.contrib.auth.admin import GroupAdmin, UserAdmin
+from django.contrib.auth.models import Group, User
+from django.db.models import Model, QuerySet
+from django.forms import ModelForm
+from django.http import HttpRequest
+from django.urls import reverse
+
+from conduit.console import accounts
+from keys import audit
+from keys.admin import who
+
+for model in (User, Group):
+    admin.site.unregister(model)
+
+# Never written anywhere, not even that they were the same.
+_SECRET_FIELDS = frozenset({"password", "password1", "password2", "usable_password"})
+
+
+class Audited(admin.ModelAdmin):
+    """Writes what changed into the audit, in the transaction of the change."""
+
+    def save_related(self, request: HttpRequest, form: ModelForm, formsets: Any, change: bool) -> None:
+        super().save_related(request, form, formsets, change)
+        changes = {name: _change(form, name, change) for name in form.changed_data if name not in _SECRET_FIELDS}
+        audit.record(who=who(request), action="change" if change else "create", target=form.instance, **changes)
+
+    def delete_model(self, request: HttpRequest, obj: Model) -> None:
+        audit.record(who=who(request), action="delete", target=obj, name=str(obj))
+        super().delete_model(request, obj)
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
+        for row in queryset:
+            self.delete_model(request, row)
+
+
+def _change(form: ModelForm, name: str, change: bool) -> Any:
+    after = _shown(form.cleaned_data.get(name))
+    return [_shown(form.initial.get(name)), after] if change else after
+
+
+def _shown(value: Any) -> Any:
+    return sorted(map(str, value)) if isinstance(value, QuerySet | list) else value
+
+
+class WithinRights(Audited):
+    """Offers and changes what whoever is logged in may give and change (conduit.console.accounts)."""
+
+    may_administer: Callable[[User, Any], bool]
+
+    def formfield_for_manytomany(self, db_field: Any, request: Any = None, **kwargs: Any) -> Any:
+        grantable = accounts.grantable_groups if db_field.name == "groups" else accounts.grantable_permissions
+        return super().formfield_for_manytomany(db_field, request, queryset=grantable(_actor(request)), **kwargs)
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return super().has_change_permission(request, obj) and (obj is None or self.may_administer(_actor(request), obj))
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return super().has_delete_permission(request, obj) and (obj is None or self.may_administer(_actor(request), obj))
+
+
+@admin.register(User)
+class AccountAdmin(WithinRights, UserAdmin):
+    may_administer = staticmethod(accounts.may_administer)
+
+    def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> Any:
+        readonly = super().get_readonly_fields(request, obj)
+        return readonly if _actor(request).is_superuser else [*readonly, "is_superuser"]
+
+    def log_change(self, request: HttpRequest, obj: Model, message: Any) -> Any:
+        """The page that sets a password saves no related rows: this is what it calls in their place."""
+        if request.path == reverse("admin:auth_user_password_change", args=[obj.pk]):
+            audit.record(who=who(request), action="set password", target=obj)
+        return super().log_change(request, obj, message)
+
+
+@admin.register(Group)
+class RoleAdmin(WithinRights, GroupAdmin):
+    may_administer = staticmethod(accounts.may_administer_group)
+
+
+def _actor(request: HttpRequest) -> User:
+    """Who is logged in: the admin lets nobody else in."""
+    return request.user  # type: ignore[return-value]
