@@ -1,3 +1,4 @@
+import json
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -26,6 +27,16 @@ class FactorInline(admin.TabularInline):
         return super().get_formset(*args, **kwargs | {"validate_min": True})
 
 
+class BoundedDecoder(json.JSONDecoder):
+    """Says of JSON that is nested without end, or holds a number of thousands of digits, that it is none."""
+
+    def decode(self, s: str, *args: Any) -> Any:
+        try:
+            return super().decode(s, *args)
+        except (RecursionError, ValueError) as error:
+            raise json.JSONDecodeError("not readable", s, 0) from error
+
+
 class LinesField(forms.JSONField):
     """A list with each entry on a line of its own."""
 
@@ -49,7 +60,7 @@ class VideoModelAdmin(admin.ModelAdmin):
     def formfield_for_dbfield(self, db_field: Field, request: HttpRequest, **kwargs: Any) -> Any:
         if isinstance(db_field, JSONField):
             rows = 12 if db_field.name == "natives" else 1
-            kwargs |= {"form_class": LinesField, "widget": forms.Textarea({"rows": rows, "cols": 100})}
+            kwargs |= {"form_class": LinesField, "decoder": BoundedDecoder, "widget": forms.Textarea({"rows": rows, "cols": 100})}
         return super().formfield_for_dbfield(db_field, request, **kwargs)
 
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:

@@ -1,14 +1,24 @@
 """The admin site."""
 
+from functools import wraps
 from typing import Any
 
+import structlog
 from django.conf import settings
 from django.contrib import admin
+from django.db import DataError
 from django.http import HttpRequest
+from django.http.response import HttpResponseBase
+from django.template.response import SimpleTemplateResponse, TemplateResponse
 from django.urls import reverse
 
 from videos.health import waiting_for_operator
 from videos.stages import OPERATOR_HAS_TO, Stage
+
+log = structlog.get_logger(__name__)
+
+# A number or moment that no column can hold, a text with NUL, JSON that is nested without end.
+_BEYOND_BOUNDS = (DataError, OverflowError, RecursionError)
 
 
 class ConsoleSite(admin.AdminSite):
@@ -27,3 +37,21 @@ class ConsoleSite(admin.AdminSite):
             for stage, count in waiting.items()
         ]
         return context
+
+    def admin_view(self, view: Any, cacheable: bool = False) -> Any:
+        """What a page cannot read of its address or form is answered 400: Django's pages check some of it, and crash at the rest."""
+
+        @wraps(view)
+        def checked(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+            try:
+                answer = view(request, *args, **kwargs)
+                return answer.render() if isinstance(answer, SimpleTemplateResponse) else answer
+            except (ValueError, *_BEYOND_BOUNDS) as error:
+                # The values of a form were checked by then: a ValueError is a fault of ours, and has to be seen.
+                if request.method == "POST" and not isinstance(error, _BEYOND_BOUNDS):
+                    raise
+                log.info("a page of the console could not read what it was asked", path=request.path, error=repr(error)[:200])
+                context = {**self.each_context(request), "title": "This cannot be read"}
+                return TemplateResponse(request, "admin/unreadable.html", context, status=400)
+
+        return super().admin_view(checked, cacheable)
