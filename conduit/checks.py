@@ -34,8 +34,22 @@ def problems() -> Iterator[str]:
         yield "MINIMAX_API_KEY is not set, and production never falls back to the sandbox by itself."
     if any(network.prefixlen == 0 for network in settings.TRUSTED_PROXIES):
         yield "TRUSTED_PROXIES holds every address: any client could say that it is another. List your own proxies."
+    if settings.OUTBOUND_ALLOWED.covers_everything():
+        yield "OUTBOUND_ALLOWED holds every address: links could lead anywhere in your own network. List the ones that are needed."
+    if not _may_be_called(settings.MINIMAX_BASE_URL):
+        yield (
+            "MINIMAX_BASE_URL is no public address at the usual port, and OUTBOUND_ALLOWED does not list it: "
+            f"add {urlsplit(settings.MINIMAX_BASE_URL).netloc}."
+        )
     if settings.MINIMAX_SANDBOX:
         yield "MINIMAX_SANDBOX is set: its videos are synthetic. Unset it."
+
+
+def _may_be_called(url: str) -> bool:
+    """False when it is known without asking what its name stands for that OUTBOUND_ALLOWED lacks it."""
+    parts = urlsplit(url)
+    usual_port = 443 if parts.scheme == "https" else 80
+    return bool(settings.OUTBOUND_ALLOWED.may_permit(parts.hostname or "", parts.port or usual_port, usual_port))
 
 
 def _is_an_example(secret: str) -> bool:

@@ -20,6 +20,7 @@ import environ
 from django.core.exceptions import ImproperlyConfigured
 
 from conduit.logs import logging_config
+from conduit.outbound.addresses import Allowed
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -328,6 +329,12 @@ MAX_CLIP_BYTES = env.int("MAX_CLIP_BYTES", default=1024**3)
 
 MINIMAX_API_KEY = env.str("MINIMAX_API_KEY", default="")
 MINIMAX_BASE_URL = env.address("MINIMAX_BASE_URL", "https://api.minimax.io")
+# The only exception to the rule that what is called is a public address at the usual port of http or https: links and pictures from
+# MiniMax, MINIMAX_BASE_URL itself.
+try:
+    OUTBOUND_ALLOWED = Allowed.parse(env.str("OUTBOUND_ALLOWED", default=""))
+except ValueError as error:
+    raise ImproperlyConfigured(f"OUTBOUND_ALLOWED: {error}.") from None
 # True when MINIMAX_BASE_URL is our own look-alike; only the embedded stack sets it.
 MINIMAX_SANDBOX = env.bool("MINIMAX_SANDBOX", default=False)
 # How long the sandbox takes, as a share of the real thing: typical times and the pace of polls shrink alike.

@@ -46,6 +46,8 @@ os.environ |= {
     "MINIMAX_API_KEY": "key-for-tests",
     # The discard port: nothing listens there, so a test that forgot its MiniMax fails at once and reaches nobody.
     "MINIMAX_BASE_URL": "http://127.0.0.1:9",
+    # The servers that stand in for others in tests listen on ports that the kernel chooses.
+    "OUTBOUND_ALLOWED": "127.0.0.1:*",
 }
 with mock.patch.object(environ.Env, "read_env"):  # nor does a .env
     from conduit.settings import *  # noqa: F403

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from conduit.checks import check_production, problems
+from conduit.outbound.addresses import Allowed
 from tests.support.scratch import scratch
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -46,6 +47,7 @@ def production(settings):
     """Safe production settings, in this process."""
     settings.PRODUCTION, settings.DEBUG = True, False
     settings.SECRET_KEY, settings.MINIMAX_API_KEY = SAFE["SECRET_KEY"], SAFE["MINIMAX_API_KEY"]
+    settings.MINIMAX_BASE_URL, settings.OUTBOUND_ALLOWED = "https://api.minimax.io", Allowed()
     settings.ALLOWED_HOSTS, settings.PUBLIC_URL, settings.MINIMAX_SANDBOX = ["video.example"], SAFE["PUBLIC_URL"], False
     return settings
 
@@ -70,6 +72,11 @@ def production(settings):
         ("SECRET_KEY", "a" * 40),
         ("SECRET_KEY", "my-django-secret-key-change-me-please"),
         ("MINIMAX_SANDBOX", True),
+        ("OUTBOUND_ALLOWED", Allowed.parse("0.0.0.0/0")),
+        ("OUTBOUND_ALLOWED", Allowed.parse("10.0.0.1,[::/0]:443")),
+        ("MINIMAX_BASE_URL", "https://10.0.0.5"),
+        ("MINIMAX_BASE_URL", "https://api.minimax.io:8443/v1"),
+        ("MINIMAX_BASE_URL", "https://localhost"),
     ],
 )
 def test_each_unsafe_value_is_seen(production, name, value):
@@ -80,6 +87,12 @@ def test_each_unsafe_value_is_seen(production, name, value):
 
 
 def test_safe_settings_have_no_problem(production):
+    assert list(problems()) == []
+
+
+@pytest.mark.parametrize("entry", ["10.0.0.5:8443", "10.0.0.0/8:8443", "10.0.0.5:*"])
+def test_a_minimax_inside_is_safe_where_it_is_allowed(production, entry):
+    production.MINIMAX_BASE_URL, production.OUTBOUND_ALLOWED = "https://10.0.0.5:8443", Allowed.parse(entry)
     assert list(problems()) == []
 
 
@@ -151,6 +164,7 @@ def test_development_starts_with_anything(settings):
         ("MEDIA_LINK_SPAN_SECONDS", "-1"),
         ("PORT", "http"),
         ("CONDUIT_ENV", "prod"),
+        ("OUTBOUND_ALLOWED", "10.0.0.0/33"),
     ],
 )
 def test_a_setting_that_cannot_be_meant_is_refused_by_name_in_any_environment(name, value):

@@ -23,6 +23,10 @@ def test_a_prompt_becomes_a_video_that_can_be_fetched(stack: RunningStack) -> No
     assert requests.get(task["result"]["video_url"], timeout=10).headers["Content-Type"] == "video/mp4"
 
 
+def test_the_stack_allows_its_sandbox_beside_what_it_was_given(stack: RunningStack) -> None:
+    assert stack.outbound_allowed == f"minio:9000,{stack.sandbox_url.removeprefix('http://')}"
+
+
 @pytest.mark.parametrize("name", ["web", "worker", "media", "control", "beat", "sandbox", "valkey"])
 def test_a_task_completes_although_one_process_is_killed_meanwhile(stack: RunningStack, name: str) -> None:
     stack.until(stack.is_ready)

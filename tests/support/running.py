@@ -91,6 +91,10 @@ class RunningStack:
         return self._run_env["MINIMAX_BASE_URL"]
 
     @property
+    def outbound_allowed(self) -> str:
+        return self._run_env["OUTBOUND_ALLOWED"]
+
+    @property
     def sandbox_key(self) -> str:
         return self._run_env["MINIMAX_API_KEY"]
 

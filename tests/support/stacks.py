@@ -37,7 +37,9 @@ def small_clip(job: object) -> bytes:
 def with_somebody_elses_minimax() -> Iterator[Elsewhere]:
     with (
         LookAlike(backup=True, knows_size=False) as minimax,
-        running(MINIMAX_BASE_URL=f"{minimax.url}/v1/", MINIMAX_API_KEY=minimax.key, MINIMAX_POLL_SECONDS="0.5") as stack,
+        running(
+            MINIMAX_BASE_URL=f"{minimax.url}/v1/", MINIMAX_API_KEY=minimax.key, OUTBOUND_ALLOWED="127.0.0.1:*", MINIMAX_POLL_SECONDS="0.5"
+        ) as stack,
     ):
         yield Elsewhere(stack, minimax)
 
@@ -47,5 +49,5 @@ NUMBERED = Shared(
     "numbered", lambda: running(**SMALL_AND_NUMBERED, LEASE_SECONDS="5", MINIMAX_TIME_SCALE="0.005", FAILED_CLIPS_SECONDS="0.001")
 )
 # A minute for the lease of a process that a test killed would be a minute of waiting.
-STACK = Shared("stack", lambda: running(LEASE_SECONDS="15"))
+STACK = Shared("stack", lambda: running(LEASE_SECONDS="15", OUTBOUND_ALLOWED="minio:9000"))
 SHARED: tuple[Shared[Any], ...] = (NUMBERED, STACK, ELSEWHERE)

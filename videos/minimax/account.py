@@ -4,6 +4,7 @@ import functools
 
 from django.conf import settings
 
+from conduit.outbound.addresses import Allowed
 from videos.minimax.client import Client, Limits
 from videos.minimax.images import Images
 from videos.minimax.provider import Provider
@@ -16,13 +17,13 @@ IMAGE_PATIENCE = 3
 
 def provider_for(api: str) -> Provider:
     """The client for that version of the API, "v1" or "v2"; ValueError for another."""
-    client = _client(settings.MINIMAX_BASE_URL, settings.MINIMAX_API_KEY, _limits())
+    client = _client(settings.MINIMAX_BASE_URL, settings.MINIMAX_API_KEY, _limits(), settings.OUTBOUND_ALLOWED)
     return _provider(api, client, settings.MAX_CLIP_BYTES)
 
 
 def images_from_settings() -> Images:
     """The client for images."""
-    return Images(_client(settings.MINIMAX_BASE_URL, settings.MINIMAX_API_KEY, _limits(patience=IMAGE_PATIENCE)))
+    return Images(_client(settings.MINIMAX_BASE_URL, settings.MINIMAX_API_KEY, _limits(patience=IMAGE_PATIENCE), settings.OUTBOUND_ALLOWED))
 
 
 def _limits(patience: float = 1) -> Limits:
@@ -34,8 +35,8 @@ def _limits(patience: float = 1) -> Limits:
 
 
 @functools.cache
-def _client(base_url: str, api_key: str, limits: Limits) -> Client:
-    return Client(base_url, api_key, limits)
+def _client(base_url: str, api_key: str, limits: Limits, allowed: Allowed) -> Client:
+    return Client(base_url, api_key, limits, allowed)
 
 
 @functools.cache

@@ -13,10 +13,12 @@ from urllib.parse import urlsplit
 import requests
 import structlog
 
+from conduit.outbound.addresses import Allowed
+from conduit.outbound.guard import AddressRefused
+from conduit.outbound.transport import FAULTS, Exchange, Session
 from videos.minimax import errors, reading
 from videos.minimax.download import Download, open_link
 from videos.minimax.errors import Cause, MiniMaxError, Outcome
-from videos.minimax.transport import FAULTS, Exchange, Session
 
 log = structlog.get_logger(__name__)
 
@@ -63,14 +65,22 @@ class Limits:
 
 
 class Client:
-    """Calls to one account at one MiniMax host. Threads may share it."""
+    """Calls to one account at one MiniMax host. Threads may share it.
 
-    def __init__(self, base_url: str, api_key: str, limits: Limits) -> None:
+    The host, and whatever MiniMax's links lead to, is public or `allowed`; links are https where the API is.
+    """
+
+    def __init__(self, base_url: str, api_key: str, limits: Limits, allowed: Allowed) -> None:
         # Operators paste the address as some client libraries want it, with /v1.
         self._base_url = re.sub(r"/v[12]$", "", base_url.strip().rstrip("/"))
         self._api_key = api_key.strip()
         self.limits = limits
-        self._session = Session(connections=POOLED_CONNECTIONS)
+        self._allowed = allowed
+        self._session = self._new_session(connections=POOLED_CONNECTIONS)
+
+    def _new_session(self, *, connections: int) -> Session:
+        schemes = {"https"} if self._base_url.lower().startswith("https:") else {"http", "https"}
+        return Session(connections=connections, allowed=self._allowed, schemes=schemes)
 
     def call(
         self,
@@ -86,7 +96,7 @@ class Client:
         if call not in BILLED:
             return self._exchange(self._session, call, method, path, params, fields, bytes_max)
         # A pooled connection may be closed by the server at the moment it is used, and leave a paid job's fate unknown.
-        with Session(connections=1) as fresh:
+        with self._new_session(connections=1) as fresh:
             return self._exchange(fresh, call, method, path, params, fields, bytes_max)
 
     def accept(self, answer: Answer) -> Answer:
@@ -159,6 +169,9 @@ class Client:
             ) as response:
                 # What is cut off at the limit is no JSON any more.
                 body = response.raw.read(bytes_max, decode_content=True)
+        except AddressRefused as refused:
+            log.error("minimax_address_refused", call=call, host=urlsplit(self._base_url).hostname, why=str(refused))
+            raise MiniMaxError(*errors.WRONG_ADDRESS) from None
         except FAULTS as fault:
             cause = _cause_of_fault(fault, exchange, creating=call in BILLED)
             log.warning("minimax_unanswered", call=call, ms=_ms_since(started), fault=type(fault).__name__, outcome=cause.outcome.value)

@@ -10,9 +10,10 @@ from urllib.parse import urljoin, urlsplit
 import requests
 import structlog
 
+from conduit.outbound.guard import AddressRefused
+from conduit.outbound.transport import FAULTS, Exchange, Session
 from videos.minimax import errors
 from videos.minimax.errors import Cause, LinkExpired, MiniMaxError
-from videos.minimax.transport import FAULTS, Exchange, Session
 
 log = structlog.get_logger(__name__)
 
@@ -121,7 +122,11 @@ def open_link(
 
 
 def _follow(session: Session, url: str, exchange: Exchange, connect_seconds: float) -> requests.Response:
-    """The answer at the end of the redirects. They are walked here, since requests would offer passwords on the way."""
+    """The answer at the end of the redirects. They are walked here, since requests would offer passwords on the way.
+
+    A link to where nothing may be called is broken like any other: MiniMax's next one may be good, and a network that an
+    operator has to allow may be allowed before the task's time is over.
+    """
     for _ in range(REDIRECTS_MAX + 1):
         host = _host(url)
         try:
@@ -132,6 +137,9 @@ def _follow(session: Session, url: str, exchange: Exchange, connect_seconds: flo
                 connect_seconds=connect_seconds,
                 headers={"Accept": "*/*", "Accept-Encoding": "identity"},
             )
+        except AddressRefused as refused:
+            log.error("minimax_link_refused", host=host, why=str(refused))
+            raise MiniMaxError(*errors.DOWNLOAD_BROKEN) from None
         except FAULTS as fault:
             # The text of the fault holds the link, and with it the signature.
             log.warning("minimax_download_unanswered", host=host, fault=type(fault).__name__)

@@ -1,23 +1,20 @@
 """The wire between us and MiniMax: time limits, broken connections, and what they leave known of a create."""
 
 import base64
-import ipaddress
 import socket
 import ssl
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
-from datetime import UTC, datetime, timedelta
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 
+from tests.support.certificates import server_context
 from tests.support.clients import client_of, v1_at
 from tests.support.lookalike import DROP, Answer, LookAlike, make_mp4
 from tests.support.pictures import jpeg
+from tests.support.tunnels import tunnel
 from videos.minimax.errors import MiniMaxError, Outcome
 from videos.minimax.provider import JobState, Order, Phase, RemoteFile
 from videos.minimax.v1 import MiniMaxV1
@@ -297,17 +294,19 @@ def test_an_address_that_is_none_waits_for_the_operator(address):
     assert create_failure(v1_at(address, connect_seconds=1, read_seconds=1)) == WRONG_ADDRESS
 
 
-def test_a_proxy_from_the_environment_carries_the_calls(minimax, monkeypatch):
-    monkeypatch.setenv("http_proxy", minimax.url)
-    client = client_of(minimax, base_url="http://minimax.invalid")
-    assert client.query(client.create(Order("video-01", "a cat"))).phase is Phase.PREPARING
-    minimax.next("create", Answer(cut_after=0))
-    assert create_failure(client) == MAYBE
+def test_a_proxy_from_the_environment_carries_the_calls(certified, monkeypatch):
+    with LookAlike(tls=certified) as minimax, tunnel() as proxy:
+        monkeypatch.setenv("https_proxy", f"http://127.0.0.1:{proxy.port}")
+        client = client_of(minimax)
+        assert client.query(client.create(Order("video-01", "a cat"))).phase is Phase.PREPARING
+        assert proxy.asked == [minimax.url.removeprefix("https://")] * 2
+        minimax.next("create", Answer(cut_after=0))
+        assert create_failure(client) == MAYBE
 
 
 def test_a_proxy_that_opens_no_tunnel_sent_nothing(minimax, monkeypatch):
     monkeypatch.setenv("https_proxy", minimax.url)
-    assert create_failure(client_of(minimax, base_url="https://minimax.invalid")) == NOT_SENT
+    assert create_failure(client_of(minimax, base_url="https://127.0.0.1:9")) == NOT_SENT
 
 
 # ---- TLS --------------------------------------------------------------------------------------------------------------
@@ -316,22 +315,8 @@ def test_a_proxy_that_opens_no_tunnel_sent_nothing(minimax, monkeypatch):
 @pytest.fixture
 def certified(tmp_path, monkeypatch) -> ssl.SSLContext:
     """A server's TLS for 127.0.0.1, whose certificate requests is told to trust."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "look-alike")])
-    certificate = (
-        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
-        .not_valid_before(datetime.now(UTC) - timedelta(days=1))
-        .not_valid_after(datetime.now(UTC) + timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    pem = tmp_path / "certificate.pem"
-    secret = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    pem.write_bytes(certificate.public_bytes(serialization.Encoding.PEM) + secret)
-    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(pem))
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(pem)
+    context, bundle = server_context(tmp_path, "127.0.0.1")
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(bundle))
     return context
 
 

@@ -1,27 +1,37 @@
-"""HTTP with two promises that requests alone does not make.
+"""HTTP with three promises that requests alone does not make.
 
+No connection is opened to an address that was not checked (see `guard`); certificates and `Host` go by the name all the same.
 An exchange ends in time even when its bytes drip, headers included: requests' read timeout starts anew with every byte.
 And afterwards it is known whether anything was sent: only then can a create have been accepted.
 """
 
 import io
 import socket
+import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass
 from http.client import HTTPResponse
 from http.cookiejar import DefaultCookiePolicy
 from typing import Any
+from urllib.parse import urlsplit
 
 import requests
 from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
-from urllib3.exceptions import HTTPError
+from urllib3.exceptions import ConnectTimeoutError, HTTPError, NameResolutionError, NewConnectionError
 
-# Whatever an exchange can end with. ValueError: an address or a header that cannot be sent.
+from conduit.outbound.addresses import Allowed
+from conduit.outbound.guard import AddressRefused, checked, open_checked
+
+# Whatever an exchange can end with. ValueError: an address that must not be called, or an address or header that cannot be sent.
 FAULTS = (requests.RequestException, HTTPError, OSError, ValueError)
+
+
+# Where a caller sets no time for connecting, in seconds.
+_CONNECT_SECONDS = 10.0
 
 
 @dataclass
@@ -50,6 +60,8 @@ class Exchange:
 
 # urllib3 makes connections and answers deep below requests: this hands them the exchange they work for.
 _current: ContextVar[Exchange] = ContextVar("exchange")
+# And what it may call. Without it nothing is: a request that goes past `Session.exchange` fails.
+_allowed: ContextVar[Allowed] = ContextVar("allowed")
 
 
 class _PatientReader(io.RawIOBase):
@@ -81,6 +93,41 @@ class _Response(HTTPResponse):
 class _Connection(HTTPConnection):
     response_class = _Response
     _opening = False
+
+    def _new_conn(self) -> socket.socket:
+        try:
+            connection = open_checked(
+                self._dns_host,
+                self.port,
+                usual_port=self.default_port,
+                allowed=_allowed.get(),
+                seconds=self._connect_seconds(),
+                options=self.socket_options or (),
+            )
+        except socket.gaierror as error:
+            raise NameResolutionError(self.host, self, error) from error
+        except TimeoutError as error:
+            raise ConnectTimeoutError(self, f"Connection to {self.host} timed out.") from error
+        except OSError as error:
+            raise NewConnectionError(self, f"Failed to establish a new connection: {error}") from error
+        connection.settimeout(self._connect_seconds())  # for the handshake that may follow
+        sys.audit("http.client.connect", self, self.host, self.port)
+        return connection
+
+    def _connect_seconds(self) -> float:
+        return self.timeout if isinstance(self.timeout, int | float) else _CONNECT_SECONDS
+
+    def _tunnel(self) -> None:
+        """Through a proxy: it is asked for the address that was checked, and looks no name up."""
+        name, port = str(self._tunnel_host), self._tunnel_port or HTTPSConnection.default_port
+        places = checked(
+            name.strip("[]"), port, usual_port=HTTPSConnection.default_port, allowed=_allowed.get(), seconds=self._connect_seconds()
+        )
+        self._tunnel_host = str(places[0].address)
+        try:
+            super()._tunnel()
+        finally:
+            self._tunnel_host = name
 
     def connect(self) -> None:
         self._opening = True
@@ -133,10 +180,16 @@ def _no_auth(request: requests.PreparedRequest) -> requests.PreparedRequest:
 
 
 class Session(requests.Session):
-    """A session that threads may share: it keeps no cookies, knows no passwords and follows no redirect."""
+    """A session that threads may share: it keeps no cookies, knows no passwords and follows no redirect.
 
-    def __init__(self, *, connections: int) -> None:
+    It calls public addresses at the usual port of `schemes` (http, https), and what `allowed` adds. A proxy that the environment
+    names carries https, and is an address to be allowed like any other.
+    """
+
+    def __init__(self, *, connections: int, allowed: Allowed, schemes: Collection[str]) -> None:
         super().__init__()
+        self._allowed = allowed
+        self._schemes = frozenset(schemes)
         self.auth = _no_auth
         self.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
         for scheme in ("http://", "https://"):
@@ -145,6 +198,13 @@ class Session(requests.Session):
     def get_redirect_target(self, resp: requests.Response) -> str | None:
         """None: preparing a redirect that nobody follows would read the whole body, whatever its size."""
         return None
+
+    def merge_environment_settings(self, url: Any, *args: Any) -> Any:
+        """Over http a proxy is sent the name to look up, so it is not asked."""
+        merged = super().merge_environment_settings(url, *args)
+        if urlsplit(url).scheme != "https":
+            merged["proxies"] = {}
+        return merged
 
     def exchange(
         self,
@@ -158,7 +218,8 @@ class Session(requests.Session):
         json: Mapping[str, object] | None = None,
     ) -> requests.Response:
         """Send, and return the answer with its body still unread; any of FAULTS when there is none."""
-        token = _current.set(exchange)
+        self._check(url)
+        token, allowed = _current.set(exchange), _allowed.set(self._allowed)
         try:
             return self.request(
                 method,
@@ -171,4 +232,13 @@ class Session(requests.Session):
                 timeout=(connect_seconds, exchange.idle_seconds),
             )
         finally:
+            _allowed.reset(allowed)
             _current.reset(token)
+
+    def _check(self, url: str) -> None:
+        """What can be seen of an address before it is looked up."""
+        parts = urlsplit(url)
+        if parts.scheme not in self._schemes:
+            raise AddressRefused(f"{parts.scheme or 'no scheme'} is not {' or '.join(sorted(self._schemes))}")
+        if "@" in parts.netloc:
+            raise AddressRefused("it holds a user's name or password")
