@@ -59,6 +59,15 @@ def _sign_while_alive(sender: Any, **kwargs: Any) -> None:
     sender.timer.call_repeatedly(liveness.SIGN_SECONDS, sign)
 
 
+@worker_ready.connect
+def _look_at_the_place(sender: Any, **kwargs: Any) -> None:
+    """Whoever hands out what is due also looks at how the place is."""
+    from conduit.conditions import looking
+
+    if "control" in {queue.name for queue in sender.task_consumer.queues}:
+        looking.start()
+
+
 @worker_process_init.connect
 def _die_with_the_worker(**kwargs: Any) -> None:
     """A media child must not outlive a worker that was killed. (A solo worker is its own only process.)"""

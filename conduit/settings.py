@@ -121,6 +121,7 @@ INSTALLED_APPS = [
     "corsheaders",
     "rest_framework",
     "conduit.stack",
+    "conduit.conditions",
     "conduit.api",
     "keys",
     "tasks",
