@@ -9,48 +9,19 @@ import math
 import os
 import re
 import secrets
-import warnings
-from contextlib import suppress
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-import environ
 from django.core.exceptions import ImproperlyConfigured
 
+from conduit.database import database_settings
+from conduit.env import NamedEnv
 from conduit.logs import logging_config
 from conduit.outbound.addresses import Allowed
 
 BASE_DIR = Path(__file__).resolve().parent.parent
-
-
-class NamedEnv(environ.Env):
-    """Says which variable holds a value that cannot be read."""
-
-    def get_value(self, var: str, *args: Any, **kwargs: Any) -> Any:
-        try:
-            return super().get_value(var, *args, **kwargs)
-        except ValueError as error:
-            raise ImproperlyConfigured(f"{var} is {os.environ.get(var)!r}, which cannot be read ({error}).") from None
-
-    def bool(self, var: str, default: Any = False) -> bool:
-        if (text := os.environ.get(var, "").strip().lower()) and text not in (*self.BOOLEAN_TRUE_STRINGS, "false", "off", "no", "n", "0"):
-            raise ImproperlyConfigured(f"{var} is {text!r}: set it to 1 or 0.")
-        return super().bool(var, default=default) if text else default
-
-    def positive(self, var: str, default: float) -> float:
-        """A number above zero."""
-        if (number := self.float(var, default=default)) <= 0:
-            raise ImproperlyConfigured(f"{var} is {number:g}: set it to a number above 0.")
-        return float(number)
-
-    def address(self, var: str, default: str) -> str:
-        """An http or https address without its last slash."""
-        address = self.str(var, default="") or default
-        if urlsplit(address).scheme not in ("http", "https") or not urlsplit(address).hostname:
-            raise ImproperlyConfigured(f"{var} is {address!r}: it begins with https:// (or http://) and a host.")
-        return address.rstrip("/")
 
 
 def _read_file(path: Path) -> None:
@@ -64,9 +35,11 @@ _read_file(BASE_DIR / ".env")
 PORT = env.int("PORT", default=8000)
 DEBUG = env.bool("DEBUG", default=False)
 
-_on_sqlite = (env.str("DATABASE_URL", default="") or "sqlite:").lower().startswith("sqlite:")
-_names_a_server = bool(env.str("REDIS_URL", default="")) or not _on_sqlite
-CONDUIT_ENV = env.str("CONDUIT_ENV", default="") or ("production" if _names_a_server else "development")
+_database_url, _redis_url = env.str("DATABASE_URL", default=""), env.str("REDIS_URL", default="")
+# Whether anybody said where they are: production does not begin an empty database of its own (conduit/checks.py).
+DATABASE_IS_NAMED, REDIS_IS_NAMED = bool(_database_url), bool(_redis_url)
+_names_a_server = REDIS_IS_NAMED or not (_database_url or "sqlite:").lower().startswith("sqlite:")
+CONDUIT_ENV = env.str("CONDUIT_ENV", default="production" if _names_a_server else "development")
 if CONDUIT_ENV not in ("production", "development"):
     raise ImproperlyConfigured(f"CONDUIT_ENV is {CONDUIT_ENV!r}: set it to production or development.")
 PRODUCTION = CONDUIT_ENV == "production"
@@ -104,6 +77,8 @@ SECRET_KEY_FALLBACKS: list[str] = env.list("SECRET_KEY_FALLBACKS", default=[])
 
 # Links in answers and events start here; behind a proxy it is the address that clients see.
 PUBLIC_URL = env.address("PUBLIC_URL", f"http://localhost:{PORT}")
+# For intranets without TLS: production refuses http there unless it is told that it is meant.
+PUBLIC_HTTP = env.bool("PUBLIC_HTTP", default=False)
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=[urlsplit(PUBLIC_URL).hostname or "localhost", "localhost", "127.0.0.1", "[::1]"])
 # Addresses or networks of our own proxies: only what they say in X-Forwarded-For is believed.
 try:
@@ -167,32 +142,14 @@ _pool_size = max(0, env.int("DATABASE_POOL", default=0))
 # Threads that answer requests: more of them than there are connections would only wait for one.
 WEB_THREADS = _pool_size or 20
 
-DATABASE: dict[str, Any] = {}
-with warnings.catch_warnings(action="ignore"), suppress(ValueError):  # what is wrong with it is said below, in one line
-    DATABASE = env.db_url("DATABASE_URL", default=f"sqlite:///{CONDUIT_HOME / 'db.sqlite3'}")
-if not DATABASE.get("ENGINE"):
-    raise ImproperlyConfigured(
-        "DATABASE_URL is no database's address: set it to postgres://USER:PASSWORD@HOST:5432/NAME, or unset it for SQLite."
-    )
-if "sqlite" in DATABASE["ENGINE"]:
-    DATABASE["OPTIONS"] = {
-        # Writers queue at BEGIN instead of failing at the first write; readers go on meanwhile.
-        "transaction_mode": "IMMEDIATE",
-        "timeout": 20,
-        "init_command": "PRAGMA journal_mode=WAL;",
-    }
-elif _pool_size:
-    # Only the web process pools: its threads give their connection back after each request.
-    DATABASE["OPTIONS"] = {"pool": {"min_size": 2, "max_size": _pool_size, "timeout": 10}}
-else:
-    # A worker's threads live long: they keep their connection, and look whether it still lives before they use it.
-    DATABASE |= {"CONN_MAX_AGE": 60, "CONN_HEALTH_CHECKS": True}
-DATABASES = {"default": DATABASE}
+DATABASES = {"default": database_settings(_database_url or f"sqlite:///{CONDUIT_HOME / 'db.sqlite3'}", pool=_pool_size)}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # ---- Redis: broker and channel layer (hints only; the database is the truth) ------------------------------------------
 
-REDIS_URL = env.str("REDIS_URL", default="redis://127.0.0.1:6379/0")
+REDIS_URL = _redis_url or "redis://127.0.0.1:6379/0"
+if not re.match(r"rediss?://\S", REDIS_URL):
+    raise ImproperlyConfigured("REDIS_URL is no address of a Redis server: set it to redis://HOST:6379/0 (rediss:// with TLS).")
 CHANNEL_LAYERS = {
     "default": {
         "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",
@@ -330,6 +287,8 @@ MAX_CLIP_BYTES = env.int("MAX_CLIP_BYTES", default=1024**3)
 
 MINIMAX_API_KEY = env.str("MINIMAX_API_KEY", default="")
 MINIMAX_BASE_URL = env.address("MINIMAX_BASE_URL", "https://api.minimax.io")
+# Production refuses http here unless it is told that it is meant: with http its key, prompts and videos go over the network for everybody to read.
+OUTBOUND_HTTP = env.bool("OUTBOUND_HTTP", default=False)
 # The only exception to the rule that what is called is a public address at the usual port of http or https: links and pictures from
 # MiniMax, MINIMAX_BASE_URL itself.
 try:

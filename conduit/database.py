@@ -1,0 +1,115 @@
+"""The database that DATABASE_URL names, with what its query says about connections: the same in every process."""
+
+import difflib
+import warnings
+from collections.abc import Iterable
+from contextlib import suppress
+from typing import Any
+from urllib.parse import parse_qsl
+
+import environ
+from django.core.exceptions import ImproperlyConfigured
+
+_POSTGRESQL, _SQLITE = "django.db.backends.postgresql", "django.db.backends.sqlite3"
+
+# What Conduit says about connections to PostgreSQL unless DATABASE_URL says otherwise.
+POSTGRESQL_OPTIONS = {"connect_timeout": 5}
+# Options that are Django's and not the driver's. Those which Conduit itself depends on (transactions, the pool) are nobody else's.
+_DJANGO_OPTIONS = {"assume_role", "prepare_threshold", "conn_max_age", "disable_server_side_cursors"}
+# What the rest of the address says, and what Django and Conduit count on.
+_FIXED = {"dbname", "client_encoding", "replication"}
+_SQLITE_OPTIONS = {"timeout", "cached_statements", "init_command", "conn_max_age"}
+# What the driver would refuse only when it connects, and a pool would try for ever.
+_WORDS = {
+    "sslmode": ("disable", "allow", "prefer", "require", "verify-ca", "verify-full"),
+    "sslnegotiation": ("postgres", "direct"),
+    "channel_binding": ("disable", "prefer", "require"),
+    "gssencmode": ("disable", "prefer", "require"),
+    "target_session_attrs": ("any", "read-write", "read-only", "primary", "standby", "prefer-standby"),
+    "load_balance_hosts": ("disable", "random"),
+    "disable_server_side_cursors": ("true", "false"),
+}
+_NUMBERS = {
+    "connect_timeout", "keepalives", "keepalives_idle", "keepalives_interval", "keepalives_count", "tcp_user_timeout",
+    "prepare_threshold", "conn_max_age", "timeout", "cached_statements",
+}  # fmt: skip
+
+
+def database_settings(url: str, *, pool: int = 0) -> dict[str, Any]:
+    """The entry of DATABASES for a postgres:// or sqlite:// address.
+
+    `pool`: so many connections are shared by the threads of this process; 0: each thread keeps one.
+
+    Raises:
+        ImproperlyConfigured: in one line that never holds a password.
+    """
+    address, _, query = url.partition("?")
+    if "@" in query and "@" not in address:  # a `?` in the password: anything that is quoted might be a part of it
+        raise _not_an_address()
+    database: dict[str, Any] = {}
+    with warnings.catch_warnings(action="ignore"), suppress(ValueError):
+        database = environ.Env.db_url_config(address)
+    engine = database.get("ENGINE")
+    if engine not in (_POSTGRESQL, _SQLITE):
+        raise _not_an_address()
+    if engine == _SQLITE:
+        return database | _sqlite(_options(query, _SQLITE_OPTIONS))
+    from psycopg.pq import Conninfo
+
+    known = _DJANGO_OPTIONS | {option.keyword.decode() for option in Conninfo.get_defaults()} - _FIXED
+    options = _options(query, known)
+    if not (database["NAME"] or options.get("service")):
+        raise ImproperlyConfigured(
+            "DATABASE_URL names no database: it ends with /NAME. Special characters in a password are written as %XX."
+        )
+    return database | _postgresql(options, pool)
+
+
+def _not_an_address() -> ImproperlyConfigured:
+    return ImproperlyConfigured(
+        "DATABASE_URL is no database's address: set it to postgres://USER:PASSWORD@HOST:5432/NAME (special characters in a password as "
+        "%XX), or unset it for SQLite."
+    )
+
+
+def _sqlite(options: dict[str, Any]) -> dict[str, Any]:
+    max_age = options.pop("conn_max_age", 0)
+    # Ours first: WAL is what lets readers go on beside a writer.
+    options["init_command"] = "PRAGMA journal_mode=WAL;" + options.get("init_command", "")
+    # Writers queue at BEGIN instead of failing at the first write; readers go on meanwhile.
+    return {"CONN_MAX_AGE": max_age, "OPTIONS": {"timeout": 20, **options, "transaction_mode": "IMMEDIATE"}}
+
+
+def _postgresql(options: dict[str, Any], pool: int) -> dict[str, Any]:
+    max_age = options.pop("conn_max_age", 60)
+    settings: dict[str, Any] = {"DISABLE_SERVER_SIDE_CURSORS": options.pop("disable_server_side_cursors", "") == "true"}
+    settings["OPTIONS"] = POSTGRESQL_OPTIONS | options
+    if pool:
+        # Only the web process pools: its threads give their connection back after each request.
+        settings["OPTIONS"]["pool"] = {"min_size": min(2, pool), "max_size": pool, "timeout": 10}
+        return settings
+    # A worker's threads live long: they keep their connection, and look whether it still lives before they use it.
+    return settings | {"CONN_MAX_AGE": max_age, "CONN_HEALTH_CHECKS": True}
+
+
+def _options(query: str, known: Iterable[str]) -> dict[str, Any]:
+    """What the query says, by names in lower case; ImproperlyConfigured when the driver would not understand it."""
+    options: dict[str, Any] = {}
+    try:
+        pairs = parse_qsl(query, strict_parsing=bool(query))
+    except ValueError:
+        raise ImproperlyConfigured("DATABASE_URL: after its ? come options as name=value, joined by &.") from None
+    for name, value in ((name.lower(), value) for name, value in pairs):
+        if name == "pool":
+            raise ImproperlyConfigured("DATABASE_URL: `pool` is not an option of it: set DATABASE_POOL to the number of connections.")
+        if name not in known:
+            close = [f" Is `{meant}` meant?" for meant in difflib.get_close_matches(name, known, n=1)]
+            raise ImproperlyConfigured(f"DATABASE_URL: `{name}` is not an option of a connection.{''.join(close)}")
+        if name in options:
+            raise ImproperlyConfigured(f"DATABASE_URL: `{name}` is there twice.")
+        if name in _WORDS and value.lower() not in _WORDS[name]:
+            raise ImproperlyConfigured(f"DATABASE_URL: `{name}` is {value!r}: set it to one of {', '.join(_WORDS[name])}.")
+        if name in _NUMBERS and not (value.isascii() and value.isdigit()):
+            raise ImproperlyConfigured(f"DATABASE_URL: `{name}` is {value!r}: set it to a whole number.")
+        options[name] = int(value) if name in _NUMBERS else value.lower() if name in _WORDS else value
+    return options
