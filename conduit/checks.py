@@ -1,7 +1,9 @@
 """What production refuses to start with, by name."""
 
+import re
 import sys
 from collections.abc import Iterator
+from ipaddress import collapse_addresses, ip_address, ip_network
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -13,27 +15,84 @@ SECRET_KEY_CHARACTERS_MIN = 32
 SECRET_KEY_DIFFERENT_MIN = 8
 # Starts of secrets that people copy from examples.
 _EXAMPLE_SECRETS = ("django-insecure", "change", "secret", "insecure", "example", "default", "your-")
+# Of proxies, by version of IP: the fewest bits of a network (those of the large CDNs have more), and those that the internet has not.
+_PROXY_NETWORKS: dict[int, tuple[int, tuple[str, ...]]] = {
+    4: (10, ("10.0.0.0/8",)),
+    6: (24, ("fc00::/7", "fe80::/10")),
+}
+# What nobody's host is called, and everybody's ends with.
+_TOP_LEVEL = r"(com|net|org|info|biz|edu|gov|mil|int|app|dev|io|ai|[a-z]{2})|(co|com|net|org|edu|gov|ac|or|ne)\.[a-z]{2}"
 
 
 def problems() -> Iterator[str]:
     """One sentence for each unsafe setting of a production environment; none in development."""
-    if not settings.PRODUCTION:
-        return
+    if settings.PRODUCTION:
+        yield from _secrets()
+        if settings.DEBUG:
+            yield "DEBUG is on: it shows internals to whoever causes an error. Unset DEBUG."
+        yield from _hosts()
+        yield from _public_url()
+        yield from _minimax()
+        yield from _trusted_proxies()
+        yield from _servers()
+
+
+def _secrets() -> Iterator[str]:
     secret = _secret_key()
+    random = f"at least {SECRET_KEY_CHARACTERS_MIN} random characters"
     if not secret:
         yield "SECRET_KEY is not set: it signs links and sessions. Set it to 50 random characters."
-    elif len(secret) < SECRET_KEY_CHARACTERS_MIN or len(set(secret)) < SECRET_KEY_DIFFERENT_MIN or _is_an_example(secret.lower()):
-        yield f"SECRET_KEY is a default or too easy to guess: set it to at least {SECRET_KEY_CHARACTERS_MIN} random characters."
-    if settings.DEBUG:
-        yield "DEBUG is on: it shows internals to whoever causes an error. Unset DEBUG."
-    if any("*" in host for host in settings.ALLOWED_HOSTS):
-        yield "ALLOWED_HOSTS holds `*`: list the host names that clients use."
-    if urlsplit(settings.PUBLIC_URL).hostname in ("localhost", "127.0.0.1", "::1"):
+    elif _is_easy_to_guess(secret):
+        yield f"SECRET_KEY is a default or too easy to guess: set it to {random}."
+    if any(map(_is_easy_to_guess, settings.SECRET_KEY_FALLBACKS)):
+        yield f"SECRET_KEY_FALLBACKS holds a default or a secret that is easy to guess, whose links would be good: each has {random}."
+
+
+def _is_easy_to_guess(secret: str) -> bool:
+    if len(secret) < SECRET_KEY_CHARACTERS_MIN or len(set(secret)) < SECRET_KEY_DIFFERENT_MIN:
+        return True
+    secret = secret.lower()
+    return secret.startswith(_EXAMPLE_SECRETS) or "change-me" in secret or "changeme" in secret
+
+
+def _hosts() -> Iterator[str]:
+    for host in settings.ALLOWED_HOSTS:
+        if "*" in host:
+            yield "ALLOWED_HOSTS holds `*`: list the host names that clients use."
+        elif _is_public_suffix(host.lower()):
+            yield f"ALLOWED_HOSTS holds {host!r}, where anybody can have a name: list the host names that clients use."
+        elif "/" in host or (":" in host and not host.startswith("[")):
+            yield f"ALLOWED_HOSTS holds {host!r}, which no host is called: list names alone, without https:// and port."
+
+
+def _is_public_suffix(host: str) -> bool:
+    """A top-level domain, such as `.com`, or what a country has in its place, such as `.co.uk`; `conduit` alone may be a host's name."""
+    name = host.strip(".")
+    if host.startswith(".") and "." not in name:
+        return True
+    return re.fullmatch(_TOP_LEVEL, name) is not None
+
+
+def _public_url() -> Iterator[str]:
+    url = urlsplit(settings.PUBLIC_URL)
+    if _is_loopback(url.hostname or ""):
         yield "PUBLIC_URL is not set: links in answers would point to localhost. Set it to the address that clients see."
+    elif url.path.strip("/") or url.query or url.fragment or url.username is not None:
+        yield "PUBLIC_URL is more than https:// and a host: Conduit's paths begin right after it. Leave the rest out."
+    elif url.scheme != "https" and not settings.PUBLIC_HTTP:
+        yield "PUBLIC_URL is http: keys and videos would go over the network for everybody to read. Use https, or set PUBLIC_HTTP=true."
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback or ip_address(host).is_unspecified
+    except ValueError:
+        return host in ("", "localhost") or host.endswith(".localhost")
+
+
+def _minimax() -> Iterator[str]:
     if not settings.MINIMAX_API_KEY:
         yield "MINIMAX_API_KEY is not set, and production never falls back to the sandbox by itself."
-    if any(network.prefixlen == 0 for network in settings.TRUSTED_PROXIES):
-        yield "TRUSTED_PROXIES holds every address: any client could say that it is another. List your own proxies."
     if settings.OUTBOUND_ALLOWED.covers_everything():
         yield "OUTBOUND_ALLOWED holds every address: links could lead anywhere in your own network. List the ones that are needed."
     if not _may_be_called(settings.MINIMAX_BASE_URL):
@@ -43,6 +102,8 @@ def problems() -> Iterator[str]:
         )
     if settings.MINIMAX_SANDBOX:
         yield "MINIMAX_SANDBOX is set: its videos are synthetic. Unset it."
+    elif urlsplit(settings.MINIMAX_BASE_URL).scheme != "https" and not settings.OUTBOUND_HTTP:
+        yield "MINIMAX_BASE_URL is http: the key would go over the network for everybody to read. Use https, or set OUTBOUND_HTTP=true."
 
 
 def _may_be_called(url: str) -> bool:
@@ -52,8 +113,19 @@ def _may_be_called(url: str) -> bool:
     return bool(settings.OUTBOUND_ALLOWED.may_permit(parts.hostname or "", parts.port or usual_port, usual_port))
 
 
-def _is_an_example(secret: str) -> bool:
-    return secret.startswith(_EXAMPLE_SECRETS) or "change-me" in secret or "changeme" in secret
+def _trusted_proxies() -> Iterator[str]:
+    for version, (bits, own) in _PROXY_NETWORKS.items():
+        networks: Any = [network for network in settings.TRUSTED_PROXIES if network.version == version]
+        for network in collapse_addresses(networks):  # two halves of everything are everything
+            if network.prefixlen < bits and not any(network.subnet_of(ip_network(private)) for private in own):
+                yield f"TRUSTED_PROXIES holds {network}: anybody there could pass for another client. List your proxies' own addresses."
+
+
+def _servers() -> Iterator[str]:
+    if not settings.DATABASE_IS_NAMED:
+        yield "DATABASE_URL is not set: Conduit would begin an empty database of its own. Set it to postgres://USER:PASSWORD@HOST:5432/NAME."
+    if not settings.REDIS_IS_NAMED:
+        yield "REDIS_URL is not set: workers and streams would find nobody. Set it to redis://HOST:6379/0."
 
 
 def _secret_key() -> str:

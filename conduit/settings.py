@@ -287,7 +287,7 @@ MAX_CLIP_BYTES = env.int("MAX_CLIP_BYTES", default=1024**3)
 
 MINIMAX_API_KEY = env.str("MINIMAX_API_KEY", default="")
 MINIMAX_BASE_URL = env.address("MINIMAX_BASE_URL", "https://api.minimax.io")
-# Production refuses http here unless it is told that it is meant: with http its key, prompts and videos go over the network for everybody to read.
+# Production refuses http there unless it is told that it is meant: key, prompts and videos would be everybody's to read.
 OUTBOUND_HTTP = env.bool("OUTBOUND_HTTP", default=False)
 # The only exception to the rule that what is called is a public address at the usual port of http or https: links and pictures from
 # MiniMax, MINIMAX_BASE_URL itself.

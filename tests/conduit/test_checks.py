@@ -1,6 +1,7 @@
 """What production refuses to start with: each value in this process, and what starts on real ones with environments of their own."""
 
 import os
+import re
 import subprocess
 import sys
 from ipaddress import ip_network
@@ -13,6 +14,7 @@ from conduit.outbound.addresses import Allowed
 from tests.support.scratch import scratch
 
 ROOT = Path(__file__).resolve().parents[2]
+README = ROOT / "README.md"
 PROGRAMS = Path(sys.executable).parent
 SAFE = {
     "CONDUIT_ENV": "production",
@@ -68,7 +70,29 @@ def production(settings):
         ("PUBLIC_URL", "http://localhost:8000"),
         ("PUBLIC_URL", "https://127.0.0.1"),
         ("PUBLIC_URL", "http://[::1]:8000"),
+        ("PUBLIC_URL", "http://video.example"),
+        ("PUBLIC_URL", "https://video.example/conduit"),
+        ("PUBLIC_URL", "https://video.example?tenant=1"),
+        ("PUBLIC_URL", "https://user:password@video.example"),
+        ("PUBLIC_URL", "https://0.0.0.0:8000"),
+        ("PUBLIC_URL", "https://127.1.2.3"),
+        ("MINIMAX_BASE_URL", "http://api.minimax.io"),
+        ("DATABASE_IS_NAMED", False),
+        ("REDIS_IS_NAMED", False),
+        ("ALLOWED_HOSTS", ["video.example", ".com"]),
+        ("ALLOWED_HOSTS", [".video"]),
+        ("ALLOWED_HOSTS", ["com"]),
+        ("ALLOWED_HOSTS", [".CO.UK"]),
+        ("ALLOWED_HOSTS", ["."]),
+        ("ALLOWED_HOSTS", ["https://video.example"]),
+        ("ALLOWED_HOSTS", ["video.example:443"]),
+        ("SECRET_KEY_FALLBACKS", ["short"]),
+        ("SECRET_KEY_FALLBACKS", [SAFE["SECRET_KEY"], "django-insecure-" + "x7" * 25]),
         ("TRUSTED_PROXIES", [ip_network("0.0.0.0/0")]),
+        ("TRUSTED_PROXIES", [ip_network("::/0")]),
+        ("TRUSTED_PROXIES", [ip_network("0.0.0.0/1"), ip_network("128.0.0.0/1")]),
+        ("TRUSTED_PROXIES", [ip_network(f"{first}.0.0.0/8") for first in range(64, 128)]),
+        ("TRUSTED_PROXIES", [ip_network("192.0.2.1"), ip_network("2000::/3")]),
         ("SECRET_KEY", "a" * 40),
         ("SECRET_KEY", "my-django-secret-key-change-me-please"),
         ("MINIMAX_SANDBOX", True),
@@ -83,7 +107,32 @@ def test_each_unsafe_value_is_seen(production, name, value):
     setattr(production, name, value)
 
     [problem] = problems()
-    assert problem.startswith(f"{name} ")
+    assert problem.startswith(f"{name.replace('_IS_NAMED', '_URL')} ")
+    assert "password@" not in problem
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("ALLOWED_HOSTS", ["video.example", ".video.example", "conduit", "10.0.0.7", "[::1]", "localhost", "video.co.uk"]),
+        ("TRUSTED_PROXIES", [ip_network("10.0.0.5"), ip_network("10.0.0.0/8"), ip_network("172.64.0.0/13"), ip_network("fd00::/8")]),
+        ("SECRET_KEY_FALLBACKS", [SAFE["SECRET_KEY"][::-1]]),
+        ("PUBLIC_URL", "https://video.example:8443"),
+    ],
+)
+def test_what_is_narrow_enough_is_taken(production, name, value):
+    setattr(production, name, value)
+
+    assert list(problems()) == []
+
+
+@pytest.mark.parametrize(("meant", "name"), [("PUBLIC_HTTP", "PUBLIC_URL"), ("OUTBOUND_HTTP", "MINIMAX_BASE_URL")])
+def test_http_is_taken_where_it_is_meant(production, meant, name):
+    setattr(production, name, "http://video.intranet.example")
+    assert [problem.split()[0] for problem in problems()] == [name]
+
+    setattr(production, meant, True)
+    assert list(problems()) == []
 
 
 def test_safe_settings_have_no_problem(production):
@@ -128,6 +177,32 @@ def test_no_process_of_the_stack_starts_unsafely(command):
     assert "Traceback" not in process.stderr + process.stdout
 
 
+@pytest.mark.parametrize("name", ["DATABASE_URL", "REDIS_URL"])
+@pytest.mark.parametrize("value", ["", None])
+def test_production_begins_no_database_and_no_redis_of_its_own(name, value):
+    process = started(sys.executable, "-c", "import conduit.asgi", **({"without": name} if value is None else {name: value}))
+
+    assert process.returncode == 1
+    assert process.stderr.startswith(f"conduit: will not start: {name} is not set")
+    assert "Traceback" not in process.stderr
+
+
+def test_production_starts_as_the_readme_says():
+    """What stands there as … is the operator's own; all else is taken as it is."""
+    said = README.read_text().partition("\n## Production\n")[2]
+    export = re.search(r"^export (.+?[^\\])\n", said, re.MULTILINE | re.DOTALL)
+    assert export
+    told = dict(pair.split("=", 1) for pair in export[1].replace("\\\n", " ").split())
+    assert told.pop("TRUSTED_PROXIES") == "10.0.0.5"  # the proxy's address alone
+    own = {name: SAFE.get(name, "conduit-videos") if "…" in value else value for name, value in told.items()}
+    assert own["CONDUIT_ENV"] == "production"
+
+    with_nothing_else = {"without": "ALLOWED_HOSTS"} if "ALLOWED_HOSTS" not in own else {}
+    process = started(sys.executable, "-c", "import conduit.asgi", **own, **with_nothing_else, TRUSTED_PROXIES="10.0.0.5")
+
+    assert (process.returncode, process.stderr) == (0, "")
+
+
 def test_manage_check_names_the_reason_too():
     process = started(sys.executable, "manage.py", "check", MINIMAX_API_KEY="")
 
@@ -165,6 +240,10 @@ def test_development_starts_with_anything(settings):
         ("PORT", "http"),
         ("CONDUIT_ENV", "prod"),
         ("OUTBOUND_ALLOWED", "10.0.0.0/33"),
+        ("REDIS_URL", "localhost:6379"),
+        ("DATABASE_URL", "postgres://db"),
+        ("RETRY_SECONDS", "2s"),
+        ("PUBLIC_HTTP", "perhaps"),
     ],
 )
 def test_a_setting_that_cannot_be_meant_is_refused_by_name_in_any_environment(name, value):
