@@ -16,8 +16,6 @@ GET_CHROMIUM := if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 # beginning of a worker's share, where nobody steals it: loadgroup silently does not with pytest 9.2 (pytest-xdist issue 1386).
 # Half as many again as there are cores: tests of real processes wait a good part of their time.
 WORKERS ?= $(shell echo $$(( ($$(nproc) * 3 + 1) / 2 )))
-# Real processes beside real processes now and then lose a race against the clock: what failed is tried once more, alone.
-AGAIN := $(PY) -m pytest --last-failed --last-failed-no-failures none
 PARALLEL := -n $(WORKERS) --maxprocesses 8 --dist worksteal
 PIP := $(PY) -m pip --disable-pip-version-check --no-input install --quiet
 
@@ -37,13 +35,12 @@ run: $(RUNTIME) ## start everything (PORT, CONDUIT_HOME, DATABASE_URL, REDIS_URL
 test soak: export PYTHONDONTWRITEBYTECODE :=
 
 test: $(DEV) $(NODE) ## run all tests: on PostgreSQL, then what touches the database's manners on SQLite
-	$(PY) -m pytest $(PARALLEL) -m "not soak" || $(AGAIN) -m "not soak"
-	CONDUIT_TEST_DATABASE=sqlite $(PY) -m pytest $(PARALLEL) -m "sqlite and not soak" || \
-		CONDUIT_TEST_DATABASE=sqlite $(AGAIN) -m "sqlite and not soak"
+	$(PY) -m pytest $(PARALLEL) -m "not soak"
+	CONDUIT_TEST_DATABASE=sqlite $(PY) -m pytest $(PARALLEL) -m "sqlite and not soak"
 
 test-browser: $(DEV) $(NODE) ## run the tests that look at it through a browser (Debian's Chromium)
 	@command -v chromium >/dev/null || { $(GET_CHROMIUM); }
-	$(PY) -m pytest tests/browser || $(AGAIN) tests/browser
+	$(PY) -m pytest tests/browser
 
 soak: $(DEV) $(NODE) ## run the tests that take long: chaos, real time
 	$(PY) -m pytest -m soak
@@ -64,7 +61,7 @@ bench-realtime: $(DEV) ## measure how fast events reach the hub's clients
 	$(PY) -m tests.bench.realtime
 
 clean: ## remove the venv, caches and the embedded stack's data (.conduit)
-	rm -rf .venv .conduit tests/signalr/node/node_modules .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
+	rm -rf .venv .conduit .second-tries tests/signalr/node/node_modules .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(PY):

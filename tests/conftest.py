@@ -20,6 +20,8 @@ from tests.support.running import RunningStack
 from tests.support.sharing import together
 from tests.support.stacks import SHARED, STACK
 
+pytest_plugins = ["tests.support.gate"]
+
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
