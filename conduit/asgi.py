@@ -18,6 +18,7 @@ except ImproperlyConfigured as error:
 from django.conf import settings
 from django.urls import get_resolver
 
+from conduit import clock
 from conduit.checks import refuse_unsafe_start
 from conduit.flow import gate_of
 from conduit.signalr import HubServer, Options
@@ -31,6 +32,7 @@ from tasks.realtime.websocket import tasks_socket
 
 os.umask(0o077)  # database, media and logs are their owner's alone
 refuse_unsafe_start()
+clock.start()
 patch_daphne(body_bytes=settings.DATA_UPLOAD_MAX_MEMORY_SIZE)
 
 HUB_PATH = "/hubs/video-generation"

@@ -38,6 +38,13 @@ def _refuse_unsafe_start(**kwargs: Any) -> None:
 
 
 @worker_init.connect
+def _read_the_clock(**kwargs: Any) -> None:
+    from conduit import clock
+
+    clock.start()
+
+
+@worker_init.connect
 def _remember_the_parent(**kwargs: Any) -> None:
     global _worker_pid
     _worker_pid = os.getpid()

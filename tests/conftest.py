@@ -12,6 +12,7 @@ from django.conf import LazySettings
 from django.core.files.storage import storages
 from django.test import Client
 
+from conduit import clock
 from keys.models import UsageCost, VirtualKey
 from keys.services import create_key
 from tests.support.driving import Driver
@@ -19,6 +20,7 @@ from tests.support.lookalike import LookAlike
 from tests.support.running import RunningStack
 from tests.support.sharing import together
 from tests.support.stacks import SHARED, STACK
+from tests.support.time_travel import TimeTravel
 
 pytest_plugins = ["tests.support.gate"]
 
@@ -38,6 +40,13 @@ def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> 
 def pytest_sessionfinish() -> None:
     for shared in SHARED:
         shared.close()
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None) -> Iterator[None]:
+    """PostgreSQL drops no database that somebody is connected to, and the clock is."""
+    yield
+    clock.stop()
 
 
 @dataclass
@@ -79,6 +88,12 @@ def make_consumer(db: None, settings: LazySettings) -> Any:
         if names := list(counted.scan_iter("conduit:calls:*")):
             counted.delete(*names)
     return lambda name="somebody": Consumer(*create_key(name=name))
+
+
+@pytest.fixture
+def time_travel(monkeypatch: pytest.MonkeyPatch) -> TimeTravel:
+    """Moves the one clock: `time_travel.move_to(moment)`, `time_travel.shift(seconds)`."""
+    return TimeTravel(monkeypatch)
 
 
 @pytest.fixture
