@@ -20,6 +20,10 @@ MANAGEMENT_PREFIX = "condt_admin_"
 # How long the old secret works beside the new one, unless the caller says otherwise.
 GRACE = timedelta(hours=24)
 GRACE_MAX = timedelta(days=30)
+# Secrets of a key that work at once: rotations with grace add up, and each opens everything.
+SECRETS_MAX = 10
+# Secrets that have ended are kept so far, so that whoever still sends one is told that it ended; older ones are unknown.
+_ENDED_KEPT = 20
 # Characters of a secret that are kept to tell it from others.
 _SHOWN = 12
 _SHOWN_MANAGEMENT = 18
@@ -66,13 +70,17 @@ def rotate_key(key: VirtualKey, *, who: str, grace: timedelta = GRACE) -> str:
     """A new secret for the key; every older one works until `grace` is over, or its own end if that comes first.
 
     Raises:
-        Conflict: the key was deleted.
+        Conflict: the key was deleted, or has as many secrets as may work at once.
     """
     with transaction.atomic():
         # Two rotations at once must not leave two secrets without an end.
         _lock_living(key)
-        end = timezone.now() + grace
+        now = timezone.now()
+        end = now + grace
         key.secrets.filter(Q(expires_at=None) | Q(expires_at__gt=end)).update(expires_at=end)
+        _check_room(key, now)
+        ended = key.secrets.filter(expires_at__lte=now).order_by("-expires_at", "-pk").values_list("pk", flat=True)
+        key.secrets.filter(pk__in=list(ended[_ENDED_KEPT:])).delete()
         audit.record(who=who, action="rotate", target=key, old_secrets_end_at=end)
         return _add_secret(key)
 
@@ -100,6 +108,15 @@ def _lock_living(key: VirtualKey) -> None:
     deleted_at = VirtualKey.objects.select_for_update(no_key=True).values_list("deleted_at", flat=True).get(bounded(), pk=key.pk)
     if deleted_at:
         raise Conflict(f"This key was deleted on {deleted_at:%Y-%m-%d %H:%M} UTC, for good. Make a new one.")
+
+
+def _check_room(key: VirtualKey, now: datetime) -> None:
+    ends = list(key.secrets.filter(expires_at__gt=now).order_by("expires_at").values_list("expires_at", flat=True))
+    if len(ends) >= SECRETS_MAX:
+        raise Conflict(
+            f"{len(ends)} secrets of this key still work, and no more may. Rotate it without a grace time, which ends them all now, "
+            f"or after {ends[0]:%Y-%m-%d %H:%M} UTC, when the first of them ends."
+        )
 
 
 def _add_secret(key: VirtualKey) -> str:

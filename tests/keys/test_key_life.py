@@ -11,7 +11,7 @@ from django.utils import timezone
 from conduit.api.errors import Conflict
 from keys import owners
 from keys.models import AuditEntry, Budget, BudgetWindow, KeySecret, UsageCost
-from keys.services import change_key, create_key, delete_key, rotate_key
+from keys.services import change_key, create_key, delete_key, ended, find_key, rotate_key
 from tests.conftest import Consumer
 from tests.support.envelopes import refused
 from tests.support.racing import in_threads
@@ -95,6 +95,25 @@ def test_a_key_is_deleted_once(consumer):
     delete_key(consumer.key, who="root")
 
     assert AuditEntry.objects.count() == first
+
+
+def test_a_key_has_ten_secrets_at_once_and_a_rotation_without_grace_always_works(consumer):
+    for _ in range(9):
+        rotate_key(consumer.key, who="root")
+
+    with pytest.raises(Conflict, match="10 secrets of this key still work"):
+        rotate_key(consumer.key, who="root")
+    newest = rotate_key(consumer.key, who="root", grace=timedelta(0))
+
+    assert [secret.prefix for secret in consumer.key.secrets.all() if not ended(secret)] == [newest[:12]]
+
+
+def test_secrets_that_ended_are_kept_to_be_told_apart_and_not_for_ever(consumer):
+    for _ in range(40):
+        newest = rotate_key(consumer.key, who="root", grace=timedelta(0))
+
+    assert consumer.key.secrets.count() == 21
+    assert find_key(newest) == consumer.key
 
 
 @pytest.mark.parametrize("change", [lambda key: change_key(key, who="root", enabled=True), lambda key: rotate_key(key, who="root")])
