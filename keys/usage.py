@@ -1,5 +1,6 @@
 """What was used in a span of time: sums of ledger rows, each row counted once, whatever they are grouped by."""
 
+import unicodedata
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -148,9 +149,13 @@ def _written(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def _cell(value: Any) -> str:
-    """A spreadsheet would run a name that begins like a formula."""
+    """A spreadsheet would run a name that begins like a formula, in ASCII or in the wide letters of East Asia (NFKC)."""
     text = "" if value is None else str(value)
-    return f"'{text}" if text.startswith(("=", "+", "@", "\t", "\r")) or (text.startswith("-") and not _is_number(text)) else text
+    begins = unicodedata.normalize("NFKC", text.lstrip(" ")[:1])
+    return f"'{text}" if begins in _FORMULA_STARTS or (begins == "-" and not _is_number(text)) else text
+
+
+_FORMULA_STARTS = ("=", "+", "@", "\t", "\r", "\n")
 
 
 def _is_number(text: str) -> bool:

@@ -7,6 +7,7 @@ from io import StringIO
 import pytest
 
 from keys import ledger
+from keys.models import UsageCost
 from tests.support.ending import end
 from tests.support.envelopes import refused
 
@@ -159,6 +160,15 @@ def test_usage_is_json_otherwise(month, accept):
 
     assert answer.headers["Content-Type"] == "application/json"
     assert answer.json()["object"] == "usage"
+
+
+@pytest.mark.parametrize("start", ["=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20", "\ufe66", " =", "\t", "\r", "\n"])
+def test_a_cell_that_a_spreadsheet_would_run_is_made_harmless(consumer, start):
+    UsageCost.objects.create(key=consumer.key, entry="credit", amount=1, model=f"{start}1+1")
+
+    [line] = table(consumer.get("/v1/usage?format=csv&group_by=model"))[1:]
+
+    assert line[0] == f"'{start}1+1"
 
 
 def test_format_decides_over_accept(month):
