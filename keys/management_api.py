@@ -23,8 +23,6 @@ from keys.views import USAGE_PARAMETERS, usage_answer
 
 _KEYS = VirtualKey.objects.prefetch_related("secrets", "budgets")
 _TEAMS = Team.objects.prefetch_related("budgets")
-# What is shown once must not stay in a cache on the way.
-_NO_STORE = {"Cache-Control": "no-store"}
 _SHOWN_ONCE = "The secret was in the first answer to this call, and is stored nowhere. If that was lost, rotate the key to get a new one."
 
 Row = TypeVar("Row", bound=Model)
@@ -60,7 +58,7 @@ class KeysView(ManagementView):
         fields = key_fields(request.data)
         with _once(idempotency):
             key, secret = services.create_key(**fields, who=self.who)
-            headers = _NO_STORE | {"Location": f"/v1/admin/keys/{key.pk}"}
+            headers = {"Location": f"/v1/admin/keys/{key.pk}"}
             return _with_secret(_shown_key(key.pk), secret, 201, headers, idempotency)
 
 
@@ -91,7 +89,7 @@ class RotateView(ManagementView):
         grace = grace_of(request.data)
         with _once(idempotency):
             secret = services.rotate_key(key, who=self.who, grace=grace)
-            return _with_secret(_shown_key(key.pk), secret, 200, _NO_STORE, idempotency)
+            return _with_secret(_shown_key(key.pk), secret, 200, {}, idempotency)
 
 
 class TeamsView(ManagementView):

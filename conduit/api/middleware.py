@@ -46,6 +46,8 @@ class RequestContext:
         response["X-Request-ID"] = request_id
         for name, value in request.META.get(_ON_EVERY_ANSWER, {}).items():
             response.headers.setdefault(name, value)
+        if request.path.startswith("/v1/"):  # each answer belongs to the key that asked; one with an ETag says what may be kept
+            response.headers.setdefault("Cache-Control", "private, no-store")
         if not request.path.startswith(("/health/", "/static/")):
             # The path without its query: links and streams carry tokens there.
             log.info(

@@ -36,7 +36,7 @@ COMMENT_SECONDS = 15.0
 RETRY_MS = 1000
 
 _COMMENT = b": still here\n\n"
-_HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}  # nginx would keep events back until its buffer is full
+_HEADERS = {"Cache-Control": "private, no-store", "X-Accel-Buffering": "no"}  # nginx would keep events back until its buffer is full
 _CONTENT_TYPE = "text/event-stream"
 
 

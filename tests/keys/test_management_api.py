@@ -54,7 +54,7 @@ def test_a_key_is_made_with_everything_it_may_and_its_secret_is_shown_once(manag
     made = answer.json()
     secret = made.pop("secret")
     assert re.fullmatch(r"condt_[\w-]{43}", secret)
-    assert answer.headers["Cache-Control"] == "no-store"
+    assert answer.headers["Cache-Control"] == "private, no-store"
     assert answer.headers["Location"] == f"/v1/admin/keys/{made['id']}"
     assert manager.done("GET", f"keys/{made['id']}") == made
     assert (made["object"], made["name"], made["team"], made["enabled"]) == ("key", "ann", team["id"], True)
@@ -112,7 +112,7 @@ def test_a_rotation_shows_the_new_secret_once_and_says_when_the_old_one_ends(man
     answer = manager("POST", f"keys/{key['id']}/rotate", {"grace_seconds": 0})
 
     rotated = answer.json()
-    assert answer.headers["Cache-Control"] == "no-store"
+    assert answer.headers["Cache-Control"] == "private, no-store"
     for secret, status in ((key["secret"], 401), (rotated["secret"], 200)):
         assert Client().get("/v1/key", headers={"X-API-Key": secret}).status_code == status
     ends = {shown["prefix"]: shown["expires_at"] for shown in rotated["secrets"]}
