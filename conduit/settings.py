@@ -336,6 +336,8 @@ if CANCEL_CHARGES not in ("nothing", "submitted", "all"):
 READS_PER_MINUTE = math.ceil(env.positive("READS_PER_MINUTE", default=6000))
 # Calls that create, retry or estimate, likewise: so that every call is told how it stands to a limit. Budgets are what bounds them.
 CREATES_PER_MINUTE = math.ceil(env.positive("CREATES_PER_MINUTE", default=6000))
+# All calls of a management key, likewise: a console or a billing run reads a lot, and one that leaked must not take everything.
+MANAGEMENT_CALLS_PER_MINUTE = math.ceil(env.positive("MANAGEMENT_CALLS_PER_MINUTE", default=600))
 # With Redis away calls are served uncounted, or refused with 503 until it is back. Budgets and tasks in flight never depend on it.
 LIMITS_FAIL_OPEN = env.bool("LIMITS_FAIL_OPEN", default=True)
 

@@ -1,20 +1,21 @@
 """Keys and money in the console. What is written here goes through the same functions as the API's changes, audit included."""
 
 from collections.abc import Callable
+from copy import deepcopy
 from datetime import timedelta
-from typing import Any
+from typing import Any, cast
 
 from django.contrib import admin, messages
 from django.db.models import Model, Q, QuerySet
-from django.forms import BaseModelFormSet, ModelForm
+from django.forms import BaseModelFormSet, ModelForm, MultipleChoiceField
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.utils import timezone
 
 from conduit.api.errors import ApiError
-from keys import corrections, owners, services
+from keys import corrections, owners, scopes, services
 from keys.forms import BudgetForm, BudgetFormSet, CorrectionForm, KeyForm, ManagementKeyForm, TeamForm
-from keys.models import AuditEntry, Budget, BudgetAlert, BudgetWindow, KeySecret, ManagementKey, Team, UsageCost, VirtualKey
+from keys.models import AuditEntry, Budget, BudgetAlert, BudgetWindow, KeySecret, ManagementKey, Scope, Team, UsageCost, VirtualKey
 from keys.presentation import state_of
 
 
@@ -106,6 +107,25 @@ class ShowsSecrets(admin.ModelAdmin):
         context = {**self.admin_site.each_context(request), "title": "Copy the secret now", "opts": self.opts, "key": key, "secret": secret}
         return TemplateResponse(request, "admin/keys/secret.html", context, headers={"Cache-Control": "no-store"})
 
+    def new_secret(self, request: HttpRequest, key: Any, grace: timedelta) -> str:
+        """Rotate the key; raises ApiError when that is refused."""
+        raise NotImplementedError
+
+    @admin.action(permissions=["change"], description="Rotate: a new secret, the old one works for 24 more hours")
+    def rotate(self, request: HttpRequest, keys: QuerySet[Any]) -> HttpResponse | None:
+        return self._rotate(request, keys, services.GRACE)
+
+    @admin.action(permissions=["change"], description="Rotate: a new secret, the old one ends now")
+    def rotate_at_once(self, request: HttpRequest, keys: QuerySet[Any]) -> HttpResponse | None:
+        return self._rotate(request, keys, timedelta(0))
+
+    def _rotate(self, request: HttpRequest, keys: QuerySet[Any], grace: timedelta) -> HttpResponse | None:
+        key = keys.first()
+        if key is None or keys.count() > 1 or not self.has_change_permission(request, key):
+            messages.error(request, "Choose one key that you may change: each new secret is shown once, beside its key.")
+            return None
+        return self.page_with(request, key, self.new_secret(request, key, grace))
+
 
 class StateFilter(admin.SimpleListFilter):
     title = parameter_name = "state"
@@ -175,20 +195,8 @@ class VirtualKeyAdmin(WithBudgets, ShowsSecrets):
     def has_change_permission(self, request: HttpRequest, obj: VirtualKey | None = None) -> bool:
         return super().has_change_permission(request, obj) and not (obj and obj.deleted_at)
 
-    @admin.action(permissions=["change"], description="Rotate: a new secret, the old one works for 24 more hours")
-    def rotate(self, request: HttpRequest, keys: QuerySet[VirtualKey]) -> HttpResponse | None:
-        return self._rotate(request, keys, services.GRACE)
-
-    @admin.action(permissions=["change"], description="Rotate: a new secret, the old one ends now")
-    def rotate_at_once(self, request: HttpRequest, keys: QuerySet[VirtualKey]) -> HttpResponse | None:
-        return self._rotate(request, keys, timedelta(0))
-
-    def _rotate(self, request: HttpRequest, keys: QuerySet[VirtualKey], grace: timedelta) -> HttpResponse | None:
-        key = keys.first()
-        if key is None or keys.count() > 1 or key.deleted_at:
-            messages.error(request, "Choose one key that is not deleted: each new secret is shown once, beside its key.")
-            return None
-        return self.page_with(request, key, services.rotate_key(key, who=who(request), grace=grace))
+    def new_secret(self, request: HttpRequest, key: Any, grace: timedelta) -> str:
+        return services.rotate_key(key, who=who(request), grace=grace)
 
     @admin.action(permissions=["change"], description="Delete: refused for good, its history stays")
     def delete_for_good(self, request: HttpRequest, keys: QuerySet[VirtualKey]) -> HttpResponse | None:
@@ -229,17 +237,35 @@ class TeamAdmin(WithBudgets):
 
 
 @admin.register(ManagementKey)
-class ManagementKeyAdmin(ShowsSecrets):
+class ManagementKeyAdmin(TellsRefusals, ShowsSecrets):
     form = ManagementKeyForm
-    list_display = ["name", "prefix", "enabled", "created_at"]
-    fields = ["name", "enabled", "prefix", "created_at"]
-    readonly_fields = ["prefix", "created_at"]
+    list_display = ["name", "prefix", "enabled", "scopes", "expires_at", "last_used_at", "last_used_from", "created_at"]
+    actions = ["rotate", "rotate_at_once"]
+    readonly_fields = ["prefix", "old_secret_ends_at", "last_used_at", "last_used_from", "created_at"]
+    fieldsets = [
+        (None, {"fields": ["name", "enabled", "expires_at", "scopes", "ip_ranges", "calls_per_minute"]}),
+        ("Life", {"fields": ["prefix", "old_secret_ends_at", "last_used_at", "last_used_from", "created_at"]}),
+    ]
+
+    def get_form(self, request: HttpRequest, obj: ManagementKey | None = None, change: bool = False, **kwargs: Any) -> Any:
+        """With the scopes that whoever is logged in may give."""
+        form = super().get_form(request, obj, change, **kwargs)
+        if offered := form.base_fields.get("scopes"):
+            form.base_fields["scopes"] = mine = deepcopy(offered)
+            cast(MultipleChoiceField, mine).choices = [choice for choice in Scope.choices if scopes.may_give(request.user, [choice[0]])]
+        return form
+
+    def has_change_permission(self, request: HttpRequest, obj: ManagementKey | None = None) -> bool:
+        return super().has_change_permission(request, obj) and (obj is None or scopes.may_give(request.user, obj.scopes))
 
     def save_model(self, request: HttpRequest, obj: ManagementKey, form: ModelForm, change: bool) -> None:
         if change:
             owners.change(obj, who=who(request), **{name: form.cleaned_data[name] for name in form.changed_data})
         else:
             self.made(obj, *services.create_management_key(who=who(request), **form.cleaned_data))
+
+    def new_secret(self, request: HttpRequest, key: Any, grace: timedelta) -> str:
+        return services.rotate_management_key(key, who=who(request), grace=grace)
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         # The audit names it: disable it instead.

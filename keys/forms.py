@@ -12,9 +12,9 @@ from rest_framework import serializers
 
 from keys import budgets, corrections
 from keys.known_models import check_models
-from keys.models import Budget, ManagementKey, Team, UsageCost, VirtualKey
+from keys.models import Budget, ManagementKey, Scope, Team, UsageCost, VirtualKey, all_scopes
 from keys.names import tidy_name
-from keys.requests import budget_problems, check_future, first_words, limit_problems
+from keys.requests import budget_problems, check_future, first_words, limit_problems, management_key_problems
 
 
 class ListField(forms.CharField):
@@ -28,6 +28,12 @@ class ListField(forms.CharField):
 
     def has_changed(self, initial: Any, data: Any) -> bool:
         return self.to_python(initial) != self.to_python(data)
+
+
+class IPRangesField(ListField):
+    def __init__(self) -> None:
+        words = "Addresses or networks, such as 10.0.0.0/8, with commas between them. Empty: anywhere."
+        super().__init__(required=False, label="IP ranges", help_text=words)
 
 
 class RuledForm(forms.ModelForm):
@@ -59,19 +65,27 @@ class TeamForm(NamedForm):
         fields = ["name"]
 
 
-class ManagementKeyForm(NamedForm):
+class ManagementKeyForm(NamedForm, RuledForm):
+    problems = staticmethod(management_key_problems)
+
+    scopes = forms.MultipleChoiceField(
+        choices=Scope.choices, widget=forms.CheckboxSelectMultiple, initial=all_scopes, help_text="What a program with this key may do."
+    )
+    ip_ranges = IPRangesField()
+
     class Meta:
         model = ManagementKey
-        fields = ["name", "enabled"]
+        fields = ["name", "enabled", "expires_at", "scopes", "ip_ranges", "calls_per_minute"]
+
+    def clean_expires_at(self) -> datetime | None:
+        return _future(self, "expires_at")
 
 
 class KeyForm(NamedForm, RuledForm):
     problems = staticmethod(limit_problems)
 
     model_names = ListField(required=False, label="Models", help_text="Names with commas between them. Empty: all.")
-    ip_ranges = ListField(
-        required=False, label="IP ranges", help_text="Addresses or networks, such as 10.0.0.0/8, with commas between them. Empty: anywhere."
-    )
+    ip_ranges = IPRangesField()
 
     class Meta:
         model = VirtualKey

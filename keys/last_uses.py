@@ -4,8 +4,7 @@ from ipaddress import ip_address
 
 from django.db.models import Q
 
-from keys import rates
-from keys.models import VirtualKey
+from keys import limits, rates
 
 
 def write_last_uses() -> None:
@@ -16,7 +15,7 @@ def write_last_uses() -> None:
     """
     for use in rates.take_last_uses():
         older = Q(last_used_at=None) | Q(last_used_at__lt=use.at)
-        VirtualKey.objects.filter(older, pk=use.key_id).update(last_used_at=use.at, last_used_from=_address(use.address))
+        limits.rows_of(use.caller).filter(older).update(last_used_at=use.at, last_used_from=_address(use.address))
     rates.forget_taken()
 
 

@@ -17,12 +17,13 @@ from typing import Literal
 import redis
 import structlog
 from django.conf import settings
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from conduit.api.errors import ApiError, Forbidden, InvalidRequest, Overloaded
 from keys import rates
 from keys.budgets import usd
-from keys.models import VirtualKey
+from keys.models import ManagementKey, VirtualKey
 
 log = structlog.get_logger(__name__)
 
@@ -38,6 +39,8 @@ AWAY_SECONDS = 1.0
 AWAY_LOG_SECONDS = 30.0
 # What an IPv6 address begins with before the IPv4 address that it stands for (RFC 4291, 2.5.5.2).
 _MAPPED_BITS = 96
+# How management keys are counted beside virtual keys, whose numbers they share.
+_MANAGEMENT = "management:"
 
 
 class RateLimited(ApiError):
@@ -80,13 +83,30 @@ def count_call(key: VirtualKey, kind: Kind, *, address: str) -> RateState | None
         RateLimited: a limit is reached. The call counts against none.
         Overloaded: Redis is away and limits fail closed (LIMITS_FAIL_OPEN).
     """
-    counted = _away.count(key, _limits_of(key, kind), address)
+    return _count(str(key.pk), _limits_of(key, kind), address, _CALLS_IN_WORDS[kind])
+
+
+def count_management_call(key: ManagementKey, *, address: str) -> RateState | None:
+    """The same for a call of a management key, whatever it does."""
+    limit = rates.Limit("calls:minute", management_calls_per_minute(key), rates.MINUTE)
+    return _count(f"{_MANAGEMENT}{key.pk}", [limit], address, ("call", "calls"))
+
+
+def rows_of(caller: str) -> QuerySet[VirtualKey] | QuerySet[ManagementKey]:
+    """The key that was counted under that name."""
+    if caller.startswith(_MANAGEMENT):
+        return ManagementKey.objects.filter(pk=caller.removeprefix(_MANAGEMENT))
+    return VirtualKey.objects.filter(pk=caller)
+
+
+def _count(caller: str, limits: Sequence[rates.Limit], address: str, words: tuple[str, str]) -> RateState | None:
+    counted = _away.count(caller, limits, address)
     if counted is None:
         if settings.LIMITS_FAIL_OPEN:
             return None
         raise Overloaded
     if not counted.accepted:
-        raise _refusal(kind, counted)
+        raise _refusal(counted, words)
     if counted.wait:
         time.sleep(counted.wait)
     return _tightest(counted.limits)
@@ -100,6 +120,11 @@ def creates_per_minute(key: VirtualKey) -> int:
 def reads_per_minute(key: VirtualKey) -> int:
     """Calls that create nothing which the key may make in any minute: its own number, or the setting's."""
     return settings.READS_PER_MINUTE if key.reads_per_minute is None else key.reads_per_minute
+
+
+def management_calls_per_minute(key: ManagementKey) -> int:
+    """Calls which the management key may make in any minute: its own number, or the setting's."""
+    return settings.MANAGEMENT_CALLS_PER_MINUTE if key.calls_per_minute is None else key.calls_per_minute
 
 
 def _limits_of(key: VirtualKey, kind: Kind) -> list[rates.Limit]:
@@ -121,22 +146,23 @@ def in_whole_seconds(seconds: float) -> int:
     return max(1, math.ceil(seconds - rates.PATIENCE))
 
 
-def _refusal(kind: Kind, count: rates.Count) -> RateLimited:
-    """The limit that keeps the call waiting longest is the one to tell of."""
+def _refusal(count: rates.Count, words: tuple[str, str]) -> RateLimited:
+    """The limit that keeps the call waiting longest is the one to tell of. `words`: what it counts, of one and of many."""
     full = max((counted for counted in count.limits if not counted.remaining), key=lambda counted: counted.next_place).limit
     retry_after = in_whole_seconds(count.wait)
     period = "minute" if full.seconds == rates.MINUTE else "24 hours"
+    allowed = f"{full.calls} {words[full.calls != 1]}"
     return RateLimited(
-        f"You reached this key's rate limit of {_calls_in_words(full.calls, kind)} in any {period}. Try again in {_in_words(retry_after)}.",
+        f"You reached this key's rate limit of {allowed} in any {period}. Try again in {_in_words(retry_after)}.",
         retry_after=retry_after,
         limit=full.calls,
     )
 
 
-def _calls_in_words(calls: int, kind: Kind) -> str:
-    if kind == "read":
-        return "1 call that reads or cancels" if calls == 1 else f"{calls} calls that read or cancel"
-    return "1 call that creates, retries or estimates" if calls == 1 else f"{calls} calls that create, retry or estimate"
+_CALLS_IN_WORDS: dict[Kind, tuple[str, str]] = {
+    "read": ("call that reads or cancels", "calls that read or cancel"),
+    "create": ("call that creates, retries or estimates", "calls that create, retry or estimate"),
+}
 
 
 def _in_words(seconds: int) -> str:
@@ -152,12 +178,12 @@ class _Away:
     def __init__(self) -> None:
         self._until = self._log_at = 0.0
 
-    def count(self, key: VirtualKey, limits: Sequence[rates.Limit], address: str) -> rates.Count | None:
+    def count(self, caller: str, limits: Sequence[rates.Limit], address: str) -> rates.Count | None:
         """None while Redis is away."""
         if time.monotonic() < self._until:
             return None
         try:
-            return rates.count(key_id=key.pk, address=address, limits=limits)
+            return rates.count(caller=caller, address=address, limits=limits)
         except redis.RedisError as error:
             self._note(error)
             return None
@@ -176,7 +202,7 @@ _away = _Away()
 # ---- Where from -----------------------------------------------------------------------------------------------------
 
 
-def check_address(key: VirtualKey, address: str) -> None:
+def check_address(key: VirtualKey | ManagementKey, address: str) -> None:
     """Raises Forbidden when the key may not be used from there."""
     if key.ip_ranges and not _is_within(address, tuple(key.ip_ranges)):
         raise Forbidden(

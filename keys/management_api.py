@@ -1,8 +1,8 @@
 """The management API: keys, teams and usage, for programs with a management key."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from django.db import transaction
 from django.db.models import Model, QuerySet
@@ -16,9 +16,10 @@ from conduit.api.idempotency import Idempotency, idempotent
 from conduit.api.pagination import check_parameters, page, parse_limit
 from keys import owners, services, usage
 from keys.management_authentication import ManagementKeyAuthentication
-from keys.models import Team, UsageCost, VirtualKey
-from keys.presentation import show_keys, show_teams
+from keys.models import ManagementKey, Scope, Team, UsageCost, VirtualKey
+from keys.presentation import show_keys, show_management_key, show_teams
 from keys.requests import grace_of, key_fields, team_fields
+from keys.scopes import require, require_for_fields
 from keys.views import USAGE_PARAMETERS, usage_answer
 
 _KEYS = VirtualKey.objects.prefetch_related("secrets", "budgets")
@@ -33,14 +34,22 @@ class ManagementView(APIView):
 
     # What the query string of a read may hold; no other call takes one.
     parameters: tuple[str, ...] = ()
+    # What each method takes of a key. What a PATCH takes depends on its body (scopes.require_for_fields).
+    scopes: Mapping[str, Scope] = {"GET": Scope.READ, "HEAD": Scope.READ, "POST": Scope.KEYS, "DELETE": Scope.KEYS}
+
+    @property
+    def key(self) -> ManagementKey:
+        return cast(ManagementKey, self.request.auth)
 
     @property
     def who(self) -> str:
         """How the audit names the caller."""
-        return str(self.request.auth)
+        return str(self.key)
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         super().initial(request, *args, **kwargs)
+        if scope := self.scopes.get(str(request.method)):
+            require(self.key, scope)
         check_parameters(request.query_params, self.parameters if request.method in ("GET", "HEAD") else ())
 
 
@@ -56,6 +65,7 @@ class KeysView(ManagementView):
     @idempotent
     def post(self, request: Request, idempotency: Idempotency | None) -> Response:
         fields = key_fields(request.data)
+        require_for_fields(self.key, fields)
         with _once(idempotency):
             key, secret = services.create_key(**fields, who=self.who)
             headers = {"Location": f"/v1/admin/keys/{key.pk}"}
@@ -69,6 +79,7 @@ class KeyView(ManagementView):
     def patch(self, request: Request, key_id: str) -> Response:
         key = _found(VirtualKey.objects.all(), key_id, "key_id")
         fields = key_fields(request.data, partial=True)
+        require_for_fields(self.key, fields)
         with transaction.atomic():
             wanted = fields.pop("budgets", None)
             services.change_key(key, who=self.who, **fields)
@@ -92,6 +103,28 @@ class RotateView(ManagementView):
             return _with_secret(_shown_key(key.pk), secret, 200, {}, idempotency)
 
 
+class OwnKeyView(ManagementView):
+    """What any management key may ask about itself."""
+
+    scopes: Mapping[str, Scope] = {}
+
+    def get(self, request: Request) -> Response:
+        return Response(show_management_key(self.key))
+
+
+class OwnRotateView(ManagementView):
+    """Its new secret, for whoever holds the one before: what the key may do is the same."""
+
+    scopes: Mapping[str, Scope] = {}
+
+    @idempotent
+    def post(self, request: Request, idempotency: Idempotency | None) -> Response:
+        grace = grace_of(request.data)
+        with _once(idempotency):
+            secret = services.rotate_management_key(self.key, who=self.who, grace=grace)
+            return _with_secret(show_management_key(self.key), secret, 200, {}, idempotency)
+
+
 class TeamsView(ManagementView):
     parameters = ("limit", "after")
 
@@ -101,6 +134,7 @@ class TeamsView(ManagementView):
     @idempotent
     def post(self, request: Request, idempotency: Idempotency | None) -> Response:
         fields = team_fields(request.data)
+        require_for_fields(self.key, fields)
         with _once(idempotency):
             team = owners.create_team(**fields, who=self.who)
             body, headers = _shown_team(team.pk), {"Location": f"/v1/admin/teams/{team.pk}"}
@@ -116,6 +150,7 @@ class TeamView(ManagementView):
     def patch(self, request: Request, team_id: str) -> Response:
         team = _found(Team.objects.all(), team_id, "team_id")
         fields = team_fields(request.data, partial=True)
+        require_for_fields(self.key, fields)
         with transaction.atomic():
             if "name" in fields:
                 owners.rename_team(team, name=fields["name"], who=self.who)

@@ -1,32 +1,40 @@
-"""Programs that manage: the management key in `Authorization: Bearer` or `X-API-Key`."""
+"""Programs that manage: the management key in `Authorization: Bearer` or `X-API-Key`, used from where it may be, as often as it may be."""
 
+from django.utils import timezone
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.request import Request
 
 from conduit.api.errors import Unauthenticated
+from conduit.api.middleware import on_every_answer
+from conduit.api.network import client_address
+from keys import limits
 from keys.authentication import secret_of
 from keys.models import ManagementKey
-from keys.services import MANAGEMENT_PREFIX, SECRET_PREFIX, hash_secret
+from keys.services import MANAGEMENT_PREFIX, SECRET_PREFIX, find_management_key
 
 
 class ManagementKeyAuthentication(BaseAuthentication):
-    """Sets `request.user` and `request.auth` to the ManagementKey. A virtual key opens nothing here."""
+    """Sets `request.user` and `request.auth` to the ManagementKey, and counts the call. A virtual key opens nothing here."""
 
     def authenticate(self, request: Request) -> tuple[ManagementKey, ManagementKey]:
-        key = _usable(secret_of(request, prefix=MANAGEMENT_PREFIX))
+        key = authenticate_management_secret(secret_of(request, prefix=MANAGEMENT_PREFIX))
+        address = client_address(request._request)
+        limits.check_address(key, address)
+        if rate := limits.count_management_call(key, address=address):
+            on_every_answer(request._request, rate.headers)
         return key, key
 
     def authenticate_header(self, request: Request) -> str:
         return "Bearer"
 
 
-def _usable(secret: str) -> ManagementKey:
-    """The management key of that secret, in one query.
+def authenticate_management_secret(secret: str) -> ManagementKey:
+    """The usable management key of that secret, in one query.
 
     Raises:
-        Unauthenticated: unknown or disabled, or no management key at all.
+        Unauthenticated: unknown, disabled, expired or rotated away, or no management key at all.
     """
-    key = ManagementKey.objects.filter(secret_hash=hash_secret(secret)).first()
+    key = find_management_key(secret)
     if key is None and secret.startswith(SECRET_PREFIX) and not secret.startswith(MANAGEMENT_PREFIX):
         raise Unauthenticated(
             "This looks like a virtual key, which makes videos. Paths under /v1/admin/ take a management key: it begins with "
@@ -34,8 +42,13 @@ def _usable(secret: str) -> ManagementKey:
         )
     if key is None:
         raise Unauthenticated(
-            f"This management key is not known here. Check that it was copied whole, from `{MANAGEMENT_PREFIX}` to its end."
+            f"This management key is not known here, or was rotated away. Check that it was copied whole, from `{MANAGEMENT_PREFIX}` "
+            "to its end."
         )
     if not key.enabled:
         raise Unauthenticated("This management key is disabled. An administrator can enable it.", code="api_key_disabled")
+    if key.expires_at and key.expires_at <= timezone.now():
+        raise Unauthenticated(
+            f"This management key expired on {key.expires_at:%Y-%m-%d %H:%M} UTC. Ask for a new one.", code="api_key_expired"
+        )
     return key

@@ -245,13 +245,41 @@ class UsageCost(models.Model):
         raise TypeError("a ledger row is never deleted: write the row that corrects it")
 
 
+class Scope(models.TextChoices):
+    """What a management key may do."""
+
+    READ = "read", "read everything"
+    OPERATE = "operate", "steer tasks, pauses, accounts and webhooks"
+    KEYS = "keys", "make, change and delete keys and teams"
+    MONEY = "money", "change budgets and what things cost"
+
+
+def all_scopes() -> list[str]:
+    return list(Scope.values)
+
+
 class ManagementKey(models.Model):
-    """What a program is known by that manages keys, teams and budgets: a secret with a prefix of its own."""
+    """What a program is known by that manages keys, teams and budgets: a secret with a prefix of its own. An empty limit does not limit."""
 
     name = models.CharField(max_length=100)
     prefix = models.CharField(max_length=24, editable=False)
     secret_hash = models.CharField(max_length=64, unique=True, editable=False, help_text="SHA-256 of the secret, in hex.")
+    old_secret_hash = models.CharField(
+        max_length=64,
+        unique=True,
+        null=True,
+        blank=True,
+        editable=False,
+        help_text="Of the secret before it, for its grace time.",
+    )
+    old_secret_ends_at = models.DateTimeField(null=True, blank=True, editable=False)
     enabled = models.BooleanField(default=True)
+    expires_at = models.DateTimeField(null=True, blank=True, help_text="From then on the key is refused. Empty: never.")
+    scopes = models.JSONField(default=all_scopes)
+    ip_ranges = models.JSONField(default=list, blank=True, help_text='Where it may be used from, such as ["10.0.0.0/8"]. Empty: anywhere.')
+    calls_per_minute = models.PositiveIntegerField(null=True, blank=True, help_text="Empty: the setting's.")
+    last_used_at = models.DateTimeField(null=True, blank=True, editable=False)
+    last_used_from = models.GenericIPAddressField(null=True, blank=True, editable=False)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
 
     is_authenticated: ClassVar[bool] = True
@@ -259,6 +287,13 @@ class ManagementKey(models.Model):
     class Meta:
         verbose_name = "management key"
         ordering = ["-id"]
+        constraints = [
+            CheckConstraint(
+                condition=Q(old_secret_hash=None, old_secret_ends_at=None)
+                | Q(old_secret_hash__isnull=False, old_secret_ends_at__isnull=False),
+                name="management_key_old_secret_has_an_end",
+            )
+        ]
 
     def __str__(self) -> str:
         return f"{self.name} ({self.prefix}…)"

@@ -8,8 +8,8 @@ from django.utils import timezone
 from conduit.api.formats import money, rfc3339
 from keys import budgets
 from keys.budgets import BudgetState
-from keys.limits import creates_per_minute, reads_per_minute
-from keys.models import KeySecret, Team, VirtualKey
+from keys.limits import creates_per_minute, management_calls_per_minute, reads_per_minute
+from keys.models import KeySecret, ManagementKey, Team, VirtualKey
 
 
 def state_of(key: VirtualKey) -> str:
@@ -61,6 +61,20 @@ def show_own(key: VirtualKey, in_flight: int) -> dict[str, Any]:
         "in_flight": in_flight,
         "budgets": [show_budget(state) for state in budgets.of(key)],
         "currency": "USD",
+    }
+
+
+def show_management_key(key: ManagementKey) -> dict[str, Any]:
+    """A management key for who holds it."""
+    return {
+        "object": "management_key",
+        "name": key.name,
+        "prefix": key.prefix,
+        "scopes": key.scopes,
+        "created_at": rfc3339(key.created_at),
+        "expires_at": rfc3339(key.expires_at),
+        "old_secret_ends_at": rfc3339(key.old_secret_ends_at),
+        "limits": {"calls_per_minute": management_calls_per_minute(key), "ip_ranges": key.ip_ranges},
     }
 
 

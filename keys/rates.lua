@@ -1,7 +1,7 @@
 -- Counts one call of a key against all its limits, or against none. All times are in microseconds.
 --
 -- KEYS  for each limit the list of its calls' moments, newest first; last of all the hash of last uses
--- ARGV  patience, waiting_max, guard (see rates.py), the key's id, the caller's address, the moment ('' for Redis's own
+-- ARGV  patience, waiting_max, guard (see rates.py), whose limits they are, the caller's address, the moment ('' for Redis's own
 --       clock), then each limit's calls and window
 -- gives {1 when counted or 0 when refused, how long to wait before going on (or before coming back),
 --        then for each limit: how many calls its window holds, in how long the next place is free}

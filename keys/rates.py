@@ -60,23 +60,23 @@ class Count:
 
 @dataclass(frozen=True)
 class LastUse:
-    key_id: int
+    caller: str  # as it was counted
     at: datetime
     address: str
 
 
-def count(*, key_id: int, address: str, limits: Sequence[Limit], url: str | None = None, clock: Callable[[], float] | None = None) -> Count:
-    """Count a call against all of these limits, or against none when one has no place for it.
+def count(*, caller: str, address: str, limits: Sequence[Limit], clock: Callable[[], float] | None = None) -> Count:
+    """Count a call against all of these limits, or against none when one has no place for it. `caller`: whose limits they are.
 
     `clock` gives seconds since the epoch; without one Redis's own decides, which is the same for every process.
 
     Raises:
         redis.RedisError: Redis does not answer.
     """
-    names = [f"conduit:calls:{key_id}:{limit.name}" for limit in limits]
+    names = [f"conduit:calls:{caller}:{limit.name}" for limit in limits]
     moment = round(clock() * _MICRO) if clock else ""
     figures = [figure for limit in limits for figure in (limit.calls, round(limit.seconds * _MICRO))]
-    settled: list[int | str] = [round(PATIENCE * _MICRO), WAITING_MAX, round(GUARD * _MICRO), key_id, address, moment]
+    settled: list[int | str] = [round(PATIENCE * _MICRO), WAITING_MAX, round(GUARD * _MICRO), caller, address, moment]
     accepted, wait, *found = _script(settings.REDIS_URL)([*names, _LAST_USES], [*settled, *figures])
     return Count(
         accepted=bool(accepted),
@@ -98,7 +98,7 @@ def take_last_uses() -> list[LastUse]:
     if server.exists(_LAST_USES):
         server.renamenx(_LAST_USES, _LAST_USES_TAKEN)  # not over what a sweep that died has left
     found = cast(dict[bytes, bytes], server.hgetall(_LAST_USES_TAKEN))
-    return [_last_use(key_id, noted) for key_id, noted in found.items()]
+    return [_last_use(caller, noted) for caller, noted in found.items()]
 
 
 def forget_taken() -> None:
@@ -106,9 +106,9 @@ def forget_taken() -> None:
     _redis(settings.REDIS_URL).delete(_LAST_USES_TAKEN)
 
 
-def _last_use(key_id: bytes, noted: bytes) -> LastUse:
+def _last_use(caller: bytes, noted: bytes) -> LastUse:
     moment, _, address = noted.decode().partition(" ")
-    return LastUse(int(key_id), datetime.fromtimestamp(int(moment) / _MICRO, UTC), address)
+    return LastUse(caller.decode(), datetime.fromtimestamp(int(moment) / _MICRO, UTC), address)
 
 
 @lru_cache

@@ -1,7 +1,7 @@
 """What may be said about keys, teams and budgets: one set of rules for the management API, the command and the console."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import MAXYEAR, datetime, timedelta
 from ipaddress import ip_network
 from typing import Any
@@ -24,7 +24,7 @@ from conduit.api.formats import rfc3339
 from keys import budgets
 from keys.budgets import check_time_zone
 from keys.known_models import check_models
-from keys.models import Period, Team
+from keys.models import Period, Scope, Team
 from keys.names import NAME_CHARACTERS, tidy_name
 from keys.services import GRACE, GRACE_MAX
 
@@ -222,6 +222,25 @@ class KeySerializer(StrictSerializer):
         return check_future(moment, "expires_at")
 
 
+class ScopesField(TextsField):
+    def to_internal_value(self, data: Any) -> list[str]:
+        listed = super().to_internal_value(data)
+        if not listed or not set(listed) <= set(Scope.values):
+            raise self.refuse(f"must list one or more of {', '.join(Scope.values)}")
+        return [scope for scope in Scope.values if scope in listed]
+
+
+class ManagementKeySerializer(StrictSerializer):
+    name = NameField()
+    expires_at = MomentField(required=False, allow_null=True)
+    scopes = ScopesField(required=False)
+    ip_ranges = OptionalNetworksField(required=False, allow_null=True)
+    calls_per_minute = LimitField()
+
+    def validate_expires_at(self, moment: datetime | None) -> datetime | None:
+        return check_future(moment, "expires_at")
+
+
 class RotationSerializer(StrictSerializer):
     grace_seconds = WholeField(least=0, most=int(GRACE_MAX.total_seconds()), default=int(GRACE.total_seconds()))
 
@@ -241,18 +260,29 @@ def team_fields(data: Any, *, partial: bool = False) -> dict[str, Any]:
     return _checked(TeamSerializer(data=data, partial=partial))
 
 
+def management_key_fields(data: Any) -> dict[str, Any]:
+    """Arguments of services.create_management_key."""
+    return _checked(ManagementKeySerializer(data=data))
+
+
 def grace_of(data: Any) -> timedelta:
     return timedelta(seconds=_checked(RotationSerializer(data=data))["grace_seconds"])
 
 
 def limit_problems(columns: Mapping[str, Any]) -> dict[str, str]:
     """What is wrong with a key's limits, by column: for forms."""
-    return _problems(LimitsSerializer(), columns)
+    return _problems(LimitsSerializer().fields.values(), columns)
+
+
+def management_key_problems(columns: Mapping[str, Any]) -> dict[str, str]:
+    """What is wrong with a management key's bounds, by column: for forms, which look at name and end themselves."""
+    rules = ManagementKeySerializer()
+    return _problems([rules.fields[name] for name in ("scopes", "ip_ranges", "calls_per_minute")], columns)
 
 
 def budget_problems(columns: Mapping[str, Any]) -> dict[str, str]:
     """What is wrong with a budget, by column: for forms."""
-    if problems := _problems(BudgetSerializer(), columns):
+    if problems := _problems(BudgetSerializer().fields.values(), columns):
         return problems
     try:
         # What a form could not read is missing, and has words of its own there.
@@ -262,9 +292,9 @@ def budget_problems(columns: Mapping[str, Any]) -> dict[str, str]:
     return {}
 
 
-def _problems(rules: serializers.Serializer[Any], columns: Mapping[str, Any]) -> dict[str, str]:
+def _problems(rules: Iterable[serializers.Field[Any, Any, Any, Any]], columns: Mapping[str, Any]) -> dict[str, str]:
     problems = {}
-    for field in rules.fields.values():
+    for field in rules:
         value = columns.get(str(field.source))
         try:
             field.run_validation(None if value in ("", []) else value)

@@ -10,7 +10,7 @@ from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
 
-from conduit.api.errors import Conflict
+from conduit.api.errors import Conflict, NotFound
 from conduit.api.waiting import bounded
 from keys import audit, owners
 from keys.models import KeySecret, ManagementKey, Team, VirtualKey
@@ -94,13 +94,43 @@ def delete_key(key: VirtualKey, *, who: str) -> None:
             audit.record(who=who, action="delete", target=key, name=key.name)
 
 
-def create_management_key(*, name: str, who: str, enabled: bool = True) -> tuple[ManagementKey, str]:
-    """A new management key and its secret, which exists nowhere else."""
-    secret = MANAGEMENT_PREFIX + secrets.token_urlsafe(32)
+def create_management_key(*, name: str, who: str, **bounds: Any) -> tuple[ManagementKey, str]:
+    """A new management key and its secret, which exists nowhere else. `bounds` are ManagementKey's fields."""
+    secret = _new_management_secret()
     with transaction.atomic():
-        key = ManagementKey.objects.create(name=name, enabled=enabled, prefix=secret[:_SHOWN_MANAGEMENT], secret_hash=hash_secret(secret))
-        audit.record(who=who, action="create", target=key, name=name)
+        key = ManagementKey.objects.create(name=name, prefix=secret[:_SHOWN_MANAGEMENT], secret_hash=hash_secret(secret), **bounds)
+        audit.record(who=who, action="create", target=key, name=name, **bounds)
     return key, secret
+
+
+def rotate_management_key(key: ManagementKey, *, who: str, grace: timedelta = GRACE) -> str:
+    """A new secret for the key; the one before works until `grace` is over, and any older one no more.
+
+    Raises:
+        NotFound: the key was deleted meanwhile.
+    """
+    secret = _new_management_secret()
+    with transaction.atomic():
+        now_row = ManagementKey.objects.select_for_update(no_key=True).filter(bounded(), pk=key.pk).first()
+        if now_row is None:
+            raise NotFound("This was deleted meanwhile.")
+        key.old_secret_hash, key.old_secret_ends_at = now_row.secret_hash, timezone.now() + grace
+        key.prefix, key.secret_hash = secret[:_SHOWN_MANAGEMENT], hash_secret(secret)
+        key.save(update_fields=["old_secret_hash", "old_secret_ends_at", "prefix", "secret_hash"])
+        audit.record(who=who, action="rotate", target=key, old_secret_ends_at=key.old_secret_ends_at)
+    return secret
+
+
+def find_management_key(secret: str) -> ManagementKey | None:
+    """The key of that secret, usable or not, in one query; of one that was rotated away, until its grace time is over."""
+    hashed = hash_secret(secret)
+    key = ManagementKey.objects.filter(Q(secret_hash=hashed) | Q(old_secret_hash=hashed)).first()
+    old = key is not None and key.secret_hash != hashed
+    return None if key is None or (old and (not key.old_secret_ends_at or key.old_secret_ends_at <= timezone.now())) else key
+
+
+def _new_management_secret() -> str:
+    return MANAGEMENT_PREFIX + secrets.token_urlsafe(32)
 
 
 def _lock_living(key: VirtualKey) -> None:

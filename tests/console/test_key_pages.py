@@ -77,7 +77,7 @@ def test_a_new_secret_is_in_the_answer_to_the_form_and_in_no_cookie_session_row_
     path, form = {
         "key": (f"{KEYS}add/", NO_ROWS | {"name": "ann", "enabled": "on"}),
         "rotation": (KEYS, {"action": "rotate", "_selected_action": make_consumer().key.pk}),
-        "management key": ("keys/managementkey/add/", {"name": "billing", "enabled": "on"}),
+        "management key": ("keys/managementkey/add/", {"name": "billing", "enabled": "on", "scopes": ["read"]}),
     }[made_by]
 
     answer = admin.post(f"/admin/{path}", form)
@@ -222,7 +222,7 @@ def test_an_expired_key_a_raise_that_is_over_and_a_model_that_is_gone_do_not_kee
 
 @pytest.mark.parametrize("path", [f"{KEYS}add/", "keys/team/add/", "keys/managementkey/add/"])
 def test_a_name_is_kept_as_it_is_read(send, path):
-    send(path, {"name": "  Ann\u00a0 O\u0308zil ", "enabled": "on"})
+    send(path, {"name": "  Ann\u00a0 O\u0308zil ", "enabled": "on", "scopes": ["read"]})
 
     [made] = [*VirtualKey.objects.all(), *Team.objects.all(), *ManagementKey.objects.all()]
     assert made.name == "Ann \u00d6zil"
@@ -405,7 +405,7 @@ def test_several_teams_are_deleted_each_with_its_audit(send):
 
 
 def test_a_management_key_is_made_here_and_shows_its_secret_once(send, page):
-    [secret] = secrets_on(send("keys/managementkey/add/", {"name": "billing", "enabled": "on"}))
+    [secret] = secrets_on(send("keys/managementkey/add/", {"name": "billing", "enabled": "on", "scopes": ["read"]}))
 
     assert secret.startswith("condt_admin_")
     headers = {"Authorization": f"Bearer {secret}"}
@@ -414,7 +414,7 @@ def test_a_management_key_is_made_here_and_shows_its_secret_once(send, page):
     for path in ("keys/managementkey/", f"keys/managementkey/{key.pk}/change/", "keys/auditentry/"):
         assert secret not in page(path)
 
-    send(f"keys/managementkey/{key.pk}/change/", {"name": "billing"})
+    send(f"keys/managementkey/{key.pk}/change/", {"name": "billing", "scopes": ["read"]})
     assert Client().get("/v1/admin/keys", headers=headers).json()["error"]["code"] == "api_key_disabled"
     assert audited() == [("root", "create", "management_key"), ("root", "change", "management_key")]
 

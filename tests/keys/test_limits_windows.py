@@ -28,7 +28,7 @@ class Caller:
         self.passed: list[float] = []  # when its accepted calls went on
 
     def call(self, at: float, limits: Sequence[Limit] | None = None) -> Count:
-        count = rates.count(key_id=self.id, address="", limits=self.limits if limits is None else limits, clock=lambda: START + at)
+        count = rates.count(caller=str(self.id), address="", limits=self.limits if limits is None else limits, clock=lambda: START + at)
         if count.accepted:
             self.passed.append(at + count.wait)
         return count
@@ -60,7 +60,7 @@ def test_calls_that_really_come_at_once_from_many_connections_are_counted_one_by
     key_id = next(_ids)
 
     def call(_: int) -> bool:
-        return rates.count(key_id=key_id, address="", limits=[per_minute(60)]).accepted
+        return rates.count(caller=str(key_id), address="", limits=[per_minute(60)]).accepted
 
     with ThreadPoolExecutor(16) as threads:
         assert sum(threads.map(call, range(400))) == 60

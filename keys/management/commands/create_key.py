@@ -5,6 +5,7 @@ from rest_framework.exceptions import ValidationError
 
 from conduit.api.errors import InvalidRequest
 from keys import audit, owners
+from keys.management.options import in_options, texts
 from keys.management.printing import print_secret
 from keys.models import Period, Team
 from keys.requests import first_words, key_fields, team_fields
@@ -25,6 +26,12 @@ LIMITS = [
 ]
 LISTS = ("models", "ip_ranges")
 WHOLE = ("CALLS", "TASKS", "SECONDS")
+OPTIONS = {parameter: option for option, parameter, _, _ in LIMITS} | {
+    "amount": "--budget",
+    "time_zone": "--time-zone",
+    "expires_at": "--expires",
+    "name": "NAME",
+}
 
 
 class Command(BaseCommand):
@@ -45,7 +52,7 @@ class Command(BaseCommand):
         try:
             print_secret(self, lambda: self._create(options))
         except ValidationError as error:
-            raise CommandError(_in_options(first_words(error.detail))) from error
+            raise CommandError(in_options(first_words(error.detail), OPTIONS)) from error
 
     def _create(self, options: dict[str, Any]) -> str:
         fields = key_fields(_wanted(options))
@@ -70,7 +77,7 @@ def _wanted(options: dict[str, Any]) -> dict[str, Any]:
     limits = {parameter: options[parameter] for _, parameter, _, _ in LIMITS if options[parameter] is not None}
     for name in LISTS:
         if name in limits:
-            limits[name] = [text.strip() for text in limits[name].split(",")]
+            limits[name] = texts(limits[name])
     return {"name": options["name"], "expires_at": options["expires_at"], "limits": limits, "budgets": _budgets(options)}
 
 
@@ -80,16 +87,3 @@ def _budgets(options: dict[str, Any]) -> list[dict[str, Any]]:
             raise CommandError("--period and --time-zone say more about a budget: add --budget.")
         return []
     return [{"amount": options["budget"], "period": options["period"] or Period.TOTAL, "time_zone": options["time_zone"] or "UTC"}]
-
-
-def _in_options(words: str) -> str:
-    """The same words with the command's names."""
-    options = {parameter: option for option, parameter, _, _ in LIMITS} | {
-        "amount": "--budget",
-        "time_zone": "--time-zone",
-        "expires_at": "--expires",
-        "name": "NAME",
-    }
-    for parameter, option in options.items():
-        words = words.replace(f"`{parameter}`", option)
-    return words

@@ -1,0 +1,43 @@
+"""What a management key may do, and who may give it that."""
+
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from django.contrib.auth.models import AnonymousUser, PermissionsMixin
+
+from conduit.api.errors import Forbidden
+from keys.models import ManagementKey, Scope
+
+# What an account of the console must be allowed to do before it may hand that out.
+PERMISSIONS: dict[Scope, str] = {
+    Scope.READ: "keys.view_virtualkey",
+    Scope.OPERATE: "tasks.change_task",
+    Scope.KEYS: "keys.change_virtualkey",
+    Scope.MONEY: "keys.change_budget",
+}
+
+
+def require(key: ManagementKey, scope: Scope) -> None:
+    """Raises Forbidden when the key may not do that."""
+    if scope not in key.scopes:
+        raise Forbidden(
+            f"This management key may not {scope.label}: it lacks the scope `{scope}`. An administrator can give it that.",
+            code="scope_not_allowed",
+        )
+
+
+def require_for_fields(key: ManagementKey, fields: Mapping[str, Any]) -> None:
+    """The same for what a key or team shall be: `budgets` are money, everything else is the key's or team's own.
+
+    Raises:
+        Forbidden: the key may not change one of them.
+    """
+    if "budgets" in fields:
+        require(key, Scope.MONEY)
+    if set(fields) != {"budgets"}:
+        require(key, Scope.KEYS)
+
+
+def may_give(account: PermissionsMixin | AnonymousUser, scopes: Collection[str]) -> bool:
+    """Whether an account of the console may make, change or rotate a management key of these scopes: nobody gives what he has not."""
+    return all(account.has_perm(PERMISSIONS[Scope(scope)]) for scope in scopes)
