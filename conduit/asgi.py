@@ -30,7 +30,6 @@ from tasks.realtime.feeds import feeds
 from tasks.realtime.hub import TaskHub, authenticate
 from tasks.realtime.websocket import tasks_socket
 
-os.umask(0o077)  # database, media and logs are their owner's alone
 refuse_unsafe_start()
 clock.start()
 patch_daphne(body_bytes=settings.DATA_UPLOAD_MAX_MEMORY_SIZE)

@@ -8,7 +8,6 @@ from celery import Celery
 from celery.signals import beat_init, setup_logging, worker_init, worker_process_init, worker_ready
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "conduit.settings")
-os.umask(0o077)  # database, media and logs are their owner's alone
 
 # The prefork worker's main process, as its children know it.
 _worker_pid: int | None = None

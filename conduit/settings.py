@@ -18,6 +18,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 from conduit.database import database_settings
 from conduit.env import NamedEnv
+from conduit.hardening import close_to_others
 from conduit.logs import logging_config
 from conduit.outbound.addresses import Allowed
 
@@ -257,8 +258,10 @@ WHITENOISE_USE_FINDERS = True
 S3_BUCKET = env.str("S3_BUCKET", default="")
 _FILES: dict[str, Any] = {
     "BACKEND": "django.core.files.storage.FileSystemStorage",
-    "OPTIONS": {"location": CONDUIT_HOME / "media", "directory_permissions_mode": 0o700},
+    "OPTIONS": {"location": CONDUIT_HOME / "media"},
 }
+# Their owner's alone: Django would give each file to everybody, whatever the umask.
+FILE_UPLOAD_PERMISSIONS, FILE_UPLOAD_DIRECTORY_PERMISSIONS = 0o600, 0o700
 _S3: dict[str, Any] = {
     "BACKEND": "storages.backends.s3.S3Storage",
     "OPTIONS": {
@@ -280,6 +283,8 @@ STORAGES = {
 # A link is signed for a span, so that an unchanged task keeps its body and ETag; it lives for one to two of them.
 MEDIA_LINK_SPAN_SECONDS = math.ceil(env.positive("MEDIA_LINK_SPAN_SECONDS", default=3600))
 WORK_DIR = CONDUIT_HOME / "work"  # scratch files of media work
+for _folder in (CONDUIT_HOME / "media", WORK_DIR, CONDUIT_HOME / "logs"):
+    close_to_others(_folder)
 # A clip larger than this is refused: 60 s of 2K video are far below.
 MAX_CLIP_BYTES = env.int("MAX_CLIP_BYTES", default=1024**3)
 

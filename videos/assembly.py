@@ -77,7 +77,8 @@ def _scratch(task_id: UUID, token: UUID) -> Iterator[Path]:
     """A folder of this run's own on local disk, gone when the block ends; what killed runs left goes before it begins."""
     _remove_scratch(of_task=task_id)  # whose lease we hold
     scratch = settings.WORK_DIR / f"{task_id}-{token.hex[:12]}"
-    scratch.mkdir(parents=True)
+    settings.WORK_DIR.mkdir(mode=0o700, parents=True, exist_ok=True)
+    scratch.mkdir(mode=0o700)
     try:
         yield scratch
     finally:

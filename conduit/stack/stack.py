@@ -137,7 +137,8 @@ class Stack:
         if url:
             return _require_redis(url)
         valkey = Valkey(self.home / "valkey")
-        self._run("valkey", valkey.configure())
+        # None of our secrets: its environment can be read by every process of this user.
+        self._run("valkey", valkey.configure(), {"PATH": self._environment["PATH"], "CONDUIT_HOME": str(self.home)})
         if not valkey.wait(self._pause_for("valkey")):
             raise self._failed("valkey", "Valkey does not answer.")
         self._tell(REDIS_URL=valkey.url)
@@ -211,11 +212,12 @@ class Stack:
         self._embedded |= embedded
         self._environment |= embedded
 
-    def _service(self, name: str, command: Sequence[str]) -> Service:
-        return Service(name, command, environment=self._environment, folder=ROOT, log=self.home / "logs" / f"{name}.log")
+    def _service(self, name: str, command: Sequence[str], environment: Mapping[str, str] | None = None) -> Service:
+        environment = self._environment if environment is None else environment
+        return Service(name, command, environment=environment, folder=ROOT, log=self.home / "logs" / f"{name}.log")
 
-    def _run(self, name: str, command: Sequence[str]) -> None:
-        self._supervisor.start(self._service(name, command))
+    def _run(self, name: str, command: Sequence[str], environment: Mapping[str, str] | None = None) -> None:
+        self._supervisor.start(self._service(name, command, environment))
 
     def _failed(self, name: str, reason: str) -> CannotStart:
         log = self.home / "logs" / f"{name}.log"

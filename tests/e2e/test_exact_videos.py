@@ -378,7 +378,11 @@ class Use:
 
 def memory_of(pid: int) -> int:
     """Bytes: what it shares with others counts in part, so that a sum counts it once."""
-    rollup = Path(f"/proc/{pid}/smaps_rollup").read_text()
+    try:
+        rollup = Path(f"/proc/{pid}/smaps_rollup").read_text()
+    except PermissionError:  # of processes of ours root alone reads it: what each has for itself comes close
+        _, resident, shared, *_ = map(int, Path(f"/proc/{pid}/statm").read_text().split())
+        return (resident - shared) * os.sysconf("SC_PAGE_SIZE")
     return next((1024 * int(line.split()[1]) for line in rollup.splitlines() if line.startswith("Pss:")), 0)
 
 

@@ -124,6 +124,8 @@ def test_what_holds_secrets_is_for_its_owner_alone_and_off_the_command_lines(run
     password = _run_env(stack)["REDIS_URL"].split(":")[2].split("@")[0]
     for pid in stack.roster.values():
         assert password.encode() not in Path(f"/proc/{pid}/cmdline").read_bytes()
+    # Unlike ours, Valkey does not keep its environment from others of its user.
+    assert b"MINIMAX_API_KEY" not in Path(f"/proc/{stack.roster['valkey']}/environ").read_bytes()
 
 
 def test_a_valkey_without_its_password_answers_nobody(run_stack: RunStack) -> None:

@@ -138,6 +138,18 @@ def test_a_child_starts_without_django():
     assert subprocess.run([sys.executable, "-c", words], cwd=ROOT, capture_output=True, text=True, check=True).stdout == "set()\n"
 
 
+def test_a_child_is_told_nothing_of_our_environment(long_order, monkeypatch):
+    monkeypatch.setenv("SECRET_KEY", "secret")
+    told: list[bytes] = []
+
+    def look(share: float) -> None:
+        told.extend(Path(f"/proc/{pid}/environ").read_bytes() for pid in long_order.readers())
+
+    long_order.run(on_progress=look)
+    names = {line.partition(b"=")[0].decode() for environment in told for line in environment.split(b"\0") if line}
+    assert {"MALLOC_ARENA_MAX"} <= names <= {"MALLOC_ARENA_MAX", "PATH", "LD_LIBRARY_PATH", "LANG", "LC_ALL"}
+
+
 def test_a_child_dies_with_its_parent(long_order, tmp_path):
     script = (
         "from pathlib import Path; from videos.media import *; import os, sys, threading\n"
