@@ -5,10 +5,13 @@ class VideosConfig(AppConfig):
     name = "videos"
 
     def ready(self) -> None:
+        from conduit import conditions
         from keys import known_models
         from tasks import kinds
+        from videos.confinement import CONFINEMENT
         from videos.models import VideoModel
         from videos.presentation import VIDEO_GENERATION
 
         kinds.register(VIDEO_GENERATION)
+        conditions.register(CONFINEMENT)
         known_models.register(lambda: [name for model in VideoModel.objects.all() for name in model.names])

@@ -7,6 +7,7 @@ from django.conf import settings
 
 from tasks.models import Lane
 from videos import assembly, calling_off, engine, sweeping
+from videos.confinement import report_confinement
 from videos.models import Clip
 
 # Jobs that one sweep has called off: a second's work for the provider's threads.
@@ -16,6 +17,8 @@ CALLS_OFF = 50
 @shared_task(time_limit=settings.MEDIA_STEP_SECONDS)
 def advance_generation(task_id: str, lane: str, claim: str | None = None) -> None:
     """Do the next step. The time limit kills a media worker's child; the provider's threads have none, but their calls do."""
+    if lane == Lane.MEDIA:
+        report_confinement()
     engine.advance(UUID(task_id), lane=lane, claim=UUID(claim) if claim else None)
 
 
@@ -32,3 +35,4 @@ def sweep() -> None:
         call_off.apply_async((str(task_id),), queue=Lane.PROVIDER, expires=60)
     sweeping.remove_leftovers()
     assembly.remove_old_scratch()
+    report_confinement()

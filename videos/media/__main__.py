@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from videos.media.assembling import assemble, inspect
+from videos.media.confinement import confine
 from videos.media.errors import Harm, MediaError
 from videos.media.facts import ClipFacts, VideoFacts, Wish
 
@@ -23,6 +24,7 @@ def main() -> None:
     order = json.loads(sys.stdin.readline())
     _die_with(order["parent"])
     _limit(**order["limits"])
+    confine(**_places(order["given"]))
     # Some of FFmpeg's libraries print: what they say must not get between the lines of the answer.
     with os.fdopen(os.dup(sys.stdout.fileno()), "w", buffering=1) as output:
         os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
@@ -40,6 +42,15 @@ def _answer(order: dict[str, Any], on_progress: Callable[[float], None]) -> dict
         if error.errno == errno.EFBIG:
             return {"harm": Harm.SIZE.value, "message": "The video would be larger than it may be."}
         return {"errno": error.errno or errno.EIO, "message": error.strerror or "", "file": str(error.filename or "")}
+
+
+def _places(given: dict[str, Any]) -> dict[str, list[Path]]:
+    """What an order reads, and the folders of what it writes."""
+    written = (given.get(name) for name in ("video", "thumbnail", "last_frame"))
+    return {
+        "reads": [Path(clip) for clip in given.get("clips") or [given["clip"]]],
+        "works_in": [Path(path).parent for path in written if path is not None],
+    }
 
 
 def _done(work: str, given: dict[str, Any], on_progress: Callable[[float], None]) -> ClipFacts | VideoFacts:
