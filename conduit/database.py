@@ -12,8 +12,18 @@ from django.core.exceptions import ImproperlyConfigured
 
 _POSTGRESQL, _SQLITE = "django.db.backends.postgresql", "django.db.backends.sqlite3"
 
-# What Conduit says about connections to PostgreSQL unless DATABASE_URL says otherwise.
-POSTGRESQL_OPTIONS = {"connect_timeout": 5}
+# Unless DATABASE_URL says otherwise: a server that cannot be reached is given up after 5 s, and a connection whose packets are
+# dropped is dead after about 6 (seconds; tcp_user_timeout in ms). The defaults of libpq and the kernel are minutes to hours.
+POSTGRESQL_OPTIONS = {
+    "connect_timeout": 5,
+    "keepalives_idle": 4,
+    "keepalives_interval": 1,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 6000,
+}
+# How long a thread of the web process waits for a connection, and how long the pool tries by itself to make one: with a longer time
+# it would pause for longer and longer, and serve nobody for a while after an outage; the next request makes it try anew.
+POOL_SECONDS = 5
 # Options that are Django's and not the driver's. Those which Conduit itself depends on (transactions, the pool) are nobody else's.
 _DJANGO_OPTIONS = {"assume_role", "prepare_threshold", "conn_max_age", "disable_server_side_cursors"}
 # What the rest of the address says, and what Django and Conduit count on.
@@ -82,14 +92,20 @@ def _sqlite(options: dict[str, Any]) -> dict[str, Any]:
 
 def _postgresql(options: dict[str, Any], pool: int) -> dict[str, Any]:
     max_age = options.pop("conn_max_age", 60)
-    settings: dict[str, Any] = {"DISABLE_SERVER_SIDE_CURSORS": options.pop("disable_server_side_cursors", "") == "true"}
+    settings: dict[str, Any] = {"ENGINE": "conduit.postgresql"}
+    settings |= {"DISABLE_SERVER_SIDE_CURSORS": options.pop("disable_server_side_cursors", "") == "true"}
     settings["OPTIONS"] = POSTGRESQL_OPTIONS | options
     if pool:
         # Only the web process pools: its threads give their connection back after each request.
-        settings["OPTIONS"]["pool"] = {"min_size": min(2, pool), "max_size": pool, "timeout": 10}
+        settings["OPTIONS"]["pool"] = {
+            "min_size": min(2, pool),
+            "max_size": pool,
+            "timeout": POOL_SECONDS,
+            "reconnect_timeout": POOL_SECONDS,
+        }
         return settings
-    # A worker's threads live long: they keep their connection, and look whether it still lives before they use it.
-    return settings | {"CONN_MAX_AGE": max_age, "CONN_HEALTH_CHECKS": True}
+    # A worker's threads live long: they keep their connection.
+    return settings | {"CONN_MAX_AGE": max_age}
 
 
 def _options(query: str, known: Iterable[str]) -> dict[str, Any]:

@@ -39,8 +39,6 @@ def for_processes(own: Mapping[str, str], *, home: Path, port: int) -> dict[str,
         "CONDUIT_HOME": str(home),
         "PORT": str(port),
         "PATH": f"{programs}{os.pathsep}{own.get('PATH', os.defpath)}",
-        # A database host that swallows packets would hold the start up for minutes.
-        "PGCONNECT_TIMEOUT": own.get("PGCONNECT_TIMEOUT") or "10",
         # Logs are files: without this their last lines would sit in a buffer when a process is killed.
         "PYTHONUNBUFFERED": "1",
     }

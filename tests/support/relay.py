@@ -1,4 +1,4 @@
-"""A wire to a server that tests can cut: TCP connections are relayed, or broken and refused."""
+"""A wire to a server that tests can cut or silence: TCP connections are relayed, broken and refused, or say nothing any more."""
 
 import asyncio
 import threading
@@ -14,6 +14,8 @@ class Relay:
         self._to = port
         self._is_cut = False
         self._wires: set[asyncio.StreamWriter] = set()
+        self._silent: set[asyncio.StreamWriter] = set()
+        self._stays_silent = False
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="relay", daemon=True)
         self._thread.start()
@@ -35,13 +37,20 @@ class Relay:
         self._is_cut = True
         self._run(self._break())
 
+    def silence(self, *, for_good: bool = False) -> None:
+        """From now on nothing passes on the connections that there are, not even their end; on new ones too when it is `for_good`."""
+        self._stays_silent = for_good
+        self._silent |= self._wires
+
     def mend(self) -> None:
-        self._is_cut = False
+        """Relay what is opened from now on; what was silenced stays so."""
+        self._is_cut = self._stays_silent = False
 
     def _run(self, work: Coroutine[Any, Any, Any]) -> Any:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result(30)
 
     async def _break(self) -> None:
+        self._silent.clear()
         for wire in list(self._wires):
             wire.transport.abort()
 
@@ -52,6 +61,8 @@ class Relay:
 
     async def _meet(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._wires.add(writer)
+        if self._stays_silent:
+            self._silent.add(writer)
         try:
             if not self._is_cut:
                 await self._relay(reader, writer)
@@ -60,21 +71,24 @@ class Relay:
         finally:
             writer.transport.abort()
             self._wires.discard(writer)
+            self._silent.discard(writer)
 
     async def _relay(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         server_reader, server_writer = await asyncio.open_connection("127.0.0.1", self._to)
-        upward = asyncio.create_task(_copy(reader, server_writer))
+        upward = asyncio.create_task(self._copy(reader, server_writer, writer))
         try:
-            await _copy(server_reader, writer)
+            await self._copy(server_reader, writer, writer)
         finally:
             upward.cancel()
             await asyncio.gather(upward, return_exceptions=True)
             server_writer.transport.abort()
 
-
-async def _copy(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
-    with suppress(OSError):
-        while piece := await source.read(65536):
-            target.write(piece)
-            await target.drain()
-    target.transport.abort()
+    async def _copy(self, source: asyncio.StreamReader, target: asyncio.StreamWriter, wire: asyncio.StreamWriter) -> None:
+        with suppress(OSError):
+            while piece := await source.read(65536):
+                if wire not in self._silent:
+                    target.write(piece)
+                    await target.drain()
+        while wire in self._silent:
+            await asyncio.sleep(0.05)
+        target.transport.abort()
