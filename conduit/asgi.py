@@ -32,24 +32,19 @@ from tasks.realtime.websocket import tasks_socket
 
 refuse_unsafe_start()
 clock.start()
-patch_daphne(body_bytes=settings.DATA_UPLOAD_MAX_MEMORY_SIZE)
 
 HUB_PATH = "/hubs/video-generation"
-hub = HubServer(
-    TaskHub,
-    path=HUB_PATH,
-    authenticate=authenticate,
-    redis_url=settings.REDIS_URL,
-    options=Options(
-        # The hub's connections take the places of streams once they have shaken hands; these bound those that have not, too.
-        connections=settings.STREAMS_MAX,
-        connections_per_owner=settings.STREAMS_PER_KEY,
-        owner_of=lambda caller: str(caller.key_id),
-        outstanding_bytes=settings.STREAM_OUTSTANDING_BYTES,
-        cors=lambda origin: settings.CORS_ALLOW_ALL_ORIGINS or origin in settings.CORS_ALLOWED_ORIGINS,
-        gate=gate_of,
-    ),
+hub_options = Options(
+    # The hub's connections take the places of streams once they have shaken hands; these bound those that have not, too.
+    connections=settings.STREAMS_MAX,
+    connections_per_owner=settings.STREAMS_PER_KEY,
+    owner_of=lambda caller: str(caller.key_id),
+    outstanding_bytes=settings.STREAM_OUTSTANDING_BYTES,
+    cors=lambda origin: settings.CORS_ALLOW_ALL_ORIGINS or origin in settings.CORS_ALLOWED_ORIGINS,
+    gate=gate_of,
 )
+hub = HubServer(TaskHub, path=HUB_PATH, authenticate=authenticate, redis_url=settings.REDIS_URL, options=hub_options)
+patch_daphne(body_bytes=settings.DATA_UPLOAD_MAX_MEMORY_SIZE, more_of={HUB_PATH: hub_options.post_bytes})
 application = Router(
     http=OneHopHandler(),
     websocket=refuse_websocket,

@@ -5,7 +5,8 @@ does tell when a connection's buffer is full; this listens.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator
+import time
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 from daphne.ws_protocol import WebSocketProtocol
@@ -13,13 +14,19 @@ from twisted.internet.interfaces import IPushProducer
 from twisted.web.http import Request
 from zope.interface import implementer
 
+from conduit.signalr.rates import Rate
+
+# Of one WebSocket, whatever is in them: applications count their messages, and more strictly.
+_FRAMES_PER_SECOND, _FRAMES_BURST = 400, 4000
+_POLICY_VIOLATION = 1008
+
 
 @implementer(IPushProducer)
 class Gate:
     """Closed while the connection's buffer is full."""
 
-    def __init__(self, abort: Callable[[], None]) -> None:
-        self._abort = abort
+    def __init__(self, transport: Any) -> None:
+        self._transport = transport
         self._opened = asyncio.Event()
         self._opened.set()
 
@@ -32,7 +39,16 @@ class Gate:
 
     def abort(self) -> None:
         """Drop the connection at once, with whatever its client has not taken."""
-        self._abort()
+        self._transport.abortConnection()
+
+    def pause_reading(self) -> None:
+        """Take nothing more from the client: what it sends waits at its end. A client that leaves is seen when it is written to."""
+        if not self._transport.disconnected:
+            self._transport.pauseProducing()
+
+    def resume_reading(self) -> None:
+        if not self._transport.disconnected:
+            self._transport.resumeProducing()
 
     def pauseProducing(self) -> None:
         self._opened.clear()
@@ -61,7 +77,7 @@ def gate_of(send: Any) -> Gate | None:
 def _gate_of_request(request: Any) -> Gate:
     """The channel's and not the request's own: it outlives the answer, which need not give it back."""
     channel = request.channel
-    gate = Gate(channel.transport.abortConnection)
+    gate = Gate(channel.transport)
     channel.unregisterProducer()
     channel.registerProducer(gate, True)
     return gate
@@ -71,12 +87,43 @@ def _gate_of_socket(protocol: Any) -> Gate | None:
     """The HTTP channel that the upgrade left behind would stop reading while the client does not: its pings would go unheard."""
     if protocol.transport is None or getattr(protocol.transport, "disconnected", False):
         return None
-    gate = Gate(protocol.transport.abortConnection)
+    gate = _SocketGate(protocol)
     protocol.transport.unregisterProducer()
     protocol.transport.registerProducer(gate, True)
     # A client that pings and reads none of the answers would fill memory with them, and keep itself alive by it.
     protocol.onPing = lambda payload: protocol.sendPong(payload) if gate.is_open else None
     return gate
+
+
+class _SocketGate(Gate):
+    """Whoever is not read cannot answer daphne's own pings either: it is asked for none until it is read again.
+
+    Counts frames, for those that no application sees and counts: pings, pongs, pieces of a message that never ends.
+    """
+
+    def __init__(self, protocol: Any) -> None:
+        super().__init__(protocol.transport)
+        self._protocol = protocol
+        self._frames = Rate(_FRAMES_PER_SECOND, _FRAMES_BURST)
+        self._began = protocol.onFrameBegin
+        protocol.onFrameBegin = self._frame_begins
+
+    def _frame_begins(self) -> None:
+        self._began()
+        if not self._frames.allows() and self._protocol.state == self._protocol.STATE_OPEN:
+            self._protocol.sendCloseFrame(code=_POLICY_VIOLATION, reasonUtf8=b"Too many frames.")
+            self.pause_reading()
+
+    def pause_reading(self) -> None:
+        self._protocol.last_ping = float("inf")
+        if self._protocol.autoPingTimeoutCall:
+            self._protocol.autoPingTimeoutCall.cancel()
+            self._protocol.autoPingTimeoutCall = None
+        super().pause_reading()
+
+    def resume_reading(self) -> None:
+        self._protocol.last_ping = time.time()
+        super().resume_reading()
 
 
 async def at_the_readers_pace(pieces: Iterator[bytes], send: Any) -> AsyncIterator[bytes]:

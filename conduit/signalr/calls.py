@@ -1,4 +1,4 @@
-"""The invocations of one connection: one after the other, with streams beside them."""
+"""The invocations of one connection: one after the other, with streams of either direction beside them."""
 
 import asyncio
 import inspect
@@ -9,8 +9,9 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from conduit.signalr.binding import Unfit, fitted
-from conduit.signalr.hubs import Hub, HubException, Method, method_of
+from conduit.signalr.hubs import Hub, HubException, Method, method_of, told
 from conduit.signalr.messages import NOTHING, Call, Completion, StreamItem
+from conduit.signalr.options import Options
 from conduit.signalr.protocols import BrokenMessage
 
 if TYPE_CHECKING:
@@ -21,72 +22,83 @@ logger = logging.getLogger(__name__)
 _END = object()
 
 
-class TooMany(Exception):
-    """More waits than a connection may have waiting."""
-
-
 class _Failed(Exception):
     """The text is what the client is told."""
 
 
 class Calls:
-    """Runs what a client invokes, in order as a queue with one worker. A stream takes its turn to start and then runs beside."""
+    """Runs what a client invokes, in order as a queue with one worker.
 
-    def __init__(self, connection: "Connection", hub: Hub, *, bound: int, bound_bytes: int) -> None:
+    What streams, either way, takes its turn to start and then runs beside, as in ASP.NET Core: a method that waits for its client's
+    stream keeps nobody else waiting. Nothing here refuses to wait: who feeds it looks at `is_full`.
+    """
+
+    def __init__(self, connection: "Connection", hub: Hub, options: Options) -> None:
         self._connection = connection
         self._hub = hub
-        self._bound = bound
-        self._bound_bytes = bound_bytes
+        self._options = options
         self._bytes = 0  # of what waits, as it came
         self._waiting: deque[tuple[Call, int]] = deque()
+        self._cancelled: set[str] = set()  # streams that wait for their turn, only to end
         self._uploads: dict[str, asyncio.Queue[Any]] = {}
         self._streams: dict[str, asyncio.Task[None]] = {}
+        self._readers: set[asyncio.Task[None]] = set()  # methods that take a client's stream and answer once
         self._worker: asyncio.Task[None] | None = None
         self._connected = False
 
+    @property
+    def is_full(self) -> bool:
+        """Whether nothing more should come until some of it was taken."""
+        return len(self._waiting) >= self._options.pending_invocations or self._bytes > self._options.pending_bytes
+
+    @property
+    def has_room(self) -> bool:
+        """Whether enough of it was taken to go on."""
+        return len(self._waiting) <= self._options.pending_invocations // 2 and self._bytes <= self._options.pending_bytes // 2
+
+    @property
+    def is_idle(self) -> bool:
+        return self._worker is not None and self._worker.done() and not self._readers
+
     def accept(self, call: Call, size: int) -> None:
-        """Queue an invocation of so many bytes. TooMany when the client does not wait for its answers. BrokenMessage."""
-        if len(self._waiting) + len(self._streams) >= self._bound or len(self._uploads) + len(call.stream_ids) > self._bound:
-            raise TooMany("More invocations wait than may.")
+        """Queue an invocation of so many bytes. BrokenMessage."""
         if len(set(call.stream_ids) - self._uploads.keys()) < len(call.stream_ids):
             raise BrokenMessage("A stream's id is already in use.")
-        self._weigh(size)
+        self._bytes += size
         for stream_id in call.stream_ids:
             self._uploads[stream_id] = asyncio.Queue()
         self._waiting.append((call, size))
         self.start()
 
-    def _weigh(self, size: int) -> None:
-        self._bytes += size
-        if self._bytes > self._bound_bytes:
-            raise TooMany("More of what was sent waits than may.")
+    def _took(self, size: int) -> None:
+        self._bytes -= size
+        self._connection.go_on()
 
     def start(self) -> None:
         """See that what waits is worked on; the first time, tell the hub that it is connected."""
         if self._worker is None or self._worker.done():
             self._worker = asyncio.create_task(self._work())
+            self._worker.add_done_callback(lambda _: self._connection.go_on())
 
     def item(self, message: StreamItem, size: int) -> None:
-        """One item of a stream that the client sends; ignored when nobody reads it any more. TooMany when the method is far behind."""
+        """One item of a stream that the client sends; ignored when nobody reads it any more."""
         if (upload := self._uploads.get(message.invocation_id)) is not None:
-            self._weigh(size)
+            self._bytes += size
             upload.put_nowait((message.item, size))
 
     def completed(self, message: Completion, size: int) -> None:
-        """The end of a client's stream. Other completions answer nothing that we asked, and are ignored. TooMany as for items."""
+        """The end of a client's stream. Other completions answer nothing that we asked, and are ignored."""
         if (upload := self._uploads.get(message.invocation_id)) is not None:
-            self._weigh(size)
+            self._bytes += size
             upload.put_nowait((_END if message.error is None else HubException(message.error), size))
 
     def cancel(self, invocation_id: str) -> None:
-        """End a stream; anything else that has this id, or nothing, runs on."""
+        """End a stream; anything else that has this id, or nothing, runs on. One that waits begins all the same, as in ASP.NET Core:
+        its method sees the end at the first thing that it waits for."""
         if stream := self._streams.get(invocation_id):
-            stream.cancel()
-        for call, size in [(call, size) for call, size in self._waiting if call.streams and call.invocation_id == invocation_id]:
-            self._waiting.remove((call, size))
-            self._bytes -= size
-            self._close_uploads(call)
-            self._complete(call)
+            asyncio.get_running_loop().call_soon(stream.cancel)  # it begins first, if it was only just made
+        elif any(call.streams and call.invocation_id == invocation_id for call, _ in self._waiting):
+            self._cancelled.add(invocation_id)
 
     async def end(self, patience: float) -> None:
         """End the streams; give what the client invoked before it left so many seconds, cancel the rest, and wait until all is over."""
@@ -96,11 +108,19 @@ class Calls:
         for stream in streams:
             stream.cancel()
         if self._worker is not None:
-            await asyncio.wait({self._worker}, timeout=patience)
+            await self._done_within(patience, self._worker)
             self._waiting.clear()
-            self._worker.cancel()
             streams.append(self._worker)
-        await asyncio.gather(*streams, *self._streams.values(), return_exceptions=True)
+        streams += [*self._readers, *self._streams.values()]
+        for task in streams:
+            task.cancel()
+        await asyncio.gather(*streams, return_exceptions=True)
+
+    async def _done_within(self, patience: float, worker: asyncio.Task[None]) -> None:
+        clock = asyncio.get_running_loop().time
+        end = clock() + patience
+        while (running := {task for task in (worker, *self._readers) if not task.done()}) and (left := end - clock()) > 0:
+            await asyncio.wait(running, timeout=left)
 
     @property
     def was_connected(self) -> bool:
@@ -111,7 +131,7 @@ class Calls:
             await self._connect()
         while self._waiting:
             call, size = self._waiting.popleft()
-            self._bytes -= size
+            self._took(size)
             await self._run(call)
 
     async def _connect(self) -> None:
@@ -129,29 +149,51 @@ class Calls:
             self._close_uploads(call)
             self._complete(call, error=str(error))
             return
-        if not method.streams:
+        if method.streams and call.invocation_id is not None:  # a stream invocation has one, or it is broken
+            self._begin_stream(call.invocation_id, call, method, arguments)
+        elif method.reads:
+            reader = asyncio.create_task(self._invoke(call, method, arguments))
+            self._readers.add(reader)
+            reader.add_done_callback(self._reader_ended)
+        else:
             await self._invoke(call, method, arguments)
-        elif call.invocation_id in self._streams:
-            self._close_uploads(call)
-            self._complete(call, error=f"Invocation ID '{call.invocation_id}' is already in use.")
-        elif call.invocation_id is not None:  # a stream invocation has one, or it is broken
-            stream = asyncio.create_task(self._stream(call.invocation_id, call, method, arguments))
-            self._streams[call.invocation_id] = stream
-            stream.add_done_callback(partial(self._stream_ended, call))
+
+    def _reader_ended(self, reader: asyncio.Task[None]) -> None:
+        self._readers.discard(reader)
+        self._connection.go_on()
+
+    def _begin_stream(self, invocation_id: str, call: Call, method: Method, arguments: dict[str, Any]) -> None:
+        stream = asyncio.create_task(self._stream(invocation_id, call, method, arguments))
+        self._streams[invocation_id] = stream
+        stream.add_done_callback(partial(self._stream_ended, call))
+        if invocation_id in self._cancelled:
+            self._cancelled.discard(invocation_id)
+            self.cancel(invocation_id)
+
+    def _expect_place(self, call: Call, method: Method) -> None:
+        """_Failed when what streams has no place."""
+        if method.streams and call.invocation_id in self._streams:
+            raise _Failed(f"Invocation ID '{call.invocation_id}' is already in use.")
+        if (method.streams or method.reads) and len(self._streams) + len(self._readers) >= self._options.streams:
+            raise _Failed(f"'{call.target}' was not invoked: the limit is {self._options.streams} streams at once.")
 
     def _bound_call(self, call: Call) -> tuple[Method, dict[str, Any]]:
         method = method_of(self._hub, call.target)
         if method is None:
-            raise _Failed(f"Unknown hub method '{call.target}'")
+            raise _Failed(f"Failed to invoke '{call.target}' due to an error on the server. HubException: Method does not exist.")
         if method.streams and not call.streams:
             raise _Failed(f"The client attempted to invoke the streaming '{call.target}' method with a non-streaming invocation.")
         if call.streams and not method.streams:
             raise _Failed(f"The client attempted to invoke the non-streaming '{call.target}' method with a streaming invocation.")
+        if len(call.stream_ids) != method.reads:
+            counts = f"Client sent {len(call.stream_ids)} stream(s), Hub method expects {method.reads}."
+            raise _Failed(f"An unexpected error occurred invoking '{call.target}' on the server. HubException: {counts}")
+        self._expect_place(call, method)
         uploads: list[Callable[[Any], AsyncIterator[Any]]] = [partial(self._upload, stream_id) for stream_id in call.stream_ids]
         try:
             return method, method.bind(call.arguments, uploads)
         except (Unfit, RecursionError) as error:
-            raise _Failed(f"Failed to invoke '{call.target}' due to an error on the server.") from error
+            raise _Failed(self._told(f"Failed to invoke '{call.target}' due to an error on the server.", error)) from error
 
     async def _invoke(self, call: Call, method: Method, arguments: dict[str, Any]) -> None:
         try:
@@ -161,11 +203,11 @@ class Calls:
         except (Exception, asyncio.CancelledError) as error:
             if _is_cancelled():  # and not only something that the method waited for
                 raise
-            self._complete(call, error=_explained(call, error))
+            self._complete(call, error=self._explained(call, error))
             return
         finally:
             self._close_uploads(call)
-        self._complete(call, NOTHING if method.is_void else result)
+        self._complete(call, result)
 
     async def _stream(self, invocation_id: str, call: Call, method: Method, arguments: dict[str, Any]) -> None:
         """The items as fast as the client takes them."""
@@ -175,7 +217,7 @@ class Calls:
                 self._connection.reply(StreamItem(invocation_id, item))
                 await self._connection.made_room()
         except Exception as error:  # noqa: BLE001 - as for a method
-            self._complete(call, error=_explained(call, error, "An error occurred on the server while streaming results."))
+            self._complete(call, error=self._explained(call, error, "An error occurred on the server while streaming results."))
         else:
             self._complete(call)
         finally:
@@ -194,7 +236,7 @@ class Calls:
         upload = self._uploads.get(stream_id)
         while upload is not None:
             item, size = await upload.get()
-            self._bytes -= size
+            self._took(size)
             if item is _END:
                 return
             if isinstance(item, Exception):
@@ -206,6 +248,7 @@ class Calls:
             upload = self._uploads.pop(stream_id, None)
             while upload is not None and not upload.empty():
                 self._bytes -= upload.get_nowait()[1]
+        self._connection.go_on()
 
     def _complete(self, call: Call, result: Any = NOTHING, error: str | None = None) -> None:
         if call.invocation_id is None:
@@ -213,18 +256,18 @@ class Calls:
         try:
             self._connection.reply(Completion(call.invocation_id, result, error))
         except (TypeError, ValueError, OverflowError, RecursionError) as unencodable:
-            self._connection.reply(Completion(call.invocation_id, error=_explained(call, unencodable)))
+            self._connection.reply(Completion(call.invocation_id, error=self._explained(call, unencodable)))
+
+    def _explained(self, call: Call, error: BaseException, text: str = "") -> str:
+        """What a client is told of a method that failed."""
+        if not isinstance(error, HubException):
+            logger.error("Hub method %r failed", call.target, exc_info=error)
+        return self._told(text or f"An unexpected error occurred invoking '{call.target}' on the server.", error)
+
+    def _told(self, text: str, error: BaseException) -> str:
+        return told(text, error, in_detail=self._options.detailed_errors)
 
 
 def _is_cancelled() -> bool:
     task = asyncio.current_task()
     return task is not None and task.cancelling() > 0
-
-
-def _explained(call: Call, error: BaseException, text: str = "") -> str:
-    """What a client is told of a method that failed: no detail, unless the method said so deliberately."""
-    text = text or f"An unexpected error occurred invoking '{call.target}' on the server."
-    if isinstance(error, HubException):
-        return f"{text} HubException: {error}"
-    logger.error("Hub method %r failed", call.target, exc_info=error)
-    return text

@@ -7,8 +7,9 @@ from collections.abc import Awaitable, Callable, Hashable, Mapping
 from typing import Any
 
 from conduit.signalr import handshake
-from conduit.signalr.calls import Calls, TooMany
-from conduit.signalr.hubs import Hub, HubException
+from conduit.signalr.calls import Calls
+from conduit.signalr.hubs import Hub, told
+from conduit.signalr.inbound import Inbound, TooMany
 from conduit.signalr.messages import (
     Ack,
     Call,
@@ -25,7 +26,6 @@ from conduit.signalr.messages import (
 from conduit.signalr.options import Options
 from conduit.signalr.outbox import Outbox
 from conduit.signalr.protocols import PROTOCOLS, BrokenMessage, HubProtocol
-from conduit.signalr.rates import Rate
 from conduit.signalr.replay import Replay
 from conduit.signalr.wires import Transport, Wire
 
@@ -56,6 +56,7 @@ class Connection:
         options: Options,
         make_hub: Callable[["Connection"], Hub],
         gone: Callable[["Connection"], Awaitable[None]],
+        allows: Callable[[], bool] = lambda: True,
     ) -> None:
         self.id = connection_id
         self.user = user
@@ -71,10 +72,10 @@ class Connection:
         self._replay: Replay | None = None
         self._is_held = False
         self._first: list[bytes] = []
-        self._inbound = bytearray()
+        self._inbound = Inbound(options, allows=allows)
         self._outbox = Outbox()
-        self._rate = Rate(options.invocations_per_second)
         self._wire: Wire | None = None
+        self._leaves_at: float | None = None  # when the client's Close is answered at the latest
         self._sealed_at: float | None = None
         self._close_reason: Exception | None = None
         self._is_ended = False
@@ -122,15 +123,23 @@ class Connection:
         else:
             await asyncio.sleep(0)
 
+    def go_on(self) -> None:
+        """Methods have taken some of what waits for them."""
+        if self._leaves_at is not None:
+            self._part()
+        elif self._inbound.is_stopped and self._calls is not None and self._calls.has_room:
+            self._last_received = time.monotonic()
+            self._inbound.resume()
+            self._read_on()
+
     def fail(self, error: Exception, *, reconnect: bool = False) -> None:
         """Close with an error that tells only what was meant to be told."""
         if isinstance(error, BrokenMessage | TooMany | TimeoutError):
             text = f"{CLOSED_WITH_ERROR} {error}"
-        elif isinstance(error, HubException):
-            text = f"{CLOSED_WITH_ERROR} HubException: {error}"
         else:
-            text = CLOSED_WITH_ERROR
-            logger.error("A hub's connection failed", exc_info=error)
+            text = told(CLOSED_WITH_ERROR, error, in_detail=self._options.detailed_errors)
+            if text == CLOSED_WITH_ERROR or self._options.detailed_errors:
+                logger.error("A hub's connection failed", exc_info=error)
         self.close(text, reconnect=reconnect)
         self._close_reason = error
 
@@ -154,6 +163,25 @@ class Connection:
     def is_binary(self) -> bool:
         return self._protocol is not None and self._protocol.binary
 
+    @property
+    def is_stopped(self) -> bool:
+        """Whether nothing more is read from the client for now: what comes waits."""
+        return self._inbound.is_stopped
+
+    async def room(self) -> None:
+        """Wait until `is_stopped` may have changed, or the wire."""
+        await self._inbound.room()
+
+    @property
+    def unread(self) -> int:
+        """Bytes of the client that wait to be read."""
+        return len(self._inbound.buffer)
+
+    @property
+    def has_flooded(self) -> bool:
+        """Whether it was closed because of how much came: what still comes is not worth reading."""
+        return self._inbound.has_flooded
+
     def attach(self, wire: Wire) -> None:
         """From now on bytes go out by this wire; an older one is over."""
         if self._wire is not None:
@@ -165,17 +193,26 @@ class Connection:
     def detach(self, wire: Wire, *, final: bool) -> None:
         """The wire is gone. `final`: no other one is awaited."""
         if self._wire is wire:
+            cut_off = self._cut_off()
             self._lose_wire()
             if final:
-                self.end()
+                self.end(cut_off)
+
+    def left(self) -> None:
+        """The client has said by other means that it leaves."""
+        self.end(self._cut_off())
+
+    def _cut_off(self) -> Exception | None:
+        return self._inbound.cut_off() if self._sealed_at is None and self._leaves_at is None else None
 
     def _lose_wire(self) -> None:
         if self._wire is not None:
             self._wire.replace()
         self._wire = None
         self._wire_changed_at = time.monotonic()
+        self._inbound.look_again()
         if self._replay is not None and self._protocol is not None:
-            self._inbound.clear()
+            self._inbound.buffer.clear()
             self._replay.cut()
             first, unacknowledged = self._replay.again()
             self._first = [self._protocol.write(Sequence(first)), *unacknowledged]
@@ -224,32 +261,42 @@ class Connection:
         """Bytes from the client."""
         if self._protocol is not None:
             self._release()
-        if self._sealed_at is not None:
+        if self._sealed_at is not None or self._leaves_at is not None:
             return
         self._last_received = time.monotonic()
-        self._inbound += data
+        self._inbound.buffer += data
+        self._read_on(fresh=True)
+
+    def _read_on(self, *, fresh: bool = False) -> None:
         try:
-            self._read()
+            if not self._read() and fresh and not self.is_stopped:
+                self._inbound.count()  # a piece that brings no message is as much work
         except handshake.HandshakeFailed as error:
             self._refuse(str(error))
         except (BrokenMessage, TooMany) as error:
             self.fail(error)
 
-    def _read(self) -> None:
+    def _read(self) -> int:
+        """How many messages were read: all that are whole, or so many as their methods let wait."""
         if self._protocol is None:
             self._shake_hands()
         if self._protocol is None or self._calls is None:
-            return
-        for frame in self._protocol.cut(self._inbound, self._options.message_bytes):
+            return 0
+        count = 0
+        for frame in self._inbound.frames(self._protocol):
+            count += 1
             message = self._protocol.parse(frame)
             if message is not None and (self._replay is None or self._replay.is_new(message)):
                 self._handle(message, len(frame), self._calls)
-            if not self.is_open:
-                return
+            if self._sealed_at is not None or self._leaves_at is not None:
+                break
+            if self._calls.is_full:
+                self._inbound.stop()
+        return count
 
     def _shake_hands(self) -> None:
         binary = self.transport is not Transport.SERVER_SENT_EVENTS
-        agreed = handshake.read_handshake(self._inbound, limit=self._options.message_bytes, binary=binary)
+        agreed = handshake.read_handshake(self._inbound.buffer, limit=self._options.message_bytes, binary=binary)
         if agreed is None:
             return
         self._protocol = agreed.protocol
@@ -264,13 +311,13 @@ class Connection:
         except Exception as error:  # noqa: BLE001 - the application's constructor may fail in any way
             self.fail(error)
             return
-        self._calls = Calls(self, self._hub, bound=self._options.pending_invocations, bound_bytes=self._options.pending_bytes)
+        self._calls = Calls(self, self._hub, self._options)
         self._calls.start()
 
     def _handle(self, message: Incoming, size: int, calls: Calls) -> None:
         match message:
             case Call():
-                self._invoke(message, size, calls)
+                calls.accept(message, size)
             case Ping():
                 self._has_pinged = True
             case StreamItem():
@@ -280,20 +327,20 @@ class Connection:
             case CancelInvocation():
                 calls.cancel(message.invocation_id)
             case Close():
-                self._outbox.clear()
-                self._seal(None if message.error is None else ConnectionError(message.error))
+                self._leaves_at = time.monotonic() + self._options.closing
+                self._close_reason = None if message.error is None else ConnectionError(message.error)
+                self._part()
             case Ack() if self._replay is not None:
                 self._replay.acknowledged(message.sequence_id)
                 self._wake()
             case Sequence() if self._replay is not None:
                 self._replay.resume(message)
 
-    def _invoke(self, call: Call, size: int, calls: Calls) -> None:
-        if self._rate.allows():
-            calls.accept(call, size)
-        elif call.invocation_id is not None:
-            most = f"{self._options.invocations_per_second:g}"
-            self.reply(Completion(call.invocation_id, error=f"'{call.target}' was not invoked: the limit is {most} invocations a second."))
+    def _part(self) -> None:
+        """Answer the client's Close, once what it invoked before is done or has taken too long."""
+        if self._calls is not None and (self._calls.is_idle or time.monotonic() >= (self._leaves_at or 0)):
+            self._write(Close(), numbered=False)
+            self._seal(self._close_reason)
 
     def _refuse(self, error: str) -> None:
         """Answer the handshake with an error, and end."""
@@ -313,8 +360,10 @@ class Connection:
             patience = options.closing if self._wire is not None else options.disconnect
             if now - self._sealed_at > patience:
                 self._give_up(self._close_reason)
+        elif self._leaves_at is not None:
+            self._part()
         elif self._protocol is None and now - self._opened_at > options.handshake:
-            self._refuse(handshake.TOO_LATE)
+            self._refuse(handshake.CANCELLED)
         elif self._wire is None:
             if now - self._wire_changed_at > options.disconnect:
                 self.end(TimeoutError("The client did not come back."))
@@ -322,7 +371,7 @@ class Connection:
             self._check_wire(now)
 
     def _check_wire(self, now: float) -> None:
-        if self._has_pinged and now - self._last_received > self._options.client_timeout:
+        if self._has_pinged and not self.is_stopped and now - self._last_received > self._options.client_timeout:
             limit = f"{self._options.client_timeout:g}"
             self.fail(TimeoutError(f"The client was silent for {limit} seconds."), reconnect=True)
             return
@@ -342,6 +391,8 @@ class Connection:
         if self._sealed_at is None:
             self._sealed_at = time.monotonic()
             self._close_reason = reason
+            self._inbound.buffer.clear()
+            self._inbound.resume()
             self._wake()
 
     def _give_up(self, error: Exception | None) -> None:
@@ -360,11 +411,12 @@ class Connection:
         self._outbox.clear()
         self._first.clear()
         self._wake()
-        self._ending = asyncio.create_task(self._finish(error or self._close_reason))
+        has_left = error is None or isinstance(error, BrokenMessage)
+        self._ending = asyncio.create_task(self._finish(error or self._close_reason, self._options.closing if has_left else 0))
 
-    async def _finish(self, error: Exception | None) -> None:
+    async def _finish(self, error: Exception | None, patience: float) -> None:
         if self._calls is not None:
-            await self._calls.end(self._options.closing if error is None else 0)
+            await self._calls.end(patience)
         try:
             if self._hub is not None and self._calls is not None and self._calls.was_connected:
                 await self._hub.on_disconnected(error)

@@ -20,7 +20,7 @@ from conduit.signalr.wires import Transport, Wire
 logger = logging.getLogger(__name__)
 
 _AHEAD = 16  # answers that a host may have untaken before the connection waits
-_BACKOFF_SECONDS = 0.2
+RETRY_SECONDS = 0.2  # between two looks whether another process has taken enough
 
 
 def item(kind: str, wire: str = "", data: bytes | str = b"") -> bytes:
@@ -67,7 +67,7 @@ class Guests:
             case "back":
                 connection.put_back(data)
             case "delete":
-                connection.end()
+                connection.left()
 
     def _attach(self, connection: Connection, wire: _RemoteWire, kind: str) -> None:
         self._wires[wire.name] = wire, connection
@@ -92,7 +92,7 @@ class Guests:
         async def send(data: bytes) -> None:
             waiting = await self._mail.answer(wire.process, wire.name, msgpack.packb([connection.is_binary, data]))
             while waiting > _AHEAD:
-                await asyncio.sleep(_BACKOFF_SECONDS)
+                await asyncio.sleep(RETRY_SECONDS)
                 waiting = await self._mail.unanswered(wire.name)
 
         try:

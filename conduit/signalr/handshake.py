@@ -7,7 +7,7 @@ from conduit.signalr.protocols import PROTOCOLS, RECORD_SEPARATOR, HubProtocol
 
 VERSIONS = (0, 1, 2)  # 2 goes with stateful reconnect; signalrcore says 0
 BROKEN = "An unexpected error occurred during connection handshake."
-TOO_LATE = "Handshake was canceled."
+CANCELLED = "Handshake was canceled."  # it came too late, or is too long
 
 
 class HandshakeFailed(Exception):
@@ -24,7 +24,7 @@ def read_handshake(buffer: bytearray, *, limit: int, binary: bool) -> Handshake 
     """Take the request from the front of the buffer; None when its end has not arrived. `binary`: the transport takes bytes."""
     end = buffer.find(RECORD_SEPARATOR)
     if end > limit or (end < 0 and len(buffer) > limit):
-        raise HandshakeFailed(BROKEN)
+        raise HandshakeFailed(CANCELLED)
     if end < 0:
         return None
     frame = bytes(buffer[:end])

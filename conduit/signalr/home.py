@@ -6,15 +6,18 @@ import secrets
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from functools import partial
 from itertools import islice
 from typing import Any
 
 from conduit.signalr.connection import Connection
-from conduit.signalr.guests import Guests
+from conduit.signalr.guests import RETRY_SECONDS, Guests, item
 from conduit.signalr.http import Scope
 from conduit.signalr.hubs import Hub
 from conduit.signalr.mailboxes import Mailboxes, Record, Unavailable
 from conduit.signalr.options import Options
+from conduit.signalr.posts import Posts, pieces_of
+from conduit.signalr.rates import Rates
 from conduit.signalr.wires import Transport
 
 logger = logging.getLogger(__name__)
@@ -53,6 +56,9 @@ class Home:
         self._records: dict[str, Record] = {}  # by token: of the connections that were negotiated
         self._by_token: dict[str, Connection] = {}
         self._reading: dict[str, asyncio.Lock] = {}
+        self._held: dict[str, asyncio.Task[None]] = {}  # of connections whose clients are not read, and others know
+        self._posts = Posts(options.post_bytes)
+        self._messages = Rates(options.messages_per_second_of_owner, options.messages_burst_of_owner)
         self._seats: Counter[str] = Counter()
         self._counting = asyncio.Lock()  # of seats, here and in Redis: a recount must not fall between the two
         self._counted: set[str] = set()  # connections whose seat Redis knows
@@ -115,6 +121,7 @@ class Home:
             options=self._options,
             make_hub=self._make_hub,
             gone=lambda gone: self._gone(gone, owner, token),
+            allows=partial(self._messages.allows, owner),
         )
         self.connections[connection_id] = connection
         if record is not None:
@@ -213,22 +220,57 @@ class Home:
         if connection is None or lock is None:
             return
         async with lock:
-            for item in await self.mail.take(token):
-                self.guests.handle(connection, item)
+            for packed in await self.mail.take(token):
+                self.guests.handle(connection, packed)
+            if connection.is_stopped and token not in self._held:
+                self._held[token] = asyncio.create_task(self._hold(token, connection))
+                self._held[token].add_done_callback(lambda _: self._held.pop(token, None))
 
-    async def post(self, token: str, connection: Connection, body: bytes) -> None:
-        """A client's POST that reached its own process, after what reached others before."""
+    async def _hold(self, token: str, connection: Connection) -> None:
+        """Have other processes count what waits here to be read, until it was."""
         try:
-            await self.read(token)
+            while connection.is_stopped:
+                await self.mail.hold(token, connection.unread)
+                await connection.room()
+            await self.mail.hold(token, 0)
         except Unavailable:
-            logger.debug("Redis does not answer; there is nothing from others")
-        connection.received(body)
+            logger.info("Redis does not answer; others do not know how much waits here")
 
-    async def post_elsewhere(self, token: str, owner: str, packed: bytes, transport: str = "") -> int:
-        """Put an item for the process that has the connection, and answer an HTTP status. Unavailable."""
+    async def post(self, token: str, connection: Connection, body: bytes) -> int:
+        """A client's POST that reached its own process, after what reached others before, as fast as it is read: an HTTP status."""
+        async with self._posts.turn(token, len(body)) as is_granted:
+            if not is_granted:
+                return 503
+            try:
+                await self.read(token)
+            except Unavailable:
+                logger.debug("Redis does not answer; there is nothing from others")
+            for piece in pieces_of(body):
+                if not connection.is_open:
+                    return 404
+                connection.received(piece)
+                await asyncio.sleep(0)
+                while connection.is_stopped:
+                    await connection.room()
+            return 200
+
+    async def post_elsewhere(self, token: str, owner: str, body: bytes) -> int:
+        """A client's POST for the process that has the connection, as fast as that reads: an HTTP status. Unavailable."""
+        async with self._posts.turn(token, len(body)) as is_granted:
+            status = 200 if is_granted else 503
+            for piece in pieces_of(body) if is_granted else ():
+                while (status := await self.tell_elsewhere(token, owner, item("post", "", piece), bounded=True)) == 503:
+                    await asyncio.sleep(RETRY_SECONDS)
+                if status != 200:
+                    break
+            return status
+
+    async def tell_elsewhere(self, token: str, owner: str, packed: bytes, transport: str = "", *, bounded: bool = False) -> int:
+        """Put an item for the process that has the connection, and answer an HTTP status: 503 when it is bounded and too much waits.
+        Unavailable."""
 
         async def known() -> int | None:
-            status = await self.mail.post(token, owner, packed, transport=transport)
+            status = await self.mail.post(token, owner, packed, transport=transport, bounded=bounded)
             return None if status == 404 else status
 
         return await self.mail.patiently(known) or 404

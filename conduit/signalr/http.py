@@ -14,6 +14,8 @@ Send = Callable[[dict[str, Any]], Awaitable[None]]
 Headers = list[tuple[bytes, bytes]]
 
 _NEVER_STORED = (b"cache-control", b"no-cache, no-store")
+# For caches that know nothing newer.
+NEVER_STORED_OF_OLD = [(b"pragma", b"no-cache"), (b"expires", b"Thu, 01 Jan 1970 00:00:00 GMT")]
 _METHODS = b"GET, POST, DELETE"
 _PREFLIGHT_SECONDS = b"600"
 
@@ -36,7 +38,7 @@ def header(scope: Scope, name: bytes) -> str:
 
 async def body_of(receive: Receive, limit: int) -> bytes:
     """The whole body of a request. TooLarge, ClientLeft."""
-    body = b""
+    body = bytearray()
     while True:
         event = await receive()
         if event["type"] == "http.disconnect":
@@ -45,7 +47,7 @@ async def body_of(receive: Receive, limit: int) -> bytes:
         if len(body) > limit:
             raise TooLarge
         if not event.get("more_body"):
-            return body
+            return bytes(body)
 
 
 async def until_left(receive: Receive) -> None:
@@ -83,8 +85,8 @@ async def respond_json(send: Send, status: int, content: Any, headers: Iterable[
 
 async def start_events(send: Send, headers: Headers) -> None:
     """The head of an event stream, and a comment: without it the head would wait for the first event."""
-    plain = [(b"content-type", b"text/event-stream"), (b"x-accel-buffering", b"no"), _NEVER_STORED]
-    await send({"type": "http.response.start", "status": 200, "headers": [*headers, *plain]})
+    plain = [(b"content-type", b"text/event-stream"), (b"content-encoding", b"identity"), (b"x-accel-buffering", b"no"), _NEVER_STORED]
+    await send({"type": "http.response.start", "status": 200, "headers": [*headers, *plain, *NEVER_STORED_OF_OLD]})
     await send({"type": "http.response.body", "body": b":\r\n\r\n", "more_body": True})
 
 

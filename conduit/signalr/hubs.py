@@ -17,6 +17,11 @@ class HubException(Exception):
     """Raised by a hub's method: the client is told the text. What any other exception says is only logged."""
 
 
+def told(text: str, error: BaseException, *, in_detail: bool) -> str:
+    """The text, and what went wrong only if that was said deliberately, or the hub tells everything."""
+    return f"{text} {type(error).__name__}: {error}" if in_detail or isinstance(error, HubException) else text
+
+
 class Hub:
     """Lives as long as its connection, in the process that owns it."""
 
@@ -54,23 +59,30 @@ class Method:
         self.function = function
         self.streams = inspect.isasyncgenfunction(function)
         hints = get_type_hints(function)
-        self.is_void = hints.get("return") is type(None)
         parameters = list(inspect.signature(function).parameters.values())[1:]
         wanted = [(one, hints.get(one.name, Any)) for one in parameters]
         self._values = [(one, hint) for one, hint in wanted if not _is_stream(hint)]
         self._needed = sum(one.default is one.empty for one, _ in self._values)
         self._uploads = {one.name: (get_args(hint) or (Any,))[0] for one, hint in wanted if _is_stream(hint)}
+        self.reads = len(self._uploads)  # streams of the client's
 
     def bind(self, arguments: list[Any], uploads: list[Callable[[Any], AsyncIterator[Any]]]) -> dict[str, Any]:
         """The arguments by their names. Unfit when they are too few, too many or of other types.
 
         Each of `uploads` makes a client's stream, given the type of its items.
         """
-        if not self._needed <= len(arguments) <= len(self._values) or len(uploads) != len(self._uploads):
-            raise Unfit
-        values = {one.name: fitted(value, hint) for (one, hint), value in zip(self._values, arguments, strict=False)}
+        if not self._needed <= len(arguments) <= len(self._values):
+            raise Unfit(f"{len(arguments)} arguments were given, and {len(self._values)} are expected.")
+        values = {one.name: _argument(one.name, value, hint) for (one, hint), value in zip(self._values, arguments, strict=False)}
         streams = {name: make(item) for (name, item), make in zip(self._uploads.items(), uploads, strict=True)}
         return values | streams
+
+
+def _argument(name: str, value: Any, hint: Any) -> Any:
+    try:
+        return fitted(value, hint)
+    except Unfit as error:
+        raise Unfit(f"`{name}` is not what is asked for.") from error
 
 
 def _is_stream(hint: Any) -> bool:

@@ -49,15 +49,15 @@ redis.call('PEXPIRE', KEYS[1], ARGV[5])
 return {found[1], found[2], found[3], ARGV[2], ARGV[3], 1, 1}
 """
 
-# KEYS: record, inbox. ARGV: owner, item, most bytes, prefix, lifetime in ms, the transport it must have or '', token.
+# KEYS: record, inbox. ARGV: owner, item, most bytes or -1, prefix, lifetime in ms, the transport it must have or '', token.
 # Answers an HTTP status.
 _POST = """
-local found = redis.call('HMGET', KEYS[1], 'owner', 'process', 'transport', 'unread')
+local found = redis.call('HMGET', KEYS[1], 'owner', 'process', 'transport', 'unread', 'held')
 if not found[1] or found[1] ~= ARGV[1] then return 404 end
 if ARGV[6] == '' and found[3] == 'WebSockets' then return 405 end
 if ARGV[6] ~= '' and found[3] ~= ARGV[6] then return 400 end
 if found[2] and found[2] ~= '' and redis.call('EXISTS', ARGV[4] .. 'process:' .. found[2]) == 0 then return 404 end
-if tonumber(found[4] or 0) + #ARGV[2] > tonumber(ARGV[3]) then return 503 end
+if tonumber(ARGV[3]) >= 0 and (found[4] or 0) + (found[5] or 0) + #ARGV[2] > tonumber(ARGV[3]) then return 503 end
 redis.call('RPUSH', KEYS[2], ARGV[2])
 redis.call('HINCRBY', KEYS[1], 'unread', #ARGV[2])
 redis.call('PEXPIRE', KEYS[2], ARGV[5])
@@ -73,6 +73,11 @@ if #items > 0 then
   if redis.call('EXISTS', KEYS[1]) == 1 then redis.call('HSET', KEYS[1], 'unread', 0) end
 end
 return items
+"""
+
+# KEYS: record. ARGV: bytes.
+_HOLD = """
+if redis.call('EXISTS', KEYS[1]) == 1 then redis.call('HSET', KEYS[1], 'held', ARGV[1]) end
 """
 
 # KEYS: answers. ARGV: item, channel, wire, lifetime in ms.
@@ -137,7 +142,7 @@ class Mailboxes:
         self._lease = int(lease * 1000)
         self._kept = int(lease * 10_000)
         self._offered = int(offered * 1000)
-        self._scripts = {text: self._redis.register_script(text) for text in (_CLAIM, _POST, _TAKE, _ANSWER, _SIT, _STAND, _LIVE)}
+        self._scripts = {text: self._redis.register_script(text) for text in (_CLAIM, _POST, _TAKE, _HOLD, _ANSWER, _SIT, _STAND, _LIVE)}
         self._turns = asyncio.Semaphore(_QUESTIONS)
         self._away_until = -float("inf")
 
@@ -201,11 +206,17 @@ class Mailboxes:
         connection_id, owner_found, stateful, process, its_transport = (value.decode() for value in found[:5])
         return Record(connection_id, owner_found, stateful == "1", process, its_transport, bool(found[5]), bool(found[6]))
 
-    async def post(self, token: str, owner: str, item: bytes, *, transport: str = "") -> int:
-        """Put an item for the process that has the connection: 200, or the HTTP status of why not."""
+    async def post(self, token: str, owner: str, item: bytes, *, transport: str = "", bounded: bool = False) -> int:
+        """Put an item for the process that has the connection: 200, or the HTTP status of why not; 503 if it is `bounded` and too
+        much waits to be read."""
         keys = [self._key("connection", token), self._key("inbox", token)]
-        status: int = await self._run(_POST, keys, [owner, item, _INBOX_BYTES, self._prefix, self._kept, transport, token])
+        most = _INBOX_BYTES if bounded else -1
+        status: int = await self._run(_POST, keys, [owner, item, most, self._prefix, self._kept, transport, token])
         return status
+
+    async def hold(self, token: str, unread: int) -> None:
+        """Say how many bytes were taken from a connection's inbox and are not read yet."""
+        await self._run(_HOLD, [self._key("connection", token)], [unread])
 
     async def take(self, token: str) -> list[bytes]:
         """All that other processes put for a connection, in order."""

@@ -29,7 +29,7 @@ class Kind(IntEnum):
 
 
 class Nothing:
-    """The result of a method that has none, which is not the same as null."""
+    """The end of a stream, which has no result, not even null."""
 
 
 NOTHING = Nothing()

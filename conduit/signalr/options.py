@@ -2,16 +2,30 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from enum import Enum
 from typing import Any, Protocol
 
 
+class Transport(Enum):
+    """In the order in which clients try them."""
+
+    WEB_SOCKETS = "WebSockets"
+    SERVER_SENT_EVENTS = "ServerSentEvents"
+    LONG_POLLING = "LongPolling"
+
+
 class Gate(Protocol):
-    """Tells whether a client takes what it is sent, for servers whose `send` never waits."""
+    """How fast a client and we take what the other sends, for servers whose `send` never waits and that read on and on."""
 
     @property
     def is_open(self) -> bool: ...
 
     async def wait_open(self) -> None: ...
+
+    def pause_reading(self) -> None:
+        """Take nothing more from the client: what it sends waits at its end."""
+
+    def resume_reading(self) -> None: ...
 
     def abort(self) -> None:
         """Drop the client's connection at once, with whatever it has not taken."""
@@ -45,18 +59,28 @@ class Options:
     lease: float = 6
     # One message from a client; a longer one ends its connection. Default 32 KiB.
     message_bytes: int = 32 * 1024
-    # One POST of a client; it may hold several messages. Default 256 KiB.
-    post_bytes: int = 256 * 1024
+    # One POST of a client, and of several that wait their sum. Microsoft's client puts all that waits into the next one. Default 8 MiB.
+    post_bytes: int = 8 * 1024 * 1024
     # What a client may leave unsent before it is closed for being too slow. Default 1 MiB.
     outstanding_bytes: int = 1024 * 1024
     # Sent and not acknowledged yet, by connections with stateful reconnect; more waits. Default 100,000.
     stateful_buffer_bytes: int = 100_000
-    # Invocations of one connection in a second; the next ones are answered with an error. Default 100.
-    invocations_per_second: float = 100
-    # Invocations of one connection that wait for their turn, and streams that run, either way; more end it. Default 100.
+    # Messages of one connection in a second, and in a burst, pings too; more end it. Counted when they are read. Default 200 and 1,000.
+    messages_per_second: float = 200
+    messages_burst: float = 1000
+    # The same of one owner's connections in this process together; ends those that say most of it. Default ten times as many.
+    messages_per_second_of_owner: float = 2000
+    messages_burst_of_owner: float = 10_000
+    # Invocations of one connection that wait for their turn. While there are more, nothing is read from the client. Default 100.
     pending_invocations: int = 100
-    # What a client sent that waits in a connection for methods to take it: invocations and items of streams. More ends it. Default 1 MiB.
-    pending_bytes: int = 1024 * 1024
+    # What a client sent that waits for methods to take it: invocations and items of streams. More, as before. Default 256 KiB.
+    pending_bytes: int = 256 * 1024
+    # Streams of one connection that run, either way; the next ones are answered with an error. Default 100.
+    streams: int = 100
+    # Whether clients are told what went wrong in a hub, and not only that something did: for development. Default False.
+    detailed_errors: bool = False
+    # What negotiation offers, and is served; others are refused. Default: all.
+    transports: frozenset[Transport] = frozenset(Transport)
     # New connections that one owner asks of this process in a second, negotiated or not; more are answered 429. Default 200.
     negotiations_per_second: float = 200
     # Open connections, over all processes. None: no bound. Default 10,000.

@@ -5,7 +5,7 @@ import dataclasses
 import enum
 import json
 from collections.abc import Iterator
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any, Protocol
 from uuid import UUID
@@ -52,7 +52,7 @@ class HubProtocol(Protocol):
 
 def _plain(value: Any) -> Any:
     """What both encodings can hold, of a value that they cannot."""
-    if isinstance(value, datetime | date):
+    if isinstance(value, date):
         return value.isoformat()
     if isinstance(value, UUID | Decimal):
         return str(value)
@@ -64,7 +64,22 @@ def _plain(value: Any) -> Any:
 
 
 def _plain_for_json(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return _text_of(value)
     return base64.b64encode(value).decode() if isinstance(value, bytes | bytearray) else _plain(value)
+
+
+def _text_of(moment: datetime) -> str:
+    """As .NET writes a DateTime: in UTC it ends with Z, and no zeros end the fraction. Without a zone nothing is claimed of one."""
+    text = (moment.astimezone(UTC) if moment.tzinfo else moment).replace(tzinfo=None).isoformat()
+    return (text.rstrip("0") if "." in text else text) + ("Z" if moment.tzinfo else "")
+
+
+def _plain_for_messagepack(value: Any) -> Any:
+    """A moment is a Timestamp, the one type of it that MessagePack has; without a zone it counts as UTC, as in .NET."""
+    if isinstance(value, datetime):
+        return msgpack.Timestamp.from_datetime(value if value.tzinfo else value.replace(tzinfo=UTC))
+    return _plain(value)
 
 
 def _too_long(limit: int) -> BrokenMessage:
@@ -101,7 +116,7 @@ class MessagePackProtocol:
     binary = True
 
     def write(self, message: Outgoing) -> bytes:
-        body: bytes = msgpack.packb(message.as_array(), default=_plain)
+        body: bytes = msgpack.packb(message.as_array(), default=_plain_for_messagepack)
         return varint(len(body)) + body
 
     def cut(self, buffer: bytearray, limit: int) -> Iterator[bytes]:

@@ -12,6 +12,7 @@ from conduit.signalr.connection import Connection
 from conduit.signalr.guests import item
 from conduit.signalr.home import Home, Leaving, Refusal, new_token
 from conduit.signalr.http import (
+    NEVER_STORED_OF_OLD,
     ClientLeft,
     Headers,
     Receive,
@@ -44,7 +45,7 @@ _FORMATS = {
     Transport.SERVER_SENT_EVENTS: ["Text"],
     Transport.LONG_POLLING: ["Text", "Binary"],
 }
-_TRANSPORTS = [{"transport": transport.value, "transferFormats": formats} for transport, formats in _FORMATS.items()]
+_PLAIN = (b"content-type", b"text/plain")
 _SOON = (b"retry-after", b"1")
 
 
@@ -147,7 +148,7 @@ class HubServer:
         except TooLarge:
             await respond(send, 413, b"The request is too large.", cors)
         except Gone:
-            await respond(send, 404, b"No Connection with that ID", cors)
+            await respond(send, 404, _UNKNOWN.encode(), cors)
         except Unavailable:
             await respond(send, 503, b"Try again soon.", [_SOON, *cors])
         except Leaving:
@@ -180,13 +181,17 @@ class HubServer:
         owner = self._options.owner_of(user)
         self._admit(owner)
         await self._home.expect_room(owner, user)
-        stateful = asked.get("useStatefulReconnect", "").lower() == "true"
+        offered = [{"transport": one.value, "transferFormats": formats} for one, formats in _FORMATS.items() if self._offers(one)]
+        stateful = asked.get("useStatefulReconnect", "").lower() == "true" and self._offers(Transport.WEB_SOCKETS)
         connection_id = new_token()
         token = new_token() if version else connection_id
         await self._mail.offer(token, Record(connection_id, owner, stateful))
-        answer = {"negotiateVersion": version, "connectionId": connection_id, "availableTransports": _TRANSPORTS}
+        answer = {"negotiateVersion": version, "connectionId": connection_id, "availableTransports": offered}
         secret = {"connectionToken": token} if version else {}
         await respond_json(send, 200, answer | secret | ({"useStatefulReconnect": True} if stateful else {}), cors)
+
+    def _offers(self, transport: Transport) -> bool:
+        return transport in self._options.transports
 
     def _admit(self, owner: str) -> None:
         if not self._rates.allows(owner):
@@ -219,7 +224,7 @@ class HubServer:
         if transport is Transport.SERVER_SENT_EVENTS:
             await serve_events(connection, self._wire(send), cors, receive, send)
         else:  # the client's handshake comes after this answer
-            await respond(send, 200, headers=cors)
+            await _respond_to_poll(send, 200, b"", cors)
 
     async def _open(self, scope: Scope, user: Any, transport: Transport, token: str, record: Record) -> Connection:
         try:
@@ -247,41 +252,42 @@ class HubServer:
         body = await body_of(receive, self._options.post_bytes)
         owner = self._options.owner_of(user)
         connection = self._home.find(token, owner)
-        if connection is None:
-            _expect(await self._home.post_elsewhere(token, owner, item("post", "", body)))
-        elif connection.transport is Transport.WEB_SOCKETS:
+        if connection is not None and connection.transport is Transport.WEB_SOCKETS:
             _expect(405)
-        elif not connection.is_open:
-            _expect(404)
-        else:
-            await self._home.post(token, connection, body)
-        await respond(send, 200, headers=cors)
+        home = self._home
+        work = home.post_elsewhere(token, owner, body) if connection is None else home.post(token, connection, body)
+        posting = await unless_left(receive, work)  # it is answered when it was read
+        if not posting.cancelled():
+            _expect(posting.result())
+            await respond(send, 200, headers=cors)
 
     async def _delete(self, scope: Scope, receive: Receive, send: Send, cors: Headers, user: Any) -> None:
         token = _token_of(scope)
         owner = self._options.owner_of(user)
         connection = self._home.find(token, owner)
         if connection is None:
-            _expect(await self._home.post_elsewhere(token, owner, item("delete"), Transport.LONG_POLLING.value), deleting=True)
+            _expect(await self._home.tell_elsewhere(token, owner, item("delete"), Transport.LONG_POLLING.value), deleting=True)
         elif connection.transport is not Transport.LONG_POLLING:
             _expect(400, deleting=True)
         else:
-            connection.end()
-        await respond(send, 202, headers=cors)
+            connection.left()
+        await respond(send, 202, headers=[_PLAIN, *cors])
 
     async def _found(self, token: str, user: Any, transport: Transport) -> tuple[Connection | None, Record]:
         """The connection if it lives here, and what is known of it; by this it is ours if it was nobody's."""
         owner = self._options.owner_of(user)
         connection = self._home.find(token, owner)
         record = self._home.record(token)
+        if not self._offers(transport):
+            raise _Answer(404, _not_offered(transport))
         if connection is not None and connection.is_ended:
             record = None
         elif connection is None:
             record = await self._mail.patiently(lambda: self._mail.claim(token, owner, transport.value))
         if record is None or not record.lives:
-            raise _Answer(404, "No Connection with that ID")
+            raise _Answer(404, _UNKNOWN)
         if record.transport != transport.value:
-            raise _Answer(400, f"Cannot change transports mid-connection; currently {record.transport}, requesting {transport.value}.")
+            raise _Answer(400, "Cannot change transports mid-connection")
         return connection, record
 
     # WebSocket.
@@ -312,6 +318,8 @@ class HubServer:
         user = await self._known(scope)
         token = query(scope).get("id")
         if token is None:
+            if not self._offers(Transport.WEB_SOCKETS):
+                raise _Answer(404, _not_offered(Transport.WEB_SOCKETS))
             self._admit(self._options.owner_of(user))
             return partial(serve_socket, await self._home.open(scope, user, Transport.WEB_SOCKETS), self._wire(send))
         connection, record = await self._found(token, user, Transport.WEB_SOCKETS)
@@ -366,7 +374,7 @@ def _token_of(scope: Scope) -> str:
 def _version_of(asked: str) -> int:
     """ValueError, with what the client is told."""
     if not re.fullmatch(r"-?[0-9]{1,9}", asked):
-        raise ValueError("The client requested a non-integer protocol version.")
+        raise ValueError(f"The client requested an invalid protocol version '{asked}'")
     version = int(asked)
     if version < 0:
         raise ValueError(f"The client requested version '{version}', but the server does not support this version.")
@@ -377,8 +385,13 @@ def _already_active(connection_id: str) -> _Answer:
     return _Answer(409, f"Connection {connection_id} is already active.")
 
 
+def _not_offered(transport: Transport) -> str:
+    return f"{transport.value} transport not supported by this end point type"
+
+
+_UNKNOWN = "No Connection with that ID"
 _REASONS = {
-    404: "No Connection with that ID",
+    404: _UNKNOWN,
     405: "POST requests are not allowed for WebSocket connections.",
     503: "Too much of this connection is not read yet.",
 }
@@ -394,4 +407,4 @@ def _expect(status: int, *, deleting: bool = False) -> None:
 
 async def _respond_to_poll(send: Send, status: int, body: bytes, cors: Headers) -> None:
     kind = [(b"content-type", b"application/octet-stream")] if body else []
-    await respond(send, status, body, [*kind, *cors])
+    await respond(send, status, body, [*kind, *NEVER_STORED_OF_OLD, *cors])

@@ -12,6 +12,7 @@ from conduit.signalr.wires import CHUNK, Wire
 logger = logging.getLogger(__name__)
 
 _POLL_BYTES = 256 * 1024
+_IN_A_ROW = 64  # messages of one socket, before others have their turn
 _NORMAL_CLOSURE = 1000
 _FAILED = 4500  # servers let no code of their own below 4000 pass
 
@@ -34,10 +35,17 @@ async def serve_socket(connection: Connection, wire: Wire, receive: Receive, sen
     connection.attach(wire)
     pumping = asyncio.create_task(pump())
     code = 1006
+    count = 0
     try:
         while (event := await receive())["type"] != "websocket.disconnect":
+            count += 1
+            if count % _IN_A_ROW == 0:  # what has arrived already is received without a pause
+                await asyncio.sleep(0)
             if not wire.is_replaced:
                 connection.received(bytes_of(event))
+                if connection.has_flooded:
+                    wire.pause_reading()
+                await wire.let_read(connection)
         code = event.get("code") or code
     except asyncio.CancelledError:
         await _farewell(connection, wire, send_frame)

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgpack
 
-from conduit.signalr.guests import Guests, item
+from conduit.signalr.guests import RETRY_SECONDS, Guests, item
 from conduit.signalr.http import Receive, Send
 from conduit.signalr.mailboxes import Mailboxes, Record, Unavailable
 from conduit.signalr.options import Gate, Options
@@ -81,7 +81,7 @@ class Visit:
     async def socket(self, gate: Gate | None, receive: Receive, send: Send) -> None:
         """Carry an accepted WebSocket. Its frames pass through Redis; only a cut connection that came back elsewhere pays for that."""
         async with self._guests.expecting(self._wire) as arrived:
-            reading = asyncio.create_task(self._read(receive))
+            reading = asyncio.create_task(self._read(gate, receive))
             writing = asyncio.create_task(self._write(arrived, gate, send))
             try:
                 await asyncio.wait({reading, writing}, return_when=asyncio.FIRST_COMPLETED)
@@ -94,12 +94,22 @@ class Visit:
                         logger.log(logging.INFO if expected else logging.ERROR, "A relayed connection is cut", exc_info=failed)
                 await self._left(reading, send)
 
-    async def _read(self, receive: Receive) -> int:
+    async def _read(self, gate: Gate | None, receive: Receive) -> int:
         """What the client says, until it leaves: with which code. One after the other: a frame must not come before its wire."""
         await self._tell("socket", self._process)
         while (event := await receive())["type"] != "websocket.disconnect":
-            await self._tell("frame", bytes_of(event))
+            if not await self._told("frame", bytes_of(event)):
+                await self._until_told(gate, "frame", bytes_of(event))
         return event.get("code") or 1006
+
+    async def _until_told(self, gate: Gate | None, kind: str, data: bytes) -> None:
+        """While the connection does not read, neither does this."""
+        if gate is not None:
+            gate.pause_reading()
+        while not await self._told(kind, data):
+            await asyncio.sleep(RETRY_SECONDS)
+        if gate is not None:
+            gate.resume_reading()
 
     async def _write(self, arrived: asyncio.Event, gate: Gate | None, send: Send) -> None:
         while True:
@@ -126,9 +136,13 @@ class Visit:
             logger.info("A relayed connection's process is gone")
 
     async def _tell(self, kind: str, data: bytes | str = b"") -> None:
+        await self._told(kind, data, bounded=False)
+
+    async def _told(self, kind: str, data: bytes | str, *, bounded: bool = True) -> bool:
+        """Whether it was put for the connection's process, or else too much waits there. Gone, Unavailable."""
         transport = Transport(self._record.transport).value
-        status = await self._mail.post(self._token, self._record.owner, item(kind, self._wire, data), transport=transport)
-        if status == 503:
-            raise Unavailable
-        if status != 200:
+        packed = item(kind, self._wire, data)
+        status = await self._mail.post(self._token, self._record.owner, packed, transport=transport, bounded=bounded)
+        if status not in {200, 503}:
             raise Gone
+        return status == 200

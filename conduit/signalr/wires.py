@@ -2,21 +2,16 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from enum import Enum
 from typing import TYPE_CHECKING
 
-from conduit.signalr.options import Gate
+from conduit.signalr.options import Gate, Transport
 
 if TYPE_CHECKING:
     from conduit.signalr.connection import Connection
 
-CHUNK = 64 * 1024  # of what is sent at once, before the gate is asked again
+__all__ = ["CHUNK", "Transport", "Wire"]
 
-
-class Transport(Enum):
-    WEB_SOCKETS = "WebSockets"
-    SERVER_SENT_EVENTS = "ServerSentEvents"
-    LONG_POLLING = "LongPolling"
+CHUNK = 64 * 1024  # of what is sent or read at once, before it is asked whether there may be more
 
 
 class Wire:
@@ -42,6 +37,20 @@ class Wire:
         """The client does not read: nothing more is said to it."""
         if self._gate is not None:
             self._gate.abort()
+
+    def pause_reading(self) -> None:
+        if self._gate is not None:
+            self._gate.pause_reading()
+
+    async def let_read(self, connection: "Connection") -> None:
+        """Wait until more may be read from the client; meanwhile it waits as well."""
+        if not connection.is_stopped or self.is_replaced:
+            return
+        self.pause_reading()
+        while connection.is_stopped and not self.is_replaced:
+            await connection.room()
+        if self._gate is not None:
+            self._gate.resume_reading()
 
     async def pump(self, connection: "Connection", send: Callable[[bytes], Awaitable[None]]) -> None:
         """Send what the connection has until it is over or another wire takes over."""

@@ -10,6 +10,7 @@ SITE = Path(__file__).parent / "site"
 MICROSOFT = Path(__file__).parents[1] / "signalr" / "node" / "node_modules" / "@microsoft"
 FILES = {
     "/": (SITE / "index.html", "text/html; charset=utf-8"),
+    "/cases.mjs": (MICROSOFT.parents[1] / "cases.mjs", "text/javascript; charset=utf-8"),
     "/consumer.js": (SITE / "consumer.js", "text/javascript; charset=utf-8"),
     **{
         f"/{package}.min.js": (MICROSOFT / package / "dist" / "browser" / f"{package}.min.js", "text/javascript; charset=utf-8")

@@ -60,6 +60,10 @@ class Node:
             self._process.stdin.flush()
         return answer
 
+    def case(self, name: str, **options: Any) -> Any:
+        """What a case of cases.mjs saw: `url`, `transport`, `protocol` and `token` are needed."""
+        return self.begin("case", name=name, options={"token": "secret-ann", **options}).result(PATIENCE)
+
     def unhandled_since_last(self) -> list[str]:
         """Rejections that nobody handled: a bug of the client's driver."""
         seen: list[str] = self.begin("unhandled").result(PATIENCE)

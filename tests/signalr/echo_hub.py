@@ -10,6 +10,7 @@ import json
 import logging
 import os
 from collections.abc import AsyncIterator, Mapping
+from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -19,7 +20,8 @@ from twisted.internet import reactor
 from twisted.internet.defer import Deferred
 
 from conduit.flow import gate_of
-from conduit.signalr import Hub, HubException, HubServer, Invocation, Options, Refused, hub_method
+from conduit.signalr import Hub, HubException, HubServer, Invocation, Options, Refused, Transport, hub_method
+from conduit.web.daphne_patches import patch_daphne
 from tests.signalr.wires import DETAIL
 
 REDIS_URL = os.environ["ECHO_REDIS"]
@@ -39,7 +41,7 @@ class EchoHub(Hub):
 
     async def on_connected(self) -> None:
         _relay.ensure()
-        self.cancelled = 0
+        self.begun = self.cancelled = 0
         self.connection.send(Invocation("Welcome", self.connection.id))
         if self.connection.user == "unwelcome":
             raise RuntimeError(DETAIL)
@@ -91,6 +93,24 @@ class EchoHub(Hub):
         await asyncio.sleep(seconds)
         return "done"
 
+    @hub_method("EchoSlowly")
+    async def echo_slowly(self, value: Any, seconds: float) -> Any:
+        await asyncio.sleep(seconds)
+        return value
+
+    @hub_method("NextDay")
+    async def next_day(self, moment: datetime) -> datetime:
+        return moment + timedelta(days=1)
+
+    @hub_method("Swallow")
+    async def swallow(self, pieces: AsyncIterator[str], pause: float) -> tuple[int, int]:
+        """How many pieces there were and how long they were together, with a pause after each."""
+        count = size = 0
+        async for piece in pieces:
+            count, size = count + 1, size + len(piece)
+            await asyncio.sleep(pause)
+        return count, size
+
     @hub_method("Unsendable")
     async def unsendable(self) -> object:
         return object()
@@ -105,6 +125,7 @@ class EchoHub(Hub):
     @hub_method("CountForever")
     async def count_forever(self, pause: float) -> AsyncIterator[int]:
         number = 0
+        self.begun += 1
         try:
             while True:
                 yield number
@@ -112,6 +133,10 @@ class EchoHub(Hub):
                 await asyncio.sleep(pause)
         finally:
             self.cancelled += 1
+
+    @hub_method("Begun")
+    async def how_many_begun(self) -> int:
+        return self.begun
 
     @hub_method("Cancelled")
     async def how_many_cancelled(self) -> int:
@@ -281,9 +306,13 @@ def _loop() -> asyncio.AbstractEventLoop:
 
 def _options() -> Options:
     given = json.loads(os.environ.get("ECHO_OPTIONS", "{}"))
+    if "transports" in given:
+        given["transports"] = frozenset(map(Transport, given["transports"]))
     return Options(**given, gate=gate_of, cors=lambda origin: origin != "https://refused.example", owner_of=str)
 
 
 _relay = _Relay()
-application = HubServer(EchoHub, path="/echo", authenticate=authenticate, redis_url=REDIS_URL, options=_options())
+_given = _options()
+application = HubServer(EchoHub, path="/echo", authenticate=authenticate, redis_url=REDIS_URL, options=_given)
+patch_daphne(body_bytes=_given.post_bytes)
 _drain_before_the_end()

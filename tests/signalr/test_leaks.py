@@ -82,7 +82,7 @@ def test_what_a_client_sends_comes_back_as_text_at_most(two: Service, call: Call
     client = call(two, Wire("ServerSentEvents", "json"))
     with pytest.raises(ClientError) as unknown:
         client.invoke(text)
-    assert str(unknown.value) == f"Unknown hub method '{text}'"
+    assert str(unknown.value) == f"Failed to invoke '{text}' due to an error on the server. HubException: Method does not exist."
     assert client.invoke("Add", 1, 2) == 3
 
 

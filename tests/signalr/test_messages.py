@@ -7,7 +7,7 @@ import pytest
 
 from tests.signalr.client import PATIENCE, Client, ClientError
 from tests.signalr.servers import Service
-from tests.signalr.wires import Wire, framed, until
+from tests.signalr.wires import DETAIL, Wire, framed, until
 
 VALUES = [
     None,
@@ -66,6 +66,19 @@ def test_a_crash_tells_nothing_and_the_connection_lives(anywhere: Service, wire:
     assert client.invoke("Add", 1, 2) == 3
 
 
+def test_a_crash_is_told_in_detail_where_that_was_asked_for(make_service: Callable[..., Service], call: Callable[..., Client]) -> None:
+    client = call(make_service(detailed_errors=True), Wire("WebSockets", "json"))
+    told = []
+    for method, arguments in (("Crash", []), ("Add", ["one", 2])):
+        with pytest.raises(ClientError) as failed:
+            client.invoke(method, *arguments)
+        told.append(str(failed.value))
+    assert told == [
+        f"An unexpected error occurred invoking 'Crash' on the server. RuntimeError: {DETAIL}",
+        "Failed to invoke 'Add' due to an error on the server. Unfit: `left` is not what is asked for.",
+    ]
+
+
 def test_a_broadcast_reaches_those_that_other_processes_hold(two: Service, wire: Wire, call: Callable[..., Client]) -> None:
     clients = [call(two, wire) for _ in range(4)]
     for client in clients:
@@ -79,11 +92,13 @@ def test_what_is_no_method_cannot_be_called(two: Service, call: Callable[..., Cl
     client = call(two, Wire("WebSockets", "json"))
     with pytest.raises(ClientError) as unknown:
         client.invoke(method)
-    assert str(unknown.value) == f"Unknown hub method '{method}'"
+    assert str(unknown.value) == f"Failed to invoke '{method}' due to an error on the server. HubException: Method does not exist."
 
 
 def test_an_unknown_method_is_an_answer_and_not_the_end(client: Client) -> None:
-    with pytest.raises(ClientError, match=r"^Unknown hub method 'Nonsense'$"):
+    with pytest.raises(
+        ClientError, match=r"^Failed to invoke 'Nonsense' due to an error on the server\. HubException: Method does not exist\.$"
+    ):
         client.invoke("Nonsense", 1)
     assert client.invoke("Add", 1, 2) == 3
 

@@ -125,9 +125,9 @@ def test_only_what_is_marked_may_be_invoked(target: str) -> None:
     assert method_of(Shop(None), target) is None  # type: ignore[arg-type]
 
 
-def test_a_method_tells_whether_it_streams_and_whether_it_answers() -> None:
+def test_a_method_tells_whether_it_streams_and_how_many_streams_it_reads() -> None:
     assert (shop_method("Prices").streams, shop_method("OrderOne").streams) == (True, False)
-    assert (shop_method("AddUp").is_void, shop_method("OrderOne").is_void) == (False, True)
+    assert (shop_method("AddUp").reads, shop_method("OrderOne").reads) == (1, 0)
 
 
 def test_arguments_are_bound_by_their_places_and_the_last_may_be_left_out() -> None:
@@ -139,7 +139,15 @@ def test_a_clients_streams_are_bound_to_the_parameters_that_are_streams() -> Non
     assert shop_method("AddUp").bind([1], [stream("7")]) == {"start": 1, "numbers": ("7", int)}
 
 
-@pytest.mark.parametrize(("arguments", "streams"), [([], []), (["tea", 1, 2], []), (["tea", "two"], []), (["tea"], ["7"])])
-def test_too_few_too_many_and_foreign_arguments_are_unfit(arguments: list[Any], streams: list[str]) -> None:
-    with pytest.raises(Unfit):
-        shop_method("OrderOne").bind(arguments, [stream(name) for name in streams])
+@pytest.mark.parametrize(
+    ("arguments", "why"),
+    [
+        ([], "0 arguments were given, and 2 are expected."),
+        (["tea", 1, 2], "3 arguments were given, and 2 are expected."),
+        (["tea", "two"], "`count` is not what is asked for."),
+    ],
+)
+def test_too_few_too_many_and_foreign_arguments_are_unfit(arguments: list[Any], why: str) -> None:
+    with pytest.raises(Unfit) as unfit:
+        shop_method("OrderOne").bind(arguments, [])
+    assert str(unfit.value) == why

@@ -17,6 +17,7 @@ class Door(Hub):
     def __init__(self, connection: Connection) -> None:
         super().__init__(connection)
         self.opens = asyncio.Event()
+        self.entered = 0
         self.done: list[str] = []
         self.refuses = connection.user == "refused"
 
@@ -29,6 +30,7 @@ class Door(Hub):
 
     @hub_method
     async def enter(self, name: str) -> str:
+        self.entered += 1
         await self.opens.wait()
         self.done.append(name)
         return name
@@ -162,27 +164,82 @@ ONE_ITEM = {"type": 2, "invocationId": "a", "item": "x" * 1000}
 
 
 @pytest.mark.parametrize(
-    ("messages", "why"),
+    "messages",
     [
-        ([_call("Enter", "x" * 1000)] * 4, "More of what was sent waits than may."),
-        ([_call("Total", streamIds=["a"])] + [ONE_ITEM] * 4, "More of what was sent waits than may."),
-        ([_call("Total", streamIds=["a"])] + [{"type": 3, "invocationId": "a"}] * 120, "More of what was sent waits than may."),
-        ([_call("Total", streamIds=["a", "b", "c", "d", "e", "f"])], "More invocations wait than may."),
-        ([_call("Total", streamIds=["a"]), _call("Total", streamIds=["a"])], "A stream's id is already in use."),
-        ([_call("Total", streamIds=["a", "a"])], "A stream's id is already in use."),
+        [_call("Enter", "x" * 1000)] * 40,
+        [_call("Total", streamIds=["a"])] + [ONE_ITEM] * 40,
+        [_call("Total", streamIds=["a"])] + [{"type": 3, "invocationId": "a"}] * 400,
+        [_call("Enter", "short")] * 60,
     ],
-    ids=["invocations", "items", "ends", "streams", "an-id-twice", "an-id-twice-in-one-call"],
+    ids=["invocations", "items", "ends", "many-invocations"],
 )
-def test_what_waits_for_methods_is_bounded(messages: list[dict[str, Any]], why: str) -> None:
+def test_while_too_much_waits_for_methods_nothing_is_read_and_then_it_goes_on(messages: list[dict[str, Any]]) -> None:
     @seated
     async def case() -> None:
         seat = DoorSeat(pending_bytes=3000, pending_invocations=5)
         seat.connection.received(HELLO)
-        seat.says(*messages)
-        assert (await seat.hears_type(7))["error"] == f"Connection closed with an error. {why}"
+        seat.says(*messages, _call("Enter", "last", invocationId="1"))
+        assert seat.connection.is_stopped
+        seat.door.opens.set()
+        assert (await seat.hears_type(3))["result"] == "last"
+        assert not seat.connection.is_stopped
         await seat.ends()
 
     case()
+
+
+@pytest.mark.parametrize(
+    "messages",
+    [
+        [_call("Total", streamIds=["a"]), _call("Total", streamIds=["a"])],
+        [_call("Total", streamIds=["a", "a"])],
+    ],
+    ids=["an-id-twice", "an-id-twice-in-one-call"],
+)
+def test_two_streams_cannot_have_one_id(messages: list[dict[str, Any]]) -> None:
+    @seated
+    async def case() -> None:
+        seat = DoorSeat()
+        seat.connection.received(HELLO)
+        seat.says(*messages)
+        assert (await seat.hears_type(7))["error"] == "Connection closed with an error. A stream's id is already in use."
+        await seat.ends()
+
+    case()
+
+
+@seated
+async def test_more_streams_than_may_run_at_once_are_answered_with_an_error() -> None:
+    seat = DoorSeat(streams=3)
+    seat.connection.received(HELLO)
+    seat.says(*[_call("Total", invocationId=str(number), streamIds=[str(number)]) for number in range(4)])
+    answer = await seat.hears_type(3)
+    assert answer == {"type": 3, "invocationId": "3", "error": "'Total' was not invoked: the limit is 3 streams at once."}
+    await seat.ends()
+
+
+@seated
+async def test_a_method_that_waits_for_its_clients_stream_keeps_nobody_waiting() -> None:
+    seat = DoorSeat()
+    seat.connection.received(HELLO)
+    seat.door.opens.set()
+    seat.says(_call("Total", invocationId="1", streamIds=["a"]), _call("Enter", "second", invocationId="2"))
+    assert (await seat.hears_type(3))["result"] == "second"
+    seat.says(ONE_ITEM, {"type": 3, "invocationId": "a"})
+    assert (await seat.hears_type(3))["result"] == 1
+
+
+@seated
+async def test_plain_methods_run_one_after_the_other() -> None:
+    seat = DoorSeat()
+    seat.connection.received(HELLO)
+    seat.says(_call("Enter", "first"), _call("Enter", "second"))
+    for _ in range(20):
+        await asyncio.sleep(0)
+    assert seat.door.entered == 1
+    seat.door.opens.set()
+    await seat.ends()
+    assert seat.door.done == ["first", "second", "told"]
 
 
 @pytest.mark.parametrize("target", ["Total", "Unknown"])

@@ -19,7 +19,7 @@ class SwitchedGate:
     """A reader that stops and goes on as the test says."""
 
     def __init__(self) -> None:
-        self.is_open = True
+        self.is_open = self.is_reading = True
         self.aborted = False
 
     async def wait_open(self) -> None:
@@ -28,6 +28,12 @@ class SwitchedGate:
 
     def abort(self) -> None:
         self.aborted = True
+
+    def pause_reading(self) -> None:
+        self.is_reading = False
+
+    def resume_reading(self) -> None:
+        self.is_reading = True
 
 
 class Desk(Hub):
@@ -159,12 +165,17 @@ async def test_a_stream_from_the_client_that_has_ended_before_its_method_begins_
 
 
 @seated
-async def test_a_stream_that_is_cancelled_before_it_began_is_completed() -> None:
+async def test_a_stream_that_is_cancelled_in_the_same_breath_begins_and_is_completed() -> None:
     seat = Seat()
     seat.connection.received(HELLO)
     stream = {"type": 4, "invocationId": "1", "target": "Forever", "arguments": []}
     seat.says(stream, {"type": 5, "invocationId": "unknown"}, {"type": 5, "invocationId": "1"})
-    assert seat.hears() == [{}, {"type": 3, "invocationId": "1"}]
+    heard: list[dict[str, Any]] = []
+    while {"type": 3, "invocationId": "1"} not in heard:
+        heard += await seat.hears_soon()
+    assert heard == [{}, {"type": 2, "invocationId": "1", "item": 1}, {"type": 3, "invocationId": "1"}]
+    assert seat.hub is not None
+    assert seat.hub.log == ["ended"]
 
 
 @seated
@@ -313,10 +324,129 @@ async def test_a_close_comes_after_all_that_was_sent_and_nothing_after_it() -> N
     assert seat.connection.is_over
 
 
+NOTES = [{"type": 1, "invocationId": str(number), "target": "Note", "arguments": [str(number)]} for number in range(400)]
+
+
 @seated
-async def test_who_does_not_wait_for_answers_is_closed() -> None:
+async def test_of_who_does_not_wait_for_answers_only_so_much_is_read_and_all_in_the_end() -> None:
     seat = Seat(pending_invocations=3)
     seat.connection.received(HELLO)
-    seat.says(*[{"type": 1, "target": "Note", "arguments": ["x"]}] * 4)
-    closed = {"type": 7, "error": "Connection closed with an error. More invocations wait than may."}
-    assert seat.hears()[-1] == closed
+    seat.says(*NOTES)
+    assert seat.connection.is_stopped
+    assert seat.connection.unread > 390 * 50
+    answered: list[str] = []
+    while len(answered) < 400:
+        answered += [one["invocationId"] for one in await seat.hears_soon() if one]
+    assert answered == [str(number) for number in range(400)]
+    assert not seat.connection.is_stopped
+
+
+@seated
+async def test_a_client_is_not_silent_while_it_is_not_read_nor_just_after() -> None:
+    seat = Seat(pending_invocations=1, client_timeout=30, disconnect=1000)
+    seat.connection.received(HELLO)
+    seat.says({"type": 6}, *NOTES[:3])
+    assert seat.connection.is_stopped
+    seat.connection.check(time.monotonic() + 31)
+    assert seat.connection.is_open
+    while seat.connection.is_stopped:
+        await asyncio.sleep(0)
+    seat.connection.check(time.monotonic() + 29)
+    assert seat.connection.is_open
+
+
+@seated
+async def test_a_socket_is_not_read_while_its_connection_is_not() -> None:
+    seat = Seat(pending_invocations=1)
+    seat.connection.received(HELLO)
+    seat.says(*NOTES[:5])
+    waiting = asyncio.create_task(seat.wire.let_read(seat.connection))
+    await asyncio.sleep(0)
+    assert not seat.gate.is_reading
+    await waiting
+    assert seat.gate.is_reading
+    assert not seat.connection.is_stopped
+
+
+PING = {"type": 6}
+
+
+@seated
+async def test_who_says_too_much_is_closed_with_the_reason_and_what_still_comes_is_not_read() -> None:
+    seat = Seat(messages_per_second=0.001, messages_burst=10)
+    seat.connection.received(HELLO)  # one
+    seat.says(*[PING] * 9)
+    assert seat.connection.is_open
+    seat.says(PING)
+    assert seat.hears()[-1] == {
+        "type": 7,
+        "error": "Connection closed with an error. More messages came than may: the limit is 0.001 a second.",
+    }
+    assert seat.connection.has_flooded
+
+
+@seated
+async def test_a_piece_that_brings_no_message_counts_as_one() -> None:
+    seat = Seat(messages_per_second=0.001, messages_burst=10)
+    seat.connection.received(HELLO)
+    for _ in range(10):
+        seat.connection.received(b"")
+    assert not seat.connection.is_open
+
+
+@seated
+async def test_what_is_not_read_is_not_counted() -> None:
+    seat = Seat(pending_invocations=2, messages_per_second=0.001, messages_burst=10)
+    seat.connection.received(HELLO)
+    seat.says(*NOTES[:300])
+    assert seat.connection.is_open
+    assert seat.connection.is_stopped
+
+
+@seated
+async def test_an_owners_bound_ends_those_that_say_most_of_it() -> None:
+    loud, quiet = Seat(messages_burst=10), Seat(messages_burst=100)
+    for seat in (loud, quiet):
+        seat.connection.received(HELLO)
+        seat.connection._inbound._allows = lambda: False  # the owner has used all of it
+        seat.says(PING)
+    assert not loud.connection.is_open
+    assert quiet.connection.is_open
+
+
+@seated
+async def test_a_clients_close_is_answered_by_one_after_what_it_invoked_before() -> None:
+    seat = Seat()
+    seat.connection.received(HELLO)
+    seat.says(NOTES[0], {"type": 7}, NOTES[1])
+    heard: list[dict[str, Any]] = []
+    while {"type": 7} not in heard:
+        heard += await seat.hears_soon()
+    assert heard == [{}, {"type": 3, "invocationId": "0", "result": ["0"]}, {"type": 7}]
+    assert seat.connection.is_over
+
+
+@seated
+async def test_who_leaves_in_the_middle_of_a_message_left_by_an_error() -> None:
+    seat = Seat()
+    seat.connection.received(HELLO + b'{"type":1,"target":"No')
+    seat.connection.detach(seat.wire, final=True)
+    while not seat.forgotten:
+        await asyncio.sleep(0)
+    assert seat.hub is not None
+    assert seat.hub.log == ["gone: Connection terminated while reading a message."]
+
+
+@seated
+async def test_an_error_is_told_in_detail_only_where_that_was_asked_for() -> None:
+    told = []
+    for in_detail in (False, True):
+        seat = Seat(detailed_errors=in_detail)
+        seat.connection.received(HELLO)
+        seat.says({"type": 1, "invocationId": "1", "target": "Total", "arguments": [1], "streamIds": ["a"]})
+        await seat.hears_soon()
+        while not (heard := seat.hears()):
+            await asyncio.sleep(0)
+        told.append(heard[0]["error"])
+    plain = "Failed to invoke 'Total' due to an error on the server."
+    assert told == [plain, f"{plain} Unfit: 1 arguments were given, and 0 are expected."]

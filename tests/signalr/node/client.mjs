@@ -2,6 +2,9 @@
 import { createInterface } from "node:readline";
 import * as signalR from "@microsoft/signalr";
 import { MessagePackHubProtocol } from "@microsoft/signalr-protocol-msgpack";
+import { casesOf } from "./cases.mjs";
+
+const run = casesOf(signalR, MessagePackHubProtocol);
 
 // What JSON cannot hold travels as {"$bytes": base64} and {"$undefined": true}.
 const outward = (_, value) =>
@@ -80,6 +83,7 @@ const commands = {
     const url = hub.connection.transport?._url ?? hub.connection.transport?._webSocket?.url ?? null;
     return { state: hub.state, id: hub.connectionId, token: url && new URL(url).searchParams.get("id") };
   },
+  case: ({ name, options }) => run(name, options),
   async logs({ connection }) {
     return connections.get(connection).logs;
   },

@@ -1,0 +1,64 @@
+"""A client that says more than its methods take is read no faster than they do, and loses nothing."""
+
+import json
+import threading
+from collections.abc import Callable
+
+from tests.signalr.client import Client
+from tests.signalr.raw import HANDSHAKE, SECONDS, socket_to
+from tests.signalr.servers import Service
+from tests.signalr.wires import Wire, until
+
+LARGE = "x" * 30_000
+MANY = 1000  # of these: far more than the buffers of two sockets hold
+
+
+def _written(target: str, *arguments: object, **more: object) -> str:
+    return json.dumps({"type": 1, "target": target, "arguments": arguments, **more}) + "\x1e"
+
+
+def test_a_websocket_is_not_read_while_a_method_is_slow_and_then_all_of_it(two: Service) -> None:
+    sent = 0
+    with socket_to(two.servers[0]) as wire:
+        wire.send(HANDSHAKE.decode())
+        wire.send(_written("Slow", 3, invocationId="slow"))
+
+        def send_all() -> None:
+            nonlocal sent
+            for _ in range(MANY):
+                wire.send(_written("Echo", LARGE))
+                sent += 1
+            wire.send(_written("Add", 1, 2, invocationId="last"))
+
+        sending = threading.Thread(target=send_all)
+        sending.start()
+        heard = ""
+        while '"slow"' not in heard:
+            heard += str(wire.recv(timeout=SECONDS))
+        assert 0 < sent < MANY
+        while '"last"' not in heard:
+            heard += str(wire.recv(timeout=SECONDS))
+        sending.join()
+        assert '"result":3' in heard
+
+
+def test_a_client_that_is_not_read_is_not_silent(make_service: Callable[..., Service], call: Callable[..., Client]) -> None:
+    """It has pinged, and nobody hears it ping again while its calls wait."""
+    service = make_service(client_timeout=1.0, keep_alive=0.3, pending_invocations=2)
+    client = call(service, Wire("WebSockets", "json"), keepAlive=200)
+    client.invoke("Slow", 0.5)
+    calls = [client.begin_invoke("Slow", 2.5), *[client.begin_invoke("Slow", 0) for _ in range(20)]]
+    assert [one.result(SECONDS) for one in calls] == ["done"] * 21
+    assert client.taken("closed") == []
+
+
+def test_a_method_that_never_ends_does_not_keep_a_client_that_left(
+    make_service: Callable[..., Service], call: Callable[..., Client]
+) -> None:
+    service = make_service(pending_invocations=2, keep_alive=0.3, closing=1.0)
+    client = call(service, Wire("WebSockets", "json"), token="secret-stuck")
+    for _ in range(10):
+        client.begin("send", method="Slow", args=[60])
+    client.stop()
+    watcher = call(service, Wire("WebSockets", "json"))
+    until(lambda: bool(watcher.invoke("Left", "stuck")))
