@@ -5,6 +5,7 @@ MiniMax key, the sandbox. `production` refuses to serve with anything unsafe (co
 `production` as soon as DATABASE_URL or REDIS_URL names a server.
 """
 
+import hashlib
 import math
 import os
 import re
@@ -233,12 +234,24 @@ CORS_EXPOSE_HEADERS = [
     "X-RateLimit-Limit-Requests", "X-RateLimit-Remaining-Requests", "X-RateLimit-Reset-Requests",
 ]  # fmt: skip
 
-_HTTPS = PUBLIC_URL.startswith("https://")
-CSRF_TRUSTED_ORIGINS = [PUBLIC_URL]
+_public = urlsplit(PUBLIC_URL)
+_HTTPS = _public.scheme == "https"
+# The console's forms are sent from any name that is served. A proxy that speaks TLS passes on http: what a browser calls https is
+# to us another origin, unless it is listed here.
+CSRF_TRUSTED_ORIGINS = [PUBLIC_URL] + [
+    f"{_public.scheme}://{name}{port}"
+    for host in ALLOWED_HOSTS
+    for name in ([f"*{host}", host[1:]] if host.startswith(".") else [host])
+    for port in sorted({"", f":{_public.port}" if _public.port else ""})
+    if name != "*"
+]
 CSRF_COOKIE_SECURE = SESSION_COOKIE_SECURE = _HTTPS
-# Two stacks on one host share the cookie jar: each port has a session of its own.
-SESSION_COOKIE_NAME = f"conduit_session_{PORT}"
-CSRF_COOKIE_NAME = f"conduit_csrf_{PORT}"
+# A browser keeps one jar for a host, whatever the port: two places on one host have names of their own, and all processes of a
+# place the same, behind a proxy that asks them in turn.
+_jar = hashlib.sha256((PUBLIC_URL if PRODUCTION else str(CONDUIT_HOME)).encode()).hexdigest()[:8]
+_host_only = "__Host-" if _HTTPS else ""  # browsers then take the cookie from this very host alone
+SESSION_COOKIE_NAME = f"{_host_only}conduit_session_{_jar}"
+CSRF_COOKIE_NAME = f"{_host_only}conduit_csrf_{_jar}"
 
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
