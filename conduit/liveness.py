@@ -5,6 +5,8 @@ from functools import lru_cache
 import redis
 from django.conf import settings
 
+from conduit.redis_client import brief_client
+
 # Workers sign every five seconds, ticks every second: a few may get lost.
 SIGN_SECONDS = 5
 LATELY_SECONDS = 30
@@ -12,7 +14,7 @@ LATELY_SECONDS = 30
 
 @lru_cache
 def _redis(url: str) -> redis.Redis:
-    return redis.Redis.from_url(url, socket_connect_timeout=1, socket_timeout=1)
+    return brief_client(url, seconds=1)
 
 
 def heard(name: str) -> None:

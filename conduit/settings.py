@@ -10,6 +10,7 @@ import math
 import os
 import re
 import secrets
+import ssl
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from conduit.env import NamedEnv
 from conduit.hardening import close_to_others
 from conduit.logs import logging_config
 from conduit.outbound.addresses import Allowed
+from conduit.redis_client import KEEPALIVE
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -156,11 +158,14 @@ CHANNEL_LAYERS = {
     "default": {
         "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",
         # A Redis that cannot be reached is known to be away after a second; events are then read from the database.
-        "CONFIG": {"hosts": [{"address": REDIS_URL, "socket_connect_timeout": 1}]},
+        "CONFIG": {"hosts": [{"address": REDIS_URL, "socket_connect_timeout": 1, **KEEPALIVE}]},
     }
 }
 
 CELERY_BROKER_URL = REDIS_URL
+if REDIS_URL.startswith("rediss:"):
+    # As all other clients of it do; alone, Celery would take any certificate. Options in the address (ssl_ca_certs) are added.
+    CELERY_BROKER_USE_SSL = {"ssl_cert_reqs": ssl.CERT_REQUIRED}
 CELERY_TASK_DEFAULT_QUEUE = "provider"
 CELERY_TASK_IGNORE_RESULT = True
 # A worker that starts before Redis, or sees it restart, waits for it as long as it takes.
@@ -172,6 +177,9 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
     # A request that hints while Redis is away or hangs goes on within two seconds at most: the tick finds the row.
     "socket_connect_timeout": 1,
     "socket_timeout": 2,
+    # A worker asks for work once a second. When no answer came for three it asks over another connection, two later at most.
+    "health_check_interval": 2,
+    **KEEPALIVE,
     "max_retries": 0,
     "interval_start": 0,
     "interval_step": 0,

@@ -9,9 +9,9 @@ from typing import cast
 
 import redis
 from django.conf import settings
-from redis.backoff import NoBackoff
 from redis.commands.core import Script
-from redis.retry import Retry
+
+from conduit.redis_client import brief_client
 
 MINUTE = 60
 DAY = 24 * 60 * 60
@@ -113,9 +113,7 @@ def _last_use(caller: bytes, noted: bytes) -> LastUse:
 
 @lru_cache
 def _redis(url: str) -> redis.Redis:
-    # One more try, at once: the connections that are kept have all ended when Redis was restarted.
-    again = Retry(NoBackoff(), 1, supported_errors=(redis.ConnectionError,))
-    return redis.Redis.from_url(url, socket_connect_timeout=ANSWER_SECONDS, socket_timeout=ANSWER_SECONDS, retry=again)
+    return brief_client(url, seconds=ANSWER_SECONDS)
 
 
 @lru_cache

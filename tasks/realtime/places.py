@@ -15,10 +15,9 @@ from typing import Any
 import redis
 import structlog
 from django.conf import settings
-from redis.backoff import NoBackoff
-from redis.retry import Retry
 
 from conduit.api.errors import ApiError
+from conduit.redis_client import brief_client
 
 log = structlog.get_logger(__name__)
 
@@ -47,8 +46,7 @@ class Places:
     """The places of this process. Every method may be called from any thread, and blocks it while Redis is asked."""
 
     def __init__(self, url: str) -> None:
-        again = Retry(NoBackoff(), 1, supported_errors=(redis.ConnectionError,))
-        self._redis = redis.Redis.from_url(url, socket_connect_timeout=ANSWER_SECONDS, socket_timeout=ANSWER_SECONDS, retry=again)
+        self._redis = brief_client(url, seconds=ANSWER_SECONDS)
         self._script = self._redis.register_script(_SCRIPT)
         self._process = uuid.uuid4().hex
         self._own: Counter[int] = Counter()

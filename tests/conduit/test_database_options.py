@@ -13,7 +13,7 @@ from django.db.utils import ConnectionHandler
 from conduit.database import database_settings
 from tests.conduit.test_checks import started
 from tests.support.certificates import server_context
-from tests.support.postgres_tls import PostgresFront
+from tests.support.tls import PostgresFront
 
 pytestmark = pytest.mark.django_db
 

@@ -1,4 +1,4 @@
-"""TLS before a PostgreSQL that has none (the wheel's is built without): what a client hears until it is through is the real protocol."""
+"""TLS before servers that have none, as those of the wheels: what a client hears until it is through is the real protocol."""
 
 import asyncio
 import ssl
@@ -7,6 +7,18 @@ from tests.support.relay import Relay
 
 _TLS_WANTED = (80877103).to_bytes(4, "big")
 _SEND_YOUR_PASSWORD = b"R" + (8).to_bytes(4, "big") + (3).to_bytes(4, "big")
+
+
+class TlsFront(Relay):
+    """A server that is reached by TLS alone, from the first byte on."""
+
+    def __init__(self, port: int, tls: ssl.SSLContext) -> None:
+        self._tls = tls
+        super().__init__(port)
+
+    async def _relay(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await writer.start_tls(self._tls)
+        await super()._relay(reader, writer)
 
 
 class PostgresFront(Relay):
