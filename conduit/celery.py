@@ -12,7 +12,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "conduit.settings")
 # The prefork worker's main process, as its children know it.
 _worker_pid: int | None = None
 
-app = Celery("conduit")
+app = Celery("conduit", task_cls="conduit.messages:TimelyTask")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks(related_name="jobs")
 

@@ -10,8 +10,8 @@ from django.db.models import Model, Q, QuerySet
 from django.forms import BaseModelFormSet, ModelForm, MultipleChoiceField
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
-from django.utils import timezone
 
+from conduit import clock
 from conduit.api.errors import ApiError
 from keys import corrections, owners, scopes, services
 from keys.forms import BudgetForm, BudgetFormSet, CorrectionForm, KeyForm, ManagementKeyForm, TeamForm
@@ -135,7 +135,7 @@ class StateFilter(admin.SimpleListFilter):
 
     def queryset(self, request: HttpRequest, keys: QuerySet[VirtualKey]) -> QuerySet[VirtualKey]:
         """As keys.presentation.state_of tells them."""
-        living, over = keys.filter(deleted_at=None), Q(expires_at__lte=timezone.now())
+        living, over = keys.filter(deleted_at=None), Q(expires_at__lte=clock.now())
         found = {
             "active": living.filter(enabled=True).exclude(over),
             "disabled": living.filter(enabled=False),

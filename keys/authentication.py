@@ -2,10 +2,10 @@
 
 from typing import cast
 
-from django.utils import timezone
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.request import Request
 
+from conduit import clock
 from conduit.api.errors import ApiError, Unauthenticated
 from conduit.api.idempotency import refuse_unless_replayed
 from conduit.api.middleware import on_every_answer
@@ -76,7 +76,7 @@ def check_usable(key: VirtualKey) -> None:
         raise Unauthenticated("This API key was deleted. Ask an administrator for a new one.")
     if not key.enabled:
         raise Unauthenticated("This API key is disabled. An administrator can enable it.", code="api_key_disabled")
-    if key.expires_at and key.expires_at <= timezone.now():
+    if key.expires_at and key.expires_at <= clock.now():
         raise Unauthenticated(f"This API key expired on {key.expires_at:%Y-%m-%d %H:%M} UTC. Ask for a new one.", code="api_key_expired")
 
 

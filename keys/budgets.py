@@ -21,8 +21,8 @@ from django.core.exceptions import ValidationError
 from django.db import connection
 from django.db.models import F, Q, QuerySet
 from django.db.models.functions import Round
-from django.utils import timezone
 
+from conduit import clock
 from conduit.api.errors import ApiError
 from keys.models import Budget, BudgetAlert, BudgetWindow, Period, VirtualKey
 
@@ -143,7 +143,7 @@ def of(key: VirtualKey, now: datetime | None = None) -> list[BudgetState]:
 
 def states(budgets: Iterable[Budget], now: datetime | None = None) -> list[BudgetState]:
     """How these budgets stand, in one query for their counters."""
-    moment = now or timezone.now()
+    moment = now or clock.now()
     found = list(budgets)
     starts = {budget.pk: period_of(budget, moment)[0] for budget in found}
     windows = BudgetWindow.objects.filter(budget_id__in=starts, starts_at__in=set(starts.values()))

@@ -10,8 +10,8 @@ from decimal import Decimal
 from uuid import UUID
 
 from django.db.models import Q, Sum
-from django.utils import timezone
 
+from conduit import clock
 from keys import budgets, locks
 from keys.models import Budget, UsageCost, VirtualKey
 
@@ -34,7 +34,7 @@ def hold(*, key: VirtualKey, task_id: UUID, task_kind: str, model: str, amount: 
     Raises:
         InsufficientQuota: a budget has less left.
     """
-    now = timezone.now()
+    now = clock.now()
     budgets.take(key, amount, now)
     of_task = {"task_id": task_id, "task_kind": task_kind, "model": model}
     UsageCost.objects.create(key=key, team_id=key.team_id, entry=Entry.HOLD, amount=amount, counted_at=now, **of_task)
@@ -93,7 +93,7 @@ def credit(*, key: VirtualKey, amount: Decimal, who: str, why: str, form_id: UUI
     if amount <= 0:
         raise ValueError("a credit gives something")
     key = locks.lock_key(key)
-    now = timezone.now()
+    now = clock.now()
     said = {"who": who, "why": why, "form_id": form_id}
     row = UsageCost.objects.create(key=key, entry=Entry.CREDIT, amount=amount, counted_at=now, **said)
     budgets.spend(key.budgets.order_by("pk"), -amount, now)
@@ -111,7 +111,7 @@ def adjust(*, key: VirtualKey, amount: Decimal, who: str, why: str, form_id: UUI
     if not amount:
         raise ValueError("an adjustment changes something")
     key = locks.lock_key(key)
-    now = timezone.now()
+    now = clock.now()
     said = {"who": who, "why": why, "form_id": form_id}
     row = UsageCost.objects.create(key=key, team_id=key.team_id, entry=Entry.ADJUSTMENT, amount=amount, counted_at=now, **said)
     budgets.spend(budgets.binding(key), amount, now)
@@ -123,7 +123,7 @@ def count(budget: Budget) -> None:
 
     Belongs inside the transaction that locked the owner: nothing moves between what is read here and what is written.
     """
-    now = timezone.now()
+    now = clock.now()
     starts_at, ends_at = budgets.period_of(budget, now)
     rows = Q(key_id=budget.key_id) if budget.team_id is None else Q(team_id=budget.team_id)
     rows &= Q(counted_at__gte=starts_at) if ends_at is None else Q(counted_at__gte=starts_at, counted_at__lt=ends_at)

@@ -18,8 +18,8 @@ import redis
 import structlog
 from django.conf import settings
 from django.db.models import QuerySet
-from django.utils import timezone
 
+from conduit import clock
 from conduit.api.errors import ApiError, Forbidden, InvalidRequest, Overloaded
 from keys import rates
 from keys.budgets import usd
@@ -331,4 +331,4 @@ def _tasks_in_words(count: int) -> str:
 
 
 def _until_an_hour_after(moment: datetime) -> int:
-    return max(1, math.ceil((moment + timedelta(hours=1) - timezone.now()).total_seconds()))
+    return max(1, math.ceil((moment + timedelta(hours=1) - clock.now()).total_seconds()))

@@ -1,9 +1,9 @@
 """Programs that manage: the management key in `Authorization: Bearer` or `X-API-Key`, used from where it may be, as often as it may be."""
 
-from django.utils import timezone
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.request import Request
 
+from conduit import clock
 from conduit.api.errors import Unauthenticated
 from conduit.api.middleware import on_every_answer
 from conduit.api.network import client_address
@@ -47,7 +47,7 @@ def authenticate_management_secret(secret: str) -> ManagementKey:
         )
     if not key.enabled:
         raise Unauthenticated("This management key is disabled. An administrator can enable it.", code="api_key_disabled")
-    if key.expires_at and key.expires_at <= timezone.now():
+    if key.expires_at and key.expires_at <= clock.now():
         raise Unauthenticated(
             f"This management key expired on {key.expires_at:%Y-%m-%d %H:%M} UTC. Ask for a new one.", code="api_key_expired"
         )

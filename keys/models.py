@@ -4,14 +4,15 @@ from typing import Any, ClassVar, NoReturn
 
 from django.db import models
 from django.db.models import CheckConstraint, Q, UniqueConstraint
-from django.utils import timezone
+
+from conduit import clock
 
 
 class Team(models.Model):
     """A group of keys that share budgets."""
 
     name = models.CharField(max_length=100, unique=True)
-    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    created_at = models.DateTimeField(default=clock.now, editable=False)
 
     class Meta:
         ordering = ["name"]
@@ -31,7 +32,7 @@ class VirtualKey(models.Model):
     enabled = models.BooleanField(default=True)
     expires_at = models.DateTimeField(null=True, blank=True, help_text="From then on the key is refused. Empty: never.")
     deleted_at = models.DateTimeField(null=True, blank=True, editable=False, help_text="Refused for good; its history stays.")
-    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    created_at = models.DateTimeField(default=clock.now, editable=False)
     budgeted = models.BooleanField(default=False, editable=False, help_text="Has, or had, budgets of its own: a create asks for none else.")
     last_used_at = models.DateTimeField(null=True, blank=True, editable=False)
     last_used_from = models.GenericIPAddressField(null=True, blank=True, editable=False)
@@ -67,7 +68,7 @@ class KeySecret(models.Model):
     prefix = models.CharField(max_length=16, help_text="The start of the secret, to tell secrets apart.")
     secret_hash = models.CharField(max_length=64, unique=True, help_text="SHA-256 of the secret, in hex.")
     expires_at = models.DateTimeField(null=True, blank=True, help_text="The end of its grace time after a rotation.")
-    created_at = models.DateTimeField(default=timezone.now)
+    created_at = models.DateTimeField(default=clock.now)
 
     class Meta:
         verbose_name = "key secret"
@@ -94,7 +95,7 @@ class Budget(models.Model):
     amount = models.DecimalField(max_digits=12, decimal_places=4, help_text="USD in each period.")
     raised_to = models.DecimalField(max_digits=12, decimal_places=4, null=True, blank=True, help_text="USD, until the raise ends.")
     raised_until = models.DateTimeField(null=True, blank=True)
-    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    created_at = models.DateTimeField(default=clock.now, editable=False)
 
     class Meta:
         ordering = ["id"]
@@ -148,7 +149,7 @@ class BudgetAlert(models.Model):
     window = models.ForeignKey(BudgetWindow, on_delete=models.CASCADE, related_name="alerts")
     percent = models.PositiveSmallIntegerField()
     limit = models.DecimalField(max_digits=12, decimal_places=4, help_text="USD: what it is the percentage of.")
-    created_at = models.DateTimeField(default=timezone.now)
+    created_at = models.DateTimeField(default=clock.now)
 
     class Meta:
         verbose_name = "budget alert"
@@ -201,13 +202,13 @@ class UsageCost(models.Model):
     team_id = models.BigIntegerField(
         null=True, blank=True, help_text="The team whose budgets it counts in, by its plain id: the team may be gone since. Empty: none."
     )
-    counted_at = models.DateTimeField(default=timezone.now, help_text="It counts in the periods that hold this moment.")
+    counted_at = models.DateTimeField(default=clock.now, help_text="It counts in the periods that hold this moment.")
     form_id = models.UUIDField(
         null=True, blank=True, unique=True, help_text="Of the form that added it: one that is sent twice adds one row."
     )
     who = models.CharField(max_length=150, blank=True, help_text="The administrator or management key; empty: the task's own life.")
     why = models.CharField(max_length=200, blank=True)
-    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    created_at = models.DateTimeField(default=clock.now, editable=False)
 
     objects = models.Manager.from_queryset(AppendOnly)()
 
@@ -280,7 +281,7 @@ class ManagementKey(models.Model):
     calls_per_minute = models.PositiveIntegerField(null=True, blank=True, help_text="Empty: the setting's.")
     last_used_at = models.DateTimeField(null=True, blank=True, editable=False)
     last_used_from = models.GenericIPAddressField(null=True, blank=True, editable=False)
-    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    created_at = models.DateTimeField(default=clock.now, editable=False)
 
     is_authenticated: ClassVar[bool] = True
 
@@ -306,7 +307,7 @@ class AuditEntry(models.Model):
     action = models.CharField(max_length=40)
     target = models.CharField(max_length=100, help_text="Such as key:12.")
     changes = models.JSONField(default=dict, blank=True)
-    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    created_at = models.DateTimeField(default=clock.now, editable=False)
 
     class Meta:
         verbose_name = "audit entry"

@@ -3,8 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from django.utils import timezone
-
+from conduit import clock
 from conduit.api.formats import money, rfc3339
 from keys import budgets
 from keys.budgets import BudgetState
@@ -18,7 +17,7 @@ def state_of(key: VirtualKey) -> str:
         return "deleted"
     if not key.enabled:
         return "disabled"
-    return "expired" if key.expires_at and key.expires_at <= timezone.now() else "active"
+    return "expired" if key.expires_at and key.expires_at <= clock.now() else "active"
 
 
 def show_limits(key: VirtualKey) -> dict[str, Any]:

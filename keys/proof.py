@@ -9,8 +9,7 @@ from decimal import Decimal
 from typing import NamedTuple
 from uuid import UUID
 
-from django.utils import timezone
-
+from conduit import clock
 from keys.budgets import new_window
 from keys.ledger import EFFECTS, Entry
 from keys.models import Budget, BudgetWindow, UsageCost, VirtualKey
@@ -90,7 +89,7 @@ Owner = tuple[int | None, int | None]  # a key's id or a team's
 
 def _counted() -> dict[Owner, list[Counted]]:
     """Each owner's budgets with all their periods, the one that runs now among them whether it is a row yet or not."""
-    now = timezone.now()
+    now = clock.now()
     windows: dict[int, list[BudgetWindow]] = defaultdict(list)
     for window in BudgetWindow.objects.order_by("starts_at").iterator():
         windows[window.budget_id].append(window)

@@ -7,9 +7,9 @@ from ipaddress import ip_network
 from typing import Any
 
 from django.core.exceptions import ValidationError
-from django.utils import timezone
 from rest_framework import serializers
 
+from conduit import clock
 from conduit.api.fields import (
     AmountField,
     FlagField,
@@ -170,7 +170,7 @@ class BudgetSerializer(StrictSerializer):
 
 def check_future(moment: datetime | None, name: str) -> datetime | None:
     """Raises ValidationError for an end that is over, since what shall end now is disabled, deleted or left out; or that is none."""
-    if moment is not None and moment <= timezone.now():
+    if moment is not None and moment <= clock.now():
         raise serializers.ValidationError(f"`{name}` must be in the future; {rfc3339(moment)} is not.")
     if moment is not None and moment.year == MAXYEAR:  # its last day is beyond the calendar in some time zones
         raise serializers.ValidationError(f"`{name}` must be before the year {MAXYEAR}; null is without an end.")

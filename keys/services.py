@@ -8,8 +8,8 @@ from typing import Any
 
 from django.db import transaction
 from django.db.models import Q
-from django.utils import timezone
 
+from conduit import clock
 from conduit.api.errors import Conflict, NotFound
 from conduit.api.waiting import bounded
 from keys import audit, owners
@@ -75,7 +75,7 @@ def rotate_key(key: VirtualKey, *, who: str, grace: timedelta = GRACE) -> str:
     with transaction.atomic():
         # Two rotations at once must not leave two secrets without an end.
         _lock_living(key)
-        now = timezone.now()
+        now = clock.now()
         end = now + grace
         key.secrets.filter(Q(expires_at=None) | Q(expires_at__gt=end)).update(expires_at=end)
         _check_room(key, now)
@@ -88,7 +88,7 @@ def rotate_key(key: VirtualKey, *, who: str, grace: timedelta = GRACE) -> str:
 def delete_key(key: VirtualKey, *, who: str) -> None:
     """Refuse the key from now on, for good. Its tasks, costs and audit stay; again changes nothing."""
     with transaction.atomic():
-        now = timezone.now()
+        now = clock.now()
         if VirtualKey.objects.filter(bounded(), pk=key.pk, deleted_at=None).update(deleted_at=now):
             key.deleted_at = now
             audit.record(who=who, action="delete", target=key, name=key.name)
@@ -114,7 +114,7 @@ def rotate_management_key(key: ManagementKey, *, who: str, grace: timedelta = GR
         now_row = ManagementKey.objects.select_for_update(no_key=True).filter(bounded(), pk=key.pk).first()
         if now_row is None:
             raise NotFound("This was deleted meanwhile.")
-        key.old_secret_hash, key.old_secret_ends_at = now_row.secret_hash, timezone.now() + grace
+        key.old_secret_hash, key.old_secret_ends_at = now_row.secret_hash, clock.now() + grace
         key.prefix, key.secret_hash = secret[:_SHOWN_MANAGEMENT], hash_secret(secret)
         key.save(update_fields=["old_secret_hash", "old_secret_ends_at", "prefix", "secret_hash"])
         audit.record(who=who, action="rotate", target=key, old_secret_ends_at=key.old_secret_ends_at)
@@ -126,7 +126,7 @@ def find_management_key(secret: str) -> ManagementKey | None:
     hashed = hash_secret(secret)
     key = ManagementKey.objects.filter(Q(secret_hash=hashed) | Q(old_secret_hash=hashed)).first()
     old = key is not None and key.secret_hash != hashed
-    return None if key is None or (old and (not key.old_secret_ends_at or key.old_secret_ends_at <= timezone.now())) else key
+    return None if key is None or (old and (not key.old_secret_ends_at or key.old_secret_ends_at <= clock.now())) else key
 
 
 def _new_management_secret() -> str:
@@ -168,4 +168,4 @@ def find_key(secret: str) -> VirtualKey | None:
 
 def ended(secret: KeySecret) -> bool:
     """Whether it was rotated away and its grace time is over."""
-    return secret.expires_at is not None and secret.expires_at <= timezone.now()
+    return secret.expires_at is not None and secret.expires_at <= clock.now()

@@ -9,8 +9,8 @@ from typing import Any
 
 from django.db.models import Count, F, OuterRef, Q, QuerySet, Subquery, Sum
 from django.db.models.functions import TruncDate
-from django.utils import timezone
 
+from conduit import clock
 from conduit.api.errors import InvalidRequest
 from conduit.api.formats import money, rfc3339
 from conduit.api.pagination import parse_moment
@@ -63,7 +63,7 @@ class Span:
             if end.date() == date.max:
                 raise InvalidRequest("`to` is out of range.", param="to")
             end += timedelta(days=1)
-        end = end or timezone.now()
+        end = end or clock.now()
         start = parse_moment(query, "from") or _midnight(end) - min(timedelta(days=DAYS_DEFAULT), _midnight(end) - _FIRST)
         if start >= end:
             raise InvalidRequest(f"`from` must be before `to`: {rfc3339(start)} is not before {rfc3339(end)}.", param="from")

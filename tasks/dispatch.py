@@ -8,6 +8,7 @@ from celery import current_app
 from django.db import transaction
 from kombu.exceptions import OperationalError
 
+from conduit.messages import good_for
 from tasks import kinds
 from tasks.leases import CLAIM_SECONDS
 from tasks.models import Lane
@@ -22,7 +23,7 @@ _away_until = 0.0
 def hint(task_id: UUID, kind: str, lane: str, claim: UUID | None = None) -> bool:
     """Tell the lane's workers that a step is due; False when the broker is away.
 
-    A hint that nobody took expires when its claim lapses: the next tick gives another.
+    A hint that nobody took is worth nothing once its claim has lapsed: the next tick gives another.
     """
     return _send(kinds.job_of(kind), task_id, lane, str(task_id), lane, str(claim) if claim else None)
 
@@ -37,7 +38,7 @@ def _send(job: str, task_id: UUID, lane: str, *args: str | None) -> bool:
     if time.monotonic() < _away_until:
         return False
     try:
-        current_app.send_task(job, args=list(args), queue=lane, expires=CLAIM_SECONDS)
+        current_app.send_task(job, args=list(args), queue=lane, headers=good_for(CLAIM_SECONDS))
     except OperationalError as error:
         _away_until = time.monotonic() + AWAY_SECONDS
         log.warning("hint not sent: the broker is away", task_id=str(task_id), error=str(error))

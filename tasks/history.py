@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from django.db.models import OuterRef, Subquery
-from django.utils import timezone
 
+from conduit import clock
 from tasks import kinds
 from tasks.models import Feed, Status, Task, TaskEvent
 from tasks.notices import TYPES, Notice, show_then
@@ -75,7 +75,7 @@ def standing(key_id: int) -> tuple[int, list[Live]]:
     One statement sees the tasks and the position beside them at one moment: no event in between is lost or told twice.
     """
     before = position_of(key_id)
-    now = timezone.now()
+    now = clock.now()
     beside = Subquery(Feed.objects.filter(pk=OuterRef("key_id")).values("position"))
     tasks = Task.objects.active().filter(key_id=key_id).select_related(*kinds.related()).annotate(position=beside).order_by("pk")
     position, found = before, []
@@ -114,7 +114,7 @@ def last_event(task: Task) -> TaskEvent | None:
 
 def happened(event: TaskEvent) -> Happened:
     """Needs no query when the event's task came with what showing it needs."""
-    notice = Notice(TYPES[Status(event.status)], event.position, show_then(event, timezone.now()))
+    notice = Notice(TYPES[Status(event.status)], event.position, show_then(event, clock.now()))
     task = event.task
     legs = Legs.of(task) if task.is_active and event.status == task.status else None
     return Happened(event.position, notice, legs, task.updated_at.timestamp())

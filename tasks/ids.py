@@ -1,17 +1,18 @@
 """Task ids: UUID version 7, so that they sort by the time of their making."""
 
 import secrets
-import time
 from datetime import datetime
 from uuid import UUID
 
-# An id and the `created_at` beside it are taken one after the other, and clocks are set back a little now and then.
+from conduit import clock
+
+# An id and the `created_at` beside it are taken one after the other, and even the one clock is set back a little now and then.
 CLOCK_SLACK_MS = 60_000
 
 
 def new_task_id() -> UUID:
     """A UUIDv7 (RFC 9562): 48 bits of milliseconds, then 74 random bits. (`uuid.uuid7` comes with Python 3.14.)"""
-    milliseconds = time.time_ns() // 1_000_000
+    milliseconds = int(clock.now().timestamp() * 1000)
     random = secrets.randbits(74)
     return UUID(int=milliseconds << 80 | 0x7 << 76 | (random >> 62) << 64 | 0b10 << 62 | random & (1 << 62) - 1)
 

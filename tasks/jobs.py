@@ -1,9 +1,8 @@
 """Celery's entrance: the tick that hands out due rows."""
 
 from celery import shared_task
-from django.utils import timezone
 
-from conduit import liveness
+from conduit import clock, liveness
 from tasks import dispatch, forgetting, leases
 
 # What one tick hands out at most: a second's worth of work for many workers; the rest is due a second later.
@@ -14,7 +13,7 @@ TICK_LIMIT = 200
 def tick() -> None:
     """Claim what is due and hint its workers."""
     liveness.heard("ticks")
-    for claim in leases.claim_due(timezone.now(), limit=TICK_LIMIT):
+    for claim in leases.claim_due(clock.now(), limit=TICK_LIMIT):
         if not dispatch.hint(claim.task_id, claim.kind, claim.lane, claim.token):
             return  # the broker is away: the claims lapse
 
@@ -22,4 +21,4 @@ def tick() -> None:
 @shared_task
 def forget_old_events() -> None:
     """Forget events that are older than what clients may ask for."""
-    forgetting.forget_old_events(timezone.now())
+    forgetting.forget_old_events(clock.now())

@@ -13,8 +13,8 @@ import structlog
 from django.db import transaction
 from django.db.models import Count, F, Min, Q
 from django.db.models.functions import Greatest
-from django.utils import timezone
 
+from conduit import clock
 from conduit.api.errors import Conflict
 from conduit.api.waiting import bounded
 from keys import ledger, limits, locks
@@ -83,7 +83,7 @@ def move(task_id: UUID, to: Status, *, lease: Lease | None = None, facts: dict[s
 
     `facts` go into the event, `fields` into the row. The money follows from the status. A `lease` is given back.
     """
-    now = timezone.now()
+    now = clock.now()
     rows = lease.rows() if lease else Task.objects.filter(pk=task_id)
     ending: dict[str, Any] = {"ended_at": now, "next_step_at": None, "trouble": "", "charged": Decimal(0)} if to in ENDED else {}
     if lease:
@@ -134,7 +134,7 @@ def cancel(task: Task) -> None:
     Raises:
         Conflict: it is completed or failed.
     """
-    now = timezone.now()
+    now = clock.now()
     reached = Greatest(F("progress"), progress.read(task, now).progress)
     if move(task.pk, Status.CANCELLED, stage="cancelled", stage_since=now, progress=reached):
         dispatch.hint_cancelled_on_commit(task.pk, task.kind)

@@ -6,8 +6,8 @@ from typing import Self
 
 from django.db import connection, models
 from django.db.models import CheckConstraint, Index, Q
-from django.utils import timezone
 
+from conduit import clock
 from keys.models import VirtualKey
 from tasks import kinds
 from tasks.ids import new_task_id
@@ -65,7 +65,7 @@ class Task(models.Model):
 
     status = models.CharField(max_length=10, choices=Status, default=Status.QUEUED)
     stage = models.CharField(max_length=40, default="queued", help_text="What happens right now, for people and programs.")
-    stage_since = models.DateTimeField(default=timezone.now)
+    stage_since = models.DateTimeField(default=clock.now)
     error = models.TextField(blank=True, help_text="Why it failed, in words for the consumer.")
     error_code = models.CharField(max_length=40, blank=True)
     trouble = models.CharField(max_length=40, blank=True, help_text="What its step was last refused for: it waits and tries again.")
@@ -76,17 +76,17 @@ class Task(models.Model):
     # Progress is read off these by the clock (tasks.progress): `progress` when the leg began, and where the leg ends.
     progress = models.PositiveSmallIntegerField(default=0)
     leg_goal = models.PositiveSmallIntegerField(default=0)
-    leg_started_at = models.DateTimeField(default=timezone.now)
+    leg_started_at = models.DateTimeField(default=clock.now)
     leg_seconds = models.FloatField(default=0, help_text="How long this leg usually takes.")
     rest_seconds = models.FloatField(default=0, help_text="How long everything after this leg usually takes.")
 
-    created_at = models.DateTimeField(default=timezone.now, editable=False)
-    updated_at = models.DateTimeField(default=timezone.now)
+    created_at = models.DateTimeField(default=clock.now, editable=False)
+    updated_at = models.DateTimeField(default=clock.now)
     started_at = models.DateTimeField(null=True, blank=True)
     ended_at = models.DateTimeField(null=True, blank=True)
 
     lane = models.CharField(max_length=10, choices=Lane, default=Lane.PROVIDER)
-    next_step_at = models.DateTimeField(null=True, blank=True, default=timezone.now)
+    next_step_at = models.DateTimeField(null=True, blank=True, default=clock.now)
     lease_token = models.UUIDField(null=True, blank=True, help_text="Who may write the outcome of the step at work.")
     lease_until = models.DateTimeField(null=True, blank=True)
     attempts = models.PositiveIntegerField(default=0, help_text="Times that the step at hand was begun without getting on.")
@@ -170,7 +170,7 @@ class TaskEvent(models.Model):
     position = models.BigIntegerField(help_text="Its place in the key's history: what the API calls event id.")
     status = models.CharField(max_length=10, choices=Status)
     facts = models.JSONField(default=dict, blank=True, help_text="What the task's row will not tell any more, such as its progress then.")
-    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    created_at = models.DateTimeField(default=clock.now, editable=False)
 
     class Meta:
         verbose_name = "task event"

@@ -15,8 +15,8 @@ from typing import Any
 import structlog
 from channels.layers import get_channel_layer
 from django.db import transaction
-from django.utils import timezone
 
+from conduit import clock
 from tasks.history import happened
 from tasks.models import Task, TaskEvent
 from tasks.progress import LEG, Legs
@@ -45,7 +45,7 @@ def tell_stage_on_commit(task: Task, written: Mapping[str, Any]) -> None:
     named = {name: written[name] for name in ("stage", *LEG) if name in written}
     if all(value == getattr(task, name) for name, value in named.items()):
         return
-    now = timezone.now()
+    now = clock.now()
     legs = Legs(task.status, **{name: named.get(name, getattr(task, name)) for name in LEG})
     message = stage_message(task.key_id, str(task.pk), named.get("stage", task.stage), now.timestamp(), legs)
     transaction.on_commit(lambda: _publisher.put(task.key_id, message), robust=True)

@@ -6,11 +6,11 @@ from typing import Any
 
 from django.db.models import QuerySet
 from django.http import HttpResponse
-from django.utils import timezone
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from conduit import clock
 from conduit.api.errors import InvalidRequest, NotFound
 from conduit.api.pagination import page, parse_limit, parse_moment
 from conduit.api.views import tagged
@@ -37,12 +37,12 @@ def task_of(key: VirtualKey, task_id: str) -> Task:
 def cancelled(key: VirtualKey, task_id: str) -> Response:
     """Cancel the key's task and answer it as it is now."""
     lifecycle.cancel(task_of(key, task_id))
-    return Response(show(task_of(key, task_id), timezone.now()))
+    return Response(show(task_of(key, task_id), clock.now()))
 
 
 class TaskView(APIView):
     def get(self, request: Request, task_id: str) -> HttpResponse:
-        return tagged(request, show(task_of(key_of(request), task_id), timezone.now()))
+        return tagged(request, show(task_of(key_of(request), task_id), clock.now()))
 
 
 class CancelView(APIView):
@@ -53,7 +53,7 @@ class CancelView(APIView):
 class TaskListView(APIView):
     def get(self, request: Request) -> Response:
         limit = parse_limit(request.query_params)
-        now = timezone.now()
+        now = clock.now()
         rows = _listed(key_of(request), request.query_params)[: limit + 1]
         return Response(page(rows, limit, lambda task: show(task, now), id_field="task_id"))
 

@@ -4,8 +4,8 @@ from datetime import timedelta
 from uuid import UUID
 
 import structlog
-from django.utils import timezone
 
+from conduit import clock
 from videos.minimax.account import provider_for
 from videos.minimax.errors import MiniMaxError, Outcome
 from videos.models import Clip
@@ -22,10 +22,10 @@ def call_off(task_id: UUID) -> None:
         try:
             cancelled = provider_for(clip.api).cancel(clip.provider_task_id)
         except MiniMaxError as error:
-            lasting = error.outcome is Outcome.FINAL or not clip.submitted_at or timezone.now() - clip.submitted_at > WORTH_TRYING
+            lasting = error.outcome is Outcome.FINAL or not clip.submitted_at or clock.now() - clip.submitted_at > WORTH_TRYING
             if not lasting:
                 return
             cancelled = False
         billed = {"billed": 0} if cancelled else {}
-        Clip.objects.filter(pk=clip.pk).update(called_off_at=timezone.now(), **billed)
+        Clip.objects.filter(pk=clip.pk).update(called_off_at=clock.now(), **billed)
         log.info("job called off", task_id=str(task_id), cancelled=cancelled)

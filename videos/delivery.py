@@ -11,9 +11,9 @@ import structlog
 from django.core.files import File
 from django.core.files.storage import FileSystemStorage, default_storage
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect, StreamingHttpResponse
-from django.utils import timezone
 from django.views.decorators.csrf import csrf_exempt
 
+from conduit import clock
 from conduit.api.errors import ApiError, Forbidden, MethodNotAllowed, NotFound, response_for
 from conduit.api.views import is_known, not_modified
 from tasks.ids import parse_task_id
@@ -60,7 +60,7 @@ def _deliver(request: HttpRequest, task_id: str, name: str) -> HttpResponseBase:
 
 def _admit(request: HttpRequest, task_id: str, name: str) -> tuple[int, StoredFile]:
     """How many seconds the link still lives, and the file that it opens. The database is asked for good links only."""
-    task, now = parse_task_id(task_id), timezone.now()
+    task, now = parse_task_id(task_id), clock.now()
     if task is None or name not in ("video.mp4", "thumbnail.jpg"):
         raise NotFound("There is nothing at this path.")
     expires = request.GET.get("expires", "")

@@ -3,8 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from django.utils import timezone
-
+from conduit import clock
 from conduit.api.formats import rfc3339
 from tasks.notices import Notice
 
@@ -38,7 +37,7 @@ def _progress(task: Shown) -> Shown:
         "stage": task["stage"],
         "message": task["stage"].replace("_", " ").capitalize(),
         "etaSeconds": task["eta_seconds"],
-        "timestamp": rfc3339(timezone.now()),
+        "timestamp": rfc3339(clock.now()),
     }
 
 

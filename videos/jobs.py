@@ -5,6 +5,7 @@ from uuid import UUID
 from celery import shared_task
 from django.conf import settings
 
+from conduit.messages import good_for
 from tasks.models import Lane
 from videos import assembly, calling_off, engine, sweeping
 from videos.confinement import report_confinement
@@ -12,6 +13,8 @@ from videos.models import Clip
 
 # Jobs that one sweep has called off: a second's work for the provider's threads.
 CALLS_OFF = 50
+# The next sweep calls off what is still to be called off then.
+SWEEP_SECONDS = 60
 
 
 @shared_task(time_limit=settings.MEDIA_STEP_SECONDS)
@@ -32,7 +35,7 @@ def call_off(task_id: str) -> None:
 def sweep() -> None:
     """What was left over by steps that were outrun or killed, and by hints that got lost."""
     for task_id in Clip.objects.to_call_off().values_list("video_id", flat=True).distinct()[:CALLS_OFF]:
-        call_off.apply_async((str(task_id),), queue=Lane.PROVIDER, expires=60)
+        call_off.apply_async((str(task_id),), queue=Lane.PROVIDER, headers=good_for(SWEEP_SECONDS))
     sweeping.remove_leftovers()
     assembly.remove_old_scratch()
     report_confinement()

@@ -14,8 +14,8 @@ from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import CheckConstraint, DecimalField, Exists, Index, OuterRef, Q, Subquery, Sum, UniqueConstraint, Value
 from django.db.models.functions import Coalesce
-from django.utils import timezone
 
+from conduit import clock
 from tasks.models import ACTIVE, Status, Task, no_lease
 from videos.links import StoredFile
 from videos.natives import NativesError, read_natives
@@ -169,7 +169,7 @@ class BlockedTerm(models.Model):
 
     term = models.CharField(max_length=200, unique=True)
     note = models.CharField(max_length=200, blank=True, help_text="Why, for other administrators.")
-    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    created_at = models.DateTimeField(default=clock.now, editable=False)
 
     class Meta:
         verbose_name = "blocked term"
@@ -384,7 +384,7 @@ class Timing(models.Model):
     resolution = models.CharField(max_length=10)
     made_in = models.FloatField(help_text="Seconds from MiniMax's acceptance to its end, at MiniMax's own pace.")
     delivered_in = models.FloatField(help_text="Seconds from then until the video was stored.")
-    created_at = models.DateTimeField(default=timezone.now)
+    created_at = models.DateTimeField(default=clock.now)
 
     objects = models.Manager.from_queryset(TimingQuerySet)()
 

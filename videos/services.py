@@ -5,8 +5,8 @@ from decimal import Decimal
 
 from django.conf import settings
 from django.db import transaction
-from django.utils import timezone
 
+from conduit import clock
 from conduit.api.errors import Conflict, InvalidRequest
 from conduit.api.idempotency import Idempotency, answer_of
 from keys import limits
@@ -69,7 +69,7 @@ def start_generation(
     task = _planned(key=key, wanted=wanted, quoted=quoted, retry_of=retry_of)
     with transaction.atomic():
         if idempotency:
-            idempotency.claim(answer_of(202, show(task, timezone.now()), {"Location": f"/v1/tasks/{task.pk}"}))
+            idempotency.claim(answer_of(202, show(task, clock.now()), {"Location": f"/v1/tasks/{task.pk}"}))
         lifecycle.create(task)
         task.video.save(force_insert=True)
     return task

@@ -2,8 +2,8 @@
 
 import structlog
 from django.core.files.storage import default_storage
-from django.utils import timezone
 
+from conduit import clock
 from videos.models import Video
 from videos.storage import STORAGE_ERRORS, files_in, folder
 
@@ -15,7 +15,7 @@ SWEEP_LIMIT = 50
 
 def remove_leftovers() -> None:
     """Keep only the delivered files of tasks that are over for good. What cannot be removed now is tried at the next sweep."""
-    for video in Video.objects.unswept(timezone.now())[:SWEEP_LIMIT]:
+    for video in Video.objects.unswept(clock.now())[:SWEEP_LIMIT]:
         try:
             _sweep(video)
         except STORAGE_ERRORS as error:
@@ -29,4 +29,4 @@ def _sweep(video: Video) -> None:
             default_storage.delete(name)
     if not video.file:
         default_storage.delete(place)  # the empty folder of a task that delivered nothing
-    Video.objects.filter(pk=video.pk).update(swept_at=timezone.now())
+    Video.objects.filter(pk=video.pk).update(swept_at=clock.now())

@@ -2,11 +2,11 @@
 
 from typing import Any
 
-from django.utils import timezone
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from conduit import clock
 from conduit.api.errors import NotFound
 from conduit.api.idempotency import Idempotency, idempotent
 from keys.authentication import key_of
@@ -23,7 +23,7 @@ from videos.services import quote, retry_generation, start_generation
 
 
 def _accepted(task: Task) -> Response:
-    return Response(show(task, timezone.now()), status=202, headers={"Location": f"/v1/tasks/{task.pk}"})
+    return Response(show(task, clock.now()), status=202, headers={"Location": f"/v1/tasks/{task.pk}"})
 
 
 def _generation_of(key: VirtualKey, task_id: str) -> Task:

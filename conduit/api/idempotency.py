@@ -18,11 +18,11 @@ from uuid import UUID
 from django.db import connection
 from django.db.utils import OperationalError
 from django.http import HttpResponse, HttpResponseBase
-from django.utils import timezone
 from rest_framework.exceptions import APIException
 from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 
+from conduit import clock
 from conduit.api import waiting
 from conduit.api.errors import LOCK_NOT_AVAILABLE, ApiError, Conflict, InvalidRequest, sqlstate
 from conduit.api.models import KeptAnswer, KeptAnswerQuerySet
@@ -85,7 +85,7 @@ class Idempotency:
             AnsweredBefore: it was made within the last 24 hours.
             Conflict: it is still at work after waiting.WAIT_SECONDS.
         """
-        now = timezone.now()
+        now = clock.now()
         moment, end = (connection.ops.adapt_datetimefield_value(value) for value in (now, now + KEPT))
         try:
             with connection.cursor() as cursor:
@@ -116,7 +116,7 @@ class Idempotency:
 
     def kept(self) -> KeptAnswer | None:
         """How this call was answered before, if it was."""
-        return self._rows().given(timezone.now()).first()
+        return self._rows().given(clock.now()).first()
 
     def _rows(self) -> KeptAnswerQuerySet:
         return KeptAnswer.objects.filter(owner=self.owner, call_hash=self.call_hash)
@@ -204,4 +204,4 @@ def _sha256(text: str) -> str:
 
 def forget_expired() -> None:
     """Remove the answers that no call gets any more."""
-    KeptAnswer.objects.expired(timezone.now()).delete()
+    KeptAnswer.objects.expired(clock.now()).delete()

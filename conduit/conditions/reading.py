@@ -114,7 +114,7 @@ class _Away:
 
     def away(self) -> datetime:
         with self._lock:
-            self._since = self._since or datetime.now(UTC)
+            self._since = self._since or datetime.now(UTC)  # noqa: TID251 - as the docstring says
             return self._since
 
 

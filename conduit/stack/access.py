@@ -6,8 +6,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from django.contrib.auth import get_user_model
-from django.utils import timezone
 
+from conduit import clock
 from conduit.stack.files import write_private
 from keys.models import VirtualKey
 from keys.services import create_key, find_key
@@ -42,7 +42,7 @@ def _read(path: Path) -> DemoAccess | None:
 
 
 def _is_valid(key: VirtualKey | None) -> bool:
-    return key is not None and key.enabled and (key.expires_at is None or key.expires_at > timezone.now())
+    return key is not None and key.enabled and (key.expires_at is None or key.expires_at > clock.now())
 
 
 def _logs_in(password: str) -> bool:

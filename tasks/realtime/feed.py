@@ -12,8 +12,8 @@ from functools import partial
 from typing import Any, Protocol
 
 import structlog
-from django.utils import timezone
 
+from conduit import clock
 from conduit.api.errors import ApiError, Overloaded, classify
 from conduit.api.formats import rfc3339
 from tasks import history, progress
@@ -203,7 +203,7 @@ class KeyFeed:
         """The active tasks as they are at the moment at which each is asked for."""
         for task_id in tuple(self._live):
             if (wanted is None or task_id in wanted) and (shown := self._live.get(task_id)):
-                yield Notice("task.snapshot", self.position, shown.at(timezone.now()))
+                yield Notice("task.snapshot", self.position, shown.at(clock.now()))
 
 
 def _tell_one(subscriber: Subscriber, notice: Notice) -> None:

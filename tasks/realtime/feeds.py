@@ -14,8 +14,8 @@ import structlog
 from channels.layers import get_channel_layer
 from django.conf import settings
 from django.db import close_old_connections
-from django.utils import timezone
 
+from conduit import clock
 from conduit.api.errors import ApiError, Overloaded
 from tasks import history
 from tasks.history import Happened, NotKept, Stage
@@ -220,7 +220,7 @@ class Feeds:
         """Ask where all keys stand, what changed of their active tasks, and who may no longer listen."""
         if not self._feeds:
             return
-        now = timezone.now()
+        now = clock.now()
         since = min(self._looked_at or now, now) - SLACK  # a clock may have been set back
         listening = tuple(self._subscribers)
         feeds = tuple(self._feeds.values())
@@ -256,7 +256,7 @@ class Feeds:
         while True:
             await asyncio.sleep(PROGRESS_SECONDS / PARTS)
             part = (part + 1) % PARTS
-            now = timezone.now()
+            now = clock.now()
             for feed in [feed for feed in self._feeds.values() if feed.key_id % PARTS == part]:
                 feed.tell_progress(now)
 

@@ -10,8 +10,8 @@ from typing import Any
 from uuid import UUID
 
 from django.db import OperationalError
-from django.utils import timezone
 
+from conduit import clock
 from conduit.api.errors import ApiError, Overloaded, classify, envelope
 from conduit.signalr import Connection, Hub, HubException, Invocation, Refused, hub_method
 from tasks import history, kinds
@@ -66,7 +66,7 @@ class TaskHub(Hub):
             self.wanted = before
             raise
         self.wanted = (before or set()) | {str(wanted)}
-        return camel_case(show(task, timezone.now()))
+        return camel_case(show(task, clock.now()))
 
     @hub_method("UnsubscribeFromTask")
     async def unsubscribe_from_task(self, task_id: object) -> None:

@@ -12,11 +12,11 @@ from typing import cast
 from uuid import UUID
 
 from django.http import HttpResponse, StreamingHttpResponse
-from django.utils import timezone
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
+from conduit import clock
 from conduit.api.errors import Overloaded, classify, envelope
 from conduit.api.middleware import on_every_answer
 from conduit.api.network import client_address
@@ -80,7 +80,7 @@ class TaskEventsView(APIView):
         task = task_of(caller.key, task_id)
         if not task.is_active and after is not None:
             position = history.position_of(caller.key_id)
-            if not left_of_ended(task, position, after, timezone.now()):
+            if not left_of_ended(task, position, after, clock.now()):
                 return HttpResponse(status=204)  # an EventSource that has seen the end stops coming back
         return EventStream(caller, after=after, task_id=task.pk)
 

@@ -10,8 +10,8 @@ from typing import Generic
 from uuid import UUID
 
 from django.conf import settings
-from django.utils import timezone
 
+from conduit import clock
 from conduit.api.errors import ApiError, NotFound
 from conduit.signalr import Gate
 from tasks import history
@@ -103,12 +103,12 @@ class Stream(Generic[Form]):
         elif after is not None:
             await self._feeds.subscribe(self, after=after)
         else:
-            self.tell(Notice("task.snapshot", position, show(task, timezone.now())))
+            self.tell(Notice("task.snapshot", position, show(task, clock.now())))
             await self._feeds.subscribe(self, after=position, snapshots=False)
 
     async def _tell_ended(self, task: Task, position: int, after: int | None) -> None:
         """What is left to tell of a task that is over."""
-        for notice in await self._feeds.in_thread(partial(left_of_ended, task, position, after, timezone.now())):
+        for notice in await self._feeds.in_thread(partial(left_of_ended, task, position, after, clock.now())):
             self.tell(notice)
         self.outbox.seal()
 

@@ -250,36 +250,36 @@ def test_a_retry_of_a_task_that_there_is_not_is_404_with_the_header_too(consumer
     refused(retry(consumer, task_id, "k"), 404, "task_not_found", "task_id")
 
 
-def test_an_answer_is_kept_for_24_hours(consumer, time_machine):
-    time_machine.move_to(NOON, tick=False)
+def test_an_answer_is_kept_for_24_hours(consumer, time_travel):
+    time_travel.move_to(NOON, tick=False)
     first = create(consumer, "k")
 
-    time_machine.move_to(NOON + timedelta(hours=24, seconds=-1), tick=False)
+    time_travel.move_to(NOON + timedelta(hours=24, seconds=-1), tick=False)
     replayed(create(consumer, "k"), first)
 
-    time_machine.move_to(NOON + timedelta(hours=24), tick=False)
+    time_travel.move_to(NOON + timedelta(hours=24), tick=False)
     second = create(consumer, "k", prompt="a dog")
     assert created(second) != first.json()["task_id"]
     replayed(create(consumer, "k", prompt="a dog"), second)
 
 
-def test_an_answer_that_expired_is_not_given_even_where_the_call_is_refused_now(consumer, time_machine):
-    time_machine.move_to(NOON, tick=False)
+def test_an_answer_that_expired_is_not_given_even_where_the_call_is_refused_now(consumer, time_travel):
+    time_travel.move_to(NOON, tick=False)
     create(consumer, "k")
     VideoModel.objects.update(enabled=False)
 
-    time_machine.move_to(NOON + timedelta(hours=24), tick=False)
+    time_travel.move_to(NOON + timedelta(hours=24), tick=False)
 
     refused(create(consumer, "k"), 404, "model_not_found", "model")
 
 
-def test_expired_answers_are_forgotten_and_others_stay(consumer, time_machine):
-    time_machine.move_to(NOON, tick=False)
+def test_expired_answers_are_forgotten_and_others_stay(consumer, time_travel):
+    time_travel.move_to(NOON, tick=False)
     create(consumer, "old")
-    time_machine.move_to(NOON + timedelta(hours=1), tick=False)
+    time_travel.move_to(NOON + timedelta(hours=1), tick=False)
     young = create(consumer, "young")
 
-    time_machine.move_to(NOON + timedelta(hours=24), tick=False)
+    time_travel.move_to(NOON + timedelta(hours=24), tick=False)
     forget_expired_answers()
 
     assert KeptAnswer.objects.count() == 1

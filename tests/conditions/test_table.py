@@ -6,9 +6,8 @@ from datetime import timedelta
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
-from django.utils import timezone
 
-from conduit import conditions
+from conduit import clock, conditions
 from conduit.conditions import CannotTell, Severity
 from conduit.conditions.looking import look
 from conduit.conditions.models import LastLook, Standing
@@ -41,7 +40,7 @@ def test_since_is_when_it_began_whatever_is_told_of_it_meanwhile(condition):
 
     (now,) = state("tea").subjects
     assert (now.detail, now.since) == ("It is frozen.", began.since)
-    assert abs(timezone.now() - began.since) < timedelta(seconds=60)
+    assert abs(clock.now() - began.since) < timedelta(seconds=60)
 
 
 def test_a_look_that_finds_the_same_writes_only_that_it_looked(condition):
@@ -119,7 +118,7 @@ def test_what_a_process_reports_holds_until_it_says_otherwise(condition):
 def test_a_report_that_is_not_repeated_lapses_and_its_row_goes(condition):
     condition("tea")
     conditions.report("tea", subject="kitchen", detail="The kettle is empty.")
-    Standing.objects.update(lapses_at=timezone.now() - timedelta(seconds=5))
+    Standing.objects.update(lapses_at=clock.now() - timedelta(seconds=5))
 
     assert state("tea").holds is False
     look()
@@ -135,12 +134,12 @@ def test_a_report_that_repeats_the_same_is_written_once_a_minute(condition, djan
     first = Standing.objects.get()
 
     monkeypatch.setattr("conduit.conditions.reports.REPEAT_SECONDS", 0)
-    Standing.objects.update(lapses_at=timezone.now() + timedelta(seconds=5))
+    Standing.objects.update(lapses_at=clock.now() + timedelta(seconds=5))
     conditions.report("tea", subject="kitchen", detail="The kettle is empty.")
 
     again = Standing.objects.get()
     assert (again.pk, again.since) == (first.pk, first.since)
-    assert again.lapses_at > timezone.now() + timedelta(seconds=LAPSES_SECONDS - 60)
+    assert again.lapses_at > clock.now() + timedelta(seconds=LAPSES_SECONDS - 60)
 
 
 def test_what_two_processes_report_of_one_subject_ends_when_both_say_so(condition, monkeypatch):
@@ -174,7 +173,7 @@ def test_subjects_and_details_are_bounded_and_hold_no_secret(condition):
 
 
 def test_what_nobody_registers_any_more_is_neither_told_nor_kept(condition):
-    Standing.objects.create(name="coffee", subject="pot", since=timezone.now())
+    Standing.objects.create(name="coffee", subject="pot", since=clock.now())
 
     assert "coffee" not in {state.condition.name for state in place().states}
     look()
@@ -187,7 +186,7 @@ def test_a_place_that_nobody_looks_at_says_so(condition):
     look()
     assert state("control").holds is False
 
-    LastLook.objects.update(looked_at=timezone.now() - timedelta(seconds=60))
+    LastLook.objects.update(looked_at=clock.now() - timedelta(seconds=60))
     assert "as old as this" in details("control")[""]
     assert place().severity is Severity.UNAVAILABLE
 

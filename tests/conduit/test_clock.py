@@ -59,6 +59,13 @@ def test_it_shows_what_the_database_shows(postgres):
     assert shown.tzinfo is UTC
 
 
+def test_reading_it_asks_nothing_of_anybodys_connection(postgres, fresh, django_assert_num_queries):
+    with django_assert_num_queries(0):
+        for _ in range(100):
+            assert clock.now()
+        assert fresh.seconds()  # the first reading neither
+
+
 @pytest.mark.parametrize("wrong_by", [-65, -1.5, 1.5, 65, 1e6])
 def test_a_host_whose_clock_is_wrong_changes_nothing(postgres, wrong_by):
     before = clock.now()

@@ -5,8 +5,8 @@ from decimal import Decimal
 import pytest
 from django.contrib import admin as django_admin
 from django.test import Client
-from django.utils import timezone
 
+from conduit import clock
 from keys import owners
 from keys.models import AuditEntry, Budget, BudgetAlert, BudgetWindow, KeySecret, ManagementKey, Team, UsageCost, VirtualKey
 from keys.services import create_management_key
@@ -46,7 +46,7 @@ def rows(consumer):
     owners.create_team(name="film", budgets=[{"period": "total", "amount": Decimal(1)}], who="root")
     create_management_key(name="billing", who="root")
     task = end(consumer.generate("a cat")["task_id"], "completed")
-    planned_clip(task.pk, state="located", billed=Decimal("0.43"), provider_task_id="7", sent_at=timezone.now(), download_url=LINK)
+    planned_clip(task.pk, state="located", billed=Decimal("0.43"), provider_task_id="7", sent_at=clock.now(), download_url=LINK)
     end(consumer.generate("a dog")["task_id"], "failed")
     consumer.generate("a bird")
     Timing.objects.create(upstream="video-01", seconds=6, resolution="720P", made_in=100, delivered_in=2)

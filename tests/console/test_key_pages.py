@@ -10,8 +10,8 @@ from django.contrib.messages.storage.cookie import CookieStorage
 from django.contrib.sessions.models import Session
 from django.db import connection
 from django.test import Client
-from django.utils import timezone
 
+from conduit import clock
 from keys import owners, services
 from keys.models import AuditEntry, Budget, BudgetWindow, KeySecret, ManagementKey, Team, VirtualKey
 from keys.services import change_key, create_management_key, delete_key
@@ -230,8 +230,8 @@ def test_a_name_is_kept_as_it_is_read(send, path):
 
 def test_the_list_tells_which_keys_work_and_finds_them_by_state(page, make_consumer):
     keys = {state: make_consumer(f"key-{state}").key for state in ("active", "disabled", "expired", "deleted")}
-    change_key(keys["disabled"], who="root", enabled=False, expires_at=timezone.now() - timedelta(days=1))
-    change_key(keys["expired"], who="root", expires_at=timezone.now() - timedelta(seconds=1))
+    change_key(keys["disabled"], who="root", enabled=False, expires_at=clock.now() - timedelta(days=1))
+    change_key(keys["expired"], who="root", expires_at=clock.now() - timedelta(seconds=1))
     delete_key(keys["deleted"], who="root")
 
     for state, key in keys.items():

@@ -7,8 +7,8 @@ from typing import Any
 
 import av
 import pytest
-from django.utils import timezone
 
+from conduit import clock
 from tasks.models import Task
 from tests.support import frame_numbers
 from tests.support.driving import STEPS_MAX, Driver
@@ -173,7 +173,7 @@ def test_the_files_of_a_failed_task_go_when_neither_it_nor_a_retry_needs_them(co
     sweeping.remove_leftovers()
     needed = sorted(path.name.split("-")[0] for path in (media / "tasks" / str(original.pk)).iterdir())
     driver.finish(retried)
-    while Video.objects.unswept(timezone.now()).exists():
+    while Video.objects.unswept(clock.now()).exists():
         sweeping.remove_leftovers()
 
     assert needed == ["clip", "frame"]
@@ -247,10 +247,10 @@ def test_a_lost_create_is_not_looked_for_while_the_list_could_mistake_another_fo
 
     waiting = driver.step(lost)
     Clip.objects.filter(video_id=other).update(**accepted)
-    Task.objects.filter(pk=lost).update(next_step_at=timezone.now())
+    Task.objects.filter(pk=lost).update(next_step_at=clock.now())
     driver.step(lost)
 
-    assert (waiting.status, (waiting.next_step_at - timezone.now()).total_seconds() > 20) == ("queued", True)
+    assert (waiting.status, (waiting.next_step_at - clock.now()).total_seconds() > 20) == ("queued", True)
     found = Clip.objects.get(video_id=lost).provider_task_id
     assert found not in ("", accepted["provider_task_id"])
     assert len(sandbox.jobs()) == 2
@@ -304,14 +304,14 @@ def test_the_image_that_was_made_is_no_longer_waited_for(consumer, driver, sandb
 
 
 def test_a_task_that_cannot_be_laid_out_stays_with_the_provider_lane_and_fails_at_the_limit(
-    consumer, driver, sandbox, settings, time_machine
+    consumer, driver, sandbox, settings, time_travel
 ):
-    time_machine.move_to(timezone.now(), tick=True)
+    time_travel.move_to(clock.now(), tick=True)
     task_id = consumer.generate()["task_id"]
     Video.objects.filter(pk=task_id).update(plan={})
 
     waiting = driver.step(task_id)
-    time_machine.shift(settings.QUEUED_SECONDS_MAX + 1)
+    time_travel.shift(settings.QUEUED_SECONDS_MAX + 1)
 
     assert (waiting.lane, waiting.trouble) == ("provider", "internal_error")
     assert driver.finish(task_id).error_code == "queue_timeout"

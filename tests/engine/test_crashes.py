@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 from django.conf import LazySettings
-from django.utils import timezone
 
+from conduit import clock
 from keys.models import UsageCost
 from tasks.models import Task, TaskEvent
 from tests.settings import ON_SQLITE
@@ -80,7 +80,7 @@ def test_a_worker_killed_before_or_after_any_commit_or_call_loses_no_task_and_pa
     sweeping_home = Path(tmp_path / "media")
     settings.STORAGES["default"]["OPTIONS"]["location"] = sweeping_home
     settings.FAILED_CLIPS_SECONDS = 0
-    while Video.objects.unswept(timezone.now()).exists():
+    while Video.objects.unswept(clock.now()).exists():
         sweeping.remove_leftovers()
     completed = [run["task_id"] for run in runs if run["status"] == "completed"]
     kept = [path for path in sweeping_home.rglob("*") if path.is_file()]

@@ -3,8 +3,8 @@
 from decimal import Decimal
 
 import pytest
-from django.utils import timezone
 
+from conduit import clock
 from tasks.models import Task
 from tests.support.clips import make_mp4
 from tests.support.lookalike import Answer
@@ -107,16 +107,16 @@ def test_a_rate_limit_keeps_the_task_queued_in_a_stage_that_says_so_and_never_fa
     ],
 )
 def test_a_wrong_key_or_an_empty_balance_leaves_the_task_waiting_until_the_limit(
-    consumer, driver, minimax, settings, time_machine, code, stage, error_code
+    consumer, driver, minimax, settings, time_travel, code, stage, error_code
 ):
-    time_machine.move_to(timezone.now(), tick=True)
+    time_travel.move_to(clock.now(), tick=True)
     minimax.always("create", Answer(code=code))
     task_id = consumer.generate()["task_id"]
 
     for _ in range(6):
         driver.step(task_id)
     waiting = consumer.task(task_id)
-    time_machine.shift(settings.OPERATOR_SECONDS_MAX + 1)
+    time_travel.shift(settings.OPERATOR_SECONDS_MAX + 1)
     task = driver.finish(task_id)
 
     assert (waiting["status"], waiting["stage"]) == ("queued", stage)
@@ -145,7 +145,7 @@ def test_a_provider_that_cannot_be_reached_at_all_delays_the_task(consumer, driv
 def test_a_create_that_a_dead_process_left_open_fails_with_a_code_that_says_so(consumer, driver, minimax):
     task_id = consumer.generate()["task_id"]
     [planned] = Video.objects.get(pk=task_id).plan["clips"]
-    Clip.objects.create(video_id=task_id, number=0, **planned, state=ClipState.SUBMITTING, sent_at=timezone.now(), creates=1)
+    Clip.objects.create(video_id=task_id, number=0, **planned, state=ClipState.SUBMITTING, sent_at=clock.now(), creates=1)
 
     task = driver.finish(task_id)
 
@@ -153,10 +153,10 @@ def test_a_create_that_a_dead_process_left_open_fails_with_a_code_that_says_so(c
     assert minimax.creates == []
 
 
-def test_a_task_that_could_not_be_sent_for_too_long_fails_without_being_sent_late(consumer, driver, minimax, settings, time_machine):
-    time_machine.move_to(timezone.now(), tick=True)
+def test_a_task_that_could_not_be_sent_for_too_long_fails_without_being_sent_late(consumer, driver, minimax, settings, time_travel):
+    time_travel.move_to(clock.now(), tick=True)
     task_id = consumer.generate()["task_id"]
-    time_machine.shift(settings.QUEUED_SECONDS_MAX + 1)
+    time_travel.shift(settings.QUEUED_SECONDS_MAX + 1)
 
     task = driver.finish(task_id)
 
@@ -171,8 +171,8 @@ def test_the_pauses_between_refused_creates_grow(consumer, driver, minimax, sett
     pauses = []
     for _ in range(8):
         task = driver.step(task_id)
-        pauses.append((task.next_step_at - timezone.now()).total_seconds())
-        Task.objects.filter(pk=task_id).update(next_step_at=timezone.now())
+        pauses.append((task.next_step_at - clock.now()).total_seconds())
+        Task.objects.filter(pk=task_id).update(next_step_at=clock.now())
 
     assert 1.4 <= pauses[0] <= 2.5
     assert 5.9 <= pauses[2] <= 10

@@ -3,8 +3,8 @@
 from typing import Any
 
 import pytest
-from django.utils import timezone
 
+from conduit import clock
 from tasks.models import Task
 from tests.engine.test_chains import delivered, made
 from videos import sweeping
@@ -23,7 +23,7 @@ def swept_after(consumer: Any, driver: Any, sandbox: Sandbox, settings: Any, *, 
     task: Task = driver.finish(task_id)
     assert task.error_code == "content_policy_violation"
     settings.FAILED_CLIPS_SECONDS = 0
-    while Video.objects.unswept(timezone.now()).exists():
+    while Video.objects.unswept(clock.now()).exists():
         sweeping.remove_leftovers()
     return task
 

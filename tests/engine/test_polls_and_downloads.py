@@ -7,8 +7,8 @@ from unittest import mock
 
 import pytest
 from django.core.files.storage import FileSystemStorage
-from django.utils import timezone
 
+from conduit import clock
 from tests.support.lookalike import Answer
 from videos.models import ClipState, Video
 
@@ -100,12 +100,12 @@ def test_a_wrong_key_while_the_job_runs_shows_in_the_stage_and_costs_no_task(con
     assert driver.finish(task_id).status == "completed"
 
 
-def test_a_job_that_never_ends_fails_at_the_limit_and_releases_the_money(consumer, driver, minimax, ledger, settings, time_machine):
-    time_machine.move_to(timezone.now(), tick=True)
+def test_a_job_that_never_ends_fails_at_the_limit_and_releases_the_money(consumer, driver, minimax, ledger, settings, time_travel):
+    time_travel.move_to(clock.now(), tick=True)
     minimax.always("query", Answer(status="Processing"))
     task_id = consumer.generate()["task_id"]
     driver.until(task_id, ClipState.SUBMITTED)
-    time_machine.shift(settings.GENERATING_SECONDS_MAX + 1)
+    time_travel.shift(settings.GENERATING_SECONDS_MAX + 1)
 
     task = driver.finish(task_id)
 
@@ -113,42 +113,42 @@ def test_a_job_that_never_ends_fails_at_the_limit_and_releases_the_money(consume
     assert ledger(task_id)[-1] == ("release", Decimal("0.2"))
 
 
-def test_a_job_that_was_finished_while_nobody_looked_is_delivered_even_after_the_limit(consumer, driver, minimax, settings, time_machine):
-    time_machine.move_to(timezone.now(), tick=True)
+def test_a_job_that_was_finished_while_nobody_looked_is_delivered_even_after_the_limit(consumer, driver, minimax, settings, time_travel):
+    time_travel.move_to(clock.now(), tick=True)
     task_id = consumer.generate()["task_id"]
     driver.until(task_id, ClipState.SUBMITTED)
     minimax.always("query", Answer(status="Success"))
-    time_machine.shift(settings.GENERATING_SECONDS_MAX + 1)
+    time_travel.shift(settings.GENERATING_SECONDS_MAX + 1)
 
     assert driver.finish(task_id).status == "completed"
 
 
-def test_a_provider_error_that_lasts_to_the_limit_is_the_reason_given(consumer, driver, minimax, settings, time_machine):
-    time_machine.move_to(timezone.now(), tick=True)
+def test_a_provider_error_that_lasts_to_the_limit_is_the_reason_given(consumer, driver, minimax, settings, time_travel):
+    time_travel.move_to(clock.now(), tick=True)
     minimax.always("query", Answer(code=1000))
     task_id = consumer.generate()["task_id"]
     driver.until(task_id, ClipState.SUBMITTED)
-    time_machine.shift(settings.GENERATING_SECONDS_MAX + 1)
+    time_travel.shift(settings.GENERATING_SECONDS_MAX + 1)
 
     assert driver.finish(task_id).error_code == "provider_error"
 
 
-def test_a_rate_limit_to_the_end_is_told_as_the_time_that_it_took(consumer, driver, minimax, settings, time_machine):
-    time_machine.move_to(timezone.now(), tick=True)
+def test_a_rate_limit_to_the_end_is_told_as_the_time_that_it_took(consumer, driver, minimax, settings, time_travel):
+    time_travel.move_to(clock.now(), tick=True)
     minimax.always("query", Answer(code=1002))
     task_id = consumer.generate()["task_id"]
     driver.until(task_id, ClipState.SUBMITTED)
-    time_machine.shift(settings.GENERATING_SECONDS_MAX + 1)
+    time_travel.shift(settings.GENERATING_SECONDS_MAX + 1)
 
     assert driver.finish(task_id).error_code == "generation_timeout"
 
 
-def test_a_clip_that_cannot_be_fetched_fails_at_the_limit_of_delivery(consumer, driver, minimax, settings, time_machine):
-    time_machine.move_to(timezone.now(), tick=True)
+def test_a_clip_that_cannot_be_fetched_fails_at_the_limit_of_delivery(consumer, driver, minimax, settings, time_travel):
+    time_travel.move_to(clock.now(), tick=True)
     minimax.always("download", Answer(http=500, body=b""))
     task_id = consumer.generate()["task_id"]
     driver.until(task_id, ClipState.LOCATED)
-    time_machine.shift(settings.DELIVERY_SECONDS_MAX + 1)
+    time_travel.shift(settings.DELIVERY_SECONDS_MAX + 1)
 
     assert driver.finish(task_id).error_code == "delivery_timeout"
 
@@ -184,13 +184,13 @@ def test_an_answer_that_no_column_can_hold_is_asked_for_again(consumer, driver, 
     assert driver.finish(consumer.generate()["task_id"]).status == "completed"
 
 
-def test_an_error_of_our_own_waits_and_ends_at_the_limit(consumer, driver, settings, time_machine):
-    time_machine.move_to(timezone.now(), tick=True)
+def test_an_error_of_our_own_waits_and_ends_at_the_limit(consumer, driver, settings, time_travel):
+    time_travel.move_to(clock.now(), tick=True)
     task_id = consumer.generate()["task_id"]
     driver.until(task_id, ClipState.MADE)
     with mock.patch("videos.minimax.v1.MiniMaxV1.locate", side_effect=ZeroDivisionError):
         waiting = driver.step(task_id)
-        time_machine.shift(settings.DELIVERY_SECONDS_MAX + 1)
+        time_travel.shift(settings.DELIVERY_SECONDS_MAX + 1)
         task = driver.finish(task_id)
 
     assert (waiting.status, waiting.trouble) == ("processing", "internal_error")
@@ -198,9 +198,9 @@ def test_an_error_of_our_own_waits_and_ends_at_the_limit(consumer, driver, setti
 
 
 def test_a_storage_that_loses_every_clip_pauses_between_downloads_and_ends_at_the_limit(
-    consumer, driver, minimax, media, settings, time_machine
+    consumer, driver, minimax, media, settings, time_travel
 ):
-    time_machine.move_to(timezone.now(), tick=True)
+    time_travel.move_to(clock.now(), tick=True)
     settings.RETRY_SECONDS = 2.0
     task_id = consumer.generate()["task_id"]
     driver.until(task_id, ClipState.STORED)
@@ -209,8 +209,8 @@ def test_a_storage_that_loses_every_clip_pauses_between_downloads_and_ends_at_th
 
     lost = driver.step(task_id)
 
-    assert (lost.next_step_at - timezone.now()).total_seconds() > 20
-    time_machine.shift(settings.DELIVERY_SECONDS_MAX + 1)
+    assert (lost.next_step_at - clock.now()).total_seconds() > 20
+    time_travel.shift(settings.DELIVERY_SECONDS_MAX + 1)
     driver.until(task_id, ClipState.STORED)
     for path in Path(media).rglob("clip-*"):
         path.unlink()
@@ -227,7 +227,7 @@ def test_links_that_are_always_dead_are_asked_for_with_growing_pauses(consumer, 
 
     task = driver.step(task_id)
 
-    assert (task.next_step_at - timezone.now()).total_seconds() > 5
+    assert (task.next_step_at - clock.now()).total_seconds() > 5
 
 
 def test_a_clip_that_the_storage_lost_is_fetched_again(consumer, driver, minimax, media):

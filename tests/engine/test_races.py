@@ -8,8 +8,8 @@ from uuid import UUID
 
 import pytest
 from django.db import connection
-from django.utils import timezone
 
+from conduit import clock
 from tasks import leases
 from tasks.models import Lane, Task, TaskEvent
 from tests.support.lookalike import Answer
@@ -99,7 +99,7 @@ def test_a_worker_that_was_taken_for_dead_writes_nothing_when_it_comes_back(cons
 
     def take_over() -> None:
         minimax.wait_for("query")
-        Task.objects.filter(pk=task_id).update(lease_until=timezone.now() - timedelta(seconds=1))
+        Task.objects.filter(pk=task_id).update(lease_until=clock.now() - timedelta(seconds=1))
         engine.advance(UUID(task_id), lane=Lane.PROVIDER)
         hold.set()
 
@@ -111,7 +111,7 @@ def test_a_worker_that_was_taken_for_dead_writes_nothing_when_it_comes_back(cons
 def test_a_hint_that_comes_again_while_its_step_is_at_work_does_nothing(consumer, driver, minimax):
     task_id = consumer.generate()["task_id"]
     driver.until(task_id, ClipState.SUBMITTED)
-    [claim] = leases.claim_due(timezone.now(), limit=5)
+    [claim] = leases.claim_due(clock.now(), limit=5)
     hold = threading.Event()
     minimax.next("query", Answer(hold=hold, status="Processing"))
     before = len(minimax.calls("query"))
@@ -140,6 +140,6 @@ def test_two_ticks_at_once_claim_every_due_row_once(consumer, driver):
     ids = {consumer.generate()["task_id"] for _ in range(20)}
     claimed: list[str] = []
 
-    in_threads(*[lambda: claimed.extend(str(claim.task_id) for claim in leases.claim_due(timezone.now(), limit=15))] * 4)
+    in_threads(*[lambda: claimed.extend(str(claim.task_id) for claim in leases.claim_due(clock.now(), limit=15))] * 4)
 
     assert sorted(claimed) == sorted(ids)

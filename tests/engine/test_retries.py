@@ -3,8 +3,8 @@
 from typing import Any
 
 import pytest
-from django.utils import timezone
 
+from conduit import clock
 from tests.engine.test_chains import made
 from tests.support.lookalike import Answer, LookAlike
 from videos.models import Clip, ClipState
@@ -13,9 +13,9 @@ pytestmark = pytest.mark.django_db
 
 
 def test_a_retry_asks_once_more_for_a_job_that_took_too_long_and_takes_what_came_of_it(
-    consumer, driver, minimax, media, settings, time_machine
+    consumer, driver, minimax, media, settings, time_travel
 ):
-    original = timed_out(consumer, driver, minimax, settings, time_machine)
+    original = timed_out(consumer, driver, minimax, settings, time_travel)
     minimax.ordinary()
     minimax.always("query", Answer(status="Success"))
 
@@ -25,8 +25,8 @@ def test_a_retry_asks_once_more_for_a_job_that_took_too_long_and_takes_what_came
     assert len(minimax.creates) == 1
 
 
-def test_a_retry_orders_anew_when_a_job_that_took_too_long_still_runs(consumer, driver, minimax, media, settings, time_machine):
-    original = timed_out(consumer, driver, minimax, settings, time_machine)
+def test_a_retry_orders_anew_when_a_job_that_took_too_long_still_runs(consumer, driver, minimax, media, settings, time_travel):
+    original = timed_out(consumer, driver, minimax, settings, time_travel)
     retried = consumer.post(f"/v1/video/generations/{original}/retry").json()["task_id"]
     driver.step(retried)
     driver.step(retried)
@@ -37,12 +37,12 @@ def test_a_retry_orders_anew_when_a_job_that_took_too_long_still_runs(consumer, 
     assert Clip.objects.get(video_id=retried).taken_from is None
 
 
-def timed_out(consumer: Any, driver: Any, minimax: LookAlike, settings: Any, time_machine: Any) -> str:
-    time_machine.move_to(timezone.now(), tick=True)
+def timed_out(consumer: Any, driver: Any, minimax: LookAlike, settings: Any, time_travel: Any) -> str:
+    time_travel.move_to(clock.now(), tick=True)
     minimax.always("query", Answer(status="Processing"))
     task_id = str(consumer.generate()["task_id"])
     driver.until(task_id, ClipState.SUBMITTED)
-    time_machine.shift(settings.GENERATING_SECONDS_MAX + 1)
+    time_travel.shift(settings.GENERATING_SECONDS_MAX + 1)
     assert driver.finish(task_id).error_code == "generation_timeout"
     return task_id
 

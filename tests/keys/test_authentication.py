@@ -4,8 +4,8 @@ import pytest
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
-from django.utils import timezone
 
+from conduit import clock
 from keys.models import KeySecret, VirtualKey
 from keys.services import hash_secret
 from tests.support.envelopes import refused
@@ -21,18 +21,18 @@ def disable(key):
 
 
 def expire(key, ago=timedelta(seconds=1)):
-    key.expires_at = timezone.now() - ago
+    key.expires_at = clock.now() - ago
     key.save(update_fields=["expires_at"])
 
 
 def delete(key):
-    key.deleted_at = timezone.now()
+    key.deleted_at = clock.now()
     key.save(update_fields=["deleted_at"])
 
 
 def rotate(key, ago=timedelta(seconds=1)):
     """A newer secret, and the grace time of the one before ended `ago`."""
-    key.secrets.update(expires_at=timezone.now() - ago)
+    key.secrets.update(expires_at=clock.now() - ago)
     KeySecret.objects.create(key=key, prefix="condt_newer", secret_hash=hash_secret("condt_newer"))
 
 
@@ -115,23 +115,23 @@ def test_an_expired_key_is_refused_with_its_own_code(consumer):
     refused(consumer.get(PATH), 401, "api_key_expired")
 
 
-def test_a_key_expires_at_its_moment_and_not_before(consumer, time_machine):
-    consumer.key.expires_at = timezone.now() + timedelta(minutes=1)
+def test_a_key_expires_at_its_moment_and_not_before(consumer, time_travel):
+    consumer.key.expires_at = clock.now() + timedelta(minutes=1)
     consumer.key.save(update_fields=["expires_at"])
 
-    time_machine.move_to(consumer.key.expires_at - timedelta(seconds=1), tick=False)
+    time_travel.move_to(consumer.key.expires_at - timedelta(seconds=1), tick=False)
     assert consumer.get(PATH).status_code == 200
-    time_machine.move_to(consumer.key.expires_at, tick=False)
+    time_travel.move_to(consumer.key.expires_at, tick=False)
     refused(consumer.get(PATH), 401, "api_key_expired")
 
 
-def test_a_secret_that_was_rotated_away_works_until_its_grace_time_is_over(consumer, time_machine):
+def test_a_secret_that_was_rotated_away_works_until_its_grace_time_is_over(consumer, time_travel):
     rotate(consumer.key, ago=-timedelta(minutes=1))
     end = consumer.key.secrets.get(expires_at__isnull=False).expires_at
 
-    time_machine.move_to(end - timedelta(seconds=1), tick=False)
+    time_travel.move_to(end - timedelta(seconds=1), tick=False)
     assert consumer.get(PATH).status_code == 200
-    time_machine.move_to(end, tick=False)
+    time_travel.move_to(end, tick=False)
     assert "Use the newer one" in refused(consumer.get(PATH), 401, "api_key_expired")
     assert Client().get(PATH, headers={"X-API-Key": "condt_newer"}).status_code == 200
 

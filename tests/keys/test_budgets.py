@@ -23,9 +23,9 @@ NOON = datetime(2026, 3, 11, 12, tzinfo=UTC)  # a Wednesday
 
 
 @pytest.fixture(autouse=True)
-def at_noon(time_machine):
-    time_machine.move_to(NOON, tick=False)
-    return time_machine
+def at_noon(time_travel):
+    time_travel.move_to(NOON, tick=False)
+    return time_travel
 
 
 @pytest.fixture

@@ -78,8 +78,8 @@ def test_the_console_keeps_an_existing_budgets_period_and_time_zone(consumer):
 
 
 @pytest.mark.parametrize("replaced", [budget("monthly"), budget("daily", time_zone="Europe/Berlin"), budget("total")])
-def test_a_budget_with_another_period_or_zone_counts_what_was_held_and_spent_in_it(consumer, time_machine, replaced):
-    time_machine.move_to(NOON, tick=False)
+def test_a_budget_with_another_period_or_zone_counts_what_was_held_and_spent_in_it(consumer, time_travel, replaced):
+    time_travel.move_to(NOON, tick=False)
     give(consumer.key, budget("daily"))
     end(consumer.generate()["task_id"], "completed")
     running = consumer.generate()["task_id"]
@@ -103,10 +103,10 @@ def test_a_budget_that_is_removed_and_added_again_does_not_begin_anew(consumer):
     consumer.generate()
 
 
-def test_what_came_before_a_budgets_period_is_not_counted_in_it(consumer, time_machine):
-    time_machine.move_to(NOON, tick=False)
+def test_what_came_before_a_budgets_period_is_not_counted_in_it(consumer, time_travel):
+    time_travel.move_to(NOON, tick=False)
     yesterday, before_noon = consumer.generate()["task_id"], None
-    time_machine.shift(timedelta(days=1))
+    time_travel.shift(timedelta(days=1))
     before_noon = consumer.generate()["task_id"]
 
     give(consumer.key, budget("daily"), budget("weekly"))
@@ -239,11 +239,11 @@ def test_a_new_budget_tells_of_what_its_owner_used_before_it(consumer):
     assert alerts() == [(50, Decimal("0.4"))]
 
 
-def test_a_raise_that_ended_is_told_of_by_the_limit_that_is_in_force_again(consumer, time_machine):
-    time_machine.move_to(NOON, tick=False)
+def test_a_raise_that_ended_is_told_of_by_the_limit_that_is_in_force_again(consumer, time_travel):
+    time_travel.move_to(NOON, tick=False)
     give(consumer.key, budget("total", "0.5", raised_to=Decimal(50), raised_until=NOON + timedelta(hours=1)))
     consumer.generate()
-    time_machine.shift(timedelta(hours=1))
+    time_travel.shift(timedelta(hours=1))
     consumer.generate()
 
     assert alerts() == [(50, Decimal("0.5")), (75, Decimal("0.5"))]
@@ -252,8 +252,8 @@ def test_a_raise_that_ended_is_told_of_by_the_limit_that_is_in_force_again(consu
 # ---- Periods
 
 
-def test_every_period_has_its_end_in_its_window(consumer, time_machine):
-    time_machine.move_to(NOON, tick=False)
+def test_every_period_has_its_end_in_its_window(consumer, time_travel):
+    time_travel.move_to(NOON, tick=False)
     give(consumer.key, *[budget(period, time_zone="Europe/Berlin") for period in Period.values])
     consumer.generate()
 

@@ -29,8 +29,8 @@ def refusal(key, price):
 
 
 @pytest.fixture
-def key(time_machine):
-    time_machine.move_to(NOON, tick=False)
+def key(time_travel):
+    time_travel.move_to(NOON, tick=False)
     key, _ = create_key(name="ann", budgets=[budget("daily", "1")], who="root")
     key.refresh_from_db()
     return key

@@ -6,8 +6,8 @@ from decimal import Decimal
 import pytest
 from django.core.management import call_command
 from django.test import Client
-from django.utils import timezone
 
+from conduit import clock
 from conduit.api.errors import Conflict
 from keys import owners
 from keys.models import AuditEntry, Budget, BudgetWindow, KeySecret, UsageCost
@@ -27,15 +27,15 @@ def audited():
     return [(row.who, row.action, row.target, row.changes) for row in AuditEntry.objects.order_by("id")]
 
 
-def test_both_secrets_work_in_the_grace_time_and_the_new_one_alone_after_it(consumer, time_machine):
-    began = timezone.now()
-    time_machine.move_to(began, tick=False)
+def test_both_secrets_work_in_the_grace_time_and_the_new_one_alone_after_it(consumer, time_travel):
+    began = clock.now()
+    time_travel.move_to(began, tick=False)
     new = rotate_key(consumer.key, who="root", grace=timedelta(hours=1))
 
     assert (works(consumer.secret), works(new)) == (True, True)
-    time_machine.move_to(began + timedelta(minutes=59, seconds=59), tick=False)
+    time_travel.move_to(began + timedelta(minutes=59, seconds=59), tick=False)
     assert (works(consumer.secret), works(new)) == (True, True)
-    time_machine.move_to(began + timedelta(hours=1), tick=False)
+    time_travel.move_to(began + timedelta(hours=1), tick=False)
     assert (works(consumer.secret), works(new)) == (False, True)
 
 
@@ -45,13 +45,13 @@ def test_a_rotation_without_grace_ends_the_old_secret_at_once(consumer):
     assert (works(consumer.secret), works(new)) == (False, True)
 
 
-def test_a_second_rotation_lengthens_no_secret_that_already_has_an_end(consumer, time_machine):
-    began = timezone.now()
-    time_machine.move_to(began, tick=False)
+def test_a_second_rotation_lengthens_no_secret_that_already_has_an_end(consumer, time_travel):
+    began = clock.now()
+    time_travel.move_to(began, tick=False)
     second = rotate_key(consumer.key, who="root", grace=timedelta(hours=1))
     third = rotate_key(consumer.key, who="root", grace=timedelta(hours=2))
 
-    time_machine.move_to(began + timedelta(minutes=90), tick=False)
+    time_travel.move_to(began + timedelta(minutes=90), tick=False)
     assert [works(secret) for secret in (consumer.secret, second, third)] == [False, True, True]
 
 

@@ -4,8 +4,8 @@ from datetime import timedelta
 from decimal import Decimal
 
 import pytest
-from django.utils import timezone
 
+from conduit import clock
 from keys import owners
 from keys.services import change_key
 from tests.support.ending import end
@@ -41,7 +41,7 @@ def test_a_key_without_limits_says_so(consumer):
 
 def test_a_key_shows_each_of_its_limits_and_its_end(consumer):
     limits = {"creates_per_minute": 60, "reads_per_minute": 300, "largest_resolution": "1280x720", "highest_price": Decimal("0.5")}
-    expires_at = timezone.now().replace(microsecond=0) + timedelta(days=1)
+    expires_at = clock.now().replace(microsecond=0) + timedelta(days=1)
     change_key(consumer.key, who="root", model_names=["minimax-video"], expires_at=expires_at, **limits)
 
     shown = read(consumer)
@@ -52,15 +52,15 @@ def test_a_key_shows_each_of_its_limits_and_its_end(consumer):
     assert shown["expires_at"] == expires_at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def test_a_key_tells_what_is_left_of_its_budgets_and_its_teams_and_when_they_reset(consumer, time_machine):
-    time_machine.move_to("2026-06-10T12:00:00Z", tick=False)
+def test_a_key_tells_what_is_left_of_its_budgets_and_its_teams_and_when_they_reset(consumer, time_travel):
+    time_travel.move_to("2026-06-10T12:00:00Z", tick=False)
     team = owners.create_team(name="film", budgets=[{"period": "monthly", "amount": Decimal(10)}], who="root")
     change_key(consumer.key, who="root", team=team)
     owners.set_budgets(
         consumer.key,
         [
             {"period": "daily", "amount": Decimal(1), "time_zone": "Europe/Berlin"},
-            {"period": "total", "amount": Decimal(5), "raised_to": Decimal(6), "raised_until": timezone.now() + timedelta(days=1)},
+            {"period": "total", "amount": Decimal(5), "raised_to": Decimal(6), "raised_until": clock.now() + timedelta(days=1)},
         ],
         who="root",
     )

@@ -4,8 +4,8 @@ from datetime import timedelta
 from ipaddress import ip_network
 
 import pytest
-from django.utils import timezone
 
+from conduit import clock
 from keys import rates
 from keys.jobs import note_last_uses
 from keys.models import VirtualKey
@@ -36,7 +36,7 @@ def test_a_call_writes_nothing_and_is_noted_soon_after(consumer, django_assert_n
 
     at, address = last_use(consumer)
 
-    assert timezone.now() - timedelta(minutes=1) < at <= timezone.now()
+    assert clock.now() - timedelta(minutes=1) < at <= clock.now()
     assert address == "127.0.0.1"
 
 
@@ -93,7 +93,7 @@ def test_a_use_is_not_lost_when_its_writing_was_interrupted(consumer):
 
 def test_an_older_use_never_replaces_a_newer_one(consumer):
     consumer.get(PATH)
-    newer = timezone.now() + timedelta(hours=1)
+    newer = clock.now() + timedelta(hours=1)
     VirtualKey.objects.update(last_used_at=newer)
 
     assert last_use(consumer)[0] == newer

@@ -4,8 +4,8 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
-from django.utils import timezone
 
+from conduit import clock
 from conduit.api.errors import ApiError
 from keys import limits
 from keys.models import VirtualKey
@@ -100,11 +100,11 @@ def test_a_task_more_than_a_key_may_have_is_429_with_when_to_come_back(may, in_f
         (timedelta(minutes=61), 1, "1 second."),
     ],
 )
-def test_the_hourly_limit_says_when_the_oldest_task_is_an_hour_old(age, retry_after, words, time_machine):
-    time_machine.move_to(datetime(2026, 5, 1, tzinfo=UTC), tick=False)
+def test_the_hourly_limit_says_when_the_oldest_task_is_an_hour_old(age, retry_after, words, time_travel):
+    time_travel.move_to(datetime(2026, 5, 1, tzinfo=UTC), tick=False)
 
     with pytest.raises(limits.RateLimited) as refused:
-        limits.check_counts(VirtualKey(tasks_per_hour=2), in_flight=0, last_hour=2, oldest=timezone.now() - age)
+        limits.check_counts(VirtualKey(tasks_per_hour=2), in_flight=0, last_hour=2, oldest=clock.now() - age)
     assert refused.value.headers["Retry-After"] == str(retry_after)
     assert f"Try again in {words}" in refused.value.message
 

@@ -120,8 +120,8 @@ def test_a_rotation_shows_the_new_secret_once_and_says_when_the_old_one_ends(man
     assert ends[key["secret"][:12]]
 
 
-def test_a_rotation_without_a_body_leaves_a_day(manager, time_machine):
-    time_machine.move_to("2026-06-10T12:00:00Z", tick=False)
+def test_a_rotation_without_a_body_leaves_a_day(manager, time_travel):
+    time_travel.move_to("2026-06-10T12:00:00Z", tick=False)
     key = manager.done("POST", "keys", {"name": "ann"})
 
     rotated = manager.done("POST", f"keys/{key['id']}/rotate")

@@ -17,16 +17,16 @@ NOON = "2026-06-10T12:00:00Z"
 
 
 @pytest.fixture
-def month(consumer, time_machine):
+def month(consumer, time_travel):
     """Three days of work: made and cancelled, made over midnight, failed, and one under way."""
-    time_machine.move_to("2026-06-08T23:00:00Z", tick=False)
+    time_travel.move_to("2026-06-08T23:00:00Z", tick=False)
     late = consumer.generate()["task_id"]
     cancelled = consumer.generate(model="video-01")["task_id"]
     end(cancelled, "cancelled")
-    time_machine.move_to("2026-06-09T01:00:00Z", tick=False)
+    time_travel.move_to("2026-06-09T01:00:00Z", tick=False)
     end(late, "completed")
     end(consumer.generate(resolution="1920x1080")["task_id"], "failed")
-    time_machine.move_to(NOON, tick=False)
+    time_travel.move_to(NOON, tick=False)
     consumer.generate(duration=12)
     return consumer
 

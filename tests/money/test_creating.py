@@ -6,8 +6,8 @@ from decimal import Decimal
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
-from django.utils import timezone
 
+from conduit import clock
 from keys.models import BudgetAlert, BudgetWindow, Period, Team, UsageCost
 from tasks.models import Task, TaskEvent
 from tests.support.ending import end
@@ -35,7 +35,7 @@ def limited(consumer):
     limit(
         consumer,
         team=team,
-        expires_at=timezone.now() + timedelta(days=1),
+        expires_at=clock.now() + timedelta(days=1),
         creates_per_minute=100,
         creates_per_day=100,
         reads_per_minute=100,
@@ -125,17 +125,17 @@ def test_what_is_in_flight_is_counted_from_the_tasks_themselves(consumer):
     assert Task.objects.count() == 3
 
 
-def test_tasks_of_the_last_hour_are_counted_whatever_became_of_them(consumer, time_machine):
-    time_machine.move_to(timezone.now(), tick=False)
+def test_tasks_of_the_last_hour_are_counted_whatever_became_of_them(consumer, time_travel):
+    time_travel.move_to(clock.now(), tick=False)
     limit(consumer, tasks_per_hour=2)
     end(consumer.generate()["task_id"], "cancelled")
-    time_machine.shift(timedelta(minutes=30))
+    time_travel.shift(timedelta(minutes=30))
     consumer.generate()
 
     refused(consumer.post(PATH, GOOD), 429, "rate_limit_exceeded")
-    time_machine.shift(timedelta(minutes=29, seconds=59))
+    time_travel.shift(timedelta(minutes=29, seconds=59))
     refused(consumer.post(PATH, GOOD), 429, "rate_limit_exceeded")
-    time_machine.shift(timedelta(seconds=1))
+    time_travel.shift(timedelta(seconds=1))
     consumer.generate()
     refused(consumer.post(PATH, GOOD), 429, "rate_limit_exceeded")
 
@@ -186,7 +186,7 @@ def test_a_cancel_charges_what_the_setting_says_and_its_answer_tells(consumer, l
     budget = consumer.key.budgets.create(period=Period.TOTAL, amount=10)
     task_id = consumer.generate()["task_id"]
     if sent:  # the intent alone: MiniMax may have accepted
-        planned_clip(task_id, state="submitting", sent_at=timezone.now())
+        planned_clip(task_id, state="submitting", sent_at=clock.now())
 
     answer = consumer.delete(f"{PATH}/{task_id}").json()
 

@@ -16,12 +16,12 @@ NOON = datetime(2026, 3, 11, 12, tzinfo=UTC)
 
 
 @pytest.fixture
-def waits(monkeypatch, time_machine):
+def waits(monkeypatch, time_travel):
     """Has every create wait for its key as long as it is told."""
 
     def wait(seconds):
         def late(key):
-            time_machine.shift(seconds)
+            time_travel.shift(seconds)
             return locks.lock_key(key)
 
         monkeypatch.setattr(lifecycle, "locks", type("Late", (), {"lock_key": staticmethod(late)}))
@@ -29,11 +29,11 @@ def waits(monkeypatch, time_machine):
     return wait
 
 
-def test_no_sixty_minutes_show_more_tasks_than_the_limit_however_long_a_create_waited(consumer, waits, time_machine):
+def test_no_sixty_minutes_show_more_tasks_than_the_limit_however_long_a_create_waited(consumer, waits, time_travel):
     change_key(consumer.key, who="root", tasks_per_hour=1)
-    time_machine.move_to(NOON, tick=False)
+    time_travel.move_to(NOON, tick=False)
     consumer.generate()
-    time_machine.move_to(NOON + timedelta(minutes=59, seconds=55), tick=False)
+    time_travel.move_to(NOON + timedelta(minutes=59, seconds=55), tick=False)
     waits(10)
 
     answer = consumer.post("/v1/video/generations", {"model": "minimax-video", "prompt": "a cat"})

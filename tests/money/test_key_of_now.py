@@ -5,8 +5,8 @@ from decimal import Decimal
 
 import pytest
 from django.core.management import call_command
-from django.utils import timezone
 
+from conduit import clock
 from conduit.api.errors import Conflict, InvalidRequest, Unauthenticated
 from keys import owners, services
 from keys.authentication import authenticate_secret, check_usable
@@ -46,7 +46,7 @@ def meanwhile(monkeypatch):
         (lambda key: services.change_key(key, who="root", enabled=False), "api_key_disabled", "disabled"),
         (lambda key: services.delete_key(key, who="root"), "invalid_api_key", "deleted"),
         (
-            lambda key: services.change_key(key, who="root", expires_at=timezone.now() - timedelta(seconds=1)),
+            lambda key: services.change_key(key, who="root", expires_at=clock.now() - timedelta(seconds=1)),
             "api_key_expired",
             "expired",
         ),

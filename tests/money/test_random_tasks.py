@@ -19,6 +19,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, multiple, rule, run_state_machine_as_test
 
+from conduit import clock as the_clock
 from keys import budgets, owners, services
 from keys.ledger import Entry
 from keys.models import Budget, BudgetAlert, Period, Team, UsageCost
@@ -268,7 +269,7 @@ class Money(RuleBasedStateMachine):
     # ---- What must hold after each
 
     def clock_now(self) -> datetime:
-        return datetime.now(UTC)
+        return the_clock.now()
 
     def _today(self) -> date:
         return self.clock_now().date()
@@ -331,10 +332,10 @@ def quiet(caplog: Any) -> None:
     caplog.set_level(logging.CRITICAL)
 
 
-def test_the_money_of_a_few_dozen_random_tasks_adds_up_after_each_step(time_machine: Any) -> None:
-    run(time_machine, tasks=60, steps=25)
+def test_the_money_of_a_few_dozen_random_tasks_adds_up_after_each_step(time_travel: Any) -> None:
+    run(time_travel, tasks=60, steps=25)
 
 
 @pytest.mark.soak
-def test_the_money_of_2000_random_tasks_adds_up_after_each_step(time_machine: Any) -> None:
-    run(time_machine, tasks=2000, steps=30)
+def test_the_money_of_2000_random_tasks_adds_up_after_each_step(time_travel: Any) -> None:
+    run(time_travel, tasks=2000, steps=30)

@@ -3,8 +3,8 @@
 from datetime import timedelta
 
 import pytest
-from django.utils import timezone
 
+from conduit import clock
 from keys.models import VirtualKey
 from keys.services import change_key, delete_key, rotate_key
 
@@ -16,7 +16,7 @@ def disable(key):
 
 
 def expire(key):
-    VirtualKey.objects.filter(pk=key.pk).update(expires_at=timezone.now())
+    VirtualKey.objects.filter(pk=key.pk).update(expires_at=clock.now())
 
 
 def delete(key):

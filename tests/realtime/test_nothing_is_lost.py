@@ -12,8 +12,8 @@ from uuid import UUID
 
 import pytest
 from django.db import connection, transaction
-from django.utils import timezone
 
+from conduit import clock
 from keys.models import VirtualKey
 from tasks import lifecycle
 from tasks.forgetting import forget_old_events
@@ -144,14 +144,14 @@ def test_positions_of_a_key_are_dense_when_many_write_at_once_and_some_roll_back
 def test_a_history_that_was_forgotten_is_answered_with_resync(listen, consumer, settings):
     old, new = consumer.generate("old")["task_id"], consumer.generate("new")["task_id"]
     end(old, "cancelled")
-    TaskEvent.objects.update(created_at=timezone.now() - timedelta(days=settings.EVENTS_KEPT_DAYS + 1))
+    TaskEvent.objects.update(created_at=clock.now() - timedelta(days=settings.EVENTS_KEPT_DAYS + 1))
 
-    assert forget_old_events(timezone.now()) == 2  # the task that is under way keeps its own
+    assert forget_old_events(clock.now()) == 2  # the task that is under way keeps its own
 
     for after, told in ((0, "resync"), (2, "resync"), (3, "task.snapshot")):
         assert listen.socket(after=after).next()["type"] == told
     assert TaskEvent.objects.get().task_id == UUID(new)
-    assert forget_old_events(timezone.now()) == 0
+    assert forget_old_events(clock.now()) == 0
 
 
 @pytest.mark.sqlite

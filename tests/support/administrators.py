@@ -11,6 +11,7 @@ import sys
 from datetime import timedelta
 from decimal import Decimal
 
+from conduit import clock
 from tests.support.creators import say
 from tests.support.crowds import forked, load
 
@@ -32,7 +33,6 @@ def main(key_id: int, team_id: int, other_id: int, amount: str) -> None:
 
 
 def administrate(key_id: int, team_id: int, other_id: int, amount: str) -> None:
-    from django.utils import timezone
 
     from conduit.api.errors import ApiError
     from keys import owners, services
@@ -43,7 +43,7 @@ def administrate(key_id: int, team_id: int, other_id: int, amount: str) -> None:
     for number, wanted in enumerate(itertools.cycle(PERIODS)):
         limit = {"amount": Decimal(amount), "raised_to": None, "raised_until": None}
         if number % 3 == 2:  # a raise to the same room, from a lower amount
-            limit = {"amount": Decimal(amount) / 2, "raised_to": Decimal(amount), "raised_until": timezone.now() + timedelta(hours=1)}
+            limit = {"amount": Decimal(amount) / 2, "raised_to": Decimal(amount), "raised_until": clock.now() + timedelta(hours=1)}
         budgets = [{"time_zone": "UTC"} | fields | limit for fields in wanted]
         for change in (
             lambda budgets=budgets: owners.set_budgets(key, budgets, who="root"),

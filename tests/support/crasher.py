@@ -15,6 +15,8 @@ from typing import Any
 
 import django
 
+from conduit import clock
+
 NEVER = -1
 
 
@@ -60,18 +62,17 @@ class FaultPoints:
 
 def work(task_id: str, fatal: int) -> None:
     """A worker: ticks, claims and steps until the task ends, as the real ones do together."""
-    from django.utils import timezone
 
     from tasks import leases
     from tasks.models import Task
     from videos import engine
 
     # The lease of the process that died before has lapsed.
-    Task.objects.filter(pk=task_id, lease_until__isnull=False).update(lease_until=timezone.now() - timedelta(seconds=1))
+    Task.objects.filter(pk=task_id, lease_until__isnull=False).update(lease_until=clock.now() - timedelta(seconds=1))
     FaultPoints(fatal).install()
     # How often it has to ask is the machine's pace. A task that gets nowhere fails, by the product's own time limits.
     while Task.objects.get(pk=task_id).is_active:
-        for claim in leases.claim_due(timezone.now(), limit=5):
+        for claim in leases.claim_due(clock.now(), limit=5):
             engine.advance(claim.task_id, lane=claim.lane, claim=claim.token)
 
 

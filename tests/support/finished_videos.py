@@ -2,8 +2,8 @@
 
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
-from django.utils import timezone
 
+from conduit import clock
 from keys.services import create_key
 from tasks.models import Status, Task
 from videos.models import Video, VideoModel
@@ -36,7 +36,7 @@ def finished_video(content: bytes, thumbnail: bytes = b"a picture", *, status: s
         price=1,
         charged=1,
         next_step_at=None,
-        ended_at=timezone.now(),
+        ended_at=clock.now(),
     )
     return Video.objects.create(
         task=task,

@@ -4,8 +4,8 @@ from decimal import Decimal
 from uuid import UUID
 
 import pytest
-from django.utils import timezone
 
+from conduit import clock
 from tasks import leases, lifecycle
 from tasks.models import Status, Task, TaskEvent
 from tests.support.ending import end
@@ -45,7 +45,7 @@ def test_a_queued_task_is_cancelled_and_costs_nothing(consumer, ledger, cancel):
 def test_a_task_whose_clip_was_sent_costs_its_price(consumer, ledger, cancel):
     task_id = consumer.generate()["task_id"]
     lifecycle.move(UUID(task_id), Status.PROCESSING)
-    planned_clip(task_id, state="submitted", sent_at=timezone.now(), provider_task_id="7")
+    planned_clip(task_id, state="submitted", sent_at=clock.now(), provider_task_id="7")
 
     task = cancel(consumer, task_id).json()
 
@@ -73,11 +73,11 @@ def test_a_task_that_ended_otherwise_is_not_cancellable(consumer, ledger, cancel
     assert (consumer.task(task_id), ledger(task_id)) == (before, money)
 
 
-def test_progress_stays_where_the_consumer_saw_it_last(consumer, cancel, time_machine):
-    time_machine.move_to(timezone.now(), tick=False)
+def test_progress_stays_where_the_consumer_saw_it_last(consumer, cancel, time_travel):
+    time_travel.move_to(clock.now(), tick=False)
     task_id = consumer.generate()["task_id"]
-    Task.objects.filter(pk=task_id).update(leg_goal=90, leg_seconds=100, leg_started_at=timezone.now())
-    time_machine.shift(50)
+    Task.objects.filter(pk=task_id).update(leg_goal=90, leg_seconds=100, leg_started_at=clock.now())
+    time_travel.shift(50)
     seen = consumer.task(task_id)["progress"]
 
     cancel(consumer, task_id)
@@ -91,7 +91,7 @@ def test_of_a_cancel_and_a_completion_at_the_same_time_exactly_one_wins(consumer
     task_id = consumer.generate()["task_id"]
     pk = UUID(task_id)
     lifecycle.move(pk, Status.PROCESSING)
-    planned_clip(pk, state="stored", sent_at=timezone.now(), provider_task_id="7")
+    planned_clip(pk, state="stored", sent_at=clock.now(), provider_task_id="7")
     lease = leases.take(pk, lane="provider")
 
     answer, completed = in_threads(

@@ -2,15 +2,15 @@
 
 import pytest
 from django.db import IntegrityError, transaction
-from django.utils import timezone
 
+from conduit import clock
 from tasks.models import Task, TaskEvent
 from tests.support.planned_clips import planned_clip
 from videos.models import ResolutionFactor, VideoModel
 
 pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
 
-ENDED = {"next_step_at": None, "ended_at": timezone.now(), "charged": 0}
+ENDED = {"next_step_at": None, "ended_at": clock.now(), "charged": 0}
 
 
 @pytest.mark.parametrize(
@@ -21,7 +21,7 @@ ENDED = {"next_step_at": None, "ended_at": timezone.now(), "charged": 0}
         ({"status": "cancelled", "progress": 100, **ENDED}, "task_is_at_100_when_completed_only"),
         ({"leg_goal": 101}, "task_progress_is_a_percentage"),
         ({"status": "completed", "progress": 100}, "task_has_a_next_step_until_it_ends"),
-        ({"status": "completed", "progress": 100, **ENDED, "next_step_at": timezone.now()}, "task_has_a_next_step_until_it_ends"),
+        ({"status": "completed", "progress": 100, **ENDED, "next_step_at": clock.now()}, "task_has_a_next_step_until_it_ends"),
         ({"status": "cancelled", **ENDED, "charged": None}, "task_has_a_next_step_until_it_ends"),
         ({"status": "cancelled", **ENDED, "ended_at": None}, "task_has_a_next_step_until_it_ends"),
         ({"next_step_at": None}, "task_has_a_next_step_until_it_ends"),

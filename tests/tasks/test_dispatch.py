@@ -3,18 +3,20 @@
 import ast
 import json
 import time
+import uuid
+from datetime import UTC, datetime, timedelta
 
 import pytest
 import redis
+import time_machine
 from celery import Celery
 from django.conf import settings as django_settings
-from django.utils import timezone
-from django.utils.dateparse import parse_datetime
 
-from conduit import celery_app
+from conduit import celery_app, clock
 from conduit.stack.ports import free_port
 from tasks import dispatch, jobs, leases
 from tasks.models import Task
+from tests.support.messages import take_messages
 from videos.models import ClipState
 
 pytestmark = [pytest.mark.django_db(transaction=True, serialized_rollback=True), pytest.mark.sqlite]
@@ -102,7 +104,7 @@ def test_rows_that_were_claimed_while_the_broker_was_away_are_claimed_again(cons
     jobs.tick()
 
     assert time.monotonic() - began < 2.5
-    later = timezone.now() + timezone.timedelta(seconds=leases.CLAIM_SECONDS + 1)
+    later = clock.now() + timedelta(seconds=leases.CLAIM_SECONDS + 1)
     assert len(leases.claim_due(later, limit=10)) == 3
 
 
@@ -120,12 +122,23 @@ def test_a_broker_that_is_away_costs_its_time_limit_once_and_is_asked_again_late
     assert (while_away, len(attempts)) == (1, 2)
 
 
-def test_a_hint_expires_with_its_claim(consumer, broker):
-    consumer.generate()
+def test_a_hint_is_worth_nothing_once_its_claim_has_lapsed(consumer, broker, time_travel):
+    time_travel.move_to(clock.now(), tick=False)
+    pk = uuid.UUID(consumer.generate()["task_id"])
+    time_travel.shift(leases.CLAIM_SECONDS + 1)
 
-    [message] = broker.lrange("provider", 0, -1)
-    expires = parse_datetime(json.loads(message)["headers"]["expires"])
-    assert 0 < (expires - timezone.now()).total_seconds() <= leases.CLAIM_SECONDS
+    take_messages("provider")
+
+    assert Task.objects.get(pk=pk).attempts == 0
+
+
+def test_a_hint_is_taken_by_a_worker_whose_host_is_an_hour_ahead_of_the_senders(consumer, broker, driver):
+    pk = uuid.UUID(consumer.generate()["task_id"])
+
+    with time_machine.travel(datetime.now(UTC) + timedelta(hours=1)):
+        take_messages("provider")
+
+    assert Task.objects.get(pk=pk).stage != "queued"
 
 
 def test_a_step_that_is_followed_by_another_hints_it_at_once(consumer, driver, broker):

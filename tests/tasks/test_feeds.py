@@ -8,8 +8,8 @@ from uuid import UUID
 import pytest
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
-from django.utils import timezone
 
+from conduit import clock
 from tasks import history
 from tasks.history import Happened, NotKept
 from tasks.models import Feed, TaskEvent
@@ -84,7 +84,7 @@ def test_looks_into_the_history_cost_the_same_few_queries_however_much_there_is(
         assert len(history.page(key_id, 0).happened) == 8
     subscribers = [Listening(consumer), Listening(make_consumer("another"))]
     with django_assert_num_queries(3):  # positions, stages, keys
-        _asked([key_id, subscribers[1].caller.key_id], timezone.now(), subscribers)
+        _asked([key_id, subscribers[1].caller.key_id], clock.now(), subscribers)
 
 
 class Listening:
@@ -207,7 +207,7 @@ def started_feed(*subscribers):
     feed.position = 0
     for subscriber in subscribers:
         feed.join(subscriber, 0)
-    began = timezone.now()
+    began = clock.now()
     feed.take(happened(1, "started", 10, Legs("processing", 10, 90, began, 10.0, 1.0)))
     return feed, began
 

@@ -11,17 +11,17 @@ def test_a_task_id_is_a_uuid_version_7():
     assert (made.version, made.variant) == (7, "specified in RFC 4122")
 
 
-def test_task_ids_sort_by_the_time_of_their_making(time_machine):
+def test_task_ids_sort_by_the_time_of_their_making(time_travel):
     made = []
     for moment in ("2026-01-31T12:00:00Z", "2026-01-31T12:00:00.001Z", "2026-01-31T12:00:01Z", "2031-01-01T00:00:00Z"):
-        time_machine.move_to(moment, tick=False)
+        time_travel.move_to(moment, tick=False)
         made.append(str(new_task_id()))
 
     assert sorted(made) == made
 
 
-def test_a_thousand_ids_of_one_moment_are_a_thousand_ids(time_machine):
-    time_machine.move_to("2026-01-31T12:00:00Z", tick=False)
+def test_a_thousand_ids_of_one_moment_are_a_thousand_ids(time_travel):
+    time_travel.move_to("2026-01-31T12:00:00Z", tick=False)
 
     assert len({new_task_id() for _ in range(1000)}) == 1000
 

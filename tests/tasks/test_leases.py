@@ -1,12 +1,13 @@
 import threading
 import time
 import uuid
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
+import time_machine
 from django.db import connection
-from django.utils import timezone
 
+from conduit import clock
 from tasks import leases
 from tasks.leases import LeaseLost
 from tasks.models import Task
@@ -26,7 +27,7 @@ def take(pk, **changes):
 
 
 def later(**time):
-    return timezone.now() + timedelta(**time)
+    return clock.now() + timedelta(**time)
 
 
 def eventually(true, seconds=10):
@@ -128,7 +129,7 @@ def test_nothing_is_written_to_a_task_that_was_cancelled(pk):
 
 
 def test_a_claim_keeps_the_row_for_the_worker_that_gets_its_hint(pk):
-    [claim] = leases.claim_due(timezone.now(), limit=10)
+    [claim] = leases.claim_due(clock.now(), limit=10)
 
     assert (claim.task_id, claim.kind, claim.lane) == (pk, "video_generation", "provider")
     assert take(pk) is None
@@ -136,15 +137,46 @@ def test_a_claim_keeps_the_row_for_the_worker_that_gets_its_hint(pk):
     assert take(pk, claim=claim.token) is not None
 
 
+@pytest.mark.parametrize("behind", [0.0, 0.2, 1.0, 1.5, 2.5, 65.0])
+def test_a_row_that_the_tick_handed_out_is_taken_by_a_worker_whose_clock_is_behind(pk, time_travel, behind):
+    now = clock.now()
+    Task.objects.update(next_step_at=now)
+    [claim] = leases.claim_due(now, limit=10)
+
+    time_travel.move_to(now - timedelta(seconds=behind))
+
+    assert take(pk, claim=claim.token) is not None
+
+
+@pytest.mark.skipif(connection.vendor == "sqlite", reason="on SQLite the host's clock is the one")
+@pytest.mark.parametrize("off", [-65.0, -1.5, 1.0, 5.0, 65.0])
+def test_a_host_whose_clock_is_wrong_neither_takes_a_lease_away_nor_a_step_late_or_early(consumer, off):
+    leased, due, waiting = (uuid.UUID(consumer.generate()["task_id"]) for _ in range(3))
+    Task.objects.filter(pk=waiting).update(next_step_at=later(seconds=30))
+    assert take(leased)
+
+    with time_machine.travel(datetime.now(UTC) + timedelta(seconds=off), tick=True):
+        assert take(leased) is None
+        assert [claim.task_id for claim in leases.claim_due(clock.now(), limit=10)] == [due]
+        assert take(waiting) is None
+
+
+def test_a_hint_is_taken_although_the_step_is_due_a_moment_later_by_the_takers_reading(pk, time_travel):
+    """Two processes read the one clock to within a round trip."""
+    time_travel.move_to(Task.objects.get(pk=pk).next_step_at - timedelta(milliseconds=20), tick=False)
+
+    assert take(pk) is not None
+
+
 def test_a_hint_that_is_delivered_twice_is_worth_one_step(pk):
-    [claim] = leases.claim_due(timezone.now(), limit=10)
+    [claim] = leases.claim_due(clock.now(), limit=10)
 
     assert take(pk, claim=claim.token) is not None
     assert take(pk, claim=claim.token) is None
 
 
 def test_a_claim_whose_hint_was_lost_lapses(pk):
-    leases.claim_due(timezone.now(), limit=10)
+    leases.claim_due(clock.now(), limit=10)
 
     assert leases.claim_due(later(seconds=leases.CLAIM_SECONDS - 1), limit=10) == []
     assert len(leases.claim_due(later(seconds=leases.CLAIM_SECONDS + 1), limit=10)) == 1
@@ -155,8 +187,8 @@ def test_what_waits_longest_is_claimed_first_and_no_more_than_the_limit(consumer
     for place, index in enumerate([3, 0, 4, 1, 2]):
         Task.objects.filter(pk=pks[index]).update(next_step_at=later(seconds=place - 100))
 
-    first = leases.claim_due(timezone.now(), limit=3)
-    rest = leases.claim_due(timezone.now(), limit=3)
+    first = leases.claim_due(clock.now(), limit=3)
+    rest = leases.claim_due(clock.now(), limit=3)
 
     assert [claim.task_id for claim in first] == [pks[3], pks[0], pks[4]]
     assert [claim.task_id for claim in rest] == [pks[1], pks[2]]
@@ -168,7 +200,7 @@ def test_only_what_is_due_active_and_free_is_claimed(consumer):
     take(leased)
     end(ended, "failed")
 
-    assert [claim.task_id for claim in leases.claim_due(timezone.now(), limit=10)] == [due]
+    assert [claim.task_id for claim in leases.claim_due(clock.now(), limit=10)] == [due]
 
 
 def test_claiming_costs_the_same_few_queries_for_one_row_and_for_many(consumer, django_assert_max_num_queries):
@@ -176,14 +208,14 @@ def test_claiming_costs_the_same_few_queries_for_one_row_and_for_many(consumer, 
         consumer.generate()
 
     with django_assert_max_num_queries(5):
-        assert len(leases.claim_due(timezone.now(), limit=10)) == 10
+        assert len(leases.claim_due(clock.now(), limit=10)) == 10
 
 
 @pytest.mark.django_db(transaction=True, serialized_rollback=True)
 def test_ticks_at_the_same_time_never_claim_the_same_row(consumer):
     pks = {uuid.UUID(consumer.generate()["task_id"]) for _ in range(20)}
 
-    found = in_threads(*[lambda: leases.claim_due(timezone.now(), limit=5)] * 4)
+    found = in_threads(*[lambda: leases.claim_due(clock.now(), limit=5)] * 4)
 
     claimed = [claim.task_id for claims in found for claim in claims]
     assert len(claimed) == len(set(claimed))

@@ -2,8 +2,8 @@ from decimal import Decimal
 from uuid import UUID
 
 import pytest
-from django.utils import timezone
 
+from conduit import clock
 from tasks import leases, lifecycle
 from tasks.models import Status, Task, TaskEvent
 from tests.support.ending import end
@@ -79,7 +79,7 @@ def test_a_move_that_breaks_a_rule_of_the_database_leaves_no_trace(consumer, led
 def test_a_move_under_a_lease_that_is_no_longer_ones_own_is_refused(consumer):
     pk = task_at(consumer, "queued")
     lost = leases.take(pk, lane="provider")
-    Task.objects.filter(pk=pk).update(lease_until=timezone.now())
+    Task.objects.filter(pk=pk).update(lease_until=clock.now())
     mine = leases.take(pk, lane="provider")
 
     assert lifecycle.move(pk, Status.PROCESSING, lease=lost) is False

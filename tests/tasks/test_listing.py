@@ -6,8 +6,8 @@ from uuid import UUID
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
-from django.utils import timezone
 
+from conduit import clock
 from tasks.models import Task
 from tests.support.ending import end
 from tests.support.envelopes import refused
@@ -29,11 +29,11 @@ def test_nothing_is_an_empty_list(consumer):
     assert listed(consumer) == {"object": "list", "data": [], "first_id": None, "last_id": None, "has_more": False}
 
 
-def test_tasks_are_listed_newest_first_each_as_a_read_shows_it(consumer, time_machine):
-    time_machine.move_to(timezone.now())
+def test_tasks_are_listed_newest_first_each_as_a_read_shows_it(consumer, time_travel):
+    time_travel.move_to(clock.now())
     made = []
     for number in range(3):
-        time_machine.shift(timedelta(seconds=1))
+        time_travel.shift(timedelta(seconds=1))
         made.append(consumer.generate(f"cat {number}")["task_id"])
     for task_id, status in zip(made, ["completed", "failed", "cancelled"], strict=True):
         end(task_id, status)
@@ -112,7 +112,7 @@ def test_a_model_filters_by_the_name_that_was_asked_for(consumer):
 
 def test_a_moment_filters_what_was_created_after_it(consumer):
     early, late = consumer.generate()["task_id"], consumer.generate()["task_id"]
-    moment = timezone.now().replace(microsecond=0)
+    moment = clock.now().replace(microsecond=0)
     Task.objects.filter(pk=early).update(created_at=moment)
     Task.objects.filter(pk=late).update(created_at=moment + timedelta(seconds=1))
 

@@ -1,12 +1,12 @@
 from datetime import timedelta
 
 import pytest
-from django.utils import timezone
 
+from conduit import clock
 from tasks import progress
 from tasks.models import Status, Task
 
-NOW = timezone.now()
+NOW = clock.now()
 
 
 def task(**fields):

@@ -6,9 +6,9 @@ from datetime import timedelta
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
-from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
+from conduit import clock
 from tasks.models import Task
 from tests.support.ending import end
 from tests.support.envelopes import refused
@@ -36,8 +36,8 @@ def test_a_queued_task_has_every_field_of_the_contract(consumer):
     assert task["cost"] == {"estimated": "0.2000", "held": "0.2000", "charged": None, "currency": "USD"}
 
 
-def test_what_a_create_answered_is_what_a_read_answers(consumer, time_machine):
-    time_machine.move_to(timezone.now(), tick=False)
+def test_what_a_create_answered_is_what_a_read_answers(consumer, time_travel):
+    time_travel.move_to(clock.now(), tick=False)
     created = consumer.generate("a cat", metadata={"order": "7"})
 
     assert consumer.task(created["task_id"]) == created
@@ -54,7 +54,7 @@ def test_a_completed_task_has_its_result(consumer):
     assert result["video_url"].startswith(f"http://testserver/media/{task['task_id']}/video.mp4?")
     assert result["thumbnail_url"].startswith(f"http://testserver/media/{task['task_id']}/thumbnail.jpg?")
     assert result["content_type"] == "video/mp4"
-    assert parse_datetime(result["expires_at"]) > timezone.now()
+    assert parse_datetime(result["expires_at"]) > clock.now()
     assert task["cost"] == {"estimated": "0.2000", "held": "0.0000", "charged": "0.2000", "currency": "USD"}
 
 
@@ -109,17 +109,17 @@ def test_an_id_that_cannot_be_one_is_404(consumer, task_id):
     assert answer.json()["error"]["type"] == "not_found_error"
 
 
-def test_an_unchanged_finished_task_is_304_within_a_span_of_its_links_and_200_after_it(consumer, time_machine, settings):
-    start = timezone.now().replace(minute=0, second=1, microsecond=0) + timedelta(days=1)
-    time_machine.move_to(start - timedelta(hours=2), tick=False)
+def test_an_unchanged_finished_task_is_304_within_a_span_of_its_links_and_200_after_it(consumer, time_travel, settings):
+    start = clock.now().replace(minute=0, second=1, microsecond=0) + timedelta(days=1)
+    time_travel.move_to(start - timedelta(hours=2), tick=False)
     path = f"/v1/tasks/{end(consumer.generate()['task_id'], 'completed').pk}"
-    time_machine.move_to(start, tick=False)
+    time_travel.move_to(start, tick=False)
     first = consumer.get(path)
 
-    time_machine.move_to(start + timedelta(seconds=settings.MEDIA_LINK_SPAN_SECONDS - 10), tick=False)
+    time_travel.move_to(start + timedelta(seconds=settings.MEDIA_LINK_SPAN_SECONDS - 10), tick=False)
     again = consumer.get(path)
     known = consumer.get(path, **{"If-None-Match": first.headers["ETag"]})
-    time_machine.move_to(start + timedelta(seconds=settings.MEDIA_LINK_SPAN_SECONDS), tick=False)
+    time_travel.move_to(start + timedelta(seconds=settings.MEDIA_LINK_SPAN_SECONDS), tick=False)
     renewed = consumer.get(path, **{"If-None-Match": first.headers["ETag"]})
 
     assert (again.content, again.headers["ETag"]) == (first.content, first.headers["ETag"])
@@ -129,11 +129,11 @@ def test_an_unchanged_finished_task_is_304_within_a_span_of_its_links_and_200_af
 
 
 @pytest.mark.parametrize("seconds", [0, 1, 1800, 3598, 3599])
-def test_links_are_still_valid_for_a_span_whenever_they_are_handed_out(consumer, time_machine, settings, seconds):
-    time_machine.move_to(timezone.now().replace(minute=0, second=0, microsecond=0) + timedelta(hours=1, seconds=seconds), tick=False)
+def test_links_are_still_valid_for_a_span_whenever_they_are_handed_out(consumer, time_travel, settings, seconds):
+    time_travel.move_to(clock.now().replace(minute=0, second=0, microsecond=0) + timedelta(hours=1, seconds=seconds), tick=False)
     task = consumer.task(str(end(consumer.generate()["task_id"], "completed").pk))
 
-    left = parse_datetime(task["result"]["expires_at"]) - timezone.now()
+    left = parse_datetime(task["result"]["expires_at"]) - clock.now()
     assert timedelta(seconds=settings.MEDIA_LINK_SPAN_SECONDS) <= left <= timedelta(seconds=2 * settings.MEDIA_LINK_SPAN_SECONDS)
 
 

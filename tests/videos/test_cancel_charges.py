@@ -1,13 +1,13 @@
 """What a cancelled video costs: the share of its price that was already sent to MiniMax."""
 
 import pytest
-from django.utils import timezone
 
+from conduit import clock
 from tests.support.planned_clips import planned_clip
 
 pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
 
-SENT = {"state": "submitted", "sent_at": timezone.now(), "provider_task_id": "7"}
+SENT = {"state": "submitted", "sent_at": clock.now(), "provider_task_id": "7"}
 READY = SENT | {"state": "ready"}
 
 
@@ -25,7 +25,7 @@ def charged(consumer, wanted, *clips):
         ({"duration": 60}, [], "0.0000"),
         ({"duration": 60}, [{}] * 10, "0.0000"),  # planned, none sent
         ({"duration": 60}, [SENT], "0.2000"),
-        ({"duration": 60}, [{"state": "submitting", "sent_at": timezone.now()}], "0.2000"),  # MiniMax may have accepted it
+        ({"duration": 60}, [{"state": "submitting", "sent_at": clock.now()}], "0.2000"),  # MiniMax may have accepted it
         ({"duration": 60}, [READY, READY, READY, SENT, {}], "0.8000"),
         ({"duration": 60}, [READY] * 9 + [SENT], "2.0000"),
         ({"duration": 17}, [READY], "0.1889"),  # a third of 0.5667, half up

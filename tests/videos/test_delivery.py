@@ -7,8 +7,8 @@ from urllib.parse import urlsplit
 import pytest
 from django.core.files.storage import default_storage
 from django.test import Client
-from django.utils import timezone
 
+from conduit import clock
 from tests.support.finished_videos import finished_video
 from videos.delivery import CHUNK_BYTES
 from videos.links import media_url
@@ -38,7 +38,7 @@ def link(video) -> str:
 
 
 def link_to(video: Video, name="video.mp4", **ago: float) -> str:
-    url = urlsplit(media_url(video.pk, name, timezone.now() - timedelta(**ago)))
+    url = urlsplit(media_url(video.pk, name, clock.now() - timedelta(**ago)))
     return f"{url.path}?{url.query}"
 
 

@@ -6,8 +6,8 @@ from decimal import Decimal
 import pytest
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
-from django.utils import timezone
 
+from conduit import clock
 from tests.support.other_databases import empty_database
 from videos.models import Clip, Video, VideoModel
 from videos.natives import read_natives
@@ -16,7 +16,7 @@ from videos.planning import Plan, plan
 pytestmark = [pytest.mark.django_db(transaction=True, serialized_rollback=True), pytest.mark.sqlite]
 
 BEFORE = [("videos", "0003_learned_times")]
-SUBMITTED = {"sent_at": timezone.now(), "submitted_at": timezone.now(), "provider_task_id": "7"}
+SUBMITTED = {"sent_at": clock.now(), "submitted_at": clock.now(), "provider_task_id": "7"}
 
 
 def migrate(targets):
@@ -56,8 +56,8 @@ class Old:
             charged=0 if ended else None,
             error="It failed." if status == "failed" else "",
             error_code="provider_error" if status == "failed" else "",
-            next_step_at=None if ended else timezone.now() + timedelta(days=1),
-            ended_at=timezone.now() if ended else None,
+            next_step_at=None if ended else clock.now() + timedelta(days=1),
+            ended_at=clock.now() if ended else None,
         )
         video = self._model("videos", "Video").objects.create(
             task=task,
@@ -101,7 +101,7 @@ def test_videos_get_a_plan_of_the_clip_that_they_were_made_of(old):
 def test_clips_say_what_was_asked_for_and_what_it_cost(old):
     cases = [
         ("queued", {"state": "planned"}, "0"),
-        ("queued", {"state": "submitting", "sent_at": timezone.now()}, "0"),
+        ("queued", {"state": "submitting", "sent_at": clock.now()}, "0"),
         ("processing", {"state": "submitted", **SUBMITTED}, "0.43"),
         ("completed", {"state": "stored", "file": "results/x/clip", **SUBMITTED}, "0.43"),
         ("failed", {"state": "submitted", **SUBMITTED}, "0"),

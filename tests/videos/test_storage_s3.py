@@ -13,9 +13,9 @@ from botocore.config import Config
 from django.core.files.base import ContentFile, File
 from django.core.files.storage import default_storage
 from django.test import Client
-from django.utils import timezone
 from moto.server import ThreadedMotoServer
 
+from conduit import clock
 from conduit.settings import _S3
 from tests.support.driving import Driver
 from tests.support.finished_videos import finished_video
@@ -59,7 +59,7 @@ def video(db) -> Video:
 
 
 def link_to(video: Video, **ago: float) -> str:
-    url = urlsplit(media_url(video.pk, "video.mp4", timezone.now() - timedelta(**ago)))
+    url = urlsplit(media_url(video.pk, "video.mp4", clock.now() - timedelta(**ago)))
     return f"{url.path}?{url.query}"
 
 
@@ -149,7 +149,7 @@ def test_the_link_on_s3_ends_no_later_than_ours(client: Client, video, settings)
     link = link_to(video, seconds=span - 10)
     ours = int(parse_qs(urlsplit(link).query)["expires"][0])
     seconds = int(parse_qs(urlsplit(client.get(link)["Location"]).query)["X-Amz-Expires"][0])
-    assert 0 < seconds <= ours - timezone.now().timestamp() + 1
+    assert 0 < seconds <= ours - clock.now().timestamp() + 1
 
 
 def test_a_link_of_ours_that_lives_longer_than_s3_allows_leads_to_one_that_does_not(client: Client, video, settings):

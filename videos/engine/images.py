@@ -5,8 +5,8 @@ from typing import IO, Any, cast
 from django.core.files.base import File
 from django.core.files.storage import default_storage
 from django.db.models import F
-from django.utils import timezone
 
+from conduit import clock
 from tasks.leases import LeaseLost
 from videos import failures
 from videos.engine.job import Job, fail, try_again, wait, wait_for_storage
@@ -37,7 +37,7 @@ def submit(job: Job, clip: Clip) -> None:
         else:
             refused(job, clip, error)
         return
-    now = timezone.now()
+    now = clock.now()
     made = {"submitted_at": now, "made_at": now, "billed": F("billed") + clip.cost}
     leg = job.leg(job.made_goal, 0, rest=job.task.rest_seconds - clip.expected_seconds)
     if image.url:

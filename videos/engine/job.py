@@ -10,8 +10,8 @@ from typing import Any
 import structlog
 from django.conf import settings
 from django.db import transaction
-from django.utils import timezone
 
+from conduit import clock
 from tasks import dispatch, lifecycle, progress, publishing
 from tasks.leases import Lease, LeaseLost
 from tasks.models import Lane, Status, Task
@@ -75,7 +75,7 @@ class Job:
         Without a `lane` the next step is done by whoever does what the clip at hand needs next. `begins` says that MiniMax
         works on the task now.
         """
-        now = timezone.now()
+        now = clock.now()
         fields: dict[str, Any] = {"next_step_at": now, "attempts": 0, "trouble": "", "lane": self._lane_after(clip or {})} | task
         if "stage" in fields and fields["stage"] != self.task.stage:
             fields["stage_since"] = fields["updated_at"] = now
@@ -85,20 +85,20 @@ class Job:
             if not self._write_task(fields, begins=begins and self.task.status == Status.QUEUED):
                 raise LeaseLost
             self.write_parts(clip, video)
-            if fields["next_step_at"] <= timezone.now():
+            if fields["next_step_at"] <= clock.now():
                 dispatch.hint_on_commit(self.task.pk, self.task.kind, fields["lane"])
 
     def _write_task(self, fields: dict[str, Any], *, begins: bool) -> bool:
         """False when the lease is not ours any more. Either way readers are told, by the event of the move or without one."""
         if begins:
             moved = {name: value for name, value in fields.items() if name != "updated_at"}  # the move's own
-            return lifecycle.move(self.task.pk, Status.PROCESSING, lease=self.lease, started_at=timezone.now(), **moved)
+            return lifecycle.move(self.task.pk, Status.PROCESSING, lease=self.lease, started_at=clock.now(), **moved)
         publishing.tell_stage_on_commit(self.task, fields)
         return bool(self.lease.rows().update(lease_token=None, lease_until=None, **fields))
 
     def note(self, clip: dict[str, Any] | None = None, video: dict[str, Any] | None = None, **task: Any) -> None:
         """Write something before the step is over, and keep the lease."""
-        with self.lease.writing(updated_at=timezone.now(), **task):
+        with self.lease.writing(updated_at=clock.now(), **task):
             self.write_parts(clip, video)
             publishing.tell_stage_on_commit(self.task, task)
         # The task as it stands now: the next thing that is written is compared with it, and progress goes on from it.
@@ -124,7 +124,7 @@ class Job:
 
     def leg(self, goal: int, seconds: float, *, rest: float, floor: int = 0) -> dict[str, Any]:
         """The fields of the leg that begins now: it starts where progress stands, or at `floor` if that is further."""
-        now = timezone.now()
+        now = clock.now()
         begun = max(floor, progress.read(self.task, now).progress)
         return {
             "progress": begun, "leg_goal": max(goal, begun), "leg_started_at": now, "leg_seconds": seconds, "rest_seconds": max(0.0, rest),
@@ -160,7 +160,7 @@ class Job:
 
 def fail(job: Job, failure: Failure, clip: dict[str, Any] | None = None) -> None:
     """End the task; `clip` is written to the clip at hand in the same transaction."""
-    now = timezone.now()
+    now = clock.now()
     reading = progress.read(job.task, now)
     log.warning("task failed", code=failure.code, clip=job.clip and str(job.clip.state))
     with transaction.atomic():
@@ -182,7 +182,7 @@ def fail(job: Job, failure: Failure, clip: dict[str, Any] | None = None) -> None
 
 def wait(job: Job, error: MiniMaxError, *, clip: dict[str, Any] | None = None, at_once: bool = False) -> None:
     """The step could not be done now: it is due again after a pause that grows, unless the task has waited long enough."""
-    now = timezone.now()
+    now = clock.now()
     stage = failures.waiting_stage(job.task, error)
     if late := failures.waited_enough(job.task, job.clips, error, now):
         fail(job, late, clip)
@@ -206,7 +206,7 @@ def wait_for_repair(job: Job) -> None:
 
 def try_again(job: Job, *, clip: dict[str, Any] | None = None, video: dict[str, Any] | None = None, **task: Any) -> None:
     """The same step after a pause that grows, or the task's failure when its state has lasted for too long."""
-    now = timezone.now()
+    now = clock.now()
     if late := failures.overdue(job.task, job.clips, now):
         fail(job, late, clip)
     else:

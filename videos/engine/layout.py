@@ -4,8 +4,8 @@ from dataclasses import asdict, replace
 from itertools import takewhile
 
 from django.db import transaction
-from django.utils import timezone
 
+from conduit import clock
 from videos.engine.job import Job
 from videos.models import Clip, ClipState
 from videos.planning import PlannedClip
@@ -40,7 +40,7 @@ def _take_over(job: Job, clips: list[Clip]) -> bool:
         return False
     earlier = Clip.objects.filter(video_id=job.task.retry_of_id).order_by("number")
     pairs = list(takewhile(lambda pair: _is_same(*pair), zip(clips, earlier, strict=False)))
-    now = timezone.now()
+    now = clock.now()
     for clip, good in pairs:
         for name in _TAKEN:
             setattr(clip, name, getattr(good, name))

@@ -6,8 +6,8 @@ import structlog
 from django.core.files.base import File
 from django.core.files.storage import default_storage
 from django.db import transaction
-from django.utils import timezone
 
+from conduit import clock
 from tasks.leases import LeaseLost
 from videos import failures
 from videos.engine.job import FETCH_SHARE, Job, fail, poll_pause, wait, wait_for_storage
@@ -33,7 +33,7 @@ def ask(job: Job, clip: Clip) -> None:
     except MiniMaxError as error:
         _not_told(job, error)
         return
-    now = timezone.now()
+    now = clock.now()
     match state.phase:
         case Phase.FAILED:
             _failed_there(job, clip, state)

@@ -9,8 +9,8 @@ import structlog
 from django.conf import settings
 from django.core.files.storage import default_storage
 from django.db import transaction
-from django.utils import timezone
 
+from conduit import clock
 from tasks import lifecycle
 from tasks.leases import LeaseLost
 from tasks.models import Status
@@ -151,7 +151,7 @@ def _fetch_again(job: Job, lost: Clip) -> None:
     """MiniMax still has what the storage lost. It may lose the next one too, so there is a pause."""
     lost.state = ClipState.MADE
     gone = {"state": ClipState.MADE, "file": ""}
-    due = timezone.now() + pause(LOST_CLIP_ATTEMPTS)
+    due = clock.now() + pause(LOST_CLIP_ATTEMPTS)
     try_again(job, clip=gone, video=_FORGIVEN, stage=Stage.DOWNLOADING, next_step_at=due, attempts=0)
 
 
@@ -176,7 +176,7 @@ def _teller(job: Job) -> Callable[[float], None]:
 
 
 def _complete(job: Job, delivered: Delivered) -> None:
-    now = timezone.now()
+    now = clock.now()
     facts, first = delivered.facts, job.videos[0]
     with transaction.atomic():
         moved = lifecycle.move(job.task.pk, Status.COMPLETED, lease=job.lease, stage="completed", stage_since=now, progress=100)

@@ -4,8 +4,8 @@ from datetime import datetime, timedelta
 
 import structlog
 from django.core.files.storage import default_storage
-from django.utils import timezone
 
+from conduit import clock
 from tasks import dispatch
 from tasks.leases import LeaseLost
 from videos import failures
@@ -53,7 +53,7 @@ def submit(job: Job, clip: Clip) -> None:
 
 def intend(job: Job, clip: Clip) -> bool:
     """Store that the clip is being sent; False when the task has waited too long for that, and was failed."""
-    now = timezone.now()
+    now = clock.now()
     if late := failures.overdue(job.task, job.clips, now):
         fail(job, late)
         return False
@@ -99,7 +99,7 @@ def _look_again(job: Job) -> None:
 
 
 def _accepted(job: Job, clip: Clip, provider_task_id: str) -> None:
-    now = timezone.now()
+    now = clock.now()
     sent = {"state": ClipState.SUBMITTED, "submitted_at": now, "provider_task_id": provider_task_id, "billed": clip.cost}
     leg = job.leg(job.made_goal, clip.expected_seconds, rest=job.task.rest_seconds - clip.expected_seconds)
     try:
@@ -165,7 +165,7 @@ def _found(job: Job, clip: Clip, provider_task_id: str | None, sent_at: datetime
 
 def _look_later(job: Job, sent_at: datetime) -> bool:
     """Whether it is too early to tell; then it is looked for again when it is not."""
-    if timezone.now() - sent_at >= LISTED_WITHIN:
+    if clock.now() - sent_at >= LISTED_WITHIN:
         return False
     job.write(next_step_at=sent_at + LISTED_WITHIN, attempts=job.task.attempts)
     return True
