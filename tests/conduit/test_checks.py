@@ -32,7 +32,7 @@ SAFE = {
 def started(*command: str, without: str = "", **unsafe: str) -> subprocess.CompletedProcess[str]:
     environment = {"PATH": os.environ["PATH"], "CONDUIT_HOME": str(scratch("production")), **SAFE, **unsafe}
     environment.pop(without, None)
-    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60)
+    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60, check=False)
 
 
 def test_the_web_process_refuses_an_unsafe_setting_by_name():

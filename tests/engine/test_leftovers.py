@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 from django.core.files.storage import FileSystemStorage
-from django.db import connection
 
-from tasks.models import Task
+from tests.support.lookalike import Answer
+from tests.support.racing import in_threads
 from videos import assembly
 from videos.models import Clip, ClipState
 
@@ -41,20 +41,18 @@ def test_a_disk_that_is_full_is_not_filled_with_another_copy_of_the_video_at_eac
 
 
 @pytest.mark.django_db(transaction=True, serialized_rollback=True)
-def test_a_clip_that_comes_after_its_task_was_cancelled_is_not_kept(consumer, driver, sandbox, media):
-    task_id = consumer.generate("a cat [sandbox: download slow=1]", duration=1, resolution="720x480")["task_id"]
+def test_a_clip_that_comes_after_its_task_was_cancelled_is_not_kept(consumer, driver, minimax, media):
+    hold = threading.Event()
+    minimax.next("download", Answer(hold=hold))
+    task_id = consumer.generate()["task_id"]
     driver.until(task_id, ClipState.LOCATED)
 
-    def fetch() -> None:
-        driver.step(task_id)
-        connection.close()
+    def cancel() -> None:
+        minimax.wait_for("download")
+        assert consumer.delete(f"/v1/video/generations/{task_id}").status_code == 200
+        hold.set()
 
-    fetching = threading.Thread(target=fetch)
-    fetching.start()
-    while not any(entry["call"] == "download" for entry in sandbox.log()) and Task.objects.get(pk=task_id).attempts == 0:
-        time.sleep(0.01)
-    consumer.delete(f"/v1/video/generations/{task_id}")
-    fetching.join()
+    in_threads(lambda: driver.step(task_id), cancel)
 
     assert Clip.objects.get(video_id=task_id).state == ClipState.LOCATED
     assert [path for path in media.rglob("*") if path.is_file()] == []

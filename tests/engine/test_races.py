@@ -1,38 +1,21 @@
 """Who else writes this row now? Two workers, a cancel in the middle of a call, hints that come twice."""
 
 import threading
-from collections.abc import Callable
 from datetime import timedelta
 from decimal import Decimal
 from uuid import UUID
 
 import pytest
-from django.db import connection
 
 from conduit import clock
 from tasks import leases
 from tasks.models import Lane, Task, TaskEvent
 from tests.support.lookalike import Answer
+from tests.support.racing import in_threads
 from videos import engine
 from videos.models import Clip, ClipState
 
 pytestmark = [pytest.mark.django_db(transaction=True, serialized_rollback=True), pytest.mark.sqlite]
-
-
-def in_threads(*functions: Callable[[], object]) -> None:
-    """Run them at once, each on a database connection of its own."""
-
-    def run(function: Callable[[], object]) -> None:
-        try:
-            function()
-        finally:
-            connection.close()
-
-    threads = [threading.Thread(target=run, args=(function,)) for function in functions]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
 
 
 def test_eight_workers_that_get_the_same_hint_post_one_job(consumer, driver, minimax):
@@ -70,7 +53,7 @@ def test_a_task_cancelled_while_its_last_poll_is_in_the_air_stays_cancelled(cons
 
     def cancel() -> None:
         minimax.wait_for("query")
-        consumer.delete(f"/v1/video/generations/{task_id}")
+        assert consumer.delete(f"/v1/video/generations/{task_id}").status_code == 200
         hold.set()
 
     in_threads(lambda: engine.advance(UUID(task_id), lane=Lane.PROVIDER), cancel)

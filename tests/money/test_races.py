@@ -3,13 +3,14 @@
 from collections import Counter
 from decimal import Decimal
 from io import StringIO
-from statistics import quantiles
+from statistics import median
 from typing import Any
 from uuid import UUID
 
 import pytest
 from django.core.management import call_command
 
+from conduit.api.waiting import WAIT_SECONDS
 from keys.models import BudgetAlert, Period, Team, UsageCost
 from keys.services import create_key
 from tasks import lifecycle
@@ -37,7 +38,7 @@ def the_ledger_adds_up() -> bool:
     return "adds up" in said.getvalue()
 
 
-def the_room_was_kept(answers: list[dict[str, Any]], capsys: Any, name: str) -> None:
+def the_room_was_kept(answers: list[dict[str, Any]]) -> None:
     """Exactly as many were accepted as there was room for, all others were told of their quota, and none waited long."""
     assert Counter((answer["status"], answer["code"]) for answer in answers) == {
         (202, None): ROOM,
@@ -48,23 +49,22 @@ def the_room_was_kept(answers: list[dict[str, Any]], capsys: Any, name: str) -> 
     assert UsageCost.objects.count() == ROOM
     assert the_ledger_adds_up()
     assert {alert.percent for alert in BudgetAlert.objects.all()} == {50, 75, 90}
-    seconds = sorted(answer["seconds"] for answer in answers)
-    p99 = quantiles(seconds, n=100, method="inclusive")[98]
-    with capsys.disabled():
-        print(f"\n  {name}: p50 {seconds[len(seconds) // 2]:.3f} s, p99 {p99:.3f} s")
+    # Who had to wait for a lock for WAIT_SECONDS would be a 503. Of a crowd on a machine that is busy besides, all are slow alike.
+    seconds = [answer["seconds"] for answer in answers]
+    assert max(seconds) < max(WAIT_SECONDS, 5 * median(seconds))
 
 
 @pytest.mark.parametrize("environment", [{}, NO_REDIS], ids=["with Redis", "without Redis"])
-def test_of_64_creates_at_once_against_a_budget_for_ten_exactly_ten_are_accepted(capsys, environment, request):
+def test_of_64_creates_at_once_against_a_budget_for_ten_exactly_ten_are_accepted(environment):
     key, secret = create_key(name="ann", **LIMITS)
     give_budgets(key, ROOM * PRICE)
 
     answers = at_once([secret] * CREATES, processes=PROCESSES, **environment)
 
-    the_room_was_kept(answers, capsys, request.node.name)
+    the_room_was_kept(answers)
 
 
-def test_of_64_creates_by_the_keys_of_a_team_exactly_as_many_are_accepted_as_its_budget_holds(capsys, request):
+def test_of_64_creates_by_the_keys_of_a_team_exactly_as_many_are_accepted_as_its_budget_holds():
     team = Team.objects.create(name="film")
     give_budgets(team, ROOM * PRICE)
     secrets = []
@@ -75,7 +75,7 @@ def test_of_64_creates_by_the_keys_of_a_team_exactly_as_many_are_accepted_as_its
 
     answers = at_once([secrets[number % PROCESSES] for number in range(CREATES)], processes=PROCESSES)
 
-    the_room_was_kept(answers, capsys, request.node.name)
+    the_room_was_kept(answers)
 
 
 def test_of_many_creates_at_once_exactly_as_many_are_accepted_as_may_be_in_flight():

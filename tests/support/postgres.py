@@ -77,6 +77,7 @@ class Postgres(Databases):
                 ),
                 cwd=self._folder,
                 env=_environment(),
+                check=False,
                 stdout=log,
                 stderr=log,
             )

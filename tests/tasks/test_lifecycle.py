@@ -2,6 +2,7 @@ from decimal import Decimal
 from uuid import UUID
 
 import pytest
+from django.db import IntegrityError
 
 from conduit import clock
 from tasks import leases, lifecycle
@@ -68,7 +69,7 @@ def test_an_end_settles_the_money_with_the_status(consumer, ledger, status, char
 def test_a_move_that_breaks_a_rule_of_the_database_leaves_no_trace(consumer, ledger):
     pk = task_at(consumer, "processing")
 
-    with pytest.raises(Exception, match="task_is_at_100_when_completed_only"):
+    with pytest.raises(IntegrityError, match="task_is_at_100_when_completed_only"):
         with lifecycle.transaction.atomic():
             lifecycle.move(pk, Status.COMPLETED, progress=99)
 

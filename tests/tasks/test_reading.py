@@ -77,7 +77,7 @@ def test_reading_costs_at_most_two_queries_and_writes_nothing(consumer, status):
         consumer.task(task_id)
 
     assert len(queries) <= 2
-    assert all(query["sql"].startswith("SELECT") for query in queries)
+    assert {query["sql"].partition(" ")[0] for query in queries} == {"SELECT"}
 
 
 @pytest.mark.parametrize("call", ["read", "cancel", "delete", "retry"])
