@@ -8,10 +8,10 @@ class VideosConfig(AppConfig):
         from conduit import conditions
         from keys import known_models
         from tasks import kinds
-        from videos.confinement import CONFINEMENT
+        from videos.conditions import CONFINEMENT, REFUSALS
         from videos.models import VideoModel
         from videos.presentation import VIDEO_GENERATION
 
         kinds.register(VIDEO_GENERATION)
-        conditions.register(CONFINEMENT)
+        conditions.register(CONFINEMENT, REFUSALS)
         known_models.register(lambda: [name for model in VideoModel.objects.all() for name in model.names])

@@ -8,7 +8,7 @@ from django.conf import settings
 from conduit.messages import good_for
 from tasks.models import Lane
 from videos import assembly, calling_off, engine, sweeping
-from videos.confinement import report_confinement
+from videos.conditions import report_confinement
 from videos.models import Clip
 
 # Jobs that one sweep has called off: a second's work for the provider's threads.

@@ -19,6 +19,8 @@ class Stage(StrEnum):
 
 # What an operator has to do about tasks in a stage that nobody else can end.
 OPERATOR_HAS_TO = {
-    Stage.WAITING_FOR_PROVIDER_KEY: "set a MiniMax key that is accepted (MINIMAX_API_KEY, and MINIMAX_BASE_URL of its region)",
+    Stage.WAITING_FOR_PROVIDER_KEY: (
+        "set a MiniMax key that is accepted (MINIMAX_API_KEY, MINIMAX_BASE_URL of its region, OUTBOUND_ALLOWED where that is not public)"
+    ),
     Stage.WAITING_FOR_PROVIDER_BALANCE: "top up the balance or quota of the MiniMax account",
 }

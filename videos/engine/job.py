@@ -16,8 +16,9 @@ from tasks import dispatch, lifecycle, progress, publishing
 from tasks.leases import Lease, LeaseLost
 from tasks.models import Lane, Status, Task
 from videos import failures
+from videos.conditions import report_refusal
 from videos.failures import Failure
-from videos.minimax.errors import MiniMaxError
+from videos.minimax.errors import CallRefused, MiniMaxError
 from videos.models import Clip, ClipState, Video
 from videos.planning import Plan
 from videos.services import QUEUED_GOAL
@@ -182,6 +183,8 @@ def fail(job: Job, failure: Failure, clip: dict[str, Any] | None = None) -> None
 
 def wait(job: Job, error: MiniMaxError, *, clip: dict[str, Any] | None = None, at_once: bool = False) -> None:
     """The step could not be done now: it is due again after a pause that grows, unless the task has waited long enough."""
+    if isinstance(error, CallRefused):
+        report_refusal(error)
     now = clock.now()
     stage = failures.waiting_stage(job.task, error)
     if late := failures.waited_enough(job.task, job.clips, error, now):

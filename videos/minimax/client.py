@@ -18,7 +18,7 @@ from conduit.outbound.guard import AddressRefused
 from conduit.outbound.transport import FAULTS, Exchange, Session
 from videos.minimax import errors, reading
 from videos.minimax.download import Download, open_link
-from videos.minimax.errors import Cause, MiniMaxError, Outcome
+from videos.minimax.errors import CallRefused, Cause, MiniMaxError, Outcome
 
 log = structlog.get_logger(__name__)
 
@@ -170,8 +170,9 @@ class Client:
                 # What is cut off at the limit is no JSON any more.
                 body = response.raw.read(bytes_max, decode_content=True)
         except AddressRefused as refused:
-            log.error("minimax_address_refused", call=call, host=urlsplit(self._base_url).hostname, why=str(refused))
-            raise MiniMaxError(*errors.WRONG_ADDRESS) from None
+            host = urlsplit(self._base_url).hostname or ""
+            log.error("minimax_address_refused", call=call, host=host, why=str(refused))
+            raise CallRefused(errors.WRONG_ADDRESS, host=host, why=str(refused)) from None
         except FAULTS as fault:
             cause = _cause_of_fault(fault, exchange, creating=call in BILLED)
             log.warning("minimax_unanswered", call=call, ms=_ms_since(started), fault=type(fault).__name__, outcome=cause.outcome.value)

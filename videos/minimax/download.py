@@ -13,7 +13,7 @@ import structlog
 from conduit.outbound.guard import AddressRefused
 from conduit.outbound.transport import FAULTS, Exchange, Session
 from videos.minimax import errors
-from videos.minimax.errors import Cause, LinkExpired, MiniMaxError
+from videos.minimax.errors import CallRefused, Cause, LinkExpired, MiniMaxError
 
 log = structlog.get_logger(__name__)
 
@@ -139,7 +139,7 @@ def _follow(session: Session, url: str, exchange: Exchange, connect_seconds: flo
             )
         except AddressRefused as refused:
             log.error("minimax_link_refused", host=host, why=str(refused))
-            raise MiniMaxError(*errors.DOWNLOAD_BROKEN) from None
+            raise CallRefused(errors.DOWNLOAD_BROKEN, host=host, why=str(refused)) from None
         except FAULTS as fault:
             # The text of the fault holds the link, and with it the signature.
             log.warning("minimax_download_unanswered", host=host, fault=type(fault).__name__)

@@ -46,6 +46,15 @@ class LinkExpired(MiniMaxError):
     """The download link is dead; asking MiniMax for the file again gives a fresh one."""
 
 
+class CallRefused(MiniMaxError):
+    """Nothing was sent, because an address of MiniMax's, or one that its link leads to, must not be called: `host`, and `why`."""
+
+    def __init__(self, cause: Cause, *, host: str, why: str) -> None:
+        super().__init__(*cause)
+        self.host = host
+        self.why = why
+
+
 class Undecided(MiniMaxError):
     """Whether MiniMax accepted a create, and as which job, cannot be told: nothing may be adopted, nothing posted again."""
 
