@@ -11,6 +11,7 @@ from typing import Any
 
 import psycopg
 import pytest
+import requests
 from django.db import OperationalError, connection
 from django.db.utils import ConnectionHandler
 
@@ -18,6 +19,7 @@ from conduit.database import database_settings
 from conduit.postgresql import wire as wires
 from tests.support.databases import database_url
 from tests.support.relay import Relay
+from tests.support.web import Web
 
 pytestmark = [
     pytest.mark.django_db(transaction=True, serialized_rollback=True),
@@ -213,3 +215,48 @@ def test_a_pool_serves_at_once_after_a_long_outage(relay):
         relay.mend()
 
         assert process.ask() == 1
+
+
+# ---- A whole web process -----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def web(relay) -> Iterator[Web]:
+    address = database_url().replace(f":{connection.settings_dict['PORT']}/", f":{relay.port}/")
+    web = Web(DATABASE_URL=address, DATABASE_POOL="6").start()
+    yield web
+    relay.cut()
+    web.kill()
+
+
+def reads(web: Web, secret: str, number: int) -> list[tuple[int, float]]:
+    """So many reads at once: the status of each, and how long it took in seconds."""
+
+    def one(_: int) -> tuple[int, float]:
+        began = time.monotonic()
+        answer = requests.get(f"{web.url}/v1/tasks", headers={"Authorization": f"Bearer {secret}"}, timeout=60)
+        return answer.status_code, time.monotonic() - began
+
+    with ThreadPoolExecutor(number) as threads:
+        return list(threads.map(one, range(number)))
+
+
+def test_no_read_is_refused_after_the_database_was_restarted(web, relay, consumer):
+    reads(web, consumer.secret, 12)
+
+    relay.cut()
+    relay.mend()
+
+    told = reads(web, consumer.secret, 6) + reads(web, consumer.secret, 12)
+    assert [status for status, _ in told] == [200] * 18
+
+
+def test_reads_on_connections_that_a_firewall_forgot_are_answered_in_seconds(web, relay, consumer):
+    reads(web, consumer.secret, 12)
+    time.sleep(wires._LATELY)
+
+    relay.silence()
+
+    told = reads(web, consumer.secret, 12)
+    assert [status for status, _ in told] == [200] * 12
+    assert max(seconds for _, seconds in told) < wires._ANSWER_SECONDS + 2
