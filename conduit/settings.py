@@ -159,7 +159,7 @@ if not re.match(r"rediss?://\S", REDIS_URL):
     raise ImproperlyConfigured("REDIS_URL is no address of a Redis server: set it to redis://HOST:6379/0 (rediss:// with TLS).")
 CHANNEL_LAYERS = {
     "default": {
-        "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",
+        "BACKEND": "conduit.channel_layer.ChannelLayer",
         # A Redis that cannot be reached is known to be away after a second; events are then read from the database.
         "CONFIG": {"hosts": [{"address": REDIS_URL, "socket_connect_timeout": 1, **KEEPALIVE}]},
     }

@@ -295,10 +295,17 @@ class Mailboxes:
     async def _listen(self, heard: Callable[[str, str], Awaitable[None]], began: Callable[[], Awaitable[None]]) -> None:
         async with self._redis.pubsub() as subscription:
             await subscription.subscribe(self._key("to", self._process))
+            is_asked = False
             while True:
                 message = await subscription.get_message(timeout=_WAIT_SECONDS)
                 if message is None:
+                    # Whoever only listens never finds out by itself that nothing can come any more.
+                    if is_asked:
+                        raise TimeoutError
+                    await subscription.ping()
+                    is_asked = True
                     continue
+                is_asked = False
                 if message["type"] == "subscribe":
                     await began()
                 elif message["type"] == "message":

@@ -1,0 +1,52 @@
+"""Who listens on the channel layer goes on listening, whatever becomes of its connection."""
+
+import asyncio
+from urllib.parse import urlsplit
+
+import pytest
+from django.conf import settings
+
+from conduit import channel_layer
+from conduit.channel_layer import ChannelLayer
+from conduit.redis_client import KEEPALIVE
+from tests.support.relay import Relay
+
+
+def layer_at(port: int) -> ChannelLayer:
+    address = settings.REDIS_URL.replace(f":{urlsplit(settings.REDIS_URL).port}/", f":{port}/")
+    return ChannelLayer(hosts=[{"address": address, "socket_connect_timeout": 1, **KEEPALIVE}])
+
+
+@pytest.mark.parametrize("trouble", ["silence", "cut"])
+def test_a_listener_hears_again_within_seconds(monkeypatch, trouble):
+    monkeypatch.setattr(channel_layer, "ASK_SECONDS", 1.2)  # above the second for which the library pauses
+
+    async def hears_again(relay: Relay) -> float:
+        here, there = layer_at(relay.port), layer_at(urlsplit(settings.REDIS_URL).port or 0)
+        name = await here.new_channel()
+        await here.group_add("tests.group", name)
+        await there.group_send("tests.group", {"type": "before"})
+        assert (await asyncio.wait_for(here.receive(name), 10))["type"] == "before"
+
+        getattr(relay, trouble)()
+        relay.mend()
+        began = asyncio.get_running_loop().time()
+
+        async def send_until_heard() -> None:
+            while True:
+                await there.group_send("tests.group", {"type": "after"})
+                await asyncio.sleep(0.05)
+
+        sending = asyncio.create_task(send_until_heard())
+        assert (await asyncio.wait_for(here.receive(name), 10))["type"] == "after"
+        sending.cancel()
+        seconds = asyncio.get_running_loop().time() - began
+        await here.flush()
+        await there.flush()
+        return seconds
+
+    with Relay(urlsplit(settings.REDIS_URL).port or 0) as relay:
+        seconds = asyncio.run(hears_again(relay))
+
+    print(f"{trouble}: {seconds:.2f} s")
+    assert seconds < 6
