@@ -196,9 +196,10 @@ def test_the_file_of_a_running_job_is_not_handed_out(driver: Driver) -> None:
 
 
 def raw(driver: Driver, request: bytes) -> bytes:
-    """What the sandbox answers to these bytes, until it closes."""
-    with socket.create_connection(("127.0.0.1", urlsplit(driver.sandbox.url).port or 0), timeout=5) as connection:
-        connection.sendall(request)
+    """What the sandbox answers to these bytes, with its host among the headers if there are any, until it closes."""
+    host = urlsplit(driver.sandbox.url)
+    with socket.create_connection(("127.0.0.1", host.port or 0), timeout=5) as connection:
+        connection.sendall(request.replace(b" HTTP/1.1\r\n", b" HTTP/1.1\r\nHost: %s\r\n" % host.netloc.encode(), 1))
         connection.shutdown(socket.SHUT_WR)
         return b"".join(iter(lambda: connection.recv(65536), b""))
 
@@ -268,3 +269,21 @@ def test_the_log_tells_every_request_and_what_was_answered(tmp_path: Path) -> No
     assert log[2]["status"] == "Success"
     assert "signature" not in str(log)
     assert KEY not in str([entry | {"path": ""} for entry in log])
+
+
+@pytest.mark.parametrize("path", ["/sandbox/jobs", "/sandbox/bill", "/v1/query/video_generation?task_id=1", "/nothing"])
+@pytest.mark.parametrize(
+    "host", ["rebound.example:{port}", "rebound.example", "127.0.0.1", "127.0.0.1:1", "localhost.rebound.example:{port}", ""]
+)
+def test_a_host_that_is_not_its_own_on_the_loopback_is_421(driver: Driver, path: str, host: str) -> None:
+    port = urlsplit(driver.sandbox.url).port
+    headers = BEARER | {"Host": host.format(port=port)}
+    for method in ("GET", "POST"):
+        answer = requests.request(method, f"{driver.sandbox.url}{path}", headers=headers, timeout=10)
+        assert (answer.status_code, answer.headers["Connection"]) == (421, "close")
+
+
+@pytest.mark.parametrize("name", ["127.0.0.1", "localhost", "LOCALHOST", "[::1]"])
+def test_every_name_of_the_loopback_is_its_own(driver: Driver, name: str) -> None:
+    headers = BEARER | {"Host": f"{name}:{urlsplit(driver.sandbox.url).port}"}
+    assert requests.get(f"{driver.sandbox.url}/sandbox/jobs", headers=headers, timeout=10).status_code == 200

@@ -7,7 +7,8 @@ restart, and makes true H.264 videos. MiniMax's are
     V2      POST and GET /v2/video_generation and /v2/query/video_generation[/ID], DELETE /v2/video_generation/ID
 
 and links to videos and images are under `/download/`. V1 says errors inside HTTP 200, V2 as HTTP statuses. Callbacks
-are not offered, and a URL of an image elsewhere is taken without a look, as if no frame had been given.
+are not offered, and a URL of an image elsewhere is taken without a look, as if no frame had been given. Whoever asks for
+another host than the loopback's at the sandbox's own port is answered 421.
 
 A clip with a first frame begins with that very image and passes into its scene within a second; a last frame is checked
 and not shown. V1's clips have the ratio of their first frame. H3's have a sound that beeps on each whole second.

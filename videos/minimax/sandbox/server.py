@@ -24,6 +24,8 @@ BODY_LARGEST = 60 * 1024 * 1024
 _READ_AND_DROPPED = 4 * BODY_LARGEST
 _PIECE = 64 * 1024
 _DRIPS = 20
+# It listens on the loopback alone, and answers to these.
+_NAMES = ("127.0.0.1", "localhost", "[::1]")
 
 
 class Server(ThreadingHTTPServer):
@@ -118,6 +120,7 @@ class Handler(BaseHTTPRequestHandler):
             return as_html("500 Internal Server Error", http=500)
 
     def _read(self) -> Request:
+        self._check_host()
         try:
             target = urlsplit(self.path)
             query = dict(parse_qsl(target.query, keep_blank_values=True))
@@ -131,6 +134,12 @@ class Handler(BaseHTTPRequestHandler):
             body=self._read_body(),
             trace_id=self.trace_id,
         )
+
+    def _check_host(self) -> None:
+        """A page whose name leads to the loopback (DNS rebinding) could order faults and read jobs through its visitor's browser."""
+        asked = self.headers.get_all("Host", [])
+        if len(asked) != 1 or asked[0].lower() not in {f"{name}:{self._server.server_port}" for name in _NAMES}:
+            raise BadRequest(421, "421 Misdirected Request")
 
     def _read_body(self) -> bytes:
         if "Transfer-Encoding" in self.headers:
