@@ -19,13 +19,17 @@ from django.conf import settings
 from django.urls import get_resolver
 
 from conduit import clock
+from conduit.api.errors import NotFound
 from conduit.checks import refuse_unsafe_start
 from conduit.flow import gate_of
 from conduit.signalr import HubServer, Options
 from conduit.web.daphne_patches import patch_daphne
 from conduit.web.draining import drain_at_sigterm
-from conduit.web.handler import OneHopHandler, refuse_websocket
-from conduit.web.router import Router, traced
+from conduit.web.guards import guarded
+from conduit.web.handler import OneHopHandler
+from conduit.web.refusals import refused_with
+from conduit.web.router import Router
+from conduit.web.tracing import traced
 from tasks.realtime.feeds import feeds
 from tasks.realtime.hub import TaskHub, authenticate
 from tasks.realtime.websocket import tasks_socket
@@ -45,12 +49,13 @@ hub_options = Options(
 )
 hub = HubServer(TaskHub, path=HUB_PATH, authenticate=authenticate, redis_url=settings.REDIS_URL, options=hub_options)
 patch_daphne(body_bytes=settings.DATA_UPLOAD_MAX_MEMORY_SIZE, more_of={HUB_PATH: hub_options.post_bytes})
+hub_application = traced(guarded(hub))
 application = Router(
     http=OneHopHandler(),
-    websocket=refuse_websocket,
+    websocket=traced(refused_with(NotFound("There is no WebSocket at this path."))),
     paths={
-        "http": {HUB_PATH: traced(hub)},
-        "websocket": {HUB_PATH: traced(hub), "/ws/tasks": traced(tasks_socket)},
+        "http": {HUB_PATH: hub_application},
+        "websocket": {HUB_PATH: hub_application, "/ws/tasks": traced(guarded(tasks_socket))},
     },
 )
 # A full garbage collection stops every stream: 0.2 s of processor time with 1,000 connections, and by default one comes every few

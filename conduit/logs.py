@@ -21,21 +21,32 @@ def without_secrets(text: str) -> str:
     return _SECRETS.sub(lambda match: next(filter(None, match.groups())) + "***", text)
 
 
-def _redact(value: Any) -> Any:
+# What one value may have: clients choose much of what is told of them. A traceback has its frames, and what was raised.
+CHARACTERS_MAX = 4_000
+_LONG = {"exception": 50_000, "stack": 50_000}
+
+
+def shortened(text: str, most: int) -> str:
+    """The text, or its first characters and how many it had."""
+    return text if len(text) <= most else f"{text[:most]}… ({len(text)} characters)"
+
+
+def _redact(value: Any, most: int = CHARACTERS_MAX) -> Any:
     if isinstance(value, str):
-        return without_secrets(value)
+        return shortened(without_secrets(value), most)
     if isinstance(value, dict):
         return {name: _redact(item) for name, item in value.items()}
     if isinstance(value, list | tuple):
         return [_redact(item) for item in value]
     if value is None or isinstance(value, bool | int | float):
         return value
-    return without_secrets(str(value))  # an exception or a URL object would be rendered after this
+    return shortened(without_secrets(str(value)), most)  # an exception or a URL object would be rendered after this
 
 
 def _redact_event(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
-    """The last step before rendering, so that tracebacks and third-party messages pass through it too."""
-    return {name: _redact(value) for name, value in event.items()}
+    """The last step before rendering, so that tracebacks and third-party messages pass through it too. JSON escapes what would end
+    a line."""
+    return {name: _redact(value, _LONG.get(name, CHARACTERS_MAX)) for name, value in event.items()}
 
 
 _SHARED: list[Processor] = [

@@ -16,6 +16,7 @@ from rest_framework.response import Response
 
 log = structlog.get_logger(__name__)
 
+METHOD_NOT_ALLOWED = "This path does not answer that method. The Allow header lists the methods it takes."
 # When to come back after a 503, in seconds.
 OVERLOADED_RETRY_SECONDS = 5
 # Postgres undid the transaction because others were at the same rows, or because it stood still for too long (conduit.api.waiting):
@@ -26,7 +27,7 @@ LOCK_NOT_AVAILABLE, DEADLOCK, NOT_SERIALIZABLE, STOOD_STILL = "55P03", "40P01", 
 class ApiError(Exception):
     """An answer that is not a success. `message` is for people, `code` for programs, `param` names the input at fault."""
 
-    status: ClassVar[int] = 500
+    status: int = 500
     type: ClassVar[str] = "api_error"
     code: str = "internal_error"
 
@@ -79,6 +80,10 @@ class UnsupportedMediaType(ApiError):
     status, type, code = 415, "invalid_request_error", "unsupported_media_type"
 
 
+class TooManyRequests(ApiError):
+    status, type, code = 429, "rate_limit_error", "rate_limit_exceeded"
+
+
 class InternalError(ApiError):
     def __init__(self) -> None:
         super().__init__("Something went wrong on our side. Please try again, and tell us the X-Request-ID if it happens again.")
@@ -87,11 +92,22 @@ class InternalError(ApiError):
 class Overloaded(ApiError):
     status, type, code = 503, "overloaded_error", "overloaded"
 
-    def __init__(self) -> None:
-        super().__init__(
-            "The service cannot take this request right now. Please try again shortly.",
-            headers={"Retry-After": str(OVERLOADED_RETRY_SECONDS)},
-        )
+    def __init__(self, message: str = "The service cannot take this request right now. Please try again shortly.") -> None:
+        super().__init__(message, headers={"Retry-After": str(OVERLOADED_RETRY_SECONDS)})
+
+
+def error_of(status: int, message: str) -> ApiError:
+    """The error of that status, for what is refused below the API's own views: by the hub, by the web server."""
+    if status == Overloaded.status:
+        return Overloaded(message)
+    if status >= InternalError.status:
+        return InternalError()
+    kinds = (Forbidden, NotFound, MethodNotAllowed, Conflict, BodyTooLarge, UnsupportedMediaType, TooManyRequests)
+    if status == Unauthenticated.status:
+        return Unauthenticated(message)
+    error = next((kind for kind in kinds if kind.status == status), InvalidRequest)(message)
+    error.status = status
+    return error
 
 
 def envelope(error: ApiError) -> dict[str, Any]:
@@ -115,7 +131,7 @@ def classify(error: BaseException) -> ApiError:
         case ApiError():
             return error
         case drf.MethodNotAllowed():
-            return MethodNotAllowed("This path does not answer that method. The Allow header lists the methods it takes.")
+            return MethodNotAllowed(METHOD_NOT_ALLOWED)
         case drf.UnsupportedMediaType():
             return UnsupportedMediaType("Send the body as JSON, with `Content-Type: application/json`.")
         case drf.ValidationError():

@@ -8,13 +8,13 @@ from collections.abc import Callable, Mapping
 import structlog
 from django.http import HttpRequest, HttpResponseBase
 
+from conduit.api.access_log import log_request
 from conduit.api.errors import classify, response_for
 from conduit.api.network import client_address
 
-log = structlog.get_logger("conduit.request")
-
 _WELL_FORMED = re.compile(r"[A-Za-z0-9._-]{1,128}")
 
+_NOT_SERVED = range(400, 500)
 _ON_EVERY_ANSWER = "conduit.headers"
 
 
@@ -48,16 +48,10 @@ class RequestContext:
             response.headers.setdefault(name, value)
         if request.path.startswith("/v1/"):  # each answer belongs to the key that asked; one with an ETag says what may be kept
             response.headers.setdefault("Cache-Control", "private, no-store")
-        if not request.path.startswith(("/health/", "/static/")):
-            # The path without its query: links and streams carry tokens there.
-            log.info(
-                "request",
-                method=request.method,
-                path=request.path,
-                status=response.status_code,
-                ms=round((time.perf_counter() - began) * 1000, 1),
-                client=client_address(request),
-            )
+        # Whoever asks for what is not there is told of, below these too.
+        if not request.path.startswith(("/health/", "/static/")) or response.status_code in _NOT_SERVED:
+            client = client_address(request)
+            log_request(method=request.method or "", path=request.path, status=response.status_code, began=began, client=client)
         return response
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponseBase | None:

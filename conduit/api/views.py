@@ -11,7 +11,9 @@ from django.views.decorators.csrf import csrf_exempt
 from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 
-from conduit.api.errors import InternalError, InvalidRequest, MethodNotAllowed, NotFound, response_for
+from conduit.api.errors import METHOD_NOT_ALLOWED, InternalError, InvalidRequest, MethodNotAllowed, NotFound, response_for
+
+NOT_SERVED_HERE = "The request is malformed, or names a host that is not served here."
 
 
 def tagged(request: Request, body: dict[str, Any]) -> HttpResponse:
@@ -43,8 +45,7 @@ def read_only(view: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequ
     def checked(request: HttpRequest) -> HttpResponse:
         if request.method in ("GET", "HEAD"):
             return view(request)
-        message = "This path does not answer that method. The Allow header lists the methods it takes."
-        return response_for(MethodNotAllowed(message, headers={"Allow": "GET, HEAD"}))
+        return response_for(MethodNotAllowed(METHOD_NOT_ALLOWED, headers={"Allow": "GET, HEAD"}))
 
     return checked
 
@@ -62,7 +63,7 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
     """handler400: a host that is not ours, a malformed request."""
-    return response_for(InvalidRequest("The request is malformed, or names a host that is not served here."))
+    return response_for(InvalidRequest(NOT_SERVED_HERE))
 
 
 def server_error(request: HttpRequest) -> HttpResponse:

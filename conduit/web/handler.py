@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, cast
-from urllib.parse import urlsplit
 
 from asgiref.sync import sync_to_async
 from django.conf import settings
@@ -77,19 +76,10 @@ class OneHopHandler(ASGIHandler):
             await asyncio.to_thread(response.close)
 
     def create_request(self, scope: Mapping[str, Any], body_file: Any) -> tuple[ASGIRequest, None] | tuple[None, HttpResponseBase]:
-        """A body that came in chunks has no length in its headers, and would be taken for an empty one; a request line may
-        hold a whole address (RFC 9112, 3.2.2), of which Django wants the path."""
-        if not scope["path"].startswith("/"):
-            scope = {**scope, "path": urlsplit(scope["path"]).path or "/"}
+        """A body that came in chunks has no length in its headers, and would be taken for an empty one."""
         if not any(name == b"content-length" for name, _ in scope["headers"]):
             length = body_file.seek(0, 2)
             body_file.seek(0)
             if length:
                 scope = {**scope, "headers": [*scope["headers"], (b"content-length", str(length).encode())]}
         return super().create_request(scope, body_file)
-
-
-async def refuse_websocket(scope: dict[str, Any], receive: Any, send: Any) -> None:
-    """There is no websocket at this path: the handshake is refused."""
-    await receive()
-    await send({"type": "websocket.close", "code": 4404})

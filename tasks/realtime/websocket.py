@@ -12,6 +12,7 @@ from functools import partial
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
+from django.views.decorators.csrf import csrf_exempt
 
 from conduit.api.errors import ApiError, InvalidRequest, NotFound, classify, envelope, response_for
 from conduit.flow import gate_of
@@ -48,6 +49,7 @@ class TooMany(ApiError):
     status, type, code = 429, "rate_limit_error", "rate_limit_exceeded"
 
 
+@csrf_exempt  # a POST too is told what this path is
 def not_upgraded(request: HttpRequest, task_id: str = "") -> HttpResponse:
     """What a plain HTTP request to a socket's path is answered."""
     return response_for(UpgradeRequired())

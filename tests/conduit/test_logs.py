@@ -156,7 +156,9 @@ def test_what_the_thread_did_before_is_not_told_of_a_request(written, consumer):
     assert "of an earlier job" not in written.getvalue()
 
 
-def test_health_checks_do_not_fill_the_log(written, client):
-    client.get("/health/live")
+def test_static_files_do_not_fill_the_log_and_those_that_are_not_there_are_told_of(written, client):
+    client.get("/static/admin/css/base.css").close()
+    client.get("/static/../admin/nowhere")
 
-    assert [event for event in events(written) if event["logger"] == "conduit.request"] == []
+    [line] = [event for event in events(written) if event["logger"] == "conduit.request"]
+    assert (line["path"], line["status"]) == ("/static/../admin/nowhere", 404)

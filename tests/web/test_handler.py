@@ -12,7 +12,7 @@ from django.test import override_settings
 from django.urls import path
 from django.views.decorators.csrf import csrf_exempt
 
-from conduit.web.handler import OneHopHandler, refuse_websocket
+from conduit.web.handler import OneHopHandler
 
 released = threading.Event()
 threads: list[int] = []
@@ -221,17 +221,3 @@ def test_a_view_runs_outside_the_event_loops_thread():
 
     assert threads
     assert threads[0] != threading.get_ident()
-
-
-def test_a_websocket_at_a_path_that_has_none_is_refused():
-    sent: list[dict[str, Any]] = []
-
-    async def receive() -> dict[str, Any]:
-        return {"type": "websocket.connect"}
-
-    async def send(message: dict[str, Any]) -> None:
-        sent.append(message)
-
-    asyncio.run(refuse_websocket({"type": "websocket"}, receive, send))
-
-    assert sent == [{"type": "websocket.close", "code": 4404}]
