@@ -16,7 +16,7 @@ except ImproperlyConfigured as error:
     sys.exit(f"conduit: {error}")
 
 from django.conf import settings
-from django.urls import get_resolver
+from django.urls import get_resolver, reverse
 
 from conduit import clock
 from conduit.api.errors import NotFound
@@ -27,6 +27,8 @@ from conduit.web.daphne_patches import patch_daphne
 from conduit.web.draining import drain_at_sigterm
 from conduit.web.guards import guarded
 from conduit.web.handler import OneHopHandler
+from conduit.web.live import live
+from conduit.web.logins import LoginTurns
 from conduit.web.refusals import refused_with
 from conduit.web.router import Router
 from conduit.web.tracing import traced
@@ -49,12 +51,17 @@ hub_options = Options(
 )
 hub = HubServer(TaskHub, path=HUB_PATH, authenticate=authenticate, redis_url=settings.REDIS_URL, options=hub_options)
 patch_daphne(body_bytes=settings.DATA_UPLOAD_MAX_MEMORY_SIZE, more_of={HUB_PATH: hub_options.post_bytes})
+django_application = OneHopHandler()
 hub_application = traced(guarded(hub))
 application = Router(
-    http=OneHopHandler(),
+    http=django_application,
     websocket=traced(refused_with(NotFound("There is no WebSocket at this path."))),
     paths={
-        "http": {HUB_PATH: hub_application},
+        "http": {
+            "/health/live$": traced(live, logged=False),
+            f"{reverse('admin:login')}$": LoginTurns(django_application),
+            HUB_PATH: hub_application,
+        },
         "websocket": {HUB_PATH: hub_application, "/ws/tasks": traced(guarded(tasks_socket))},
     },
 )

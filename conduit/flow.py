@@ -7,6 +7,8 @@ does tell when a connection's buffer is full; this listens.
 import asyncio
 import time
 from collections.abc import AsyncIterator, Iterator
+from concurrent.futures import Executor
+from functools import partial
 from typing import Any
 
 from daphne.ws_protocol import WebSocketProtocol
@@ -126,10 +128,11 @@ class _SocketGate(Gate):
         super().resume_reading()
 
 
-async def at_the_readers_pace(pieces: Iterator[bytes], send: Any) -> AsyncIterator[bytes]:
-    """The pieces, each read in a thread when the client has taken most of what came before."""
+async def at_the_readers_pace(pieces: Iterator[bytes], send: Any, threads: Executor) -> AsyncIterator[bytes]:
+    """The pieces, each read in one of the threads when the client has taken most of what came before."""
     gate = gate_of(send)
-    while (piece := await asyncio.to_thread(next, pieces, None)) is not None:
+    reading = partial(asyncio.get_running_loop().run_in_executor, threads, next, pieces, None)
+    while (piece := await reading()) is not None:
         if gate:
             await gate.wait_open()
         yield piece

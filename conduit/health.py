@@ -12,12 +12,6 @@ from videos.health import waiting_for_operator
 
 
 @read_only
-def live(request: HttpRequest) -> JsonResponse:
-    """200 as long as this process answers."""
-    return JsonResponse({"status": "ok"})
-
-
-@read_only
 def ready(request: HttpRequest) -> JsonResponse:
     """200 when videos can be made: database and Redis answer and workers and ticks were heard lately; else 503 and what is missing.
 

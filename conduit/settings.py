@@ -120,6 +120,7 @@ MIDDLEWARE = [
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
+    "conduit.console.passwords.TooManyLoginsPage",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
 
@@ -271,6 +272,8 @@ _host_only = "__Host-" if _HTTPS else ""  # browsers then take the cookie from t
 SESSION_COOKIE_NAME = f"{_host_only}conduit_session_{_jar}"
 CSRF_COOKIE_NAME = f"{_host_only}conduit_csrf_{_jar}"
 
+# Who tries passwords gets two processors at most, and no thread.
+PASSWORD_HASHERS = ["conduit.console.passwords.BoundedHasher"]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
     for name in ("UserAttributeSimilarityValidator", "MinimumLengthValidator", "CommonPasswordValidator", "NumericPasswordValidator")

@@ -12,7 +12,6 @@ urlpatterns = [
     path("", include("tasks.urls")),
     path("", include("videos.urls")),
     path("health", health.ready),
-    path("health/live", health.live),
     path("health/ready", health.ready),
     path("admin", RedirectView.as_view(url="/admin/")),
     path("admin/", admin.site.urls),

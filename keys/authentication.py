@@ -6,6 +6,7 @@ from rest_framework.authentication import BaseAuthentication
 from rest_framework.request import Request
 
 from conduit import clock
+from conduit.api.callers import known_as
 from conduit.api.errors import ApiError, Unauthenticated
 from conduit.api.idempotency import refuse_unless_replayed
 from conduit.api.middleware import on_every_answer
@@ -23,6 +24,7 @@ class VirtualKeyAuthentication(BaseAuthentication):
 
     def authenticate(self, request: Request) -> tuple[VirtualKey, VirtualKey]:
         key = authenticate_secret(secret_of(request))
+        known_as(request._request, name_of(key))
         address = client_address(request._request)
         limits.check_address(key, address)
         try:
@@ -83,6 +85,11 @@ def check_usable(key: VirtualKey) -> None:
 def _kind_of(request: Request) -> limits.Kind:
     creates = request.method == "POST" and getattr(request.parser_context["view"], "rate_kind", "read") == "create"
     return "create" if creates else "read"
+
+
+def name_of(key: VirtualKey) -> str:
+    """What its calls are counted under wherever callers share something, whichever of its secrets they come with."""
+    return f"key {key.pk}"
 
 
 def key_of(request: Request) -> VirtualKey:

@@ -4,6 +4,7 @@ from rest_framework.authentication import BaseAuthentication
 from rest_framework.request import Request
 
 from conduit import clock
+from conduit.api.callers import known_as
 from conduit.api.errors import Unauthenticated
 from conduit.api.middleware import on_every_answer
 from conduit.api.network import client_address
@@ -18,6 +19,7 @@ class ManagementKeyAuthentication(BaseAuthentication):
 
     def authenticate(self, request: Request) -> tuple[ManagementKey, ManagementKey]:
         key = authenticate_management_secret(secret_of(request, prefix=MANAGEMENT_PREFIX))
+        known_as(request._request, f"management key {key.pk}")
         address = client_address(request._request)
         limits.check_address(key, address)
         if rate := limits.count_management_call(key, address=address):

@@ -1,7 +1,7 @@
 """Where a request came from, behind proxies or not."""
 
 import re
-from ipaddress import IPv4Address, IPv6Address, ip_address
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
 from django.conf import settings
 from django.http import HttpRequest
@@ -41,3 +41,9 @@ def nearest_client(nearest: str, forwarded_for: str) -> str:
             break
         nearest = str(hop)
     return nearest
+
+
+def network_of(address: str) -> str:
+    """What one client has of addresses: of IPv6 it is given a whole /64."""
+    parsed = _parsed(address)
+    return str(ip_network((parsed, 64), strict=False)) if isinstance(parsed, IPv6Address) else address

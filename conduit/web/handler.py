@@ -1,11 +1,12 @@
 """Django's ASGI handler, fitted to synchronous views."""
 
 import asyncio
+import hashlib
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any, cast
 
-from asgiref.sync import sync_to_async
 from django.conf import settings
 from django.core.exceptions import RequestAborted
 from django.core.handlers.asgi import ASGIHandler, ASGIRequest, get_script_prefix
@@ -14,11 +15,21 @@ from django.db import close_old_connections
 from django.http import HttpResponseBase, StreamingHttpResponse
 from django.urls import set_script_prefix
 
+from conduit.api.callers import KNOWN_AS
+from conduit.api.errors import ApiError, classify
+from conduit.api.network import network_of
 from conduit.flow import at_the_readers_pace, gate_of
+from conduit.web.fair_threads import Caller, FairThreads, Tell
+from conduit.web.refusals import client_of, refused_with
+from conduit.web.tracing import traced
+from tasks.realtime.connections import secret_in
+
+# Threads that read pieces of files for downloads: a storage that hangs holds up downloads, and nothing else.
+FILE_THREADS = 4
 
 
 class OneHopHandler(ASGIHandler):
-    """Does all of a request that may block in one hop to one of a few threads that live on.
+    """Does all of a request that may block in one hop to one of a few threads that live on, and that callers share.
 
     Every middleware and view here is synchronous. Django's own handler would make a thread for each request, and go there
     and back four times. It also streams a synchronous body piece by piece, where Django's would read the whole of it into
@@ -27,8 +38,8 @@ class OneHopHandler(ASGIHandler):
 
     def __init__(self) -> None:
         super().__init__()
-        threads = ThreadPoolExecutor(settings.WEB_THREADS, thread_name_prefix="request")
-        self._respond_in_thread = sync_to_async(self._respond, thread_sensitive=False, executor=threads)
+        self._threads = FairThreads(settings.WEB_THREADS)
+        self._files = ThreadPoolExecutor(FILE_THREADS, thread_name_prefix="files")
 
     def load_middleware(self, is_async: bool = False) -> None:
         super().load_middleware(is_async=False)
@@ -38,15 +49,20 @@ class OneHopHandler(ASGIHandler):
             body_file = await self.read_body(receive)
         except RequestAborted:
             return
-        # A request that arrived whole is answered even if its client has gone: it may have been committed.
-        response = await self._respond_in_thread(scope, body_file)
+        try:
+            # A request that has begun is finished even if its client has gone: it may have been committed.
+            response = await self._threads.run(caller_of(scope), partial(self._respond, scope, body_file))
+        except Exception as error:  # noqa: BLE001 - classify knows what each means, and logs what nobody foresaw
+            await traced(refused_with(classify(error)))(scope, receive, send)
+            return
         if isinstance(response, StreamingHttpResponse):
             await self._stream(response, receive, send)
         else:
             await self.send_response(response, send)
 
-    def _respond(self, scope: Mapping[str, Any], body_file: Any) -> HttpResponseBase:
+    def _respond(self, scope: Mapping[str, Any], body_file: Any, known_as: Tell) -> HttpResponseBase:
         """Runs in a thread, with the signals that give database connections back."""
+        scope = {**scope, KNOWN_AS: known_as}
         set_script_prefix(get_script_prefix(scope))
         request_started.send(sender=self.__class__, scope=scope)
         request, refusal = self.create_request(scope, body_file)
@@ -62,7 +78,8 @@ class OneHopHandler(ASGIHandler):
         if paced_by := getattr(response, "paced_by", None):
             paced_by(gate_of(send))  # a stream that lives on the loop, and knows what to do when nobody reads it
         elif not response.is_async:
-            response.streaming_content = at_the_readers_pace(iter(cast(Iterator[bytes], response.streaming_content)), send)
+            pieces = iter(cast(Iterator[bytes], response.streaming_content))
+            response.streaming_content = at_the_readers_pace(pieces, send, self._files)
         sending = asyncio.create_task(self.send_response(response, send))
         leaving = asyncio.create_task(self.listen_for_disconnect(receive))
         try:
@@ -83,3 +100,12 @@ class OneHopHandler(ASGIHandler):
             if length:
                 scope = {**scope, "headers": [*scope["headers"], (b"content-length", str(length).encode())]}
         return super().create_request(scope, body_file)
+
+
+def caller_of(scope: Mapping[str, Any]) -> Caller:
+    """Who sent the request, as far as it says so itself."""
+    try:
+        secret = hashlib.sha256(secret_in(scope).encode()).hexdigest()
+    except ApiError:  # none
+        secret = ""
+    return Caller(network_of(client_of(scope)), secret)

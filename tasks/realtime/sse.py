@@ -17,11 +17,12 @@ from rest_framework.request import Request
 from rest_framework.views import APIView
 
 from conduit import clock
+from conduit.api.callers import known_as
 from conduit.api.errors import Overloaded, classify, envelope
 from conduit.api.middleware import on_every_answer
 from conduit.api.network import client_address
 from conduit.signalr import Gate
-from keys.authentication import secret_of
+from keys.authentication import name_of, secret_of
 from keys.models import VirtualKey
 from tasks import history
 from tasks.notices import as_sse
@@ -46,6 +47,7 @@ class StreamAuthentication(BaseAuthentication):
     def authenticate(self, request: Request) -> tuple[VirtualKey, Caller]:
         sent = "" if _has_header(request) else request.query_params.get("access_token", "").strip()
         caller, rate = admit(sent or secret_of(request), client_address(request._request))
+        known_as(request._request, name_of(caller.key))
         if rate:
             on_every_answer(request._request, rate.headers)
         return caller.key, caller

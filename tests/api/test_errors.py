@@ -53,7 +53,6 @@ def test_a_path_that_there_is_not_is_404_for_every_method(method, path):
         ("/v1/video/generations/estimate", {"POST"}),
         ("/v1/models", {"GET"}),
         ("/health", {"GET"}),
-        ("/health/live", {"GET"}),
         ("/health/ready", {"GET"}),
         (f"/media/{A_TASK}/video.mp4", {"GET"}),
     ],
@@ -69,7 +68,7 @@ def test_a_method_that_a_path_does_not_take_is_405_and_allow_lists_those_it_does
     assert method not in answer.headers["Allow"]
 
 
-@pytest.mark.parametrize("path", ["/v1/models", "/health/live", "/nowhere", "/admin/"])
+@pytest.mark.parametrize("path", ["/v1/models", "/nowhere", "/admin/"])
 @pytest.mark.parametrize("host", ["elsewhere.example", "testserver.elsewhere.example", "bad_host!", "[::1", "testserver:port", ""])
 def test_a_host_that_is_not_ours_is_400(path, host):
     refused(Client().get(path, headers={"Host": host}), 400, "invalid_request")

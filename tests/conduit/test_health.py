@@ -38,15 +38,6 @@ def ready(client):
     return answer.status_code, answer.json()
 
 
-def test_a_process_that_answers_is_alive_without_asking_anybody(client, settings, django_assert_num_queries):
-    settings.REDIS_URL = f"redis://127.0.0.1:{free_port()}/0"
-
-    with django_assert_num_queries(0):
-        answer = client.get("/health/live")
-
-    assert (answer.status_code, answer.json()) == (200, {"status": "ok"})
-
-
 @pytest.mark.parametrize("path", ["/health", "/health/ready"])
 def test_it_is_ready_when_everything_answers(client, workers, path):
     answer = client.get(path)

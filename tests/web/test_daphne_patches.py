@@ -6,6 +6,7 @@ from collections import Counter
 from autobahn.twisted.websocket import WebSocketServerFactory, WebSocketServerProtocol
 from autobahn.websocket import protocol
 from daphne.http_protocol import WebRequest
+from daphne.ws_protocol import WebSocketProtocol
 from twisted.internet.testing import StringTransport
 from twisted.web import http
 
@@ -15,12 +16,19 @@ UPGRADE = (
     b"GET / HTTP/1.1\r\nHost: 127.0.0.1:1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
     b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
 )
+PATCHED = {
+    protocol: ("hltype", "hlval"),
+    WebRequest: ("handleContentChunk", "process", "basic_error"),
+    WebSocketProtocol: ("connectionMade", "dataReceived", "serverAccept", "onConnect", "failHandshake"),
+    http.HTTPChannel: ("_respondToBadRequestAndDisconnect", "lineLengthExceeded"),
+}
 
 
 def test_sending_a_frame_colors_no_text(monkeypatch):
     # As they were, after the test.
-    for owner, name in ((protocol, "hltype"), (protocol, "hlval"), (WebRequest, "handleContentChunk")):
-        monkeypatch.setattr(owner, name, getattr(owner, name))
+    for owner, names in PATCHED.items():
+        for name in names:
+            monkeypatch.setattr(owner, name, getattr(owner, name))
     monkeypatch.setattr(http, "RESPONSES", dict(http.RESPONSES))
     patch_daphne(body_bytes=1000)
     factory = WebSocketServerFactory("ws://127.0.0.1:1")

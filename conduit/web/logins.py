@@ -1,0 +1,55 @@
+"""Log-ins of the console: no more at once than passwords are looked at at once. The rest wait a little, and then see a page."""
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+
+from conduit.console.passwords import AT_ONCE, TooManyLogins, too_many_logins_page
+from conduit.web.refusals import Application
+from conduit.web.tracing import traced
+
+# How long one waits for its turn, in seconds. It costs no thread; and who tries passwords one after the other, tries few.
+PATIENCE_SECONDS = 1.0
+# More than wait at once are refused at once.
+WAITING_MAX = 100
+
+
+class LoginTurns:
+    """The application of the login form, for AT_ONCE posts at once. Belongs to one event loop."""
+
+    def __init__(self, application: Application) -> None:
+        self._application = application
+        self._refuse = traced(_refuse)
+        self._turns = asyncio.Semaphore(AT_ONCE)
+        self._waiting = 0
+
+    async def __call__(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
+        if scope["method"] != "POST":
+            await self._application(scope, receive, send)
+        elif not await self._has_turn():
+            await self._refuse(scope, receive, send)
+        else:
+            try:
+                await self._application(scope, receive, send)
+            finally:
+                self._turns.release()
+
+    async def _has_turn(self) -> bool:
+        if self._waiting >= WAITING_MAX:
+            return False
+        self._waiting += 1
+        try:
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                return await self._turns.acquire()
+        except TimeoutError:
+            return False
+        finally:
+            self._waiting -= 1
+
+
+async def _refuse(scope: Mapping[str, Any], receive: Any, send: Any) -> None:
+    error, page = TooManyLogins(), too_many_logins_page().encode()
+    headers = {"Content-Type": "text/html; charset=utf-8", "Content-Length": str(len(page)), "Cache-Control": "no-store", **error.headers}
+    given = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
+    await send({"type": "http.response.start", "status": error.status, "headers": given})
+    await send({"type": "http.response.body", "body": page})

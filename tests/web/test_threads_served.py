@@ -1,0 +1,77 @@
+"""What keeps one key's calls waiting keeps nobody else waiting, in the process that serves."""
+
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Any
+
+import psycopg
+import pytest
+import requests
+
+from tests.conftest import Consumer
+from tests.support.databases import database_url
+from tests.support.web import Web
+
+pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
+THREADS = 8
+BODY = {"model": "minimax-video", "prompt": "a cat"}
+
+
+@contextmanager
+def held(*consumers: Consumer) -> Iterator[Callable[[], int]]:
+    """Somebody holds the rows of these keys; gives what counts the calls that wait for them."""
+    with psycopg.connect(database_url()) as holder, psycopg.connect(database_url(), autocommit=True) as watcher:
+        holder.execute("SELECT id FROM keys_virtualkey WHERE id = ANY(%s) FOR UPDATE", [[consumer.key.pk for consumer in consumers]])
+
+        def waiting() -> int:
+            row = watcher.execute("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()")
+            return row.fetchone()[0]  # type: ignore[index]
+
+        yield waiting
+        holder.rollback()
+
+
+def create(web: Web, consumer: Consumer) -> int:
+    headers = {"Authorization": f"Bearer {consumer.secret}"}
+    return requests.post(f"{web.url}/v1/video/generations", json=BODY, headers=headers, timeout=60).status_code
+
+
+def read(web: Web, consumer: Consumer) -> int:
+    return requests.get(f"{web.url}/v1/models", headers={"Authorization": f"Bearer {consumer.secret}"}, timeout=60).status_code
+
+
+def until(true: Callable[[], bool]) -> None:
+    """What the database says changes by itself: ask until it is so."""
+    end = time.monotonic() + 30
+    while not true():
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
+@pytest.fixture
+def posting() -> Iterator[ThreadPoolExecutor]:
+    with ThreadPoolExecutor(4 * THREADS) as threads:
+        yield threads
+
+
+def test_creates_that_wait_for_their_keys_row_take_half_of_the_threads(web: Web, make_consumer: Any, posting: Any) -> None:
+    ann, ben = make_consumer("ann"), make_consumer("ben")
+    with held(ann) as waiting:
+        creates = [posting.submit(create, web, ann) for _ in range(2 * THREADS)]
+        until(lambda: waiting() == THREADS // 2)
+        assert {read(web, ben) for _ in range(20)} == {200}
+        assert waiting() == THREADS // 2
+        assert not any(answer.done() for answer in creates)
+    assert {answer.result(60) for answer in creates} == {202}
+
+
+def test_a_process_is_alive_while_all_its_threads_wait(web: Web, make_consumer: Any, posting: Any) -> None:
+    ann, ben = make_consumer("ann"), make_consumer("ben")
+    with held(ann, ben) as waiting:
+        creates = [posting.submit(create, web, consumer) for consumer in (ann, ben) for _ in range(THREADS)]
+        until(lambda: waiting() == THREADS)
+        assert requests.get(f"{web.url}/health/live", timeout=60).json() == {"status": "ok"}
+        assert not any(answer.done() for answer in creates)
+    assert {answer.result(60) for answer in creates} == {202}
