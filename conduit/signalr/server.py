@@ -40,6 +40,8 @@ from conduit.signalr.wires import Transport, Wire
 logger = logging.getLogger(__name__)
 
 _NEGOTIATE_VERSION = 1
+# Clients send nothing with it.
+_NEGOTIATION_BYTES = 256 * 1024
 _FORMATS = {
     Transport.WEB_SOCKETS: ["Text", "Binary"],
     Transport.SERVER_SENT_EVENTS: ["Text"],
@@ -169,7 +171,7 @@ class HubServer:
         return methods[scope["method"]]
 
     async def _negotiate(self, scope: Scope, receive: Receive, send: Send, cors: Headers, user: Any) -> None:
-        await body_of(receive, self._options.post_bytes)
+        await body_of(receive, _NEGOTIATION_BYTES)
         if self._home.is_leaving:
             raise Leaving
         asked = query(scope)

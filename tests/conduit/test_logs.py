@@ -156,6 +156,7 @@ def test_what_the_thread_did_before_is_not_told_of_a_request(written, consumer):
     assert "of an earlier job" not in written.getvalue()
 
 
+@pytest.mark.django_db
 def test_static_files_do_not_fill_the_log_and_those_that_are_not_there_are_told_of(written, client):
     client.get("/static/admin/css/base.css").close()
     client.get("/static/../admin/nowhere")
