@@ -16,6 +16,7 @@ GET_CHROMIUM := if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 # beginning of a worker's share, where nobody steals it: loadgroup silently does not with pytest 9.2 (pytest-xdist issue 1386).
 # Half as many again as there are cores: tests of real processes wait a good part of their time.
 WORKERS ?= $(shell echo $$(( ($$(nproc) * 3 + 1) / 2 )))
+PATIENT := -o faulthandler_timeout=3600
 PARALLEL := -n $(WORKERS) --maxprocesses 8 --dist worksteal
 PIP := $(PY) -m pip --disable-pip-version-check --no-input install --quiet
 
@@ -43,8 +44,8 @@ test-browser: $(DEV) $(NODE) ## run the tests that look at it through a browser 
 	$(PY) -m pytest tests/browser
 
 soak: $(DEV) $(NODE) ## run the tests that take long: chaos, real time
-	$(PY) -m pytest -m soak
-	CONDUIT_TEST_DATABASE=sqlite $(PY) -m pytest -m "sqlite and soak"
+	$(PY) -m pytest $(PATIENT) -m soak
+	CONDUIT_TEST_DATABASE=sqlite $(PY) -m pytest $(PATIENT) -m "sqlite and soak"
 
 lint: $(DEV) ## check style, types, the rooms' imports, migrations and settings
 	$(PY) -m ruff check .

@@ -10,6 +10,7 @@ EVERY_TRANSPORT = pytest.mark.parametrize("wire", TEXT_WIRES, ids=lambda wire: w
 EVERY_WIRE = pytest.mark.parametrize("wire", WIRES, ids=lambda wire: wire.name)
 
 
+@pytest.mark.races_the_clock  # progress has to be told while the task is made
 @EVERY_WIRE
 def test_a_page_sees_a_task_through_and_plays_its_video(consumer: Consumer, problems: list[str], wire: Wire):
     consumer.open_hub("hub", wire)

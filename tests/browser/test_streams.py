@@ -25,6 +25,7 @@ def happened(told: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [message for message in told if message["type"] != "task.snapshot"]
 
 
+@pytest.mark.races_the_clock  # progress has to be told while the task is made
 @PLAIN
 def test_a_page_sees_a_task_through_on_the_stream_of_all(consumer: Consumer, problems: list[str], open_stream: Opener):
     open_stream(consumer, "stream", after=0)

@@ -175,6 +175,7 @@ def test_a_file_that_is_no_video_fails_its_task_and_not_its_worker(elsewhere: El
 # ---- Killed in the middle -------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.races_the_clock  # the reader has to be caught at work
 @pytest.mark.parametrize("victim", ["the media worker", pytest.param("the reader alone", marks=pytest.mark.soak)])
 def test_an_assembly_that_is_killed_is_done_again_for_nothing_and_leaves_nothing(numbered: RunningStack, victim: str):
     before = bill(numbered)
@@ -197,6 +198,7 @@ def test_an_assembly_that_is_killed_is_done_again_for_nothing_and_leaves_nothing
     assert files(numbered, task_id) == ["thumbnail", "video"]
 
 
+@pytest.mark.races_the_clock  # the reader has to be caught at work
 def test_a_cancel_stops_the_assembly_and_leaves_nothing(numbered: RunningStack):
     # Large enough that it cannot be over before the cancel is heard of: most of it is never done.
     task_id = generate(numbered, "cancelled while it is assembled", duration=12, resolution="1080x1920")

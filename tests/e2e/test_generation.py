@@ -52,6 +52,7 @@ def test_the_links_of_a_finished_task_play_without_a_header(stack: RunningStack)
         assert (picture.streams.video[0].width, picture.streams.video[0].height) == (1280, 720)
 
 
+@pytest.mark.races_the_clock  # progress is read off the clock, and by it
 def test_progress_is_true_to_minimax_s_job_once_one_of_that_kind_has_finished(elsewhere: Elsewhere):
     stack, minimax = elsewhere.stack, elsewhere.minimax
     # Half a minute for a job: a second that a busy machine takes to answer is three points of its progress.

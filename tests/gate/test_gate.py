@@ -12,6 +12,14 @@ import pytest
 from tests.support import gate
 
 CONFTEST = 'pytest_plugins = ["tests.support.gate"]\n'
+INI = """
+[pytest]
+addopts = --strict-markers -ra
+filterwarnings = error
+testpaths = tests
+faulthandler_timeout = 3
+faulthandler_exit_on_timeout = true
+"""
 PASSES = "def test_passes():\n    pass\n"
 # True for the first process that asks, of all that ever will.
 ONCE = """
@@ -46,7 +54,7 @@ class Suite:
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        self.add("pytest.ini", "[pytest]\naddopts = --strict-markers -ra\nfilterwarnings = error\ntestpaths = tests\n")
+        self.add("pytest.ini", INI)
         self.add("once.py", ONCE)
         for package in ("tests", "tests/support"):
             self.add(f"{package}/__init__.py", "")
@@ -210,6 +218,11 @@ BROKEN = {
         "import pytest\n\n@pytest.hookimpl(tryfirst=True)\ndef pytest_runtest_protocol(item):\n"
         "    return True if 'passes_3' in item.nodeid else None\n",
         "GATE 1 tests were collected and never run, such as tests/stack/test_passes_3.py::test_passes",
+    ),
+    "a test that hangs": (
+        "tests/stack/test_hangs.py",
+        "import threading\n\ndef test_hangs():\n    threading.Event().wait()\n",
+        "crashed while running 'tests/stack/test_hangs.py::test_hangs'",
     ),
     "tests that are all skipped": (
         "tests/stack/conftest.py",

@@ -73,6 +73,7 @@ def test_a_websocket_that_skips_negotiation_meets_the_same_bounds(bounded: Servi
         client.stop()
 
 
+@pytest.mark.races_the_clock  # it has to talk faster than the limit
 def test_who_says_more_than_a_connection_may_is_closed_with_the_reason(slowed: Service, call: Callable[..., Client], wire: Wire) -> None:
     client = call(slowed, wire, token=f"secret-hurried-{wire.short}")
     answers = [client.begin_invoke("Add", 1, 2) for _ in range(2 * BURST)]

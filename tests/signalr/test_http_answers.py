@@ -76,6 +76,7 @@ def test_a_poll_with_nothing_to_bring_ends_empty(brisk: Service, http: requests.
     assert answer.elapsed.total_seconds() > 0.5
 
 
+@pytest.mark.races_the_clock  # the older one has to be there first
 def test_a_second_poll_ends_the_older_one_with_204(two: Service, http: requests.Session) -> None:
     token = start_polling(two, http)
     seen = len(two.proxy.requests)
@@ -96,6 +97,7 @@ def test_a_poll_of_a_connection_that_was_closed_is_204(two: Service, http: reque
     assert http.get(two.url, params={"id": token}, timeout=SECONDS).status_code in {204, 404}
 
 
+@pytest.mark.races_the_clock  # the poll has to be there first
 def test_delete_ends_a_long_polling_connection(two: Service, http: requests.Session) -> None:
     token = start_polling(two, http)
     seen = len(two.proxy.requests)

@@ -85,6 +85,7 @@ async def _negotiated(server: HubServer) -> str:
     return "id=" + json.loads(answered)["connectionToken"]
 
 
+@pytest.mark.races_the_clock  # it has to be on its way for half a second
 @pytest.mark.parametrize("accept", [b"*/*", b"text/event-stream"])
 def test_who_was_on_the_way_in_when_a_process_began_to_leave_is_let_in_elsewhere(own_valkey: ValkeyForTests, accept: bytes) -> None:
     async def case() -> None:
@@ -107,6 +108,7 @@ def test_who_was_on_the_way_in_when_a_process_began_to_leave_is_let_in_elsewhere
     asyncio.run(case())
 
 
+@pytest.mark.races_the_clock  # the poll has to be there first
 def test_a_poll_at_a_process_that_leaves_ends_empty_and_goes_on_elsewhere() -> None:
     async def case() -> None:
         home, leaving = _two(VALKEY.url)

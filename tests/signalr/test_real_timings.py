@@ -12,7 +12,7 @@ from tests.signalr.raw import HANDSHAKE, negotiate, socket_to, start_polling
 from tests.signalr.servers import Service
 from tests.signalr.wires import WIRES, Wire
 
-pytestmark = pytest.mark.soak
+pytestmark = [pytest.mark.soak, pytest.mark.races_the_clock]
 
 
 def test_idle_connections_outlive_two_time_limits(two: Service, call: Callable[..., Client]) -> None:

@@ -6,6 +6,7 @@ tests/signalr/test_real_timings.py waits for the real ones.
 import time
 from collections.abc import Callable
 
+import pytest
 import requests
 
 from tests.signalr.client import Client
@@ -18,6 +19,7 @@ from tests.signalr.wires import WIRES, Wire, until
 PING_MILLISECONDS, TIMEOUT_MILLISECONDS = 500, int(CLIENT_TIMEOUT * 1000)
 
 
+@pytest.mark.races_the_clock  # both sides have to ping in time
 def test_idle_connections_outlive_pings_and_time_limits(brisk: Service, call: Callable[..., Client]) -> None:
     clients = [call(brisk, wire, keepAlive=PING_MILLISECONDS, serverTimeout=TIMEOUT_MILLISECONDS) for wire in WIRES]
     before = [client.invoke("WhoAmI") for client in clients]
@@ -45,6 +47,7 @@ def test_a_client_that_never_pings_is_not_expected_to(brisk: Service) -> None:
         assert '"type":7' not in heard
 
 
+@pytest.mark.races_the_clock  # a pause of a second would be silence
 def test_pings_wait_while_there_is_something_else_to_send(brisk: Service) -> None:
     with socket_to(brisk) as wire:
         wire.send(HANDSHAKE.decode() + '{"type":1,"target":"Trickle","arguments":[40,0.05]}\x1e')
@@ -81,6 +84,7 @@ def test_a_poller_that_does_not_come_back_loses_its_connection(brisk: Service, h
     assert http.get(brisk.url, params={"id": token}, timeout=SECONDS).status_code == 404
 
 
+@pytest.mark.races_the_clock  # it has to come back in time
 def test_a_poller_whose_network_is_cut_comes_back_in_time_and_misses_nothing(brisk: Service, http: requests.Session) -> None:
     token = start_polling(brisk, http)
     sent = b'{"type":1,"target":"Trickle","arguments":[10,0.05]}\x1e'

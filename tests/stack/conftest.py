@@ -97,7 +97,7 @@ def _knowing(home: Path) -> list[int]:
     return found
 
 
-def eventually(true: Callable[[], bool], seconds: float = 10) -> bool:
+def eventually(true: Callable[[], bool], seconds: float = 30) -> bool:
     """Whether it becomes true within so many seconds."""
     until = time.monotonic() + seconds
     while time.monotonic() < until:
