@@ -222,11 +222,12 @@ class DatabaseClock:
 
 def _connect() -> Any:
     """A connection of the clock's own: it takes no place in a pool, and belongs to nobody's transaction."""
-    import psycopg
     from django.db import connection
 
+    from conduit.postgresql.wire import WatchedConnection
+
     parameters = {"connect_timeout": CONNECT_SECONDS} | connection.get_connection_params()
-    return psycopg.connect(**parameters, autocommit=True)
+    return WatchedConnection.connect(**parameters, autocommit=True)
 
 
 def _apart(seconds: float) -> str | None:

@@ -13,6 +13,7 @@ from celery import Task
 from django.conf import settings
 
 from conduit import clock
+from conduit.redis_client import brief_client
 
 log = structlog.get_logger(__name__)
 
@@ -56,4 +57,4 @@ def _is_first(job: str, seconds: float) -> bool:
 
 @lru_cache
 def _redis(url: str) -> redis.Redis:
-    return redis.Redis.from_url(url, socket_connect_timeout=ANSWER_SECONDS, socket_timeout=ANSWER_SECONDS)
+    return brief_client(url, seconds=ANSWER_SECONDS)
