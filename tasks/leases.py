@@ -6,12 +6,13 @@ simply never writes, and its lease lapses.
 """
 
 import threading
+import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
 import structlog
@@ -21,15 +22,20 @@ from django.db.models import F, Q
 from django.db.utils import Error as DatabaseFailure
 
 from conduit import clock
+from tasks.insisting import insist
 from tasks.models import Task, no_lease
 
 log = structlog.get_logger(__name__)
+
+T = TypeVar("T")
 
 # A claimed row whose hint got lost on the way to a worker is claimed again after this long.
 CLAIM_SECONDS = 30
 # Two processes read the one clock to within a round trip to the database: who was just told that a step is due, and finds
 # that it will be by this much later, need not wait for the next tick.
 ABOUT_NOW = timedelta(seconds=0.1)
+# A renewal that failed is tried again after this long.
+RENEW_AGAIN_SECONDS = 1.0
 
 
 class LeaseLost(Exception):
@@ -46,10 +52,22 @@ class Claim:
     token: UUID
 
 
+class Hold:
+    """Until when a lease is surely alive, on this process' monotonic clock: counted from before it was asked for."""
+
+    def __init__(self, asked_at: float) -> None:
+        self.until = 0.0
+        self.extend(asked_at)
+
+    def extend(self, asked_at: float) -> None:
+        self.until = max(self.until, asked_at + settings.LEASE_SECONDS)
+
+
 @dataclass(frozen=True)
 class Lease:
     task_id: UUID
     token: UUID
+    hold: Hold = field(default_factory=lambda: Hold(time.monotonic()), compare=False)
 
     def rows(self) -> Any:
         """The task, as long as this lease holds: no row otherwise."""
@@ -71,26 +89,40 @@ class Lease:
             renewing.join()
 
     def _renew(self, over: threading.Event) -> None:
-        while not over.wait(settings.LEASE_SECONDS / 3):
+        pause = settings.LEASE_SECONDS / 3
+        while not over.wait(pause):
+            asked_at = time.monotonic()
             try:
                 if not self.rows().update(lease_until=_lapse(clock.now())):
                     return
+                self.hold.extend(asked_at)
+                pause = settings.LEASE_SECONDS / 3
             except DatabaseFailure as error:
                 log.warning("lease not renewed", task_id=str(self.task_id), error=str(error))
+                pause = min(pause, RENEW_AGAIN_SECONDS)
             finally:
                 connection.close()
 
+    def insist(self, write: Callable[[], T]) -> T:
+        """Do `write()`, a step's outcome, in one transaction; while the database is away it is tried again as long as the lease lives.
+
+        What it writes is known here alone, and may have been paid for. See `tasks.insisting` for what `write` has to bear.
+        """
+        return insist(write, until=lambda: self.hold.until)
+
     @contextmanager
     def writing(self, **fields: Any) -> Iterator[None]:
-        """One transaction for a step's outcome: the task's fields first, then what the block writes.
+        """One transaction that renews the lease: the task's fields first, then what the block writes.
 
         Raises:
             LeaseLost: nothing was written, by the block neither.
         """
+        asked_at = time.monotonic()
         with transaction.atomic():
-            if not self.rows().update(**fields):
+            if not self.rows().update(lease_until=_lapse(clock.now()), **fields):
                 raise LeaseLost
             yield
+            transaction.on_commit(lambda: self.hold.extend(asked_at))
 
 
 def _lapse(now: datetime) -> datetime:

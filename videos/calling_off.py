@@ -1,11 +1,14 @@
 """Telling MiniMax that nobody wants a job any more: one that still queues there is then free."""
 
+import time
 from datetime import timedelta
 from uuid import UUID
 
 import structlog
+from django.conf import settings
 
 from conduit import clock
+from tasks.insisting import insist
 from videos.minimax.account import provider_for
 from videos.minimax.errors import MiniMaxError, Outcome
 from videos.models import Clip
@@ -26,6 +29,12 @@ def call_off(task_id: UUID) -> None:
             if not lasting:
                 return
             cancelled = False
-        billed = {"billed": 0} if cancelled else {}
-        Clip.objects.filter(pk=clip.pk).update(called_off_at=clock.now(), **billed)
+        _note(clip, cancelled=cancelled)
         log.info("job called off", task_id=str(task_id), cancelled=cancelled)
+
+
+def _note(clip: Clip, *, cancelled: bool) -> None:
+    """Whether the job is billed is known here alone: it is written even when the database goes away meanwhile."""
+    told = {"called_off_at": clock.now()} | ({"billed": 0} if cancelled else {})
+    until = time.monotonic() + settings.LEASE_SECONDS
+    insist(lambda: Clip.objects.filter(pk=clip.pk).update(**told), until=lambda: until)

@@ -13,6 +13,7 @@ class Relay:
     def __init__(self, port: int) -> None:
         self._to = port
         self._is_cut = False
+        self._refused = threading.Event()
         self._wires: set[asyncio.StreamWriter] = set()
         self._silent: set[asyncio.StreamWriter] = set()
         self._stays_silent = False
@@ -35,6 +36,7 @@ class Relay:
     def cut(self) -> None:
         """Break every connection, and refuse others until `mend`."""
         self._is_cut = True
+        self._refused.clear()
         self._run(self._break())
 
     def silence(self, *, for_good: bool = False) -> None:
@@ -45,6 +47,10 @@ class Relay:
     def mend(self) -> None:
         """Relay what is opened from now on; what was silenced stays so."""
         self._is_cut = self._stays_silent = False
+
+    def wait_until_refused(self) -> None:
+        """Until somebody tried to connect since it was cut."""
+        assert self._refused.wait(30), "nobody tried to connect"
 
     def _run(self, work: Coroutine[Any, Any, Any]) -> Any:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result(30)
@@ -64,7 +70,9 @@ class Relay:
         if self._stays_silent:
             self._silent.add(writer)
         try:
-            if not self._is_cut:
+            if self._is_cut:
+                self._refused.set()
+            else:
                 await self._relay(reader, writer)
         except OSError:
             pass  # either side is gone

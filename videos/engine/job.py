@@ -9,7 +9,6 @@ from typing import Any
 
 import structlog
 from django.conf import settings
-from django.db import transaction
 
 from conduit import clock
 from tasks import dispatch, lifecycle, progress, publishing
@@ -82,12 +81,15 @@ class Job:
             fields["stage_since"] = fields["updated_at"] = now
         if "leg_goal" in fields:
             fields["updated_at"] = now  # so that readers who were not told find it
-        with transaction.atomic():
+
+        def write() -> None:
             if not self._write_task(fields, begins=begins and self.task.status == Status.QUEUED):
                 raise LeaseLost
             self.write_parts(clip, video)
             if fields["next_step_at"] <= clock.now():
                 dispatch.hint_on_commit(self.task.pk, self.task.kind, fields["lane"])
+
+        self.lease.insist(write)
 
     def _write_task(self, fields: dict[str, Any], *, begins: bool) -> bool:
         """False when the lease is not ours any more. Either way readers are told, by the event of the move or without one."""
@@ -99,9 +101,13 @@ class Job:
 
     def note(self, clip: dict[str, Any] | None = None, video: dict[str, Any] | None = None, **task: Any) -> None:
         """Write something before the step is over, and keep the lease."""
-        with self.lease.writing(updated_at=clock.now(), **task):
-            self.write_parts(clip, video)
-            publishing.tell_stage_on_commit(self.task, task)
+
+        def write() -> None:
+            with self.lease.writing(updated_at=clock.now(), **task):
+                self.write_parts(clip, video)
+                publishing.tell_stage_on_commit(self.task, task)
+
+        self.lease.insist(write)
         # The task as it stands now: the next thing that is written is compared with it, and progress goes on from it.
         for name, value in task.items():
             setattr(self.task, name, value)
@@ -164,7 +170,8 @@ def fail(job: Job, failure: Failure, clip: dict[str, Any] | None = None) -> None
     now = clock.now()
     reading = progress.read(job.task, now)
     log.warning("task failed", code=failure.code, clip=job.clip and str(job.clip.state))
-    with transaction.atomic():
+
+    def write() -> None:
         moved = lifecycle.move(
             job.task.pk,
             Status.FAILED,
@@ -179,6 +186,8 @@ def fail(job: Job, failure: Failure, clip: dict[str, Any] | None = None) -> None
         if not moved:
             raise LeaseLost
         job.write_parts(clip, None)
+
+    job.lease.insist(write)
 
 
 def wait(job: Job, error: MiniMaxError, *, clip: dict[str, Any] | None = None, at_once: bool = False) -> None:

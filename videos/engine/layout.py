@@ -3,8 +3,6 @@
 from dataclasses import asdict, replace
 from itertools import takewhile
 
-from django.db import transaction
-
 from conduit import clock
 from videos.engine.job import Job
 from videos.models import Clip, ClipState
@@ -23,7 +21,8 @@ def lay_out(job: Job) -> Job | None:
     clips = [Clip(video=job.video, number=number, **asdict(planned)) for number, planned in enumerate(job.plan.clips)]
     taken = _take_over(job, clips)
     laid = replace(job, clips=clips)
-    with transaction.atomic():
+
+    def write() -> None:
         if taken:
             # MiniMax has worked on it already.
             leg = laid.leg(laid.made_goal, laid.to_make_seconds, rest=job.task.rest_seconds - laid.making_seconds)
@@ -31,6 +30,8 @@ def lay_out(job: Job) -> Job | None:
         else:
             laid.note()
         Clip.objects.bulk_create(clips)
+
+    job.lease.insist(write)
     return None if taken else laid
 
 
@@ -63,6 +64,9 @@ def add(job: Job, planned: PlannedClip) -> None:
     last = job.clips[-1]
     last.state = ClipState.STORED
     further = Clip(video=job.video, number=last.number + 1, **asdict(planned))
-    with transaction.atomic():
+
+    def write() -> None:
         replace(job, clips=[*job.clips, further]).write(clip={"state": ClipState.STORED})
         further.save(force_insert=True)
+
+    job.lease.insist(write)

@@ -5,7 +5,6 @@ from typing import IO, Any, cast
 import structlog
 from django.core.files.base import File
 from django.core.files.storage import default_storage
-from django.db import transaction
 
 from conduit import clock
 from tasks.leases import LeaseLost
@@ -76,9 +75,12 @@ _UNSENT = {
 def _order_anew(job: Job, clip: Clip) -> None:
     """What was taken over is lost: it is made again, and all that went on from it."""
     log.warning("a clip that was taken over cannot be had any more: it is ordered anew", clip=clip.number)
-    with transaction.atomic():
+
+    def write() -> None:
         job.write(clip=_UNSENT)
         job.video.clips.filter(number__gt=clip.number).update(**_UNSENT)
+
+    job.lease.insist(write)
 
 
 def _failed_there(job: Job, clip: Clip, state: JobState) -> None:

@@ -1,6 +1,7 @@
 """Posting a clip to MiniMax, once: the only step that may not simply be run again."""
 
 from datetime import datetime, timedelta
+from typing import Any
 
 import structlog
 from django.core.files.storage import default_storage
@@ -106,9 +107,13 @@ def _accepted(job: Job, clip: Clip, provider_task_id: str) -> None:
         job.write(clip=sent, begins=True, next_step_at=now + poll_pause(), stage=Stage.PREPARING, **leg)
     except LeaseLost:
         # Cancelled while the call was under way: MiniMax makes and bills the clip all the same, so its id is kept, and called off.
-        Clip.objects.filter(pk=clip.pk, state=ClipState.SUBMITTING).update(**sent)
-        dispatch.hint_cancelled_on_commit(job.task.pk, job.task.kind)
+        job.lease.insist(lambda: _keep_the_id(job, clip, sent))
         raise
+
+
+def _keep_the_id(job: Job, clip: Clip, sent: dict[str, Any]) -> None:
+    Clip.objects.filter(pk=clip.pk, state=ClipState.SUBMITTING).update(**sent)
+    dispatch.hint_cancelled_on_commit(job.task.pk, job.task.kind)
 
 
 def refused(job: Job, clip: Clip, error: MiniMaxError) -> None:
