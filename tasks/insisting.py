@@ -45,10 +45,10 @@ def insist(write: Callable[[], T], *, until: Callable[[], float]) -> T:
             unsure.clear()
             return _try(write, unsure)
         except AWAY as error:
+            connection.close()  # whoever comes next gets a fresh one
             if time.monotonic() + pause > until():
                 raise
             log.warning("not written yet: the database is away", error=type(error).__name__, tries_again_in=pause)
-        connection.close()
         time.sleep(pause)
         pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
 

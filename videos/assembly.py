@@ -1,7 +1,6 @@
 """From the stored clips to the files that are delivered, on local disk and in a process that may be killed."""
 
 import math
-import os
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -19,6 +18,9 @@ from videos.storage import folder, forgotten_upon
 
 # Looking into a clip takes a second or two. One that keeps its reader busy must not keep every other task waiting.
 LOOK_SECONDS_MAX = 60.0
+# Of a limit on the clock this is what the processors may work: a file that keeps them busy runs into it before the clock does,
+# which ends the reader at nobody's fault. Half of the usual limit is three times what the most work was measured to take.
+PROCESSOR_SHARE = 0.5
 
 
 @dataclass(frozen=True)
@@ -68,7 +70,7 @@ def remove_old_scratch() -> None:
 def _limits(seconds_max: float = math.inf) -> Limits:
     """What one child may take: it ends before the worker's own limit would end everything."""
     seconds = min(settings.MEDIA_STEP_SECONDS * 0.9, seconds_max)
-    return Limits(seconds=seconds, cpu_seconds=math.ceil(seconds * (os.cpu_count() or 1)), file_bytes=settings.MAX_CLIP_BYTES)
+    return Limits(seconds=seconds, cpu_seconds=math.ceil(seconds * PROCESSOR_SHARE), file_bytes=settings.MAX_CLIP_BYTES)
 
 
 @contextmanager

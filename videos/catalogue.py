@@ -88,11 +88,18 @@ def offer_for(wanted: GenerationRequest) -> Offer:
 
 def learn(*, upstream: str, seconds: int, resolution: str) -> None:
     """Bring what the models know of such a clip's usual time up to date, so that creating one asks for it no more."""
+    for model in VideoModel.objects.order_by("pk"):
+        if upstream in model.upstreams:
+            _learn(model.pk, seconds=seconds, resolution=resolution)
+
+
+def _learn(model_id: int, *, seconds: int, resolution: str) -> None:
+    """One row in a transaction of its own. When somebody else has it, it is left alone: the next such clip tells of this one too."""
     with transaction.atomic():
-        # All of them, in one order: a task tells of two models at MiniMax, one after the other, and locks must not cross.
-        models = list(VideoModel.objects.select_for_update(no_key=True).order_by("pk"))
-        for model in (model for model in models if upstream in model.upstreams):
-            # Asked only now: whoever held the lock before may have finished such a clip too.
-            typical = Timing.objects.typical(upstreams=model.upstreams, seconds=seconds, resolution=resolution)
-            model.learned[clip_name(seconds=seconds, resolution=resolution)] = typical
-            model.save(update_fields=["learned"])
+        model = VideoModel.objects.select_for_update(no_key=True, skip_locked=True).filter(pk=model_id).first()
+        if model is None:
+            return
+        # Asked only now: whoever had the row before may have finished such a clip too.
+        typical = Timing.objects.typical(upstreams=model.upstreams, seconds=seconds, resolution=resolution)
+        model.learned[clip_name(seconds=seconds, resolution=resolution)] = typical
+        model.save(update_fields=["learned"])

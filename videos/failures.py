@@ -31,6 +31,10 @@ LOST_CREATE = Failure(
     "Nothing was charged. Retry the task to order it anew.",
 )
 UNPLAYABLE = Failure("invalid_video", "The video provider delivered a file that is not a playable video. Nothing was charged.")
+MISTIMED = Failure(
+    "invalid_video",
+    "The video provider delivered a clip whose own timing cannot be right for the length that it was to have. Nothing was charged.",
+)
 TOO_SHORT = Failure(
     "invalid_video", "The video provider's clips were too short for the length that was asked for, further ones too. Nothing was charged."
 )

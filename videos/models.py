@@ -220,7 +220,7 @@ class Video(models.Model):
     upstream = models.CharField(max_length=100, help_text="The model's name at MiniMax, as `result.source` shows it.")
     plan = models.JSONField(help_text="videos.planning.Plan: which clips of what length and size, and what is done to them.")
 
-    # Begun without coming to an orderly end: a file that kills its reader is not tried for ever.
+    # How often the files made their reader die, or took more of the processors than they may: they are not read for ever.
     unfinished_assemblies = models.PositiveSmallIntegerField(default=0)
     swept_at = models.DateTimeField(null=True, blank=True, help_text="When files that the ended task no longer needs were removed.")
 

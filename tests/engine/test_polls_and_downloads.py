@@ -10,7 +10,7 @@ from django.core.files.storage import FileSystemStorage
 
 from conduit import clock
 from tests.support.lookalike import Answer
-from videos.models import ClipState, Video
+from videos.models import ClipState
 
 pytestmark = pytest.mark.django_db
 
@@ -249,16 +249,6 @@ def test_a_clip_that_is_no_playable_video_fails_the_task_with_a_code(consumer, d
     task = driver.finish(task_id)
 
     assert (task.status, task.error_code, task.charged) == ("failed", "invalid_video", 0)
-
-
-def test_a_clip_whose_reading_kills_the_process_each_time_is_given_up(consumer, driver, minimax):
-    task_id = consumer.generate()["task_id"]
-    driver.until(task_id, ClipState.STORED)
-    Video.objects.filter(pk=task_id).update(unfinished_assemblies=4)
-
-    task = driver.finish(task_id)
-
-    assert (task.status, task.error_code) == ("failed", "invalid_video")
 
 
 def test_the_second_host_is_tried_when_the_first_fails(consumer, driver, minimax):

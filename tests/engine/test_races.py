@@ -6,14 +6,16 @@ from decimal import Decimal
 from uuid import UUID
 
 import pytest
+from django.db import connection, transaction
 
 from conduit import clock
 from tasks import leases
 from tasks.models import Lane, Task, TaskEvent
+from tests.settings import ON_SQLITE
 from tests.support.lookalike import Answer
 from tests.support.racing import in_threads
 from videos import engine
-from videos.models import Clip, ClipState
+from videos.models import Clip, ClipState, Timing, Video, VideoModel
 
 pytestmark = [pytest.mark.django_db(transaction=True, serialized_rollback=True), pytest.mark.sqlite]
 
@@ -126,3 +128,26 @@ def test_two_ticks_at_once_claim_every_due_row_once(consumer, driver):
     in_threads(*[lambda: claimed.extend(str(claim.task_id) for claim in leases.claim_due(clock.now(), limit=15))] * 4)
 
     assert sorted(claimed) == sorted(ids)
+
+
+@pytest.mark.skipif(ON_SQLITE, reason="it locks no rows")
+def test_a_video_is_completed_while_somebody_holds_every_models_row(consumer, driver, sandbox):
+    task_id = consumer.generate(duration=1, resolution="720x480")["task_id"]
+    driver.until(task_id, ClipState.READY)
+    ends: list[str] = []
+
+    def complete() -> None:
+        with connection.cursor() as cursor:
+            cursor.execute("SET lock_timeout = '5s'")
+        ends.append(driver.step(task_id).status)
+
+    with transaction.atomic():
+        assert list(VideoModel.objects.select_for_update())
+        in_threads(complete)
+
+    assert ends == ["completed"]
+    assert Video.objects.get(pk=task_id).unfinished_assemblies == 0
+    # What this clip took is kept, and learned with the next one.
+    assert Timing.objects.count() == 1
+    assert driver.finish(consumer.generate(duration=1, resolution="720x480")["task_id"]).status == "completed"
+    assert VideoModel.objects.get(name="video-01").learned

@@ -12,6 +12,7 @@ from django.conf import settings
 
 from conduit import clock
 from tasks import dispatch, lifecycle, progress, publishing
+from tasks.insisting import insist
 from tasks.leases import Lease, LeaseLost
 from tasks.models import Lane, Status, Task
 from videos import failures
@@ -99,15 +100,18 @@ class Job:
         publishing.tell_stage_on_commit(self.task, fields)
         return bool(self.lease.rows().update(lease_token=None, lease_until=None, **fields))
 
-    def note(self, clip: dict[str, Any] | None = None, video: dict[str, Any] | None = None, **task: Any) -> None:
-        """Write something before the step is over, and keep the lease."""
+    def note(self, clip: dict[str, Any] | None = None, *, insists: bool = True, **task: Any) -> None:
+        """Write something before the step is over, and keep the lease. What may as well be lost is tried once: `insists` is False."""
 
         def write() -> None:
             with self.lease.writing(updated_at=clock.now(), **task):
-                self.write_parts(clip, video)
+                self.write_parts(clip, None)
                 publishing.tell_stage_on_commit(self.task, task)
 
-        self.lease.insist(write)
+        if insists:
+            self.lease.insist(write)
+        else:
+            insist(write, until=lambda: 0.0)
         # The task as it stands now: the next thing that is written is compared with it, and progress goes on from it.
         for name, value in task.items():
             setattr(self.task, name, value)

@@ -8,10 +8,11 @@ from datetime import datetime
 import structlog
 from django.conf import settings
 from django.core.files.storage import default_storage
-from django.db import transaction
+from django.db.utils import DatabaseError
 
 from conduit import clock
 from tasks import lifecycle
+from tasks.insisting import AWAY
 from tasks.leases import LeaseLost
 from tasks.models import Status
 from videos import assembly, failures
@@ -19,14 +20,15 @@ from videos.assembly import Delivered
 from videos.catalogue import learn
 from videos.engine import layout
 from videos.engine.job import ASSEMBLED_GOAL, Job, fail, pause, try_again, wait_for_storage
+from videos.failures import Failure
 from videos.media import Harm, MediaError, ReaderStopped, Wish, cut
 from videos.models import Clip, ClipState, Timing, Video
 from videos.stages import Stage
-from videos.storage import STORAGE_ERRORS, forgotten_upon
+from videos.storage import STORAGE_ERRORS, forget, forgotten_upon
 
 log = structlog.get_logger(__name__)
 
-# A file that made its reader die this often is taken for a hostile one.
+# A file that made its reader die, or kept its processors busy beyond the limit, this often is taken for a hostile one.
 UNFINISHED_ASSEMBLIES_MAX = 4
 # Clips beyond the plan, when those of the plan were far too short.
 FURTHER_CLIPS_MAX = 2
@@ -38,7 +40,7 @@ PROGRESS_SECONDS = 2.0
 
 def look_into(job: Job, clip: Clip) -> None:
     """See what the clip really is, before anything more is bought that goes on from it."""
-    if not _begin(job):
+    if _is_over(job):
         return
     wants_frame = job.after is not None
     try:
@@ -46,6 +48,12 @@ def look_into(job: Job, clip: Clip) -> None:
             facts, frame = assembly.look_into(task_id=job.task.pk, clip_file=clip.file, token=job.lease.token, wants_frame=wants_frame)
     except FILE_ERRORS as error:
         _not_done(job, error)
+        return
+    if not facts.may_last(clip.seconds, job.plan.fps):
+        log.warning("clip cannot be what was ordered", ordered_seconds=clip.seconds, seconds=facts.seconds, pictures=facts.pictures)
+        if frame:
+            forget(frame)
+        _fail_unplayable(job, failures.MISTIMED)
         return
     found = {"width": facts.width, "height": facts.height, "fps": facts.fps, "frames": facts.frames, "last_frame": frame}
     leg = {} if job.after else {"stage": Stage.ASSEMBLING, **job.leg(ASSEMBLED_GOAL, job.task.rest_seconds, rest=0, floor=job.fetched_goal)}
@@ -58,7 +66,7 @@ def assemble(job: Job) -> None:
     if _too_short(job):
         _buy_another(job)
         return
-    if not _begin(job):
+    if _is_over(job):
         return
     try:
         with job.lease.kept_alive():
@@ -102,17 +110,16 @@ def _wish(video: Video) -> Wish:
 
 # What work on files may end with instead of its result.
 FILE_ERRORS = (MediaError, *STORAGE_ERRORS)
-# It was not the files' fault that the work was not finished.
+# The files were read to their end.
 _FORGIVEN = {"unfinished_assemblies": 0}
 
 
-def _begin(job: Job) -> bool:
-    """Count that work on the task's files begins; False when they have harmed their reader too often, and the task was failed."""
-    if job.video.unfinished_assemblies >= UNFINISHED_ASSEMBLIES_MAX:
-        _fail_unplayable(job)
-        return False
-    job.note(video={"unfinished_assemblies": job.video.unfinished_assemblies + 1})
-    return True
+def _is_over(job: Job) -> bool:
+    """Whether the task has waited too long for a step that other processes began and did not live to end; then it was failed."""
+    late = failures.overdue(job.task, job.clips, clock.now()) if job.task.attempts > 1 else None
+    if late:
+        fail(job, late)
+    return late is not None
 
 
 def _not_done(job: Job, error: Exception) -> None:
@@ -122,21 +129,33 @@ def _not_done(job: Job, error: Exception) -> None:
         case MediaError(harm=Harm.REFUSED):
             _fail_unplayable(job)
         case MediaError():
-            try_again(job)  # it may have been the machine: what harms its reader each time is counted
+            _blame(job)
         case ReaderStopped():
-            try_again(job, video=_FORGIVEN)
+            try_again(job)
         case FileNotFoundError() if lost := _lost_clip(job):
             _fetch_again(job, lost)
         case _:
-            wait_for_storage(job, error, video=_FORGIVEN)
+            wait_for_storage(job, error)
 
 
-def _fail_unplayable(job: Job) -> None:
+def _blame(job: Job) -> None:
+    """The reader died of the files or wore itself out over them. It may have been the machine, but not each time."""
+    unfinished = job.video.unfinished_assemblies + 1
+    if unfinished >= UNFINISHED_ASSEMBLIES_MAX:
+        _fail_unplayable(job)
+    else:
+        try_again(job, video={"unfinished_assemblies": unfinished})
+
+
+def _fail_unplayable(job: Job, failure: Failure = failures.UNPLAYABLE) -> None:
     """No retry takes over the clip at hand; nor any of those that could not be assembled, since which is bad is not known."""
-    with transaction.atomic():
-        fail(job, failures.UNPLAYABLE, clip={"state": ClipState.FAILED})
+
+    def write() -> None:
+        fail(job, failure, clip={"state": ClipState.FAILED})
         if job.clip is None:
             Clip.objects.filter(pk__in=[clip.pk for clip in job.videos]).update(state=ClipState.FAILED)
+
+    job.lease.insist(write)
 
 
 def _lost_clip(job: Job) -> Clip | None:
@@ -152,11 +171,12 @@ def _fetch_again(job: Job, lost: Clip) -> None:
     lost.state = ClipState.MADE
     gone = {"state": ClipState.MADE, "file": ""}
     due = clock.now() + pause(LOST_CLIP_ATTEMPTS)
-    try_again(job, clip=gone, video=_FORGIVEN, stage=Stage.DOWNLOADING, next_step_at=due, attempts=0)
+    try_again(job, clip=gone, stage=Stage.DOWNLOADING, next_step_at=due, attempts=0)
 
 
 def _teller(job: Job) -> Callable[[float], None]:
-    """Writes how far an assembly is, from time to time. It raises LeaseLost, which stops the assembly, when nobody wants it any more."""
+    """Writes how far an assembly is, from time to time, if the database is there. It raises LeaseLost, which stops the assembly, when
+    nobody wants it any more."""
     began = told = time.monotonic()
 
     def tell(share: float) -> None:
@@ -167,7 +187,8 @@ def _teller(job: Job) -> Callable[[float], None]:
         told = now
         reached = job.fetched_goal + int((ASSEMBLED_GOAL - job.fetched_goal) * share)
         leg = job.leg(ASSEMBLED_GOAL, (now - began) / share * (1 - share), rest=0, floor=reached)
-        job.note(**leg)
+        with suppress(*AWAY):
+            job.note(insists=False, **leg)
 
     return tell
 
@@ -178,9 +199,10 @@ def _teller(job: Job) -> Callable[[float], None]:
 def _complete(job: Job, delivered: Delivered) -> None:
     now = clock.now()
     facts, first = delivered.facts, job.videos[0]
-    with transaction.atomic():
-        moved = lifecycle.move(job.task.pk, Status.COMPLETED, lease=job.lease, stage="completed", stage_since=now, progress=100)
-        if not moved:
+
+    def write() -> None:
+        # Nothing in here waits for anybody but who changes this task, its key or its team: what it takes, they wait too.
+        if not lifecycle.move(job.task.pk, Status.COMPLETED, lease=job.lease, stage="completed", stage_since=now, progress=100):
             raise LeaseLost
         Video.objects.filter(pk=job.task.pk).update(
             file=delivered.file,
@@ -197,12 +219,17 @@ def _complete(job: Job, delivered: Delivered) -> None:
             source_clips=len(job.videos),
             speed=facts.speed,
         )
-        _learn(job, now)
+
+    job.lease.insist(write)
     log.info("task completed", seconds=round((now - job.task.created_at).total_seconds(), 1))
+    try:
+        _learn(job, now)
+    except DatabaseError as error:
+        log.warning("timings not learned", error=type(error).__name__)
 
 
 def _learn(job: Job, now: datetime) -> None:
-    """Keep how long the clips took that this task had made, for the estimates of later ones."""
+    """Keep how long the clips took that this task had made, for the estimates of later ones. The task is over: this may be lost."""
     own = [clip for clip in job.videos if clip.taken_from_id is None]
     delivered_in = (now - max(clip.made_at or now for clip in job.clips)).total_seconds() / len(job.videos)
     Timing.objects.bulk_create(

@@ -28,6 +28,7 @@ def main() -> None:
     # Some of FFmpeg's libraries print: what they say must not get between the lines of the answer.
     with os.fdopen(os.dup(sys.stdout.fileno()), "w", buffering=1) as output:
         os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+        _tell(output, {"begins": True})  # from here on, how this process ends says something of the file
         _tell(output, _answer(order, _Progress(output)))
 
 

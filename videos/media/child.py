@@ -28,6 +28,7 @@ _ROOT = Path(__file__).resolve().parents[2]
 # No secret of ours is any business of a process that reads strangers' files.
 _ENVIRONMENT = ("PATH", "LD_LIBRARY_PATH", "LANG", "LC_ALL")
 _STDERR_KEPT = 1 << 12
+_NO_TIME_LEFT = "The process that reads videos took too long on the clock."
 
 _HARM = {signal.SIGXCPU: Harm.TIME, signal.SIGXFSZ: Harm.SIZE} | dict.fromkeys(
     (signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGILL, signal.SIGFPE, signal.SIGSYS), Harm.CRASH
@@ -39,6 +40,7 @@ class Limits:
     """What one piece of work may take: seconds on the clock, seconds of all processors, bytes of address space and of each file.
 
     A minute of 1080 x 1920 takes 240 MB of memory, 490 MB of addresses and 30 to 95 seconds of processors, by how much moves (measured).
+    Only the clock can run out for a reason that is not the file's: a machine that has other work to do.
     """
 
     seconds: float
@@ -53,8 +55,9 @@ def in_child(limits: Limits, work: Callable[P, Facts], *args: P.args, **kwargs: 
     An exception out of `on_progress` ends the process and is raised.
 
     Raises:
-        MediaError: the file is bad; `harm` says what it did to its reader (crash, time, memory, size).
-        ReaderStopped: the process was killed from outside, which says nothing of the file: try again.
+        MediaError: the file is bad; `harm` says what it did to its reader (crash, time of processors, memory, size).
+        ReaderStopped: the process never began to read, was killed from outside, or ran into the limit on the clock, which
+            says nothing of the file: try again.
         OSError: the disk cannot take the result. None of these leaves a file behind.
     """
     given = calls.signature(work).bind(*args, **kwargs).arguments
@@ -83,13 +86,14 @@ def _answer(order: dict[str, Any], seconds: float, on_progress: Callable[[float]
     ) as process:
         try:
             _ask(process, order)
-            last_words = bytearray()
+            last_words, begun = bytearray(), False
             for said in _lines(process, until, last_words):
-                if "progress" not in said:
+                begun = True
+                if said.keys() - {"begins", "progress"}:
                     return _facts(said)
-                if on_progress:
+                if on_progress and "progress" in said:
                     on_progress(said["progress"])
-            raise _why_it_ended(process, until, bytes(last_words))
+            raise _why_it_ended(process, until, bytes(last_words), begun=begun)
         finally:
             process.kill()
 
@@ -116,7 +120,7 @@ def _lines(process: "subprocess.Popen[bytes]", until: float, last_words: bytearr
         while both.get_map():
             ready = both.select(max(0.0, until - time.monotonic()))
             if not ready:
-                raise MediaError("Reading the video took too long.", Harm.TIME)
+                raise ReaderStopped(_NO_TIME_LEFT)
             for key, _ in ready:
                 data = os.read(key.fd, 1 << 16)
                 if not data:
@@ -137,17 +141,19 @@ def _facts(said: dict[str, Any]) -> dict[str, Any]:
     return facts
 
 
-def _why_it_ended(process: "subprocess.Popen[bytes]", until: float, last_words: bytes) -> Exception:
+def _why_it_ended(process: "subprocess.Popen[bytes]", until: float, last_words: bytes, *, begun: bool) -> Exception:
     """The child closed its output without an answer."""
     try:
         code = process.wait(max(0.0, until - time.monotonic()))
     except subprocess.TimeoutExpired:
-        return MediaError("Reading the video took too long.", Harm.TIME)
+        return ReaderStopped(_NO_TIME_LEFT)
     ended_by = signal.Signals(-code) if code < 0 else None
-    if ended_by in _HARM:
+    if begun and ended_by in _HARM:
         return MediaError(f"The video made its reader fail ({ended_by.name}).", _HARM[ended_by])
     error: Exception
-    if ended_by is not None:
+    if not begun:
+        error = ReaderStopped(f"The process that reads videos did not come to read ({ended_by.name if ended_by else f'exit {code}'}).")
+    elif ended_by is not None:
         error = ReaderStopped(f"The process that reads videos was ended ({ended_by.name}).")
     else:
         error = MediaError(f"The video made its reader fail (exit {code}).", Harm.CRASH)

@@ -21,7 +21,8 @@ _BROWSER_PROFILES = frozenset({"Baseline", "Constrained Baseline", "Main", "High
 @dataclass(frozen=True, slots=True)
 class Clip:
     """A sound file. Its size is upright and in square pixels; `shape` is a stored pixel's width by its
-    height; `start` and `end` are seconds on the file's own clock; `stored` is how many pictures it holds.
+    height; `start` and `end` are seconds on the file's own clock; `stored` is how many pictures it shows, `hidden`
+    how many more it holds.
 
     `as_it_came`: every browser plays its pictures as they are, each at its constant time.
     """
@@ -33,6 +34,7 @@ class Clip:
     start: Fraction
     end: Fraction
     stored: int
+    hidden: int
     timing: Timing
     as_it_came: bool
     sound: str | None
@@ -78,6 +80,7 @@ class Clip:
             fps=round(float(self.timing.rate), 3),
             frames=self.timing.frames,
             seconds=round(float(self.timing.frames / self.timing.rate), 3),
+            pictures=self.stored + self.hidden,
             has_audio=self.sound is not None,
             size_bytes=self.path.stat().st_size,
         )
@@ -108,6 +111,7 @@ def look(path: Path) -> Clip:
             start=found.times[0] * found.unit,
             end=found.end * found.unit,
             stored=len(found.times),
+            hidden=found.hidden,
             timing=rhythm,
             as_it_came=(
                 source.video.codec_context.name == "h264"

@@ -18,7 +18,7 @@ class Harm(Enum):
 
     REFUSED = "refused"  # nothing: it was read and found bad
     CRASH = "crash"  # the reader died of it
-    TIME = "time"  # it kept its reader busy beyond the limit
+    TIME = "time"  # it took more of the processors than it may
     MEMORY = "memory"
     SIZE = "size"  # more came out of it than may be written
 
@@ -32,7 +32,7 @@ class MediaError(Exception):
 
 
 class ReaderStopped(OSError):
-    """The process that read the file was ended from outside (a shutdown, a machine out of memory): this says nothing of the file."""
+    """The process that reads the file was ended from outside (a shutdown, a machine out of memory or time): it says nothing of the file."""
 
 
 @contextmanager

@@ -17,7 +17,7 @@ import pytest
 from tests.support.frame_numbers import read
 from tests.support.real_clips import Clip, write
 from tests.videos.media.making import LANDSCAPE_01
-from videos.media import Harm, Limits, MediaError, ReaderStopped, VideoFacts, Wish, assemble, in_child, inspect
+from videos.media import Harm, Limits, MediaError, ReaderStopped, VideoFacts, Wish, assemble, child, in_child, inspect
 
 ROOT = Path(__file__).resolve().parents[3]
 LIMITS = Limits(seconds=60, cpu_seconds=60)
@@ -80,16 +80,27 @@ def test_a_bad_file_is_refused_in_the_same_words(order):
 @pytest.mark.parametrize(
     ("limits", "harm"),
     [
-        (replace(LIMITS, seconds=0.3), Harm.TIME),
         (replace(LIMITS, cpu_seconds=1), Harm.TIME),
         (replace(LIMITS, file_bytes=4096), Harm.SIZE),
     ],
-    ids=["clock", "processor", "file"],
+    ids=["processor", "file"],
 )
 def test_work_beyond_a_limit_is_the_files_fault_and_leaves_nothing(long_order, limits, harm):
     with pytest.raises(MediaError) as caught:
         long_order.run(limits)
     assert (caught.value.harm, long_order.left_over()) == (harm, [])
+
+
+def test_a_clock_that_runs_out_is_nobodys_fault_and_leaves_nothing(long_order):
+    with pytest.raises(ReaderStopped):
+        long_order.run(replace(LIMITS, seconds=1.5))
+    assert long_order.left_over() == []
+
+
+def test_a_child_that_did_not_come_to_read_says_nothing_of_the_file(long_order, monkeypatch):
+    monkeypatch.setattr(child, "_ROOT", Path("/"))  # where no such program is
+    with pytest.raises(ReaderStopped, match="did not come to read"):
+        long_order.run()
 
 
 def test_a_child_without_memory_fails_alone(long_order):
