@@ -66,6 +66,15 @@ def _sign_while_alive(sender: Any, **kwargs: Any) -> None:
 
 
 @worker_ready.connect
+def _check_the_storage(sender: Any, **kwargs: Any) -> None:
+    """Whoever works on files knows whether they can be stored before it orders any."""
+    from videos import storage_check
+
+    if {"provider", "media"} & {queue.name for queue in sender.task_consumer.queues}:
+        storage_check.start()
+
+
+@worker_ready.connect
 def _look_at_the_place(sender: Any, **kwargs: Any) -> None:
     """Whoever hands out what is due also looks at how the place is."""
     from conduit.conditions import looking

@@ -41,6 +41,12 @@ class NamedEnv(environ.Env):
             raise ImproperlyConfigured(f"{var} is {number:g}: set it to a number above 0.")
         return float(number)
 
+    def choice(self, var: str, *words: str, default: str) -> str:
+        """One of the words."""
+        if (word := self.str(var, default=default)) not in words:
+            raise ImproperlyConfigured(f"{var} is {word!r}: set it to {', '.join(words[:-1])} or {words[-1]}.")
+        return word
+
     def address(self, var: str, default: str) -> str:
         """An http or https address without its last slash, to which paths are added."""
         address = self.str(var, default=default)

@@ -296,11 +296,19 @@ _FILES: dict[str, Any] = {
 }
 # Their owner's alone: Django would give each file to everybody, whatever the umask.
 FILE_UPLOAD_PERMISSIONS, FILE_UPLOAD_DIRECTORY_PERMISSIONS = 0o600, 0o700
+# What boto adds to each upload by default is refused by several stores that are not Amazon's (400, 501).
+S3_CHECKSUMS = env.choice("S3_CHECKSUMS", "when_required", "when_supported", default="when_required")
+# How links and calls name the bucket: in the path, in the host's name, or as boto thinks best.
+S3_ADDRESSING_STYLE = env.choice("S3_ADDRESSING_STYLE", "auto", "path", "virtual", default="auto")
 _S3: dict[str, Any] = {
-    "BACKEND": "storages.backends.s3.S3Storage",
+    "BACKEND": "videos.s3.S3",
     "OPTIONS": {
         "bucket_name": S3_BUCKET,
         "endpoint_url": env.str("S3_ENDPOINT_URL", default=None),  # another S3 than Amazon's
+        # The name under which clients reach a store that workers reach by an inside one.
+        "public_endpoint_url": env.address("S3_PUBLIC_ENDPOINT_URL", "") if env.str("S3_PUBLIC_ENDPOINT_URL", default="") else None,
+        "checksums": S3_CHECKSUMS,
+        "addressing_style": S3_ADDRESSING_STYLE,
         "region_name": env.str("S3_REGION", default=None),
         "access_key": env.str("S3_ACCESS_KEY_ID", default=None),  # None: boto3's own chain, such as an instance role
         "secret_key": env.str("S3_SECRET_ACCESS_KEY", default=None),
@@ -367,9 +375,7 @@ FAILED_CLIPS_SECONDS = env.positive("FAILED_CLIPS_SECONDS", default=24 * 3600.0)
 # ---- Keys and money -----------------------------------------------------------------------------------------------------
 
 # What a cancelled task costs: nothing; the share of its price that was already sent to MiniMax, which bills it (submitted); all.
-CANCEL_CHARGES = env.str("CANCEL_CHARGES", default="submitted")
-if CANCEL_CHARGES not in ("nothing", "submitted", "all"):
-    raise ImproperlyConfigured(f"CANCEL_CHARGES is {CANCEL_CHARGES!r}: set it to nothing, submitted or all.")
+CANCEL_CHARGES = env.choice("CANCEL_CHARGES", "nothing", "submitted", "all", default="submitted")
 # Calls that create nothing, per key and minute, where the key itself says no other number: a hundred a second, enough to ask
 # for sixty tasks twice a second, and too few for one caller to take the whole service.
 READS_PER_MINUTE = math.ceil(env.positive("READS_PER_MINUTE", default=6000))

@@ -1,6 +1,7 @@
 """From the stored clips to the files that are delivered, on local disk and in a process that may be killed."""
 
 import math
+import os
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress

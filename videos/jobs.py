@@ -1,5 +1,6 @@
 """Celery's entrances to the engine. Messages are hints: losing or doubling one changes nothing."""
 
+from contextlib import suppress
 from uuid import UUID
 
 from celery import shared_task
@@ -7,9 +8,10 @@ from django.conf import settings
 
 from conduit.messages import good_for
 from tasks.models import Lane
-from videos import assembly, calling_off, engine, sweeping
+from videos import assembly, calling_off, engine, storage_check, sweeping
 from videos.conditions import report_confinement
 from videos.models import Clip
+from videos.storage import STORAGE_ERRORS
 
 # Jobs that one sweep has called off: a second's work for the provider's threads.
 CALLS_OFF = 50
@@ -38,4 +40,6 @@ def sweep() -> None:
         call_off.apply_async((str(task_id),), queue=Lane.PROVIDER, headers=good_for(SWEEP_SECONDS))
     sweeping.remove_leftovers()
     assembly.remove_old_scratch()
+    with suppress(*STORAGE_ERRORS):
+        storage_check.remove_leftovers()
     report_confinement()

@@ -1,8 +1,12 @@
 """Results on S3: the storage as the settings make it, against a server that speaks S3's wire protocol."""
 
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from datetime import timedelta
 from io import BytesIO
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 from uuid import uuid4
 
@@ -10,6 +14,7 @@ import boto3
 import pytest
 import requests
 from botocore.config import Config
+from botocore.exceptions import ClientError
 from django.core.files.base import ContentFile, File
 from django.core.files.storage import default_storage
 from django.test import Client
@@ -21,7 +26,8 @@ from tests.support.driving import Driver
 from tests.support.finished_videos import finished_video
 from tests.support.lookalike import Answer
 from tests.support.real_clips import Clip, write
-from videos import sweeping
+from tests.support.strict_s3 import StrictS3
+from videos import storage_check, sweeping
 from videos.assembly import deliver
 from videos.delivery import PRESIGNED_SECONDS_MAX
 from videos.links import media_url
@@ -161,6 +167,105 @@ def test_a_link_of_ours_that_lives_longer_than_s3_allows_leads_to_one_that_does_
 def test_a_link_that_we_did_not_sign_never_reaches_s3(client: Client, video):
     response = client.get(link_to(video)[:-2])
     assert (response.status_code, response.json()["error"]["code"]) == (403, "invalid_link")
+
+
+# ---- Other stores than Amazon's ---------------------------------------------------------------------------------------
+
+
+def use(settings, **options: Any) -> None:
+    now = settings.STORAGES["default"]
+    settings.STORAGES = settings.STORAGES | {"default": now | {"OPTIONS": now["OPTIONS"] | options}}
+
+
+@pytest.fixture
+def strict(server: str) -> Iterator[StrictS3]:
+    with StrictS3(server) as store:
+        yield store
+
+
+@pytest.mark.parametrize("megabytes", [1, 9], ids=["at once", "in parts"])
+def test_a_store_that_refuses_boto_s_checksums_takes_and_gives_files(settings, strict, megabytes):
+    use(settings, endpoint_url=strict.url)
+    content = CONTENT * megabytes
+    name = default_storage.save("clips/strict/clip.mp4", ContentFile(content))
+    with default_storage.open(name) as file:
+        assert file.read() == content
+    default_storage.delete(name)
+    assert not default_storage.exists(name)
+
+
+def test_checksums_are_sent_where_the_setting_asks_for_them(settings, strict):
+    use(settings, endpoint_url=strict.url, checksums="when_supported")
+    with pytest.raises(ClientError, match="NotImplemented"):
+        default_storage.save("clips/strict/clip.mp4", ContentFile(b"x"))
+
+
+@pytest.mark.parametrize(("style", "leads_to"), [("virtual", "results.store.example"), ("path", "store.example")])
+def test_a_bucket_is_named_in_the_host_or_in_the_path(settings, style, leads_to):
+    use(settings, endpoint_url="http://store.example:9000", addressing_style=style)
+    link = urlsplit(default_storage.url("clips/one.mp4"))
+    assert (link.hostname, link.path) == (leads_to, "/clips/one.mp4" if style == "virtual" else "/results/clips/one.mp4")
+
+
+def test_a_link_is_signed_for_the_public_name_of_a_store_that_is_called_by_an_inside_one(client: Client, db, settings, server, strict):
+    inside = StrictS3(server)
+    with inside:
+        use(settings, endpoint_url=inside.url, public_endpoint_url=strict.url)
+        video = finished_video(CONTENT)
+        location = client.get(link_to(video))["Location"]
+        assert location.startswith(strict.url + "/results/")
+        called = set(inside.hosts)
+        assert requests.get(location, timeout=5).content == CONTENT
+    assert called
+    assert strict.hosts == {urlsplit(strict.url).netloc}
+    assert inside.hosts == called
+
+
+def settings_with(**variables: str) -> str:
+    """The storage's options in an environment of their own, or why there are none."""
+    ran = subprocess.run(
+        [sys.executable, "-c", "from conduit import settings; print(settings._S3['OPTIONS'])"],
+        env={**os.environ, "CONDUIT_ENV": "development", **variables},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return ran.stdout or ran.stderr
+
+
+@pytest.mark.parametrize(
+    ("variables", "option"),
+    [
+        ({}, "'checksums': 'when_required'"),
+        ({"S3_CHECKSUMS": "when_supported"}, "'checksums': 'when_supported'"),
+        ({"S3_ADDRESSING_STYLE": "virtual"}, "'addressing_style': 'virtual'"),
+        ({"S3_PUBLIC_ENDPOINT_URL": "https://files.example.com/"}, "'public_endpoint_url': 'https://files.example.com'"),
+        ({"S3_PUBLIC_ENDPOINT_URL": ""}, "'public_endpoint_url': None"),
+    ],
+)
+def test_settings_say_how_a_store_is_spoken_to(variables, option):
+    assert option in settings_with(**variables)
+
+
+@pytest.mark.parametrize("name", ["S3_CHECKSUMS", "S3_ADDRESSING_STYLE", "S3_PUBLIC_ENDPOINT_URL"])
+def test_a_word_that_no_store_knows_is_refused_by_name(name):
+    assert f"{name} is 'sometimes'" in settings_with(**{name: "sometimes"})
+
+
+def test_a_missing_bucket_is_noticed_before_the_first_paid_video(consumer, driver_on_s3, minimax, settings):
+    use(settings, bucket_name="never-made")
+    task_id = consumer.generate()["task_id"]
+
+    driver_on_s3.step(task_id)
+
+    assert storage_check.trouble() == "It cannot write a file: NoSuchBucket."
+    assert consumer.task(task_id)["stage"] == "waiting_for_storage"
+    assert minimax.creates == []
+
+
+def test_a_check_leaves_nothing_on_s3():
+    assert storage_check.check() is None
+    assert default_storage.listdir("checks") == ([], [])
 
 
 # ---- The engine -------------------------------------------------------------------------------------------------------

@@ -15,7 +15,7 @@ from tasks import dispatch, lifecycle, progress, publishing
 from tasks.insisting import insist
 from tasks.leases import Lease, LeaseLost
 from tasks.models import Lane, Status, Task
-from videos import failures
+from videos import failures, storage_check
 from videos.conditions import report_refusal
 from videos.failures import Failure
 from videos.minimax.errors import CallRefused, MiniMaxError
@@ -211,6 +211,7 @@ def wait(job: Job, error: MiniMaxError, *, clip: dict[str, Any] | None = None, a
 def wait_for_storage(job: Job, error: Exception, video: dict[str, Any] | None = None) -> None:
     """Disk or storage could not take or give a file: the row keeps where it stands, and nothing is made or paid again."""
     log.error("storage unavailable", error=str(error), attempts=job.task.attempts)
+    storage_check.doubt()
     try_again(job, video=video, stage=Stage.WAITING_FOR_STORAGE, trouble=failures.STORAGE_TROUBLE)
 
 

@@ -9,7 +9,7 @@ from django.core.files.storage import default_storage
 from conduit import clock
 from tasks import dispatch
 from tasks.leases import LeaseLost
-from videos import failures
+from videos import failures, storage_check
 from videos.engine.job import Job, fail, poll_pause, wait, wait_for_storage
 from videos.failures import Failure
 from videos.minimax.account import provider_for
@@ -53,7 +53,10 @@ def submit(job: Job, clip: Clip) -> None:
 
 
 def intend(job: Job, clip: Clip) -> bool:
-    """Store that the clip is being sent; False when the task has waited too long for that, and was failed."""
+    """Store that the clip is being sent; False when it is not, because what came of it could not be stored or the task waited too long."""
+    if trouble := storage_check.trouble():
+        wait_for_storage(job, OSError(trouble))
+        return False
     now = clock.now()
     if late := failures.overdue(job.task, job.clips, now):
         fail(job, late)

@@ -1,0 +1,35 @@
+"""Results on S3, Amazon's or another: what django-storages has no option for."""
+
+from typing import Any
+
+from botocore.config import Config
+from storages.backends.s3 import S3Storage
+
+# boto waits for a minute for a connection, and tries five times.
+CONNECT_SECONDS, TRIES = 10, 3
+
+
+class S3(S3Storage):
+    """Options of its own: `checksums` (boto's when_required or when_supported), and `public_endpoint_url`, under which others reach
+    the store that workers reach by an inside name: links are signed for its host, and everything else goes to `endpoint_url`.
+    """
+
+    client_config: Any
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        config = Config(
+            connect_timeout=CONNECT_SECONDS,
+            retries={"mode": "standard", "total_max_attempts": TRIES},
+            request_checksum_calculation=self.checksums,
+            response_checksum_validation=self.checksums,
+        )
+        self.client_config = config.merge(self.client_config)
+        public = options.get("public_endpoint_url")
+        self._public = S3(**options | {"endpoint_url": public, "public_endpoint_url": None}) if public else None
+
+    def get_default_settings(self) -> dict[str, Any]:
+        return super().get_default_settings() | {"checksums": "when_required", "public_endpoint_url": None}
+
+    def url(self, name: str, **signing: Any) -> str:
+        return self._public.url(name, **signing) if self._public else super().url(name, **signing)
