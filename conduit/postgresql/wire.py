@@ -9,6 +9,7 @@ drop packets are the kernel's to find (keepalives and tcp_user_timeout, conduit/
 import logging
 import select
 import time
+from contextlib import suppress
 from typing import Any
 
 import psycopg
@@ -51,6 +52,7 @@ class WatchedConnection(psycopg.Connection[Any]):
         super().__init__(pgconn, *args, **kwargs)
         self._heard = time.monotonic()
         self._patience: float | None = None
+        self._is_known_elsewhere = False
 
     def lives(self) -> bool:
         """Whether the server is there, asked at most for two seconds; closed when it is not. Not for use within a transaction."""
@@ -104,22 +106,32 @@ class WatchedConnection(psycopg.Connection[Any]):
     def _silent(self) -> psycopg.OperationalError:
         global _silent_at
         _silent_at = time.monotonic()
+        if self._is_known_elsewhere:
+            # The server may not find out for hours, and keep the locks of our transaction.
+            with suppress(psycopg.Error):
+                self._ask_elsewhere("SELECT pg_backend_pid(), pg_terminate_backend(%s)")
         self.close()
         return psycopg.OperationalError("the connection went silent")
 
     def _server_is_at_work(self) -> bool:
         """False when the server does not know of our statement, or cannot be reached; True when that cannot be told."""
-        mine = {option.keyword.decode(): option.val.decode() for option in self.pgconn.info if option.val}
-        same = {"host": self.pgconn.host.decode(), "port": self.pgconn.port.decode(), "connect_timeout": str(int(_ANSWER_SECONDS))}
         try:
-            with _BriefConnection.connect(make_conninfo(**(mine | same)), autocommit=True) as other:
-                [(asked, is_at_work)] = other.execute(_IS_AT_WORK, [self.info.backend_pid]).fetchall()
-                return bool(asked != other.info.backend_pid or is_at_work)
+            is_at_work = self._ask_elsewhere(_IS_AT_WORK)
+            self._is_known_elsewhere = is_at_work is False
+            return is_at_work is not False
         except (psycopg.errors.ConnectionTimeout, _Late):
             return False
         except psycopg.Error as error:  # it has no room for another connection, or is starting: it will say so to this one, too
             logger.info("whether the database is at work could not be asked (%s)", type(error).__name__)
             return True
+
+    def _ask_elsewhere(self, question: str) -> bool | None:
+        """What the server answers to a question about the process of this connection; None where a pooler in between hides it."""
+        mine = {option.keyword.decode(): option.val.decode() for option in self.pgconn.info if option.val}
+        same = {"host": self.pgconn.host.decode(), "port": self.pgconn.port.decode(), "connect_timeout": str(int(_ANSWER_SECONDS))}
+        with _BriefConnection.connect(make_conninfo(**(mine | same)), autocommit=True) as other:
+            [(asked, answer)] = other.execute(question, [self.info.backend_pid]).fetchall()
+            return bool(answer) if asked == other.info.backend_pid else None
 
 
 class _Late(psycopg.OperationalError):

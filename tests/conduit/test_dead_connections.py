@@ -158,6 +158,21 @@ def test_a_statement_on_a_wire_that_goes_silent_ends_in_seconds_and_frees_its_th
     asked.join()
 
 
+def test_what_a_silent_connection_had_locked_is_free_as_soon_as_it_is_found(relay):
+    with closing(Process(relay.port, 0)) as process, psycopg.connect(database_url()) as other:
+        process.wrapper.set_autocommit(False)
+        process.wrapper.in_atomic_block = True  # as atomic() has it
+        process.ask_and_keep("SELECT 1 FROM pg_advisory_xact_lock(4712)")
+        relay.silence()
+
+        with pytest.raises(OperationalError, match="silent"):
+            process.ask_and_keep()
+        process.wrapper.in_atomic_block = False
+
+        other.execute("SET lock_timeout = '2s'")
+        other.execute("SELECT pg_advisory_xact_lock(4712)")
+
+
 @POOLS
 def test_a_server_that_says_nothing_to_anybody_frees_every_thread(process, relay, pool):
     assert process.ask_at_once(4) == [1] * 4
