@@ -1,6 +1,7 @@
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
+import time_machine
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
@@ -123,6 +124,17 @@ def test_a_key_expires_at_its_moment_and_not_before(consumer, time_travel):
     assert consumer.get(PATH).status_code == 200
     time_travel.move_to(consumer.key.expires_at, tick=False)
     refused(consumer.get(PATH), 401, "api_key_expired")
+
+
+@pytest.mark.skipif(connection.vendor == "sqlite", reason="on SQLite the host's clock is the one")
+def test_a_key_ends_by_the_databases_clock_whatever_the_web_hosts_says(consumer):
+    expire(consumer.key, ago=-timedelta(minutes=10))
+    with time_machine.travel(datetime.now(UTC) + timedelta(hours=1), tick=True):
+        assert consumer.get(PATH).status_code == 200
+
+    expire(consumer.key)
+    with time_machine.travel(datetime.now(UTC) - timedelta(hours=1), tick=True):
+        refused(consumer.get(PATH), 401, "api_key_expired")
 
 
 def test_a_secret_that_was_rotated_away_works_until_its_grace_time_is_over(consumer, time_travel):
