@@ -1,11 +1,22 @@
 """The Celery application: `celery -A conduit …`."""
 
+import atexit
 import os
+import time
 from contextlib import suppress
 from typing import Any
 
+import redis
 from celery import Celery
-from celery.signals import beat_init, setup_logging, worker_init, worker_process_init, worker_ready
+from celery.signals import (
+    after_task_publish,
+    beat_init,
+    setup_logging,
+    worker_init,
+    worker_process_init,
+    worker_ready,
+    worker_shutting_down,
+)
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "conduit.settings")
 
@@ -50,19 +61,48 @@ def _remember_the_parent(**kwargs: Any) -> None:
 
 
 @worker_ready.connect
-def _sign_while_alive(sender: Any, **kwargs: Any) -> None:
-    """From its main process, so that a worker whose threads are all busy is not taken for dead."""
-    import redis
+def _beat_while_alive(sender: Any, **kwargs: Any) -> None:
+    """From its main loop: a worker whose threads are all busy is not taken for dead, and one whose loop hangs is."""
+    from conduit import heartbeats
 
-    from conduit import liveness
+    names = [heartbeats.own_name(queue.name) for queue in sender.task_consumer.queues]
 
-    def sign() -> None:
-        with suppress(redis.RedisError):  # then readiness has more to say than this
-            for queue in sender.task_consumer.queues:
-                liveness.heard(queue.name)
+    def beat() -> None:
+        if names:
+            with suppress(redis.RedisError):  # then that Redis is away says more than this
+                for name in names:
+                    heartbeats.beat(name)
 
-    sign()
-    sender.timer.call_repeatedly(liveness.SIGN_SECONDS, sign)
+    @worker_shutting_down.connect(weak=False)
+    def deregister(**kwargs: Any) -> None:
+        """It finishes the step at hand, which may take minutes, and takes no other."""
+        leaving = [names.pop() for _ in list(names)]
+        with suppress(redis.RedisError):
+            for name in leaving:
+                heartbeats.deregister(name)
+
+    beat()
+    sender.timer.call_repeatedly(heartbeats.BEAT_SECONDS, beat)
+
+
+@beat_init.connect
+def _beat_of_beat(**kwargs: Any) -> None:
+    """It is alive while it sends what is due: a tick each second."""
+    from conduit import heartbeats
+
+    name, last = heartbeats.own_name("beat"), [0.0]
+
+    @after_task_publish.connect(weak=False)
+    def beat(**kwargs: Any) -> None:
+        if time.monotonic() - last[0] >= heartbeats.BEAT_SECONDS:
+            last[0] = time.monotonic()
+            with suppress(redis.RedisError):
+                heartbeats.beat(name)
+
+    @atexit.register
+    def deregister() -> None:
+        with suppress(redis.RedisError):
+            heartbeats.deregister(name)
 
 
 @worker_ready.connect

@@ -1,35 +1,96 @@
-"""What a load balancer and an operator ask first."""
+"""How this process is, and how the place is: for supervisors, for balancers, and for people."""
 
-from collections.abc import Callable
+import threading
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import redis
+from django.conf import settings
 from django.db import Error, connection
 from django.http import HttpRequest, JsonResponse
+from rest_framework.request import Request
 
-from conduit import liveness
+from conduit import heartbeats
+from conduit.api.errors import ApiError, response_for
+from conduit.api.network import client_address
+from conduit.api.pacing import Pace
 from conduit.api.views import read_only
-from videos.health import waiting_for_operator
+from conduit.conditions import Severity
+from conduit.conditions.reading import State, place
+from conduit.web import draining
+from keys.authentication import secret_of
+from keys.limits import check_address
+from keys.management_authentication import authenticate_management_secret
+from keys.models import Scope
+from keys.scopes import require
+from keys.services import MANAGEMENT_PREFIX
+
+NOT_KEPT = {"Cache-Control": "no-store"}
+# Of `/health`, for each address and web process; all addresses together ten times as much.
+pace = Pace(per_second=5, burst=20, times_in_all=10)
 
 
 @read_only
 def ready(request: HttpRequest) -> JsonResponse:
-    """200 when videos can be made: database and Redis answer and workers and ticks were heard lately; else 503 and what is missing.
+    """200 while a balancer may send requests here; else 503, with what keeps this process from serving them."""
+    because = ["draining"] if draining.has_begun() else readiness.missing()
+    if because:
+        return JsonResponse({"status": "unavailable", "because": because}, status=503, headers=NOT_KEPT)
+    return JsonResponse({"status": "ok"}, headers=NOT_KEPT)
 
-    Tasks that wait for an operator (MiniMax's key or balance) make it `degraded`, still 200: requests are accepted.
+
+@read_only
+def whole(request: HttpRequest) -> JsonResponse:
+    """How the place is, as it was kept: each condition and whether it holds; to operators all that is known of it.
+
+    503 while something holds because of which no videos are made, else 200.
     """
-    checks = {name: _state(check) for name, check in CHECKS.items()}
-    sound = all(state == "ok" for state in checks.values())
-    waiting = waiting_for_operator() if checks["database"] == "ok" else {}
-    status = "unavailable" if not sound else "degraded" if waiting else "ok"
-    body = {"status": status, "checks": checks, "provider": {"status": "waiting" if waiting else "ok", "tasks": waiting}}
-    return JsonResponse(body, status=200 if sound else 503, headers={"Cache-Control": "no-store"})
-
-
-def _state(check: Callable[[], bool]) -> str:
     try:
-        return "ok" if check() else "not heard lately"
-    except (Error, redis.RedisError):
-        return "does not answer"
+        pace.count(client_address(request))
+    except ApiError as refusal:
+        return response_for(refusal)
+    now = place()
+    severity = now.severity or Severity.NOTICE
+    body: dict[str, Any] = {"status": "ok" if severity is Severity.NOTICE else severity.word}
+    show = _to_a_stranger
+    if _is_an_operator(request):
+        body["looked_at"] = now.looked_at
+        show = _to_an_operator
+    body["conditions"] = {state.condition.name: show(state) for state in now.states}
+    return JsonResponse(body, status=503 if severity is Severity.UNAVAILABLE else 200, headers=NOT_KEPT)
+
+
+def _to_a_stranger(state: State) -> dict[str, Any]:
+    return {"holds": state.holds}
+
+
+def _to_an_operator(state: State) -> dict[str, Any]:
+    condition = state.condition
+    return {
+        "holds": state.holds,
+        "severity": condition.severity.word,
+        "says": condition.says,
+        "found_by": condition.found_by,
+        "what_to_do": condition.what_to_do,
+        "subjects": [{"subject": one.subject, "detail": one.detail, "since": one.since} for one in state.subjects],
+    }
+
+
+def _is_an_operator(request: HttpRequest) -> bool:
+    """Whoever shows a management key that may read, or is logged in to the console. Anybody else is a stranger, and refused nothing.
+
+    The call is not counted as the key's: that would ask Redis, and `pace` bounds it.
+    """
+    try:
+        if "Authorization" in request.headers or "X-API-Key" in request.headers:
+            key = authenticate_management_secret(secret_of(Request(request), prefix=MANAGEMENT_PREFIX))
+            check_address(key, client_address(request))
+            require(key, Scope.READ)
+            return True
+        return bool(getattr(request, "user", None) and request.user.is_active and request.user.is_staff)
+    except (ApiError, Error):
+        return False
 
 
 def _database_answers() -> bool:
@@ -38,10 +99,43 @@ def _database_answers() -> bool:
     return True
 
 
-CHECKS: dict[str, Callable[[], bool]] = {
-    "database": _database_answers,
-    "redis": liveness.redis_answers,
-    "worker": lambda: liveness.heard_lately("provider"),
-    "media_worker": lambda: liveness.heard_lately("media"),
-    "ticks": lambda: liveness.heard_lately("ticks"),
-}
+def _redis_answers() -> bool:
+    return settings.LIMITS_FAIL_OPEN or heartbeats.redis_answers()
+
+
+class Readiness:
+    """Whether what every request needs answers, asked at most twice a second however many ask us.
+
+    Redis is among it only where calls are refused without it (LIMITS_FAIL_OPEN).
+    """
+
+    FRESH_SECONDS = 0.5
+    # Whoever asks while somebody else finds out waits so long; what is not known by then does not answer.
+    PATIENCE_SECONDS = 3.0
+
+    def __init__(self, checks: dict[str, Callable[[], bool]]) -> None:
+        self._checks = checks
+        self._lock = threading.Lock()
+        self._known: Sequence[str] = ()
+        self._known_until = 0.0
+
+    def missing(self) -> Sequence[str]:
+        if not self._lock.acquire(timeout=self.PATIENCE_SECONDS):
+            return ["database"]
+        try:
+            if time.monotonic() >= self._known_until:
+                self._known = [name for name, check in self._checks.items() if not _answers(check)]
+                self._known_until = time.monotonic() + self.FRESH_SECONDS
+            return self._known
+        finally:
+            self._lock.release()
+
+
+def _answers(check: Callable[[], bool]) -> bool:
+    try:
+        return check()
+    except (Error, redis.RedisError):
+        return False
+
+
+readiness = Readiness({"database": _database_answers, "redis": _redis_answers})

@@ -112,6 +112,7 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "conduit.api.middleware.RequestContext",  # first: everything after it has a request id, crashes included
+    "conduit.api.middleware.AnyHostForHealth",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "corsheaders.middleware.CorsMiddleware",

@@ -11,7 +11,7 @@ urlpatterns = [
     path("", include("keys.urls")),
     path("", include("tasks.urls")),
     path("", include("videos.urls")),
-    path("health", health.ready),
+    path("health", health.whole),
     path("health/ready", health.ready),
     path("admin", RedirectView.as_view(url="/admin/")),
     path("admin/", admin.site.urls),

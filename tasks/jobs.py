@@ -2,7 +2,7 @@
 
 from celery import shared_task
 
-from conduit import clock, liveness
+from conduit import clock
 from tasks import dispatch, forgetting, leases
 
 # What one tick hands out at most: a second's worth of work for many workers; the rest is due a second later.
@@ -12,7 +12,6 @@ TICK_LIMIT = 200
 @shared_task
 def tick() -> None:
     """Claim what is due and hint its workers."""
-    liveness.heard("ticks")
     for claim in leases.claim_due(clock.now(), limit=TICK_LIMIT):
         if not dispatch.hint(claim.task_id, claim.kind, claim.lane, claim.token):
             return  # the broker is away: the claims lapse

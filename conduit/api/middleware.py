@@ -6,12 +6,15 @@ import uuid
 from collections.abc import Callable, Mapping
 
 import structlog
+from django.conf import settings
 from django.http import HttpRequest, HttpResponseBase
 
 from conduit.api.access_log import log_request
 from conduit.api.errors import classify, response_for
 from conduit.api.network import client_address
 
+# Asked every few seconds by whoever watches the place; `/health/live` never comes as far as Django.
+HEALTH_PATHS = frozenset({"/health", "/health/ready"})
 _WELL_FORMED = re.compile(r"[A-Za-z0-9._-]{1,128}")
 
 _NOT_SERVED = range(400, 500)
@@ -49,7 +52,7 @@ class RequestContext:
         if request.path.startswith("/v1/"):  # each answer belongs to the key that asked; one with an ETag says what may be kept
             response.headers.setdefault("Cache-Control", "private, no-store")
         # Whoever asks for what is not there is told of, below these too.
-        if not request.path.startswith(("/health/", "/static/")) or response.status_code in _NOT_SERVED:
+        if not (request.path in HEALTH_PATHS or request.path.startswith("/static/")) or response.status_code in _NOT_SERVED:
             client = client_address(request)
             log_request(method=request.method or "", path=request.path, status=response.status_code, began=began, client=client)
         return response
@@ -57,3 +60,21 @@ class RequestContext:
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponseBase | None:
         """A crash in a view outside REST framework (media, health): the envelope, unless it is a page for people."""
         return None if request.path.startswith("/admin/") else response_for(classify(exception))
+
+
+class AnyHostForHealth:
+    """Probes call a process by its address and may name any host: these paths alone hear none of it.
+
+    What a client named is put away before anything could use it; every other path refuses a host that is not ours.
+    """
+
+    sync_capable = True
+    async_capable = False
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        if request.path_info in HEALTH_PATHS:
+            request.META["HTTP_HOST"] = next((host.lstrip(".") for host in settings.ALLOWED_HOSTS if host != "*"), "localhost")
+        return self.get_response(request)

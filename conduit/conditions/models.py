@@ -58,3 +58,18 @@ class LastLook(models.Model):
 
     def __str__(self) -> str:
         return f"looked at {self.looked_at}"
+
+
+class Process(models.Model):
+    """A worker or beat that was heard of, until it leaves in good order, another takes its place, or nobody misses it any more."""
+
+    name = models.CharField(max_length=SUBJECT_CHARACTERS, unique=True)
+    began_at = models.DateTimeField(help_text="When it was first heard.")
+    heard_at = models.DateTimeField(help_text="When it was last heard, give or take a few seconds.")
+    replaced_another = models.BooleanField(default=False, help_text="It took the place of one that had died: each takes one place.")
+
+    class Meta:
+        verbose_name_plural = "processes"
+
+    def __str__(self) -> str:
+        return self.name

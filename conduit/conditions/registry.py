@@ -36,7 +36,7 @@ class Condition:
     found_by: str  # how it becomes known: a sentence
     what_to_do: str  # by the operator: sentences
     look: Callable[[], Findings] | None = None
-    leads_to: str = ""  # the console's list of what it holds for, below /admin/; {subject} stands for the subject
+    leads_to: str = ""  # the console's list of what it holds for, below /admin/
 
 
 _conditions: dict[str, Condition] = {}

@@ -173,13 +173,13 @@ class Stack:
         while time.monotonic() < until:
             self._pause_for(*self._supervisor.services)(0.2)
             try:
-                response = self.get("/health/ready", timeout=5)
+                response = self.get("/health", timeout=5)
             except requests.RequestException:
                 continue
             if response.status_code == 200:
                 return
             answer = f"{response.status_code} {response.text[:500]}"
-        raise self._failed("web", f"The stack is not ready after {self._plan.ready_seconds:g} s; /health/ready says: {answer}")
+        raise self._failed("web", f"The stack is not ready after {self._plan.ready_seconds:g} s; /health says: {answer}")
 
     def get(self, path: str, *, timeout: float) -> requests.Response:
         """GET from our own web process, past any proxy that the environment names."""

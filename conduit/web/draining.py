@@ -6,6 +6,7 @@ daphne itself would cancel everything at once. Its reactor is stopped only when 
 import asyncio
 import signal
 import sys
+import threading
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -16,6 +17,13 @@ log = structlog.get_logger(__name__)
 # What is under way may take this long after SIGTERM, in seconds. Whoever stops the process has more patience than that.
 DRAIN_SECONDS = 8.0
 LOOK_SECONDS = 0.05
+
+_begun_at_sigterm = threading.Event()
+
+
+def has_begun() -> bool:
+    """Whether this process is on its way out: it serves what still comes, and wants no more."""
+    return _begun_at_sigterm.is_set()
 
 
 def drain_at_sigterm(under_way: Callable[[], int], *begin: Callable[[], Awaitable[None] | None]) -> None:
@@ -29,6 +37,7 @@ def drain_at_sigterm(under_way: Callable[[], int], *begin: Callable[[], Awaitabl
         tasks: set[asyncio.Task[None]] = set()
 
         def start(*_: object) -> None:
+            _begun_at_sigterm.set()
             if not tasks:
                 tasks.add(loop.create_task(_drain(reactor, under_way, begin)))
 

@@ -68,7 +68,7 @@ def test_a_method_that_a_path_does_not_take_is_405_and_allow_lists_those_it_does
     assert method not in answer.headers["Allow"]
 
 
-@pytest.mark.parametrize("path", ["/v1/models", "/nowhere", "/admin/"])
+@pytest.mark.parametrize("path", ["/v1/models", "/health/other", "/nowhere", "/admin/"])
 @pytest.mark.parametrize("host", ["elsewhere.example", "testserver.elsewhere.example", "bad_host!", "[::1", "testserver:port", ""])
 def test_a_host_that_is_not_ours_is_400(path, host):
     refused(Client().get(path, headers={"Host": host}), 400, "invalid_request")
@@ -92,7 +92,7 @@ def test_a_crash_is_500_without_detail_and_logged_once_with_its_traceback(consum
 
 
 def test_a_crash_outside_rest_framework_has_the_same_envelope(monkeypatch, caplog):
-    monkeypatch.setattr("conduit.health.CHECKS", {"database": lambda: 1 / 0})
+    monkeypatch.setattr("conduit.health.place", lambda: 1 / 0)
 
     message = refused(Client(raise_request_exception=False).get("/health"), 500, "internal_error")
 

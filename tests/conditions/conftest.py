@@ -1,6 +1,7 @@
 """Conditions of a test's own, in a table that is put back."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -13,6 +14,13 @@ from conduit.conditions.reading import State, place
 def table(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(registry, "_conditions", dict(registry._conditions))
     monkeypatch.setattr(reports, "_said", {})
+
+
+@pytest.fixture
+def quiet_table(table: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is looked at but what the test registers."""
+    unseen = {name: replace(condition, look=None) for name, condition in registry._conditions.items()}
+    monkeypatch.setattr(registry, "_conditions", unseen)
 
 
 @pytest.fixture

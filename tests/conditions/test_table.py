@@ -15,7 +15,7 @@ from conduit.conditions.reading import place
 from conduit.conditions.reports import LAPSES_SECONDS
 from tests.conditions.conftest import details, state
 
-pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
+pytestmark = [pytest.mark.django_db, pytest.mark.sqlite, pytest.mark.usefixtures("quiet_table")]
 
 
 def test_what_a_look_finds_holds_until_a_look_finds_it_no_more(condition):

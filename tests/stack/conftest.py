@@ -16,7 +16,7 @@ from conduit.stack.ports import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 PROCFILE = """
-# web answers /health/ready because a file of that name is there
+# web answers /health because a file of that name is there
 web: python -m http.server --bind 127.0.0.1 --directory "$CONDUIT_HOME/site" "$PORT"
 worker: python -c 'import subprocess, time; subprocess.Popen(["sleep", "1000"]); time.sleep(1000)'
 beat: sleep 1000
@@ -29,8 +29,8 @@ class Running:
     def __init__(self, home: Path, procfile: str = PROCFILE, **environment: str) -> None:
         self.home = home
         self.port = int(environment.pop("PORT", free_port()))
-        (home / "site" / "health").mkdir(parents=True, exist_ok=True)
-        (home / "site" / "health" / "ready").write_text("ok")
+        (home / "site").mkdir(parents=True, exist_ok=True)
+        (home / "site" / "health").write_text("ok")
         (home / "Procfile").write_text(procfile)
         unset = ("REDIS_URL", "MINIMAX_BASE_URL", "CONDUIT_STACK")
         self._process = subprocess.Popen(

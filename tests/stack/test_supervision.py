@@ -137,7 +137,7 @@ def test_a_valkey_without_its_password_answers_nobody(run_stack: RunStack) -> No
 
 def _health(stack: Running) -> int:
     try:
-        return requests.get(f"http://127.0.0.1:{stack.port}/health/ready", timeout=2).status_code
+        return requests.get(f"http://127.0.0.1:{stack.port}/health", timeout=2).status_code
     except requests.ConnectionError:
         return 0
 

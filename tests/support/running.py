@@ -129,7 +129,7 @@ class RunningStack:
 
     def is_ready(self) -> bool:
         try:
-            return self.call("GET", "/health/ready").status_code == 200
+            return self.call("GET", "/health").status_code == 200
         except requests.RequestException:
             return False
 

@@ -1,0 +1,60 @@
+"""How often a path without a key may be called, counted in this process alone: such a path must answer whatever is away."""
+
+import threading
+import time
+from collections.abc import Callable
+from ipaddress import IPv6Address, ip_address
+from math import ceil
+
+from conduit.api.errors import ApiError
+
+# Addresses that are remembered; beyond that those that have their whole burst left go first, then whoever comes next.
+ADDRESSES_MAX = 10_000
+
+
+class TooManyCalls(ApiError):
+    status, type, code = 429, "rate_limit_error", "rate_limit_exceeded"
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(
+            "The rate limit of this path is reached. Please come back after the seconds of Retry-After.",
+            headers={"Retry-After": str(max(1, ceil(seconds)))},
+        )
+
+
+class Pace:
+    """At most `burst` calls at once and `per_second` on average: of each address, and `times_in_all` as many of all together.
+
+    What is kept of an address is when its burst will be whole again (the generic cell rate algorithm).
+    """
+
+    def __init__(self, *, per_second: float, burst: int, times_in_all: int, clock: Callable[[], float] = time.monotonic) -> None:
+        self._each, self._burst = 1 / per_second, burst / per_second
+        self._share = times_in_all
+        self._clock = clock
+        self._whole_at: dict[str, float] = {}
+        self._all_whole_at = 0.0
+        self._lock = threading.Lock()
+
+    def count(self, address: str) -> None:
+        """Count a call; TooManyCalls when there is no place for it, which then counts against nothing."""
+        name, now = _network(address), self._clock()
+        with self._lock:
+            whole_at = max(self._whole_at.get(name, now), now) + self._each
+            all_whole_at = max(self._all_whole_at, now) + self._each / self._share
+            if (wait := max(whole_at, all_whole_at) - now - self._burst) > 1e-9:
+                raise TooManyCalls(wait)
+            self._whole_at[name], self._all_whole_at = whole_at, all_whole_at
+            if len(self._whole_at) > ADDRESSES_MAX:
+                self._whole_at = {name: at for name, at in self._whole_at.items() if at > now}
+            while len(self._whole_at) > ADDRESSES_MAX:
+                del self._whole_at[next(iter(self._whole_at))]
+
+
+def _network(address: str) -> str:
+    """The address; of IPv6 its network, of which a caller has 2^64 addresses."""
+    try:
+        parsed = ip_address(address)
+    except ValueError:
+        return address
+    return str(IPv6Address(int(parsed) >> 64 << 64)) if isinstance(parsed, IPv6Address) else str(parsed)

@@ -1,0 +1,106 @@
+"""Which processes do the work: each beats in Redis, by its name and by Redis's clock, and says so when it ends in good order."""
+
+import os
+import socket
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import cast
+
+import redis
+from django.conf import settings
+
+from conduit.redis_client import brief_client
+
+BEAT_SECONDS = 5.0
+# A few beats may get lost.
+LATELY_SECONDS = 30.0
+# A name that is silent for so long is no longer missed.
+MISSED_SECONDS = 24 * 3600.0
+
+_BEATS = "conduit:beats"  # when each name was last heard
+_LEFT = "conduit:beats:left"  # names that ended in good order, until whoever keeps the list has seen it
+
+
+@dataclass(frozen=True)
+class Heard:
+    """What Redis knows: seconds since each name's last beat, and who has left."""
+
+    ages: Mapping[str, float]
+    left: Collection[str]
+
+    @property
+    def alive(self) -> set[str]:
+        return {name for name, age in self.ages.items() if age < LATELY_SECONDS}
+
+
+def own_name(kind: str) -> str:
+    """This process, such as `provider@host-1:4711`."""
+    return f"{kind}@{socket.gethostname()}:{os.getpid()}"
+
+
+def kind_of(name: str) -> str:
+    return name.partition("@")[0]
+
+
+def host_of(name: str) -> str:
+    return name.partition("@")[2].rpartition(":")[0]
+
+
+def beat(name: str) -> None:
+    """Note that it is at work; raises redis.RedisError when Redis does not answer."""
+    server = _redis(settings.REDIS_URL)
+    with server.pipeline(transaction=False) as pipe:
+        pipe.zadd(_BEATS, {name: _now(server)})
+        pipe.zrem(_LEFT, name)
+        pipe.execute()
+
+
+def deregister(name: str) -> None:
+    """It ends in good order and shall not be missed. On a connection of its own: fit for a signal handler."""
+    with brief_client(settings.REDIS_URL, seconds=1) as server:
+        now = _now(server)
+        with server.pipeline(transaction=True) as pipe:
+            pipe.zrem(_BEATS, name)
+            pipe.zadd(_LEFT, {name: now})
+            pipe.zremrangebyscore(_LEFT, 0, now - MISSED_SECONDS)
+            pipe.execute()
+
+
+def heard() -> Heard:
+    """All names that are known; raises redis.RedisError when Redis does not answer."""
+    server = _redis(settings.REDIS_URL)
+    now = _now(server)
+    server.zremrangebyscore(_BEATS, 0, now - MISSED_SECONDS)
+    beats = cast(list[tuple[bytes, float]], server.zrange(_BEATS, 0, -1, withscores=True))
+    left = cast(list[bytes], server.zrange(_LEFT, 0, -1))
+    return Heard({name.decode(): now - at for name, at in beats}, [name.decode() for name in left])
+
+
+def is_alive(kind: str) -> bool:
+    """Whether a process of that kind was heard lately; raises redis.RedisError when Redis does not answer."""
+    return any(kind_of(name) == kind for name in heard().alive)
+
+
+def forget(names: Collection[str]) -> None:
+    """Those that have left, are replaced, or will not come back."""
+    if names:
+        with _redis(settings.REDIS_URL).pipeline(transaction=False) as pipe:
+            pipe.zrem(_BEATS, *names)
+            pipe.zrem(_LEFT, *names)
+            pipe.execute()
+
+
+def redis_answers() -> bool:
+    """Whether Redis does; raises redis.RedisError when not."""
+    return bool(_redis(settings.REDIS_URL).ping())
+
+
+def _now(server: redis.Redis) -> float:
+    seconds, microseconds = server.time()
+    return seconds + microseconds / 1e6
+
+
+@lru_cache
+def _redis(url: str) -> redis.Redis:
+    return brief_client(url, seconds=1)
