@@ -1,6 +1,6 @@
 """The public task, and the events of its life."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Self
 
@@ -51,6 +51,11 @@ class TaskQuerySet(models.QuerySet["Task"]):
     def due(self, now: datetime) -> Self:
         """Those whose next step may be done now, longest waiting first."""
         return self.active().unleased(now).filter(next_step_at__lte=now).order_by("next_step_at")
+
+    def late(self, now: datetime, *, seconds: float) -> Self:
+        """Those whose step has been due for longer than that and that nobody has taken; the ticks' claims on it are no work."""
+        at_work = Q(attempts__gt=0, lease_until__gt=now)
+        return self.active().filter(next_step_at__lt=now - timedelta(seconds=seconds)).exclude(at_work)
 
 
 class Task(models.Model):
@@ -110,7 +115,7 @@ class Task(models.Model):
         ]
         indexes = [
             Index(fields=["key", "-id"], name="task_of_key"),  # TaskQuerySet.for_key, newest first
-            Index(fields=["next_step_at"], condition=Q(status__in=["queued", "processing"]), name="task_due"),  # TaskQuerySet.due
+            Index(fields=["next_step_at"], condition=Q(status__in=["queued", "processing"]), name="task_due"),  # TaskQuerySet.due, .late
             # lifecycle.create: what counts against the key's limits of tasks.
             Index(fields=["key"], condition=Q(status__in=["queued", "processing"]), name="task_in_flight"),
             Index(fields=["key", "created_at"], name="task_lately"),

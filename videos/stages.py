@@ -15,12 +15,3 @@ class Stage(StrEnum):
     WAITING_FOR_PROVIDER_KEY = "waiting_for_provider_key"
     WAITING_FOR_PROVIDER_BALANCE = "waiting_for_provider_balance"
     WAITING_FOR_STORAGE = "waiting_for_storage"
-
-
-# What an operator has to do about tasks in a stage that nobody else can end.
-OPERATOR_HAS_TO = {
-    Stage.WAITING_FOR_PROVIDER_KEY: (
-        "set a MiniMax key that is accepted (MINIMAX_API_KEY, MINIMAX_BASE_URL of its region, OUTBOUND_ALLOWED where that is not public)"
-    ),
-    Stage.WAITING_FOR_PROVIDER_BALANCE: "top up the balance or quota of the MiniMax account",
-}

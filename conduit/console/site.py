@@ -12,8 +12,8 @@ from django.http.response import HttpResponseBase
 from django.template.response import SimpleTemplateResponse, TemplateResponse
 from django.urls import reverse
 
-from videos.health import waiting_for_operator
-from videos.stages import OPERATOR_HAS_TO, Stage
+from conduit.conditions import Severity
+from conduit.conditions.reading import place
 
 log = structlog.get_logger(__name__)
 
@@ -28,13 +28,14 @@ class ConsoleSite(admin.AdminSite):
     site_url = None  # there is no page but this one
 
     def each_context(self, request: HttpRequest) -> dict[str, Any]:
-        """Every page says when videos come from the sandbox, and what waits for an operator."""
+        """Every page says when videos come from the sandbox, and what is wrong with the place, for whoever may put it right."""
         context = super().each_context(request)
         context["minimax_sandbox"] = settings.MINIMAX_SANDBOX
-        waiting = waiting_for_operator() if request.user.is_staff else {}
-        context["waiting_for_operator"] = [
-            (count, OPERATOR_HAS_TO[Stage(stage)], f"{reverse('admin:tasks_task_changelist')}?stage__exact={stage}")
-            for stage, count in waiting.items()
+        holding = place().holding if request.user.is_staff else []
+        context["conditions"] = [
+            (state, f"{reverse('admin:index')}{state.condition.leads_to}" if state.condition.leads_to else "")
+            for state in holding
+            if state.condition.severity > Severity.NOTICE
         ]
         return context
 

@@ -37,6 +37,7 @@ def start():
 @pytest.fixture
 def later():
     """A minute passes for all beats: who lives beats again, whoever is dead has been silent for as long."""
+    Process.objects.all().delete()
     with redis.Redis.from_url(django_settings.REDIS_URL) as server:
         server.delete("conduit:beats", "conduit:beats:left")
 
@@ -66,7 +67,7 @@ def named(kind, process):
 
 def test_what_is_dead_is_named_and_what_ended_in_good_order_is_not_missed(start, later):
     first, second, control, beat, media = start("worker", "worker", "control", "beat", "media")
-    until(lambda: holding() == set(), SECONDS)
+    until(lambda: holding() == set() and Process.objects.count() == 5, SECONDS)
     assert timezone.now() - place().looked_at < timedelta(seconds=20)
 
     # It beats once more, after the other began: else that could have been started in its place.

@@ -4,6 +4,7 @@ import re
 
 import pytest
 
+from conduit.conditions.looking import look
 from keys.models import UsageCost
 from tasks.models import Task
 
@@ -13,8 +14,9 @@ pytestmark = pytest.mark.django_db
 def test_what_waits_for_an_operator_is_a_link_to_just_those_tasks(page, consumer):
     waiting, other = (consumer.generate()["task_id"] for _ in range(2))
     Task.objects.filter(pk=waiting).update(stage="waiting_for_provider_key")
+    look()
 
-    found = re.search(r'<a href="/admin/(tasks/task/\?[^"]*)">1 task</a>', page())
+    found = re.search(r'<a href="/admin/(tasks/task/\?[^"]*)">1 task waits.</a>', page())
 
     assert found
     assert waiting in (tasks := page(found[1]))
