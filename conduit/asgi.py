@@ -73,4 +73,8 @@ gc.freeze()
 gc.set_threshold(10_000, 10, 10)
 # A thread at work on rows keeps the event loop waiting for so many seconds at most (5 ms unless told), each time that it wakes.
 sys.setswitchinterval(0.001)
-drain_at_sigterm(lambda: application.under_way, lambda: feeds().drain(), hub.drain)
+drain_at_sigterm(
+    lambda: application.under_way + len(hub.connections),
+    begin=[lambda: feeds().drain(), hub.leave],
+    end=[hub.stop],
+)

@@ -79,6 +79,7 @@ class Connection:
         self._sealed_at: float | None = None
         self._close_reason: Exception | None = None
         self._is_ended = False
+        self._comes_again = False
         self._ending: asyncio.Task[None] | None = None
         self._has_pinged = False
         self._opened_at = self._last_sent = self._last_received = self._wire_changed_at = self._acked_at = time.monotonic()
@@ -105,6 +106,12 @@ class Connection:
         if self._protocol is not None:
             self._put(self._protocol.write(Close(error, reconnect)), numbered=False)
         self._seal(None if error is None else ConnectionError(error))
+
+    def come_again(self) -> None:
+        """Have the client connect anew: now, or once it has shaken hands, before which it would take a Close for a failure."""
+        self._comes_again = True
+        if self._protocol is not None:
+            self.close(reconnect=True)
 
     @property
     def is_open(self) -> bool:
@@ -300,6 +307,10 @@ class Connection:
         if agreed is None:
             return
         self._protocol = agreed.protocol
+        if self._comes_again:
+            self._first = [handshake.answer()]
+            self.close(reconnect=True)
+            return
         if self.stateful and agreed.version >= 2:
             self._replay = Replay(self._options.stateful_buffer_bytes)
             self._is_held = True

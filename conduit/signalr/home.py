@@ -34,10 +34,6 @@ class Refusal(Exception):
     """A bound is reached; the text tells which."""
 
 
-class Leaving(Exception):
-    """This process is about to end, and takes nobody new."""
-
-
 class Home:
     """What one process has of a hub."""
 
@@ -73,10 +69,10 @@ class Home:
             self._tasks = [asyncio.create_task(work) for work in (self._watch(), self._beat(), heard)]
 
     def leave(self) -> None:
-        """This process is about to end: whoever is here goes on elsewhere."""
+        """This process is about to end: whoever is here, or still comes, goes on elsewhere."""
         self.guests.send_on()
         for connection in list(self.connections.values()):
-            connection.close(reconnect=True)
+            connection.come_again()
 
     @property
     def is_leaving(self) -> bool:
@@ -106,12 +102,10 @@ class Home:
         return self._records.get(token)
 
     async def open(self, scope: Scope, user: Any, transport: Transport, *, token: str = "", record: Record | None = None) -> Connection:
-        """A new connection, negotiated if there is a record. Refusal when there are too many. Leaving."""
+        """A new connection, negotiated if there is a record. Refusal when there are too many."""
         owner = self._options.owner_of(user)
         connection_id = record.connection_id if record else new_token()
         await self._sit(connection_id, owner, user)
-        if self.is_leaving:  # the last moment: nothing is waited for between this and being one of `connections`
-            raise Leaving
         connection = Connection(
             connection_id,
             user=user,
@@ -126,6 +120,8 @@ class Home:
         self.connections[connection_id] = connection
         if record is not None:
             self._records[token], self._by_token[token], self._reading[token] = record, connection, asyncio.Lock()
+        if self.is_leaving:  # nothing was waited for since it became one of `connections`
+            connection.come_again()
         return connection
 
     async def _gone(self, connection: Connection, owner: str, token: str) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 from conduit.signalr import handshake
 from conduit.signalr.connection import Connection
 from conduit.signalr.guests import item
-from conduit.signalr.home import Home, Leaving, Refusal, new_token
+from conduit.signalr.home import Home, Refusal, new_token
 from conduit.signalr.http import (
     NEVER_STORED_OF_OLD,
     ClientLeft,
@@ -94,6 +94,7 @@ class HubServer:
         self._mail = self._home.mail
         self._rates = Rates(self._options.negotiations_per_second)
         self._under_way = 0  # requests and sockets
+        self._is_stopped = False
 
     @property
     def connections(self) -> ValuesView[Connection]:
@@ -101,18 +102,27 @@ class HubServer:
         return self._home.connections.values()
 
     async def drain(self) -> None:
-        """Before this process ends: tell all clients to come again elsewhere, take no new ones, wait a little until all have gone."""
-        self._home.leave()
+        """Before this process ends: `leave`, wait a little until all have gone, `stop`."""
+        self.leave()
         try:
             async with asyncio.timeout(self._options.closing):
                 while self.connections or self._under_way:
                     await asyncio.sleep(self._options.tick)
         except TimeoutError:
             logger.info("%d connections and %d requests did not end in time", len(self.connections), self._under_way)
+        await self.stop()
+
+    def leave(self) -> None:
+        """This process is about to end: tell all clients to come again, those too that still come, on connections that they kept."""
+        self._home.leave()
+
+    async def stop(self) -> None:
+        """Serve nothing any more."""
+        self._is_stopped = True
         await self._home.stop()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if not self._home.is_leaving:
+        if not self._is_stopped:
             self._home.start()
         serve = self._socket if scope["type"] == "websocket" else self._http
         self._under_way += 1
@@ -153,8 +163,6 @@ class HubServer:
             await respond(send, 404, _UNKNOWN.encode(), cors)
         except Unavailable:
             await respond(send, 503, b"Try again soon.", [_SOON, *cors])
-        except Leaving:
-            await respond(send, 503, b"This server is stopping.", [_SOON, *cors])
         except ClientLeft:
             logger.debug("A client left before it had sent its request")
 
@@ -172,8 +180,6 @@ class HubServer:
 
     async def _negotiate(self, scope: Scope, receive: Receive, send: Send, cors: Headers, user: Any) -> None:
         await body_of(receive, _NEGOTIATION_BYTES)
-        if self._home.is_leaving:
-            raise Leaving
         asked = query(scope)
         try:
             version = _version_of(asked.get("negotiateVersion", "0"))
@@ -233,9 +239,6 @@ class HubServer:
             connection = await self._home.open(scope, user, transport, token=token, record=record)
         except Refusal:
             await self._mail.forget(token)
-            raise
-        except Leaving:  # another process may have it
-            await self._mail.offer(token, Record(record.connection_id, record.owner, record.stateful))
             raise
         await self._home.read(token)  # what came before the transport
         return connection
@@ -302,7 +305,7 @@ class HubServer:
             await refuse_upgrade(scope, send, refused.status, refused.body, refused.headers)
         except _Answer as answer:
             await refuse_upgrade(scope, send, answer.status, str(answer).encode())
-        except (Unavailable, Leaving):
+        except Unavailable:
             await refuse_upgrade(scope, send, 503)
         except Refusal as refusal:
             await send({"type": "websocket.accept"})
@@ -315,8 +318,6 @@ class HubServer:
         """What serves the socket once it is accepted."""
         if scope["path"].rstrip("/") != self._path:
             raise _Answer(404)
-        if self._home.is_leaving:
-            raise Leaving
         user = await self._known(scope)
         token = query(scope).get("id")
         if token is None:

@@ -1,22 +1,32 @@
 """A deploy must not hurt: on SIGTERM daphne finishes what is under way and tells its streams to come back elsewhere.
 
-daphne itself would cancel everything at once. Its reactor is stopped only when what was under way is over.
+daphne itself would cancel everything at once. Its reactor is stopped only when what was under way is over. A proxy or client
+that kept a connection may send one more request on it, and not every client would send that again to another process: whatever
+still comes is answered, and the connection closed with that answer.
 """
 
 import asyncio
 import signal
 import sys
 import threading
-from collections.abc import Awaitable, Callable
+import time
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from typing import Any
 
 import structlog
+from twisted.internet.tcp import Port, Server
+from twisted.web.http import HTTPChannel
 
 log = structlog.get_logger(__name__)
 
 # What is under way may take this long after SIGTERM, in seconds. Whoever stops the process has more patience than that.
 DRAIN_SECONDS = 8.0
 LOOK_SECONDS = 0.05
+# Kept connections on which nothing came for so long (seconds) are closed: their owners know by then that nobody listens here any
+# more, and use no others.
+QUIET_SECONDS = 1.0
+
+Step = Callable[[], Awaitable[None] | None]
 
 _begun_at_sigterm = threading.Event()
 
@@ -26,8 +36,8 @@ def has_begun() -> bool:
     return _begun_at_sigterm.is_set()
 
 
-def drain_at_sigterm(under_way: Callable[[], int], *begin: Callable[[], Awaitable[None] | None]) -> None:
-    """Under daphne, handle SIGTERM: stop listening, call `begin`, wait until nothing is under way, end."""
+def drain_at_sigterm(under_way: Callable[[], int], *, begin: Sequence[Step], end: Sequence[Step]) -> None:
+    """Under daphne, handle SIGTERM: stop listening, call `begin`, wait until nothing is under way and nothing more comes, call `end`."""
     if "daphne.server" not in sys.modules:
         return
     from twisted.internet import reactor
@@ -39,39 +49,71 @@ def drain_at_sigterm(under_way: Callable[[], int], *begin: Callable[[], Awaitabl
         def start(*_: object) -> None:
             _begun_at_sigterm.set()
             if not tasks:
-                tasks.add(loop.create_task(_drain(reactor, under_way, begin)))
+                tasks.add(loop.create_task(_drain(reactor, under_way, begin, end)))
 
         signal.signal(signal.SIGTERM, lambda *_: loop.call_soon_threadsafe(start))
 
     reactor.callWhenRunning(install)
 
 
-async def _drain(reactor: Any, under_way: Callable[[], int], begin: tuple[Callable[[], Awaitable[None] | None], ...]) -> None:
+async def _drain(reactor: Any, under_way: Callable[[], int], begin: Sequence[Step], end: Sequence[Step]) -> None:
     try:
         async with asyncio.timeout(DRAIN_SECONDS):
             await _stop_listening(reactor)
-            await asyncio.gather(*(_begun(one) for one in begin))
-            while under_way() or reactor.getWriters():
-                await asyncio.sleep(LOOK_SECONDS)
+            _close_with_the_next_answer(reactor)
+            await asyncio.gather(*map(_done, begin))
+            await _until_quiet(reactor, under_way)
+            await asyncio.gather(*map(_done, end))
     except TimeoutError:
         log.warning("ended before everything was over", under_way=under_way())
     finally:
         reactor.stop()
 
 
-async def _begun(begin: Callable[[], Awaitable[None] | None]) -> None:
+async def _until_quiet(reactor: Any, under_way: Callable[[], int]) -> None:
+    busy_at = time.monotonic()
+    while under_way() or (_has_connections(reactor) and time.monotonic() - busy_at < QUIET_SECONDS):
+        await asyncio.sleep(LOOK_SECONDS)
+        if under_way() or reactor.getWriters():
+            busy_at = time.monotonic()
+
+
+async def _done(step: Step) -> None:
     """What goes wrong in one must not keep the others from ending well."""
     try:
-        if (waiting := begin()) is not None:
+        if (waiting := step()) is not None:
             await waiting
     except Exception:
         log.exception("draining failed")
 
 
 async def _stop_listening(reactor: Any) -> None:
-    from twisted.internet.tcp import Port
-
     for port in [reader for reader in reactor.getReaders() if isinstance(reader, Port)]:
         stopped = port.stopListening()
         if stopped is not None:
             await stopped.asFuture(asyncio.get_running_loop())
+
+
+def _close_with_the_next_answer(reactor: Any) -> None:
+    """Keep no connection open beyond the answer that is under way on it, or the next."""
+    HTTPChannel.checkPersistence = _is_the_last  # type: ignore[method-assign]
+    for connection in _connections(reactor):
+        channel = getattr(connection.protocol, "_channel", None)
+        if isinstance(channel, HTTPChannel) and channel.requests:
+            channel.persistent = False
+            for request in channel.requests:
+                if not request.startedWriting:
+                    request.responseHeaders.setRawHeaders(b"connection", [b"close"])
+
+
+def _is_the_last(channel: Any, request: Any, version: bytes) -> bool:
+    request.responseHeaders.setRawHeaders(b"connection", [b"close"])
+    return False
+
+
+def _has_connections(reactor: Any) -> bool:
+    return any(_connections(reactor))
+
+
+def _connections(reactor: Any) -> Iterator[Any]:
+    return (reader for reader in reactor.getReaders() if isinstance(reader, Server))

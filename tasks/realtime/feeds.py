@@ -43,6 +43,10 @@ SNAPSHOTS = 50
 SLACK = timedelta(seconds=10)
 
 
+class Draining(Overloaded):
+    """This process is about to stop: another one has room."""
+
+
 class Feeds:
     """Belongs to the event loop that it is first used on. Everything but the database work happens there."""
 
@@ -73,10 +77,10 @@ class Feeds:
 
         Raises:
             TooManyConnections: there is none.
-            Overloaded: this process is about to stop.
+            Draining: this process is about to stop.
         """
         if self.draining:
-            raise Overloaded
+            raise Draining
         taking = asyncio.ensure_future(self.in_thread(partial(self.places.take, caller.key_id)))
         try:
             await asyncio.shield(taking)
@@ -128,7 +132,7 @@ class Feeds:
     async def _feed_of(self, subscriber: Subscriber) -> KeyFeed:
         self.unsubscribe(subscriber)
         if self.draining:
-            raise Overloaded
+            raise Draining
         self._start()
         key_id = subscriber.caller.key_id
         feed = self._feeds.get(key_id)

@@ -20,7 +20,7 @@ from tasks.models import Task
 from tasks.notices import Notice
 from tasks.presentation import show
 from tasks.realtime.connections import Caller, address_in, admit, position_in, secret_in
-from tasks.realtime.feeds import feeds
+from tasks.realtime.feeds import Draining, feeds
 
 UNKNOWN_TASK = "This key has no task of that id."
 NO_EVENT_ID = "`lastEventId` must be the `eventId` of an event of this key."
@@ -50,7 +50,10 @@ class TaskHub(Hub):
 
     def _give_up(self, error: ApiError) -> None:
         """A connection that is told nothing must not stay open. Only what passes by itself is worth coming back for."""
-        self.connection.close(error.message, reconnect=isinstance(error, Overloaded))
+        if isinstance(error, Draining):
+            self.connection.come_again()
+        else:
+            self.connection.close(error.message, reconnect=isinstance(error, Overloaded))
 
     # ---- What clients invoke
 

@@ -18,7 +18,7 @@ from rest_framework.views import APIView
 
 from conduit import clock
 from conduit.api.callers import known_as
-from conduit.api.errors import Overloaded, classify, envelope
+from conduit.api.errors import classify, envelope
 from conduit.api.middleware import on_every_answer
 from conduit.api.network import client_address
 from conduit.signalr import Gate
@@ -60,13 +60,21 @@ def _has_header(request: Request) -> bool:
     return "Authorization" in request.headers or "X-API-Key" in request.headers
 
 
+def open_stream(caller: Caller, *, after: int | None, task_id: UUID | None = None) -> HttpResponse | StreamingHttpResponse:
+    """The answer that is a stream. A process that is about to stop ends it at once: an EventSource comes again after a 200, and after
+    nothing else."""
+    if feeds().draining:
+        return HttpResponse(b"retry: %d\n\n" % RETRY_MS, content_type=_CONTENT_TYPE, headers=_HEADERS)
+    return EventStream(caller, after=after, task_id=task_id)
+
+
 class EventsView(APIView):
     """Every event of every task of the key."""
 
     authentication_classes = [StreamAuthentication]
 
     def get(self, request: Request) -> HttpResponse | StreamingHttpResponse:
-        return EventStream(_caller_of(request), after=_after(request))
+        return open_stream(_caller_of(request), after=_after(request))
 
     def head(self, request: Request) -> HttpResponse:
         return HttpResponse(content_type=_CONTENT_TYPE, headers=_HEADERS)
@@ -84,7 +92,7 @@ class TaskEventsView(APIView):
             position = history.position_of(caller.key_id)
             if not left_of_ended(task, position, after, clock.now()):
                 return HttpResponse(status=204)  # an EventSource that has seen the end stops coming back
-        return EventStream(caller, after=after, task_id=task.pk)
+        return open_stream(caller, after=after, task_id=task.pk)
 
     def head(self, request: Request, task_id: str) -> HttpResponse:
         task_of(_caller_of(request).key, task_id)
@@ -105,8 +113,6 @@ class EventStream(StreamingHttpResponse):
 
     def __init__(self, caller: Caller, *, after: int | None, task_id: UUID | None = None) -> None:
         self._feeds = feeds()
-        if self._feeds.draining:
-            raise Overloaded
         self._feeds.places.take(caller.key_id)
         # Once, by `close`, or when a request was given up while this was made and nobody has it.
         self._give_back = weakref.finalize(self, self._feeds.leave_from_thread, caller)

@@ -20,7 +20,7 @@ from tasks.models import Task
 from tasks.notices import ENDS, Notice, resync
 from tasks.presentation import show
 from tasks.realtime.connections import Caller
-from tasks.realtime.feeds import Feeds
+from tasks.realtime.feeds import Draining, Feeds
 from tasks.realtime.outbox import Form, Outbox
 
 # How often a stream whose reader takes nothing looks whether it is over, and how long the reader has for the rest then, in seconds.
@@ -94,6 +94,12 @@ class Stream(Generic[Form]):
         Raises:
             ApiError, or what the database does.
         """
+        try:
+            await self._begin(after)
+        except Draining:
+            self.end(None)
+
+    async def _begin(self, after: int | None) -> None:
         if self.task_id is None:
             await self._feeds.subscribe(self, after=after)
             return

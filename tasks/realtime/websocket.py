@@ -20,7 +20,7 @@ from conduit.signalr.rates import Rate
 from tasks.ids import parse_task_id
 from tasks.notices import as_json
 from tasks.realtime.connections import address_in, admit, position_in, query_of, secret_in
-from tasks.realtime.feeds import Feeds, feeds
+from tasks.realtime.feeds import Draining, Feeds, feeds
 from tasks.realtime.stream import Stream
 
 DONE, RESTARTING = 1000, 1012
@@ -65,6 +65,9 @@ async def tasks_socket(scope: Mapping[str, Any], receive: Any, send: Any) -> Non
         after = position_in(query_of(scope).get("after"))
         caller, _ = await hub.in_thread(partial(admit, secret_in(scope), address_in(scope)))
         await hub.enter(caller)
+    except Draining:
+        await send({"type": "websocket.close", "code": RESTARTING})
+        return
     except Exception as error:  # noqa: BLE001 - classify knows what each means, and logs what nobody foresaw
         await _refuse(send, classify(error))
         return

@@ -1,0 +1,101 @@
+"""What still comes to a process on its way out, on connections that proxies and clients have kept: all of it is answered."""
+
+import base64
+import json
+import os
+import socket
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+
+import pytest
+
+from keys.services import create_key
+from tests.support.web import Web
+
+pytestmark = [pytest.mark.django_db(transaction=True, serialized_rollback=True), pytest.mark.races_the_clock]
+
+UPGRADE = "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {}\r\n"
+CLOSE_RESTARTING = b"\x88\x02\x03\xf4"  # 1012
+HANDSHAKE = b'{"protocol":"json","version":1}\x1e'
+
+
+class Kept:
+    """A connection that was kept after an answer."""
+
+    def __init__(self, web, secret):
+        self._secret = secret
+        self._socket = socket.create_connection(("127.0.0.1", web.port), timeout=20)
+        assert b" 200 " in self.send("GET", "/v1/models").answer()[0]
+
+    def send(self, method, path, more="", body=b""):
+        head = f"{method} {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {self._secret}\r\nContent-Length: {len(body)}\r\n"
+        self._socket.sendall(f"{head}{more}\r\n".encode() + body)
+        return self
+
+    def answer(self):
+        """Head and body of an answer whose length is known."""
+        head, _, body = self._until(lambda data: b"\r\n\r\n" in data).partition(b"\r\n\r\n")
+        length = int(head.lower().partition(b"content-length: ")[2].split(b"\r\n")[0] or 0)
+        while len(body) < length:
+            body += self._socket.recv(65536)
+        return head, body
+
+    def rest(self):
+        """Everything until the server closes."""
+        with self._socket:
+            return self._until(lambda data: False)
+
+    def frame(self, data):
+        """Send a text frame, as clients do, with a mask (of zeros)."""
+        self._socket.sendall(bytes([0x81, 0x80 | len(data), 0, 0, 0, 0]) + data)
+        return self
+
+    def _until(self, enough):
+        data = b""
+        with suppress(ConnectionResetError):  # how a WebSocket ends whose close nobody answers
+            while not enough(data) and (piece := self._socket.recv(65536)):
+                data += piece
+        return data
+
+
+@pytest.fixture
+def web():
+    process = Web()
+    yield process.start()
+    process.stop()
+
+
+def refuses(port):
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=1).close()
+    except ConnectionRefusedError:
+        return True
+    return False
+
+
+def test_what_still_comes_on_kept_connections_is_answered_and_each_is_closed_with_its_answer(web):
+    _, secret = create_key(name="ann")
+    upgrade = UPGRADE.format(base64.b64encode(os.urandom(16)).decode())
+    plain, created, events, tasks, hub, negotiated, idle = (Kept(web, secret) for _ in range(7))
+
+    web.terminate()
+    while not refuses(web.port):
+        time.sleep(0.01)
+    plain.send("GET", "/v1/models")
+    created.send("POST", "/v1/video/generations", "Content-Type: application/json\r\n", b'{"model": "minimax-video", "prompt": "a cat"}')
+    events.send("GET", "/v1/events")
+    tasks.send("GET", "/ws/tasks", upgrade)
+    hub.send("GET", f"/hubs/video-generation?access_token={secret}", upgrade).frame(HANDSHAKE)
+    negotiated.send("POST", "/hubs/video-generation/negotiate?negotiateVersion=1")
+    with ThreadPoolExecutor(7) as waiting:
+        found = list(waiting.map(Kept.rest, (plain, created, events, tasks, hub, negotiated, idle)))
+
+    assert [answer.split(b" ")[1] if answer else b"" for answer in found] == [b"200", b"202", b"200", b"101", b"101", b"200", b""]
+    assert all(b"connection: close" in found[number].lower() for number in (0, 1, 2, 5))
+    assert json.loads(found[1].partition(b"\r\n\r\n")[2])["status"] == "queued"
+    assert b"retry: 1000" in found[2]
+    assert found[3].endswith(CLOSE_RESTARTING)
+    assert b"{}\x1e" in found[4]
+    assert b'{"type":7,"allowReconnect":true}\x1e' in found[4]
+    assert web.stop() == 0
