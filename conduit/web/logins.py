@@ -1,6 +1,7 @@
 """Log-ins of the console: no more at once than passwords are looked at at once. The rest wait a little, and then see a page."""
 
 import asyncio
+import random
 from collections.abc import Mapping
 from typing import Any
 
@@ -8,7 +9,8 @@ from conduit.console.passwords import AT_ONCE, TooManyLogins, too_many_logins_pa
 from conduit.web.refusals import Application
 from conduit.web.tracing import traced
 
-# How long one waits for its turn, in seconds. It costs no thread; and who tries passwords one after the other, tries few.
+# How long one waits for its turn, in seconds, give or take a half: those who come together are not refused together. It costs no
+# thread; and who tries passwords one after the other, tries few.
 PATIENCE_SECONDS = 1.0
 # More than wait at once are refused at once.
 WAITING_MAX = 100
@@ -39,7 +41,7 @@ class LoginTurns:
             return False
         self._waiting += 1
         try:
-            async with asyncio.timeout(PATIENCE_SECONDS):
+            async with asyncio.timeout(PATIENCE_SECONDS * random.uniform(0.5, 1.5)):  # noqa: S311 - no secret
                 return await self._turns.acquire()
         except TimeoutError:
             return False

@@ -5,8 +5,6 @@ import struct
 
 from tests.support.web import Web
 
-UPGRADE = ("Upgrade: websocket", "Connection: Upgrade", "Sec-WebSocket-Version: 13", "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==")
-
 
 def stalled(web: Web, path: str, secret: str, *more: str) -> sockets.socket:
     """A reader that has sent its request and then takes nothing."""

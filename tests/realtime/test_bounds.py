@@ -11,8 +11,9 @@ from channels.layers import get_channel_layer
 from django.conf import settings
 
 from tasks import publishing
-from tests.realtime.raw import UPGRADE, stalled
+from tests.realtime.raw import stalled
 from tests.signalr.wires import until
+from tests.support.raw_http import UPGRADE
 from tests.support.valkey import ValkeyForTests
 
 pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)

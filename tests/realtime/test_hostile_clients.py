@@ -2,7 +2,8 @@
 
 import pytest
 
-from tests.realtime.raw import UPGRADE, frame, stalled
+from tests.realtime.raw import frame, stalled
+from tests.support.raw_http import UPGRADE
 
 pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
 
