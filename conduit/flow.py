@@ -18,9 +18,11 @@ from zope.interface import implementer
 
 from conduit.signalr.rates import Rate
 
-# Of one WebSocket, whatever is in them: applications count their messages, and more strictly.
+# Of one WebSocket, whatever is in them: applications count their messages, and more strictly. What comes above that has to do with what
+# all sockets of the process share, a quarter of its time, or waits.
 _FRAMES_PER_SECOND, _FRAMES_BURST = 400, 4000
-_POLICY_VIOLATION = 1008
+_SPARE_FRAMES = Rate(20_000)
+_WAIT_SECONDS = 0.1
 
 
 @implementer(IPushProducer)
@@ -98,25 +100,19 @@ def _gate_of_socket(protocol: Any) -> Gate | None:
 
 
 class _SocketGate(Gate):
-    """Whoever is not read cannot answer daphne's own pings either: it is asked for none until it is read again.
-
-    Counts frames, for those that no application sees and counts: pings, pongs, pieces of a message that never ends.
-    """
+    """Of a WebSocket. Slows down who sends frames that no application sees and counts: pings, pongs, pieces of an endless message."""
 
     def __init__(self, protocol: Any) -> None:
         super().__init__(protocol.transport)
         self._protocol = protocol
         self._frames = Rate(_FRAMES_PER_SECOND, _FRAMES_BURST)
+        self._is_paused = self._is_slowed = False
         self._began = protocol.onFrameBegin
         protocol.onFrameBegin = self._frame_begins
 
-    def _frame_begins(self) -> None:
-        self._began()
-        if not self._frames.allows() and self._protocol.state == self._protocol.STATE_OPEN:
-            self._protocol.sendCloseFrame(code=_POLICY_VIOLATION, reasonUtf8=b"Too many frames.")
-            self.pause_reading()
-
     def pause_reading(self) -> None:
+        """Who is not read cannot answer daphne's own pings either: it is asked for none until it is read again."""
+        self._is_paused = True
         self._protocol.last_ping = float("inf")
         if self._protocol.autoPingTimeoutCall:
             self._protocol.autoPingTimeoutCall.cancel()
@@ -124,8 +120,22 @@ class _SocketGate(Gate):
         super().pause_reading()
 
     def resume_reading(self) -> None:
+        self._is_paused = False
         self._protocol.last_ping = time.time()  # noqa: TID251 - what daphne compares it with
-        super().resume_reading()
+        if not self._is_slowed:
+            super().resume_reading()
+
+    def _frame_begins(self) -> None:
+        self._began()
+        if not self._is_slowed and not self._frames.allows() and not _SPARE_FRAMES.allows():
+            self._is_slowed = True
+            super().pause_reading()
+            asyncio.get_running_loop().call_later(_WAIT_SECONDS, self._go_on)
+
+    def _go_on(self) -> None:
+        self._is_slowed = False
+        if not self._is_paused:
+            super().resume_reading()
 
 
 async def at_the_readers_pace(pieces: Iterator[bytes], send: Any, threads: Executor) -> AsyncIterator[bytes]:

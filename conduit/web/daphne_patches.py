@@ -20,9 +20,11 @@ from conduit.web.refusals import Headers, in_envelope
 
 # Of what is wrong with a request: some reasons repeat what the client sent.
 _REASON_CHARACTERS_MAX = 200
-# Autobahn takes about 30 µs for each frame of what is read at once: the 64 KiB of Twisted may be 3,600 pings, during which nobody else
-# is served, and ten sockets full of them 1 to 3 s.
-_READ_BYTES = 512
+# Autobahn and daphne take 12 µs for a frame: the 64 KiB that Twisted reads at once may be 3,600 pings, 45 ms in which nobody else is
+# served, and ten sockets full of them came to 1 to 3 s on a busy machine, again and again. So a socket is read by pieces that take about
+# a millisecond of processor time: few bytes of small frames, more of large ones.
+_READ_BYTES, _READ_BYTES_MAX = 512, 16 * 1024
+_READ_SECONDS = 0.001
 
 
 def patch_daphne(*, body_bytes: int, more_of: Mapping[str, int] | None = None) -> None:
@@ -53,25 +55,24 @@ def _collect_at_most(usual: int, limits: Mapping[bytes, int]) -> None:
 
 
 def _read_sockets_little_by_little() -> None:
-    """A piece at a time of each WebSocket, and no second one before it is accepted: all that had come would be parsed at once then."""
-    connected, received, accept = WebSocketProtocol.connectionMade, WebSocketProtocol.dataReceived, WebSocketProtocol.serverAccept
+    """A piece at a time of each WebSocket."""
+    connected, received = WebSocketProtocol.connectionMade, WebSocketProtocol.dataReceived
 
     def connection_made(socket: Any) -> None:
         socket.transport.bufferSize = _READ_BYTES
         connected(socket)
 
     def data_received(socket: Any, data: bytes) -> None:
+        began = time.thread_time()
         received(socket, data)
-        if socket.state == socket.STATE_CONNECTING:
-            socket.transport.pauseProducing()
-
-    def server_accept(socket: Any, subprotocol: str | None = None) -> None:
-        accept(socket, subprotocol)
-        socket.transport.resumeProducing()
+        size = socket.transport.bufferSize
+        if time.thread_time() - began > _READ_SECONDS:
+            socket.transport.bufferSize = max(_READ_BYTES, size // 2)
+        elif len(data) == size:
+            socket.transport.bufferSize = min(_READ_BYTES_MAX, size * 2)
 
     WebSocketProtocol.connectionMade = connection_made
     WebSocketProtocol.dataReceived = data_received
-    WebSocketProtocol.serverAccept = server_accept
 
 
 def _color_nothing() -> None:
