@@ -77,11 +77,6 @@ def heard() -> Heard:
     return Heard({name.decode(): now - at for name, at in beats}, [name.decode() for name in left])
 
 
-def is_alive(kind: str) -> bool:
-    """Whether a process of that kind was heard lately; raises redis.RedisError when Redis does not answer."""
-    return any(kind_of(name) == kind for name in heard().alive)
-
-
 def forget(names: Collection[str]) -> None:
     """Those that have left, are replaced, or will not come back."""
     if names:

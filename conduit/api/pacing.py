@@ -3,17 +3,17 @@
 import threading
 import time
 from collections.abc import Callable
-from ipaddress import IPv6Address, ip_address
 from math import ceil
 
-from conduit.api.errors import ApiError
+from conduit.api.errors import TooManyRequests
+from conduit.api.network import network_of
 
 # Addresses that are remembered; beyond that those that have their whole burst left go first, then whoever comes next.
 ADDRESSES_MAX = 10_000
 
 
-class TooManyCalls(ApiError):
-    status, type, code = 429, "rate_limit_error", "rate_limit_exceeded"
+class TooManyCalls(TooManyRequests):
+    """An address, or all of them together, called a path too often."""
 
     def __init__(self, seconds: float) -> None:
         super().__init__(
@@ -38,7 +38,7 @@ class Pace:
 
     def count(self, address: str) -> None:
         """Count a call; TooManyCalls when there is no place for it, which then counts against nothing."""
-        name, now = _network(address), self._clock()
+        name, now = network_of(address), self._clock()
         with self._lock:
             whole_at = max(self._whole_at.get(name, now), now) + self._each
             all_whole_at = max(self._all_whole_at, now) + self._each / self._share
@@ -49,12 +49,3 @@ class Pace:
                 self._whole_at = {name: at for name, at in self._whole_at.items() if at > now}
             while len(self._whole_at) > ADDRESSES_MAX:
                 del self._whole_at[next(iter(self._whole_at))]
-
-
-def _network(address: str) -> str:
-    """The address; of IPv6 its network, of which a caller has 2^64 addresses."""
-    try:
-        parsed = ip_address(address)
-    except ValueError:
-        return address
-    return str(IPv6Address(int(parsed) >> 64 << 64)) if isinstance(parsed, IPv6Address) else str(parsed)

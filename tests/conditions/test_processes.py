@@ -239,9 +239,9 @@ def test_a_name_tells_kind_host_and_process():
     assert heartbeats.host_of(name) == socket.gethostname()
 
 
-def test_a_kind_is_alive_while_one_of_it_was_heard_lately(server):
-    assert not heartbeats.is_alive("media")
+def test_a_process_is_alive_while_it_was_heard_lately(server):
+    assert not heartbeats.heard().alive
     beat("media@a:3")
-    assert heartbeats.is_alive("media")
+    assert heartbeats.heard().alive == {"media@a:3"}
     server.zincrby("conduit:beats", -heartbeats.LATELY_SECONDS, "media@a:3")
-    assert not heartbeats.is_alive("media")
+    assert not heartbeats.heard().alive
