@@ -4,19 +4,20 @@ import os
 import socket
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import cast
 
 import redis
 from django.conf import settings
 
-from conduit.redis_client import brief_client
+from conduit.redis_client import brief_client, shared_client
 
 BEAT_SECONDS = 5.0
 # A few beats may get lost.
 LATELY_SECONDS = 30.0
 # A name that is silent for so long is no longer missed.
 MISSED_SECONDS = 24 * 3600.0
+# What a Redis that hangs costs whoever beats or asks at most.
+ANSWER_SECONDS = 1.0
 
 _BEATS = "conduit:beats"  # when each name was last heard
 _LEFT = "conduit:beats:left"  # names that ended in good order, until whoever keeps the list has seen it
@@ -49,7 +50,7 @@ def host_of(name: str) -> str:
 
 def beat(name: str) -> None:
     """Note that it is at work; raises redis.RedisError when Redis does not answer."""
-    server = _redis(settings.REDIS_URL)
+    server = _redis()
     with server.pipeline(transaction=False) as pipe:
         pipe.zadd(_BEATS, {name: _now(server)})
         pipe.zrem(_LEFT, name)
@@ -58,7 +59,7 @@ def beat(name: str) -> None:
 
 def deregister(name: str) -> None:
     """It ends in good order and shall not be missed. On a connection of its own: fit for a signal handler."""
-    with brief_client(settings.REDIS_URL, seconds=1) as server:
+    with brief_client(settings.REDIS_URL, seconds=ANSWER_SECONDS) as server:
         now = _now(server)
         with server.pipeline(transaction=True) as pipe:
             pipe.zrem(_BEATS, name)
@@ -69,7 +70,7 @@ def deregister(name: str) -> None:
 
 def heard() -> Heard:
     """All names that are known; raises redis.RedisError when Redis does not answer."""
-    server = _redis(settings.REDIS_URL)
+    server = _redis()
     now = _now(server)
     server.zremrangebyscore(_BEATS, 0, now - MISSED_SECONDS)
     beats = cast(list[tuple[bytes, float]], server.zrange(_BEATS, 0, -1, withscores=True))
@@ -80,7 +81,7 @@ def heard() -> Heard:
 def forget(names: Collection[str]) -> None:
     """Those that have left, are replaced, or will not come back."""
     if names:
-        with _redis(settings.REDIS_URL).pipeline(transaction=False) as pipe:
+        with _redis().pipeline(transaction=False) as pipe:
             pipe.zrem(_BEATS, *names)
             pipe.zrem(_LEFT, *names)
             pipe.execute()
@@ -88,7 +89,7 @@ def forget(names: Collection[str]) -> None:
 
 def redis_answers() -> bool:
     """Whether Redis does; raises redis.RedisError when not."""
-    return bool(_redis(settings.REDIS_URL).ping())
+    return bool(_redis().ping())
 
 
 def _now(server: redis.Redis) -> float:
@@ -96,6 +97,5 @@ def _now(server: redis.Redis) -> float:
     return seconds + microseconds / 1e6
 
 
-@lru_cache
-def _redis(url: str) -> redis.Redis:
-    return brief_client(url, seconds=1)
+def _redis() -> redis.Redis:
+    return shared_client(settings.REDIS_URL, seconds=ANSWER_SECONDS)

@@ -4,7 +4,6 @@ Celery's own `expires` is a moment by the sender's clock that the taker compares
 behind, every tick would have expired before it was sent.
 """
 
-from functools import lru_cache
 from typing import Any
 
 import redis
@@ -13,7 +12,7 @@ from celery import Task
 from django.conf import settings
 
 from conduit import clock
-from conduit.redis_client import brief_client
+from conduit.redis_client import shared_client
 
 log = structlog.get_logger(__name__)
 
@@ -48,13 +47,9 @@ class TimelyTask(Task):
 
 def _is_first(job: str, seconds: float) -> bool:
     """Whether the job was not run for so long. While Redis does not answer it runs once too often."""
+    server = shared_client(settings.REDIS_URL, seconds=ANSWER_SECONDS)
     try:
-        return bool(_redis(settings.REDIS_URL).set(f"conduit:ran:{job}", 1, px=round(seconds * 1000), nx=True))
+        return bool(server.set(f"conduit:ran:{job}", 1, px=round(seconds * 1000), nx=True))
     except redis.RedisError as error:
         log.warning("redis away: not known whether this ran just now", job=job, error=type(error).__name__)
         return True
-
-
-@lru_cache
-def _redis(url: str) -> redis.Redis:
-    return brief_client(url, seconds=ANSWER_SECONDS)

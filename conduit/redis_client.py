@@ -1,6 +1,7 @@
 """Connections to Redis for questions that nobody may wait long for."""
 
 import socket
+from functools import lru_cache
 from typing import Any
 
 import redis
@@ -29,6 +30,12 @@ def brief_client(url: str, *, seconds: float) -> redis.Redis:
     return redis.Redis(
         connection_pool=_Pool.from_url(url, socket_connect_timeout=seconds, socket_timeout=seconds, retry=again, **KEEPALIVE)
     )
+
+
+@lru_cache
+def shared_client(url: str, *, seconds: float) -> redis.Redis:
+    """The brief client that all threads of this process share."""
+    return brief_client(url, seconds=seconds)
 
 
 class _Pool(redis.ConnectionPool):

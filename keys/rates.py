@@ -11,7 +11,7 @@ import redis
 from django.conf import settings
 from redis.commands.core import Script
 
-from conduit.redis_client import brief_client
+from conduit.redis_client import shared_client
 
 MINUTE = 60
 DAY = 24 * 60 * 60
@@ -94,7 +94,7 @@ def take_last_uses() -> list[LastUse]:
     Raises:
         redis.RedisError: Redis does not answer.
     """
-    server = _redis(settings.REDIS_URL)
+    server = _redis()
     if server.exists(_LAST_USES):
         server.renamenx(_LAST_USES, _LAST_USES_TAKEN)  # not over what a sweep that died has left
     found = cast(dict[bytes, bytes], server.hgetall(_LAST_USES_TAKEN))
@@ -103,7 +103,7 @@ def take_last_uses() -> list[LastUse]:
 
 def forget_taken() -> None:
     """What `take_last_uses` gave is written down."""
-    _redis(settings.REDIS_URL).delete(_LAST_USES_TAKEN)
+    _redis().delete(_LAST_USES_TAKEN)
 
 
 def _last_use(caller: bytes, noted: bytes) -> LastUse:
@@ -111,11 +111,10 @@ def _last_use(caller: bytes, noted: bytes) -> LastUse:
     return LastUse(caller.decode(), datetime.fromtimestamp(int(moment) / _MICRO, UTC), address)
 
 
-@lru_cache
-def _redis(url: str) -> redis.Redis:
-    return brief_client(url, seconds=ANSWER_SECONDS)
+def _redis() -> redis.Redis:
+    return shared_client(settings.REDIS_URL, seconds=ANSWER_SECONDS)
 
 
 @lru_cache
 def _script(url: str) -> Script:
-    return _redis(url).register_script(_SCRIPT)
+    return shared_client(url, seconds=ANSWER_SECONDS).register_script(_SCRIPT)
