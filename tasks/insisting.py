@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar, cast
 
 import structlog
 from django.db import connection, transaction
@@ -19,12 +19,12 @@ AWAY = (OperationalError, InterfaceError)
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.1, 1.0
 
 
-@dataclass
-class _Try:
-    """A transaction that may have been committed although its answer did not come; `number` is the database's for it."""
+@dataclass(frozen=True)
+class _Attempt:
+    """A transaction that may have been committed although its answer did not come; `number` is the database's for it, if it wrote."""
 
-    number: str
-    result: object
+    number: str | None
+    result: Any
 
 
 def insist(write: Callable[[], T], *, until: Callable[[], float]) -> T:
@@ -35,15 +35,19 @@ def insist(write: Callable[[], T], *, until: Callable[[], float]) -> T:
     what became of it. What was to be done on that commit is then left to the sweeps. Inside a transaction there is one try.
     """
     if connection.in_atomic_block:
-        return _try(write)
-    unsure: list[_Try] = []
+        with transaction.atomic():
+            return write()
+    attempt: _Attempt | None = None
     pause = FIRST_PAUSE_SECONDS
     while True:
         try:
-            if unsure and _was_committed(unsure[-1]):
-                return unsure[-1].result  # type: ignore[return-value]  # this write's own
-            unsure.clear()
-            return _try(write, unsure)
+            if attempt and attempt.number and _was_committed(attempt):
+                return cast(T, attempt.result)
+            attempt = None
+            with transaction.atomic():
+                result = write()
+                attempt = _Attempt(_number(), result)
+            return result
         except AWAY as error:
             connection.close()  # whoever comes next gets a fresh one
             if time.monotonic() + pause > until():
@@ -51,14 +55,6 @@ def insist(write: Callable[[], T], *, until: Callable[[], float]) -> T:
             log.warning("not written yet: the database is away", error=type(error).__name__, tries_again_in=pause)
         time.sleep(pause)
         pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
-
-
-def _try(write: Callable[[], T], unsure: list[_Try] | None = None) -> T:
-    with transaction.atomic():
-        result = write()
-        if unsure is not None and (number := _number()):
-            unsure.append(_Try(number, result))
-    return result
 
 
 def _number() -> str | None:
@@ -70,10 +66,10 @@ def _number() -> str | None:
         return cursor.fetchone()[0]
 
 
-def _was_committed(tried: _Try) -> bool:
+def _was_committed(attempt: _Attempt) -> bool:
     """Raises OperationalError while that cannot be told: its server process may not have noticed yet that we are gone."""
     with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_xact_status(%s::xid8)", [tried.number])
+        cursor.execute("SELECT pg_xact_status(%s::xid8)", [attempt.number])
         status = cursor.fetchone()[0]
     if status == "in progress":
         raise OperationalError("the transaction whose answer was lost is still under way")
