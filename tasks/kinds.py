@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -24,6 +24,7 @@ class Kind:
     owed_when_cancelled: Callable[[Task], Decimal]  # USD of the price that is due although the task was cancelled
     hub_event: Callable[[Notice], tuple[str, dict[str, Any]] | None]  # its name and object for hub clients; None: they are not told
     job_after_cancel: str  # the Celery function that then tells others, (task_id); a hint like any other
+    waits: Mapping[str, str]  # what the API says that a task waits for, by its stage; it waits for nothing in others
 
 
 _kinds: dict[str, Kind] = {}
@@ -48,6 +49,11 @@ def job_of(kind: str) -> str:
 
 def job_after_cancel(kind: str) -> str:
     return _kinds[kind].job_after_cancel
+
+
+def waiting_for(kind: str, stage: str) -> str | None:
+    """What a task of that kind waits for while it stands at that stage, in the contract's word; None: nothing."""
+    return _kinds[kind].waits.get(stage)
 
 
 def related() -> list[str]:

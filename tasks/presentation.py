@@ -20,6 +20,7 @@ def show(task: Task, now: datetime) -> dict[str, Any]:
         "status": task.status,
         "progress": reading.progress,
         "stage": task.stage,
+        "waiting_for": kinds.waiting_for(task.kind, task.stage),
         "eta_seconds": reading.eta_seconds,
         "model": task.model,
         **kind.show(task, now),

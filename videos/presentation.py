@@ -15,6 +15,7 @@ from videos.hub import hub_event
 from videos.links import expires_at, media_url
 from videos.models import ClipState, Video
 from videos.planning import Plan
+from videos.stages import WAITS
 
 KIND = "video_generation"
 
@@ -89,4 +90,5 @@ VIDEO_GENERATION = Kind(
     show=show,
     owed_when_cancelled=owed_when_cancelled,
     hub_event=hub_event,
+    waits=WAITS,
 )

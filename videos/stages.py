@@ -15,3 +15,13 @@ class Stage(StrEnum):
     WAITING_FOR_PROVIDER_KEY = "waiting_for_provider_key"
     WAITING_FOR_PROVIDER_BALANCE = "waiting_for_provider_balance"
     WAITING_FOR_STORAGE = "waiting_for_storage"
+
+
+# What a task waits for, as the API's `waiting_for` says it; at other stages it waits for nothing, or is being made.
+WAITS: dict[str, str] = {
+    Stage.WAITING_FOR_RATE_LIMIT: "rate",
+    Stage.WAITING_FOR_PROVIDER: "provider",
+    Stage.WAITING_FOR_PROVIDER_KEY: "account",
+    Stage.WAITING_FOR_PROVIDER_BALANCE: "account",
+    Stage.WAITING_FOR_STORAGE: "storage",
+}

@@ -16,7 +16,7 @@ import structlog
 from conduit import clock
 from conduit.api.errors import ApiError, Overloaded, classify
 from conduit.api.formats import rfc3339
-from tasks import history, progress
+from tasks import history, kinds, progress
 from tasks.history import Happened, Live, NotKept
 from tasks.notices import Notice, resync
 from tasks.progress import Legs
@@ -227,7 +227,8 @@ class _Shown:
     def update(self, stage: str, updated_at: float, legs: Legs) -> None:
         self.updated_at, self.legs = updated_at, legs
         moment = rfc3339(datetime.fromtimestamp(updated_at, UTC))
-        self._task = self._task | {"stage": stage, "updated_at": moment}
+        waiting_for = kinds.waiting_for(self._task["type"], stage)
+        self._task = self._task | {"stage": stage, "waiting_for": waiting_for, "updated_at": moment}
 
     def at(self, now: datetime) -> dict[str, Any]:
         reading = progress.read(self.legs, now)

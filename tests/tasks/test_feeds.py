@@ -197,7 +197,7 @@ class Told:
 
 
 def happened(position, status, progress, legs=None):
-    task = {"task_id": "a", "status": status, "progress": progress, "stage": status}
+    task = {"task_id": "a", "type": "video_generation", "status": status, "progress": progress, "stage": status}
     return Happened(position, Notice(f"task.{status}", position, task), legs, 0.0)
 
 
@@ -220,6 +220,18 @@ def test_progress_never_goes_back_though_the_one_who_writes_has_a_clock_that_is_
     feed.take(happened(2, "failed", 45))
 
     assert [notice.task["progress"] for notice in told.notices] == [10, 50, 50]
+
+
+def test_what_a_task_waits_for_follows_the_stage_that_streams_are_told():
+    told = Told()
+    feed, began = started_feed(told)
+    feed.learn_stage("a", "waiting_for_storage", began.timestamp() + 1, Legs("processing", 10, 90, began, 10.0, 1.0))
+    feed.tell_progress(began + timedelta(seconds=1))
+    feed.learn_stage("a", "assembling", began.timestamp() + 2, Legs("processing", 10, 90, began, 10.0, 1.0))
+    feed.tell_progress(began + timedelta(seconds=2))
+
+    waits = [(notice.task["stage"], notice.task["waiting_for"]) for notice in told.notices[1:]]
+    assert waits == [("waiting_for_storage", "storage"), ("assembling", None)]
 
 
 def test_an_event_reaches_all_other_streams_when_one_of_them_is_broken():

@@ -16,8 +16,9 @@ from tests.support.envelopes import refused
 pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
 
 FIELDS = {
-    "task_id", "object", "type", "status", "progress", "stage", "eta_seconds", "model", "prompt", "duration", "resolution", "aspect_ratio",
-    "created_at", "updated_at", "started_at", "completed_at", "result", "error", "error_code", "retry_of", "cost", "metadata",
+    "task_id", "object", "type", "status", "progress", "stage", "waiting_for", "eta_seconds", "model", "prompt", "duration", "resolution",
+    "aspect_ratio", "created_at", "updated_at", "started_at", "completed_at", "result", "error", "error_code", "retry_of", "cost",
+    "metadata",
 }  # fmt: skip
 RESULT = {"video_url", "thumbnail_url", "duration", "width", "height", "fps", "size_bytes", "content_type", "expires_at", "source"}
 RFC_3339 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
@@ -30,7 +31,8 @@ def test_a_queued_task_has_every_field_of_the_contract(consumer):
     assert (task["object"], task["type"], task["status"], task["stage"]) == ("task", "video_generation", "queued", "queued")
     assert 0 <= task["progress"] < 100
     assert task["eta_seconds"] > 0
-    assert [task[name] for name in ("started_at", "completed_at", "result", "error", "error_code", "retry_of")] == [None] * 6
+    absent = ("waiting_for", "started_at", "completed_at", "result", "error", "error_code", "retry_of")
+    assert [task[name] for name in absent] == [None] * len(absent)
     assert RFC_3339.fullmatch(task["created_at"])
     assert RFC_3339.fullmatch(task["updated_at"])
     assert task["cost"] == {"estimated": "0.2000", "held": "0.2000", "charged": None, "currency": "USD"}
@@ -41,6 +43,27 @@ def test_what_a_create_answered_is_what_a_read_answers(consumer, time_travel):
     created = consumer.generate("a cat", metadata={"order": "7"})
 
     assert consumer.task(created["task_id"]) == created
+
+
+@pytest.mark.parametrize(
+    ("stage", "waiting_for"),
+    [
+        ("waiting_for_rate_limit", "rate"),
+        ("waiting_for_provider", "provider"),
+        ("waiting_for_provider_key", "account"),
+        ("waiting_for_provider_balance", "account"),
+        ("waiting_for_storage", "storage"),
+        ("generating", None),
+        ("waiting_at_provider", None),
+    ],
+)
+def test_a_task_says_in_one_word_what_it_waits_for(consumer, stage, waiting_for):
+    task_id = consumer.generate()["task_id"]
+    Task.objects.update(stage=stage)
+
+    task = consumer.task(task_id)
+
+    assert (task["stage"], task["waiting_for"]) == (stage, waiting_for)
 
 
 def test_a_completed_task_has_its_result(consumer):
