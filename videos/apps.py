@@ -11,10 +11,9 @@ class VideosConfig(AppConfig):
         from videos.conditions import CONFINEMENT, REFUSALS
         from videos.models import VideoModel
         from videos.presentation import VIDEO_GENERATION
-        from videos.provider_conditions import register_conditions
+        from videos.provider_conditions import CONDITIONS
         from videos.storage_check import STORAGE
 
         kinds.register(VIDEO_GENERATION)
-        conditions.register(CONFINEMENT, REFUSALS, STORAGE)
+        conditions.register(CONFINEMENT, REFUSALS, STORAGE, *CONDITIONS)
         known_models.register(lambda: [name for model in VideoModel.objects.all() for name in model.names])
-        register_conditions()

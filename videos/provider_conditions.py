@@ -5,7 +5,7 @@ from datetime import timedelta
 from django.db.models import Count, Q
 
 from conduit import clock
-from conduit.conditions import Condition, Severity, register
+from conduit.conditions import Condition, Severity
 from conduit.conditions.registry import Findings
 from tasks.models import Task, TaskQuerySet
 from videos.stages import Stage
@@ -19,48 +19,6 @@ _FOUND_BY_STAGE = "MiniMax refused the last call of each of these tasks, which t
 _LIST = "tasks/task/?stage__exact={}"
 
 
-def register_conditions() -> None:
-    register(
-        Condition(
-            name="minimax_key",
-            severity=Severity.DEGRADED,
-            says="MiniMax does not accept our account.",
-            found_by=_FOUND_BY_STAGE,
-            what_to_do="Set a MiniMax key that is accepted (MINIMAX_API_KEY, MINIMAX_BASE_URL of its region, OUTBOUND_ALLOWED where "
-            "that is not public).",
-            look=lambda: _waiting(Task.objects.filter(stage=Stage.WAITING_FOR_PROVIDER_KEY)),
-            leads_to=_LIST.format(Stage.WAITING_FOR_PROVIDER_KEY),
-        ),
-        Condition(
-            name="minimax_balance",
-            severity=Severity.DEGRADED,
-            says="The balance or quota at MiniMax is used up.",
-            found_by=_FOUND_BY_STAGE,
-            what_to_do="Top up the balance or quota of the MiniMax account.",
-            look=lambda: _waiting(Task.objects.filter(stage=Stage.WAITING_FOR_PROVIDER_BALANCE)),
-            leads_to=_LIST.format(Stage.WAITING_FOR_PROVIDER_BALANCE),
-        ),
-        Condition(
-            name="minimax_reach",
-            severity=Severity.DEGRADED,
-            says="MiniMax cannot be reached, or answers with errors.",
-            found_by=f"Steps of these tasks failed {FAILURES} times in a row or more.",
-            what_to_do="See MiniMax's status page, and that workers reach MINIMAX_BASE_URL; their logs hold its codes and trace ids.",
-            look=lambda: _waiting(Task.objects.filter(trouble__in=("provider_error", "provider_timeout"), attempts__gte=FAILURES)),
-            leads_to="tasks/task/?trouble__exact=provider_error",
-        ),
-        Condition(
-            name="minimax_rate",
-            severity=Severity.NOTICE,
-            says="MiniMax's rate limit holds tasks up.",
-            found_by=f"MiniMax has refused their calls for its rate for more than {HELD_SECONDS} seconds.",
-            what_to_do="Nothing at once: they go on as the rate allows. Ask MiniMax for a higher one if this lasts.",
-            look=_held_by_rate,
-            leads_to=_LIST.format(Stage.WAITING_FOR_RATE_LIMIT),
-        ),
-    )
-
-
 def _waiting(tasks: TaskQuerySet) -> Findings:
     count = tasks.active().count()
     return {"": f"{count} task{'s' if count > 1 else ''} wait{'' if count > 1 else 's'}."} if count else {}
@@ -72,3 +30,44 @@ def _held_by_rate() -> Findings:
     held = Task.objects.active().filter(long_held | Q(trouble="rate_limit", attempts__gte=FAILURES)).order_by()
     counts = held.values_list("model").annotate(Count("pk"))
     return {model: f"{count} task{'s' if count > 1 else ''} held." for model, count in counts}
+
+
+CONDITIONS = (
+    Condition(
+        name="minimax_key",
+        severity=Severity.DEGRADED,
+        says="MiniMax does not accept our account.",
+        found_by=_FOUND_BY_STAGE,
+        what_to_do="Set a MiniMax key that is accepted (MINIMAX_API_KEY, MINIMAX_BASE_URL of its region, OUTBOUND_ALLOWED where "
+        "that is not public).",
+        look=lambda: _waiting(Task.objects.filter(stage=Stage.WAITING_FOR_PROVIDER_KEY)),
+        leads_to=_LIST.format(Stage.WAITING_FOR_PROVIDER_KEY),
+    ),
+    Condition(
+        name="minimax_balance",
+        severity=Severity.DEGRADED,
+        says="The balance or quota at MiniMax is used up.",
+        found_by=_FOUND_BY_STAGE,
+        what_to_do="Top up the balance or quota of the MiniMax account.",
+        look=lambda: _waiting(Task.objects.filter(stage=Stage.WAITING_FOR_PROVIDER_BALANCE)),
+        leads_to=_LIST.format(Stage.WAITING_FOR_PROVIDER_BALANCE),
+    ),
+    Condition(
+        name="minimax_reach",
+        severity=Severity.DEGRADED,
+        says="MiniMax cannot be reached, or answers with errors.",
+        found_by=f"Steps of these tasks failed {FAILURES} times in a row or more.",
+        what_to_do="See MiniMax's status page, and that workers reach MINIMAX_BASE_URL; their logs hold its codes and trace ids.",
+        look=lambda: _waiting(Task.objects.filter(trouble__in=("provider_error", "provider_timeout"), attempts__gte=FAILURES)),
+        leads_to="tasks/task/?trouble__exact=provider_error",
+    ),
+    Condition(
+        name="minimax_rate",
+        severity=Severity.NOTICE,
+        says="MiniMax's rate limit holds tasks up.",
+        found_by=f"MiniMax has refused their calls for its rate for more than {HELD_SECONDS} seconds.",
+        what_to_do="Nothing at once: they go on as the rate allows. Ask MiniMax for a higher one if this lasts.",
+        look=_held_by_rate,
+        leads_to=_LIST.format(Stage.WAITING_FOR_RATE_LIMIT),
+    ),
+)

@@ -6,6 +6,7 @@ class ConditionsConfig(AppConfig):
     label = "conditions"
 
     def ready(self) -> None:
-        from conduit.conditions.basic import register_basic_conditions
+        from conduit.conditions.basic import CONDITIONS
+        from conduit.conditions.registry import register
 
-        register_basic_conditions()
+        register(*CONDITIONS)
