@@ -10,6 +10,7 @@ import pytest
 import redis
 from django.conf import LazySettings
 from django.core.files.storage import storages
+from django.db import connection
 from django.test import Client
 
 from conduit import clock
@@ -17,6 +18,7 @@ from keys.models import UsageCost, VirtualKey
 from keys.services import create_key
 from tests.support.driving import Driver
 from tests.support.lookalike import LookAlike
+from tests.support.relay import Relay
 from tests.support.running import RunningStack
 from tests.support.sharing import together
 from tests.support.stacks import SHARED, STACK
@@ -47,6 +49,13 @@ def django_db_setup(django_db_setup: None) -> Iterator[None]:
     """PostgreSQL drops no database that somebody is connected to, and the clock is."""
     yield
     clock.stop()
+
+
+@pytest.fixture
+def wire() -> Iterator[Relay]:
+    """A way to the database that can be cut; `database_url(wire.port)` leads over it."""
+    with Relay(int(connection.settings_dict["PORT"])) as relay:
+        yield relay
 
 
 @dataclass

@@ -40,8 +40,7 @@ class Process:
     """The database as a process with such a pool has it, in as many threads as a test likes."""
 
     def __init__(self, port: int, pool: int) -> None:
-        address = database_url().replace(f":{connection.settings_dict['PORT']}/", f":{port}/")
-        self._handler = ConnectionHandler({"default": database_settings(address, pool=pool)})
+        self._handler = ConnectionHandler({"default": database_settings(database_url(port), pool=pool)})
         self._name = f"tests {port} {pool}"
         self._first = self.wrapper
 
@@ -237,8 +236,7 @@ def test_a_pool_serves_at_once_after_a_long_outage(relay):
 
 @pytest.fixture
 def web(relay) -> Iterator[Web]:
-    address = database_url().replace(f":{connection.settings_dict['PORT']}/", f":{relay.port}/")
-    web = Web(DATABASE_URL=address, DATABASE_POOL="6").start()
+    web = Web(DATABASE_URL=database_url(relay.port), DATABASE_POOL="6").start()
     yield web
     relay.cut()
     web.kill()

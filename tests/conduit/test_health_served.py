@@ -9,7 +9,6 @@ from django.db import connection
 from conduit.conditions.looking import look
 from tests.signalr.wires import until
 from tests.support.databases import database_url
-from tests.support.relay import Relay
 from tests.support.web import Web
 
 pytestmark = [
@@ -19,16 +18,8 @@ pytestmark = [
 
 
 @pytest.fixture
-def wire():
-    """The web process's way to the database."""
-    with Relay(int(connection.settings_dict["PORT"])) as relay:
-        yield relay
-
-
-@pytest.fixture
 def web(wire):
-    address = database_url().replace(f":{connection.settings_dict['PORT']}/", f":{wire.port}/")
-    web = Web(DATABASE_URL=address, REDIS_URL="redis://127.0.0.1:1/0")
+    web = Web(DATABASE_URL=database_url(wire.port), REDIS_URL="redis://127.0.0.1:1/0")
     yield web.start()
     web.kill()
 

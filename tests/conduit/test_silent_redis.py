@@ -1,9 +1,7 @@
 """Connections to Redis that went silent hold up nobody for more than a few seconds."""
 
 import asyncio
-import os
 import ssl
-import subprocess
 import sys
 import threading
 import time
@@ -20,16 +18,11 @@ from redis.asyncio import Redis as AsyncRedis
 
 from conduit import celery_app
 from conduit.redis_client import KEEPALIVE, brief_client
-from conduit.stack.environment import for_processes
-from conduit.stack.lifeline import tied
-from conduit.stack.ports import free_port
-from conduit.stack.procfile import read_procfile
 from tests.conduit.test_checks import started
 from tests.support.certificates import server_context
-from tests.support.databases import database_url
+from tests.support.databases import redis_url
+from tests.support.procfile_processes import ProcfileProcess
 from tests.support.relay import Relay
-from tests.support.running import ROOT
-from tests.support.scratch import scratch
 from tests.support.tls import TlsFront
 
 pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
@@ -48,7 +41,7 @@ def relay() -> Iterator[Relay]:
 @pytest.fixture
 def address(relay) -> str:
     """Of the tests' Redis, by way of the relay."""
-    return settings.REDIS_URL.replace(f":{urlsplit(settings.REDIS_URL).port}/", f":{relay.port}/")
+    return redis_url(relay.port)
 
 
 @pytest.fixture
@@ -63,20 +56,10 @@ def broker() -> Iterator[Any]:
 @pytest.fixture
 def start(address) -> Iterator[Any]:
     """Starts a line of the Procfile whose Redis is behind the relay."""
-    running: list[subprocess.Popen[bytes]] = []
-
-    def started(name: str) -> None:
-        home = scratch(name)
-        own = {"DATABASE_URL": database_url(), "REDIS_URL": address, "DJANGO_SETTINGS_MODULE": "conduit.settings"}
-        environment = for_processes({**os.environ, **own, "WORKER_THREADS": "2"}, home=home, port=free_port())
-        command = tied(["/bin/sh", "-c", f"exec {read_procfile(ROOT / 'Procfile')[name]}"])
-        with (home / "log").open("wb") as log:
-            running.append(subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log, start_new_session=True))
-
-    yield started
+    running: list[ProcfileProcess] = []
+    yield lambda name: running.append(ProcfileProcess(name, REDIS_URL=address, WORKER_THREADS="2"))
     for process in running:
         process.kill()
-        process.wait()
 
 
 def taken_after(broker: Any, queue: str, job: str, *, within: float) -> float:

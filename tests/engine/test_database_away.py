@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
@@ -24,13 +24,6 @@ pytestmark = [
     pytest.mark.django_db(transaction=True, serialized_rollback=True),
     pytest.mark.skipif(ON_SQLITE, reason="a file is not away"),
 ]
-
-
-@pytest.fixture
-def wire() -> Iterator[Relay]:
-    """The connection of whoever uses `through`, which can be cut."""
-    with Relay(int(connection.settings_dict["PORT"])) as relay:
-        yield relay
 
 
 def through(wire: Relay, work: Callable[[], object]) -> Callable[[], BaseException | None]:

@@ -9,12 +9,12 @@ from django.conf import settings
 from conduit import channel_layer
 from conduit.channel_layer import ChannelLayer
 from conduit.redis_client import KEEPALIVE
+from tests.support.databases import redis_url
 from tests.support.relay import Relay
 
 
 def layer_at(port: int) -> ChannelLayer:
-    address = settings.REDIS_URL.replace(f":{urlsplit(settings.REDIS_URL).port}/", f":{port}/")
-    return ChannelLayer(hosts=[{"address": address, "socket_connect_timeout": 1, **KEEPALIVE}])
+    return ChannelLayer(hosts=[{"address": redis_url(port), "socket_connect_timeout": 1, **KEEPALIVE}])
 
 
 @pytest.mark.parametrize("trouble", ["silence", "cut"])

@@ -7,7 +7,6 @@ from django.db import connection
 from tests.signalr.wires import until
 from tests.support.databases import database_url
 from tests.support.ending import end
-from tests.support.relay import Relay
 
 pytestmark = [
     pytest.mark.django_db(transaction=True, serialized_rollback=True),
@@ -16,16 +15,8 @@ pytestmark = [
 
 
 @pytest.fixture
-def wire():
-    """The web process's way to the database."""
-    with Relay(int(connection.settings_dict["PORT"])) as relay:
-        yield relay
-
-
-@pytest.fixture
 def web_on_wire(start_web, wire):
-    address = database_url().replace(f":{connection.settings_dict['PORT']}/", f":{wire.port}/")
-    return start_web(DATABASE_URL=address, STREAM_WATCH_SECONDS="0.3", REDIS_URL="redis://127.0.0.1:1/0")
+    return start_web(DATABASE_URL=database_url(wire.port), STREAM_WATCH_SECONDS="0.3", REDIS_URL="redis://127.0.0.1:1/0")
 
 
 def cancelled(stream):

@@ -8,6 +8,7 @@ import pytest
 import requests
 from django.conf import settings
 
+from tests.support.databases import redis_url
 from tests.support.ending import end
 from tests.support.relay import Relay
 
@@ -23,8 +24,7 @@ def wire():
 
 @pytest.fixture
 def web_on_wire(start_web, wire):
-    address = settings.REDIS_URL.replace(f":{urlsplit(settings.REDIS_URL).port}/", f":{wire.port}/")
-    return start_web(REDIS_URL=address, STREAM_WATCH_SECONDS="0.5")
+    return start_web(REDIS_URL=redis_url(wire.port), STREAM_WATCH_SECONDS="0.5")
 
 
 def seconds_of_a_read(web, secret):
