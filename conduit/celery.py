@@ -2,11 +2,8 @@
 
 import atexit
 import os
-import time
-from contextlib import suppress
 from typing import Any
 
-import redis
 from celery import Celery
 from celery.signals import (
     after_task_publish,
@@ -62,47 +59,26 @@ def _remember_the_parent(**kwargs: Any) -> None:
 
 @worker_ready.connect
 def _beat_while_alive(sender: Any, **kwargs: Any) -> None:
-    """From its main loop: a worker whose threads are all busy is not taken for dead, and one whose loop hangs is."""
-    from conduit import heartbeats
+    """From its main loop: a worker whose threads are all busy is not taken for dead, and one whose loop hangs is.
 
-    names = [heartbeats.own_name(queue.name) for queue in sender.task_consumer.queues]
+    On its way out it finishes the step at hand, which may take minutes, and takes no other.
+    """
+    from conduit.heartbeats import BEAT_SECONDS, Pulse
 
-    def beat() -> None:
-        if names:
-            with suppress(redis.RedisError):  # then that Redis is away says more than this
-                for name in names:
-                    heartbeats.beat(name)
-
-    @worker_shutting_down.connect(weak=False)
-    def deregister(**kwargs: Any) -> None:
-        """It finishes the step at hand, which may take minutes, and takes no other."""
-        leaving = [names.pop() for _ in list(names)]
-        with suppress(redis.RedisError):
-            for name in leaving:
-                heartbeats.deregister(name)
-
-    beat()
-    sender.timer.call_repeatedly(heartbeats.BEAT_SECONDS, beat)
+    pulse = Pulse(queue.name for queue in sender.task_consumer.queues)
+    worker_shutting_down.connect(lambda **_: pulse.end(), weak=False)
+    pulse.beat()
+    sender.timer.call_repeatedly(BEAT_SECONDS, pulse.beat)
 
 
 @beat_init.connect
 def _beat_of_beat(**kwargs: Any) -> None:
     """It is alive while it sends what is due: a tick each second."""
-    from conduit import heartbeats
+    from conduit.heartbeats import Pulse
 
-    name, last = heartbeats.own_name("beat"), [0.0]
-
-    @after_task_publish.connect(weak=False)
-    def beat(**kwargs: Any) -> None:
-        if time.monotonic() - last[0] >= heartbeats.BEAT_SECONDS:
-            last[0] = time.monotonic()
-            with suppress(redis.RedisError):
-                heartbeats.beat(name)
-
-    @atexit.register
-    def deregister() -> None:
-        with suppress(redis.RedisError):
-            heartbeats.deregister(name)
+    pulse = Pulse(["beat"])
+    after_task_publish.connect(lambda **_: pulse.beat_now_and_then(), weak=False)
+    atexit.register(pulse.end)
 
 
 @worker_ready.connect

@@ -2,7 +2,9 @@
 
 import os
 import socket
-from collections.abc import Collection, Mapping
+import time
+from collections.abc import Collection, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import cast
 
@@ -46,6 +48,33 @@ def kind_of(name: str) -> str:
 
 def host_of(name: str) -> str:
     return name.partition("@")[2].rpartition(":")[0]
+
+
+class Pulse:
+    """What a process says while it is at work, by its name for each kind of work. It bears a Redis that is away, which is told of
+    by whoever looks at the place."""
+
+    def __init__(self, kinds: Iterable[str]) -> None:
+        self._names = [own_name(kind) for kind in kinds]
+        self._beaten_at = -float("inf")
+
+    def beat(self) -> None:
+        self._beaten_at = time.monotonic()
+        with suppress(redis.RedisError):
+            for name in self._names:
+                beat(name)
+
+    def beat_now_and_then(self) -> None:
+        """Beat when the last one was BEAT_SECONDS ago."""
+        if time.monotonic() - self._beaten_at >= BEAT_SECONDS:
+            self.beat()
+
+    def end(self) -> None:
+        """It ends in good order, and beats no more."""
+        names, self._names = self._names, []
+        with suppress(redis.RedisError):
+            for name in names:
+                deregister(name)
 
 
 def beat(name: str) -> None:
