@@ -111,10 +111,10 @@ def rotate_management_key(key: ManagementKey, *, who: str, grace: timedelta = GR
     """
     secret = _new_management_secret()
     with transaction.atomic():
-        now_row = ManagementKey.objects.select_for_update(no_key=True).filter(bounded(), pk=key.pk).first()
-        if now_row is None:
+        locked = ManagementKey.objects.select_for_update(no_key=True).filter(bounded(), pk=key.pk).first()
+        if locked is None:
             raise NotFound("This was deleted meanwhile.")
-        key.old_secret_hash, key.old_secret_ends_at = now_row.secret_hash, clock.now() + grace
+        key.old_secret_hash, key.old_secret_ends_at = locked.secret_hash, clock.now() + grace
         key.prefix, key.secret_hash = secret[:_SHOWN_MANAGEMENT], hash_secret(secret)
         key.save(update_fields=["old_secret_hash", "old_secret_ends_at", "prefix", "secret_hash"])
         audit.record(who=who, action="rotate", target=key, old_secret_ends_at=key.old_secret_ends_at)
@@ -124,9 +124,8 @@ def rotate_management_key(key: ManagementKey, *, who: str, grace: timedelta = GR
 def find_management_key(secret: str) -> ManagementKey | None:
     """The key of that secret, usable or not, in one query; of one that was rotated away, until its grace time is over."""
     hashed = hash_secret(secret)
-    key = ManagementKey.objects.filter(Q(secret_hash=hashed) | Q(old_secret_hash=hashed)).first()
-    old = key is not None and key.secret_hash != hashed
-    return None if key is None or (old and (not key.old_secret_ends_at or key.old_secret_ends_at <= clock.now())) else key
+    in_its_grace_time = Q(old_secret_hash=hashed, old_secret_ends_at__gt=clock.now())
+    return ManagementKey.objects.filter(Q(secret_hash=hashed) | in_its_grace_time).first()
 
 
 def _new_management_secret() -> str:
