@@ -46,9 +46,7 @@ _database_url, _redis_url = env.str("DATABASE_URL", default=""), env.str("REDIS_
 # Whether anybody said where they are: production does not begin an empty database of its own (conduit/checks.py).
 DATABASE_IS_NAMED, REDIS_IS_NAMED = bool(_database_url), bool(_redis_url)
 _names_a_server = REDIS_IS_NAMED or not (_database_url or "sqlite:").lower().startswith("sqlite:")
-CONDUIT_ENV = env.str("CONDUIT_ENV", default="production" if _names_a_server else "development")
-if CONDUIT_ENV not in ("production", "development"):
-    raise ImproperlyConfigured(f"CONDUIT_ENV is {CONDUIT_ENV!r}: set it to production or development.")
+CONDUIT_ENV = env.choice("CONDUIT_ENV", "production", "development", default="production" if _names_a_server else "development")
 PRODUCTION = CONDUIT_ENV == "production"
 
 # Database, Valkey, media and logs of the embedded stack.

@@ -6,6 +6,8 @@ from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from django.conf import settings
 from django.http import HttpRequest
 
+from conduit.outbound.addresses import unmapped
+
 # As proxies write a hop: some add the port, and an IPv6 address then stands in brackets.
 _HOP = re.compile(r"(?:\[(?P<bracketed>[^\]]+)\]|(?P<plain>[^:]+))(?::[0-9]{1,5})?")
 
@@ -16,7 +18,7 @@ def _parsed(text: str) -> IPv4Address | IPv6Address | None:
         address = ip_address(hop["bracketed"] or hop["plain"] if hop else text.strip())
     except ValueError:
         return None
-    return getattr(address, "ipv4_mapped", None) or address
+    return unmapped(address)
 
 
 def _is_ours(address: IPv4Address | IPv6Address | None) -> bool:
