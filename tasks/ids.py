@@ -22,6 +22,11 @@ def first_task_id_at(moment: datetime) -> UUID:
     return UUID(int=max(0, int(moment.timestamp() * 1000) - CLOCK_SLACK_MS) << 80)
 
 
+def last_task_id_before(moment: datetime) -> UUID:
+    """A bound above every id that a task made before that moment can have."""
+    return UUID(int=max(0, int(moment.timestamp() * 1000) + CLOCK_SLACK_MS + 1) << 80)
+
+
 def parse_task_id(text: str) -> UUID | None:
     """The id that a client sent, or None for what cannot be one."""
     try:

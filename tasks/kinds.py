@@ -6,11 +6,25 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
+from uuid import UUID
 
 if TYPE_CHECKING:
+    from conduit.api.idempotency import Idempotency
+    from keys.models import VirtualKey
     from tasks.models import Task
     from tasks.notices import Notice
+
+
+class Retry(Protocol):
+    def __call__(
+        self, *, key: VirtualKey, original: Task, idempotency: Idempotency | None, answer: Callable[[Task], dict[str, Any]]
+    ) -> Task:
+        """A new task for what a failed one asked for; `answer` is what an idempotent call keeps of it.
+
+        Raises:
+            ApiError: it is refused, and nothing was written.
+        """
 
 
 @dataclass(frozen=True)
@@ -25,6 +39,10 @@ class Kind:
     hub_event: Callable[[Notice], tuple[str, dict[str, Any]] | None]  # its name and object for hub clients; None: they are not told
     job_after_cancel: str  # the Celery function that then tells others, (task_id); a hint like any other
     waits: Mapping[str, str]  # what the API says that a task waits for, by its stage; it waits for nothing in others
+    retry: Retry
+    related_for_operators: tuple[str, ...]  # what `show_to_operators` needs prefetched, from the task
+    show_to_operators: Callable[[Task], dict[str, Any]]  # the fields of this kind that only those who run the place see
+    with_provider_id: Callable[[str], list[UUID]]  # the tasks for which the provider gave that id, a few at most
 
 
 _kinds: dict[str, Kind] = {}
@@ -54,6 +72,16 @@ def job_after_cancel(kind: str) -> str:
 def waiting_for(kind: str, stage: str) -> str | None:
     """What a task of that kind waits for while it stands at that stage, in the contract's word; None: nothing."""
     return _kinds[kind].waits.get(stage)
+
+
+def with_provider_id(text: str) -> list[UUID]:
+    """The tasks of any kind for which a provider gave that id."""
+    return [task_id for kind in _kinds.values() for task_id in kind.with_provider_id(text)]
+
+
+def related_for_operators() -> list[str]:
+    """What showing any tasks to operators needs prefetched."""
+    return [join for kind in _kinds.values() for join in kind.related_for_operators]
 
 
 def related() -> list[str]:

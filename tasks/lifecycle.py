@@ -47,6 +47,7 @@ def create(task: Task) -> None:
     """
     # What was true when the call was authenticated may have changed: the key of now pays, from here to the commit alone.
     task.key = locks.lock_key(task.key)
+    task.team = task.key.team
     check_usable(task.key)
     # Whatever may refuse comes before anything is written: of many calls at once, the refused ones let go of the key soonest.
     _check_counts(task.key, task.created_at)
@@ -128,8 +129,8 @@ def _due(task: Task) -> Decimal:
     return Decimal(0)
 
 
-def cancel(task: Task) -> None:
-    """Cancel a task; again is fine.
+def cancel(task: Task) -> bool:
+    """Cancel a task; again is fine. Whether it was this call that did it.
 
     Raises:
         Conflict: it is completed or failed.
@@ -138,7 +139,8 @@ def cancel(task: Task) -> None:
     reached = Greatest(F("progress"), progress.read(task, now).progress)
     if move(task.pk, Status.CANCELLED, stage="cancelled", stage_since=now, progress=reached):
         dispatch.hint_cancelled_on_commit(task.pk, task.kind)
-        return
+        return True
     status = Task.objects.values_list("status", flat=True).get(pk=task.pk)
     if status != Status.CANCELLED:
         raise Conflict(f"This task is {status}: only one that is queued or processing can be cancelled.", code="task_not_cancellable")
+    return False

@@ -8,7 +8,7 @@ from django.db import connection, models
 from django.db.models import CheckConstraint, Index, Q
 
 from conduit import clock
-from keys.models import VirtualKey
+from keys.models import Team, VirtualKey
 from tasks import kinds
 from tasks.ids import new_task_id
 
@@ -41,6 +41,10 @@ class TaskQuerySet(models.QuerySet["Task"]):
         """The tasks that this key may see, with what showing them needs: the start of everything public."""
         return self.filter(key=key).select_related(*kinds.related())
 
+    def for_operators(self) -> Self:
+        """Every task, with what showing it to those who run the place needs."""
+        return self.select_related("key", "team", *kinds.related()).prefetch_related(*kinds.related_for_operators())
+
     def active(self) -> Self:
         return self.filter(status__in=ACTIVE)
 
@@ -63,6 +67,10 @@ class Task(models.Model):
 
     id = models.UUIDField(primary_key=True, default=new_task_id, editable=False)
     key = models.ForeignKey(VirtualKey, on_delete=models.PROTECT, related_name="tasks")
+    # As in the ledger: the one that the key was in when the task was created. It may be gone since.
+    team = models.ForeignKey(
+        Team, null=True, blank=True, on_delete=models.DO_NOTHING, db_constraint=False, db_index=False, related_name="+"
+    )
     kind = models.CharField(max_length=40, help_text="What registered with tasks.kinds shows it and drives it.")
     model = models.CharField(max_length=100, help_text="The name that was asked for.")
     metadata = models.JSONField(default=dict, blank=True)
@@ -119,6 +127,13 @@ class Task(models.Model):
             # lifecycle.create: what counts against the key's limits of tasks.
             Index(fields=["key"], condition=Q(status__in=["queued", "processing"]), name="task_in_flight"),
             Index(fields=["key", "created_at"], name="task_lately"),
+            # tasks.search, newest first: by team, model, one last status, error code, and of those under way all the rest. Where
+            # they can they hold ended tasks alone, so that no step of one under way writes to them.
+            Index(fields=["team", "-id"], condition=Q(team__isnull=False), name="task_of_team"),
+            Index(fields=["model", "-id"], name="task_of_model"),
+            Index(fields=["status", "-id"], condition=Q(status__in=["completed", "failed", "cancelled"]), name="task_ended"),
+            Index(fields=["error_code", "-id"], condition=~Q(error_code=""), name="task_of_error"),
+            Index(fields=["-id"], condition=Q(status__in=["queued", "processing"]), name="task_under_way"),
         ]
 
     def __str__(self) -> str:

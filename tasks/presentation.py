@@ -36,5 +36,17 @@ def show(task: Task, now: datetime) -> dict[str, Any]:
     }
 
 
+def show_to_operators(task: Task, now: datetime) -> dict[str, Any]:
+    """The same with whose it is and what holds it up, for those who run the place. `task` comes from `Task.objects.for_operators`."""
+    return show(task, now) | {
+        "key": {"id": task.key_id, "name": task.key.name},
+        "team": {"id": task.team_id, "name": task.team.name if task.team else None} if task.team_id else None,
+        "last_error_code": task.trouble or None,
+        "attempts": task.attempts,
+        "next_step_at": rfc3339(task.next_step_at),
+        **kinds.kind_of(task).show_to_operators(task),
+    }
+
+
 def cost(*, estimated: Decimal, held: Decimal | None = None, charged: Decimal | None = None) -> dict[str, str | None]:
     return {"estimated": money(estimated), "held": money(held), "charged": money(charged), "currency": "USD"}

@@ -9,8 +9,8 @@ class VideosConfig(AppConfig):
         from keys import known_models
         from tasks import kinds
         from videos.conditions import CONFINEMENT, REFUSALS
+        from videos.kind import VIDEO_GENERATION
         from videos.models import VideoModel
-        from videos.presentation import VIDEO_GENERATION
         from videos.provider_conditions import CONDITIONS
         from videos.storage_check import STORAGE
 

@@ -273,10 +273,19 @@ class ClipState(models.TextChoices):
     READY = "ready"  # and it was looked into: what it is, is known, and the frame from which the next goes on is stored
 
 
+# A job is billed once, and taken over by retries: so many tasks may have its id.
+TASKS_OF_ID = 100
+
+
 class ClipQuerySet(models.QuerySet["Clip"]):
     def to_call_off(self) -> "ClipQuerySet":
         """Jobs of cancelled tasks that MiniMax may still be able to cancel: its V1 cannot."""
         return self.filter(video__task__status=Status.CANCELLED, api=Api.V2, state=ClipState.SUBMITTED, called_off_at=None)
+
+    def tasks_with_provider_id(self, text: str) -> list[UUID]:
+        """The newest tasks with a clip to which MiniMax gave that id, of its job or of its file; a clip that was taken over has several."""
+        found = self.filter(Q(provider_task_id=text) | Q(file_id=text)).order_by("-video").values_list("video_id", flat=True)
+        return list(found.distinct()[:TASKS_OF_ID])
 
 
 class Clip(models.Model):
@@ -347,7 +356,10 @@ class Clip(models.Model):
         ]
         indexes = [
             # ClipQuerySet.to_call_off, over the few that are with MiniMax.
-            Index(fields=["video"], condition=Q(api="v2", state="submitted", called_off_at=None), name="clip_to_call_off")
+            Index(fields=["video"], condition=Q(api="v2", state="submitted", called_off_at=None), name="clip_to_call_off"),
+            # ClipQuerySet.tasks_with_provider_id
+            Index(fields=["provider_task_id"], condition=~Q(provider_task_id=""), name="clip_of_job"),
+            Index(fields=["file_id"], condition=~Q(file_id=""), name="clip_of_file"),
         ]
 
     def __str__(self) -> str:

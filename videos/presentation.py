@@ -1,4 +1,4 @@
-"""A video task as the API shows it, and how it registers with `tasks`."""
+"""A video task as the API shows it, and what it costs when it is cancelled."""
 
 from datetime import datetime
 from decimal import Decimal
@@ -7,15 +7,12 @@ from typing import Any
 from django.conf import settings
 from django.db.models import Q, Sum
 
-from tasks.kinds import Kind
+from conduit.api.formats import money, rfc3339
 from tasks.models import Status, Task
-from tasks.presentation import rfc3339
 from videos.catalogue import rounded
-from videos.hub import hub_event
 from videos.links import expires_at, media_url
-from videos.models import ClipState, Video
+from videos.models import Clip, ClipState, Video
 from videos.planning import Plan
-from videos.stages import WAITS
 
 KIND = "video_generation"
 
@@ -61,6 +58,29 @@ def _source(video: Video) -> dict[str, Any]:
     }
 
 
+def show_to_operators(task: Task) -> dict[str, Any]:
+    """What MiniMax was asked for, and by which ids it knows it. Needs RELATED_FOR_OPERATORS prefetched."""
+    return {"clips": [_show_clip(clip) for clip in sorted(task.video.clips.all(), key=lambda clip: clip.number)]}
+
+
+RELATED_FOR_OPERATORS = ("video__clips",)
+
+
+def _show_clip(clip: Clip) -> dict[str, Any]:
+    return {
+        "number": clip.number,
+        "makes": clip.makes,
+        "model": clip.upstream,
+        "state": clip.state,
+        "creates": clip.creates,
+        "provider_task_id": clip.provider_task_id or None,
+        "file_id": clip.file_id or None,
+        "billed": money(clip.billed),
+        "submitted_at": rfc3339(clip.submitted_at),
+        "made_at": rfc3339(clip.made_at),
+    }
+
+
 def owed_when_cancelled(task: Task) -> Decimal:
     """What a cancelled task costs, as CANCEL_CHARGES says: nothing, its price, or the share of its price that was sent to MiniMax."""
     match settings.CANCEL_CHARGES:
@@ -80,15 +100,3 @@ def _sent_share(video: Video) -> Decimal:
     sent = video.clips.filter(Q(sent_at__isnull=False) | Q(taken_from__isnull=False) | Q(state=ClipState.READY))
     seconds = sent.aggregate(seconds=Sum("seconds"))["seconds"] or 0
     return min(Decimal(1), Decimal(seconds) / Plan.from_json(video.plan).seconds)
-
-
-VIDEO_GENERATION = Kind(
-    name=KIND,
-    job="videos.jobs.advance_generation",
-    job_after_cancel="videos.jobs.call_off",
-    related=("video",),
-    show=show,
-    owed_when_cancelled=owed_when_cancelled,
-    hub_event=hub_event,
-    waits=WAITS,
-)

@@ -1,7 +1,9 @@
 """Starting generations: everything that happens in a request."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import Any
 
 from django.conf import settings
 from django.db import transaction
@@ -55,12 +57,22 @@ def quote(wanted: GenerationRequest, *, key: VirtualKey) -> Quote:
     return Quote(offer, price, planned)
 
 
+def accepted(task: Task) -> dict[str, Any]:
+    """What a consumer's call that made a task is answered, as it is kept."""
+    return answer_of(202, show(task, clock.now()), {"Location": f"/v1/tasks/{task.pk}"})
+
+
 def start_generation(
-    *, key: VirtualKey, wanted: GenerationRequest, retry_of: Task | None = None, idempotency: Idempotency | None = None
+    *,
+    key: VirtualKey,
+    wanted: GenerationRequest,
+    retry_of: Task | None = None,
+    idempotency: Idempotency | None = None,
+    answer: Callable[[Task], dict[str, Any]] = accepted,
 ) -> Task:
     """Accept a request: its price is held, and its task, video and first event are written, in one transaction.
 
-    With `idempotency` the claim of the call and its answer are part of that transaction.
+    With `idempotency` the claim of the call and its `answer` are part of that transaction.
 
     Raises:
         ApiError: it is refused, and nothing was written.
@@ -69,7 +81,7 @@ def start_generation(
     task = _planned(key=key, wanted=wanted, quoted=quoted, retry_of=retry_of)
     with transaction.atomic():
         if idempotency:
-            idempotency.claim(answer_of(202, show(task, clock.now()), {"Location": f"/v1/tasks/{task.pk}"}))
+            idempotency.claim(answer(task))
         lifecycle.create(task)
         task.video.save(force_insert=True)
     return task
@@ -81,6 +93,7 @@ def _planned(*, key: VirtualKey, wanted: GenerationRequest, quoted: Quote, retry
     delivered_in = sum(_delivered_in(model, clip) for clip in planned.clips if clip.seconds)
     task = Task(
         key=key,
+        team_id=key.team_id,
         kind=KIND,
         model=wanted.model,
         metadata=wanted.metadata,
@@ -119,7 +132,13 @@ def _delivered_in(model: VideoModel, clip: PlannedClip) -> float:
     return known[1] if known else DELIVERY_SECONDS
 
 
-def retry_generation(*, key: VirtualKey, original: Task, idempotency: Idempotency | None = None) -> Task:
+def retry_generation(
+    *,
+    key: VirtualKey,
+    original: Task,
+    idempotency: Idempotency | None = None,
+    answer: Callable[[Task], dict[str, Any]] = accepted,
+) -> Task:
     """A new task for what a failed one asked for, at today's price; the original stays as it is.
 
     Raises:
@@ -136,4 +155,4 @@ def retry_generation(*, key: VirtualKey, original: Task, idempotency: Idempotenc
         aspect_ratio=video.aspect_ratio,
         metadata=original.metadata,
     )
-    return start_generation(key=key, wanted=wanted, retry_of=original, idempotency=idempotency)
+    return start_generation(key=key, wanted=wanted, retry_of=original, idempotency=idempotency, answer=answer)

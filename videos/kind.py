@@ -1,0 +1,23 @@
+"""How videos register with `tasks`."""
+
+from tasks.kinds import Kind
+from videos.hub import hub_event
+from videos.models import Clip
+from videos.presentation import KIND, RELATED_FOR_OPERATORS, owed_when_cancelled, show, show_to_operators
+from videos.services import retry_generation
+from videos.stages import WAITS
+
+VIDEO_GENERATION = Kind(
+    name=KIND,
+    job="videos.jobs.advance_generation",
+    job_after_cancel="videos.jobs.call_off",
+    related=("video",),
+    show=show,
+    owed_when_cancelled=owed_when_cancelled,
+    hub_event=hub_event,
+    waits=WAITS,
+    retry=retry_generation,
+    related_for_operators=RELATED_FOR_OPERATORS,
+    show_to_operators=show_to_operators,
+    with_provider_id=Clip.objects.tasks_with_provider_id,
+)
