@@ -34,6 +34,8 @@ class ManagementView(APIView):
 
     # What the query string of a read may hold; no other call takes one.
     parameters: tuple[str, ...] = ()
+    # Which of them may be there more than once.
+    repeated: tuple[str, ...] = ()
     # What each method takes of a key. What a PATCH takes depends on its body (scopes.require_for_fields).
     scopes: Mapping[str, Scope] = {"GET": Scope.READ, "HEAD": Scope.READ, "POST": Scope.KEYS, "DELETE": Scope.KEYS}
 
@@ -50,7 +52,8 @@ class ManagementView(APIView):
         super().initial(request, *args, **kwargs)
         if scope := self.scopes.get(str(request.method)):
             require(self.key, scope)
-        check_parameters(request.query_params, self.parameters if request.method in ("GET", "HEAD") else ())
+        reads = request.method in ("GET", "HEAD")
+        check_parameters(request.query_params, self.parameters if reads else (), repeated=self.repeated)
 
 
 class KeysView(ManagementView):
@@ -59,7 +62,7 @@ class KeysView(ManagementView):
     def get(self, request: Request) -> Response:
         keys = _KEYS.filter(deleted_at=None)
         if "team" in request.query_params:
-            keys = keys.filter(team=_chosen(Team.objects.all(), request, "team"))
+            keys = keys.filter(team=chosen(Team.objects.all(), request, "team"))
         return Response(_page(keys, request, show_keys))
 
     @idempotent
@@ -171,9 +174,9 @@ class UsageView(ManagementView):
     def get(self, request: Request) -> HttpResponse:
         costs = UsageCost.objects.all()
         if "key" in request.query_params:
-            costs = costs.filter(key=_chosen(VirtualKey.objects.all(), request, "key"))
+            costs = costs.filter(key=chosen(VirtualKey.objects.all(), request, "key"))
         if "team" in request.query_params:
-            costs = costs.filter(team_id=_chosen(Team.objects.all(), request, "team").pk)
+            costs = costs.filter(team_id=chosen(Team.objects.all(), request, "team").pk)
         return usage_answer(request, costs, tuple(usage.GROUPS))
 
 
@@ -208,11 +211,11 @@ def _page(rows: QuerySet[Any], request: Request, show: Any) -> dict[str, Any]:
     limit = parse_limit(request.query_params)
     rows = rows.order_by("-id")
     if "after" in request.query_params:
-        rows = rows.filter(pk__lt=_chosen(rows.model._default_manager.all(), request, "after").pk)
+        rows = rows.filter(pk__lt=chosen(rows.model._default_manager.all(), request, "after").pk)
     return page(show(list(rows[: limit + 1])), limit, dict, id_field="id")
 
 
-def _chosen(rows: QuerySet[Row], request: Request, name: str) -> Row:
+def chosen(rows: QuerySet[Row], request: Request, name: str) -> Row:
     """The row that a query parameter names."""
     row = _by_id(rows, request.query_params[name])
     if row is None:

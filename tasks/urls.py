@@ -1,6 +1,6 @@
 from django.urls import path
 
-from tasks import views
+from tasks import management_api, views
 from tasks.realtime import sse, websocket
 
 urlpatterns = [
@@ -8,6 +8,10 @@ urlpatterns = [
     path("v1/tasks/<str:task_id>", views.TaskView.as_view()),
     path("v1/tasks/<str:task_id>/cancel", views.CancelView.as_view()),
     path("v1/tasks/<str:task_id>/events", sse.TaskEventsView.as_view()),
+    path("v1/admin/tasks", management_api.TasksView.as_view()),
+    path("v1/admin/tasks/<str:task_id>", management_api.TaskView.as_view()),
+    path("v1/admin/tasks/<str:task_id>/cancel", management_api.CancelView.as_view()),
+    path("v1/admin/tasks/<str:task_id>/retry", management_api.RetryView.as_view()),
     path("v1/events", sse.EventsView.as_view()),
     path("ws/tasks", websocket.not_upgraded),
     path("ws/tasks/<str:task_id>", websocket.not_upgraded),

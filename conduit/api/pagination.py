@@ -27,14 +27,14 @@ def parse_limit(query: Mapping[str, str]) -> int:
 _MOMENT = re.compile(r"\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}:\d{2})?)?", re.ASCII)
 
 
-def check_parameters(query: QueryDict, known: Collection[str]) -> None:
-    """Refuse a query string's parameter that the call does not know, and one that is there twice."""
+def check_parameters(query: QueryDict, known: Collection[str], *, repeated: Collection[str] = ()) -> None:
+    """Refuse a query string's parameter that the call does not know, and one that is there twice, but for those of `repeated`."""
     for name, values in query.lists():
         shown = name[:60].encode("utf-8", "backslashreplace").decode()
         if name not in known:
             takes = f"It takes {', '.join(known)}." if known else "It takes none."
             raise InvalidRequest(f"`{shown}` is not a query parameter of this call. {takes}", param=shown)
-        if len(values) > 1:
+        if len(values) > 1 and name not in repeated:
             raise InvalidRequest(f"`{shown}` is there twice in the query string: give it once.", param=shown)
 
 
