@@ -57,6 +57,7 @@ _trying = threading.Lock()
 
 
 def _after_fork() -> None:
+    """A child that was made while its parent tried would find it tried for ever."""
     global _trying
     _trying = threading.Lock()
 
@@ -81,7 +82,7 @@ def trouble() -> str | None:
 
 
 def doubt() -> None:
-    """Something just failed there: the thread looks again at once."""
+    """Something just failed there: this process' thread looks again at once, if it has one (a media worker's children have none)."""
     _doubted.set()
 
 
