@@ -24,9 +24,9 @@ class VirtualKeyAuthentication(BaseAuthentication):
 
     def authenticate(self, request: Request) -> tuple[VirtualKey, VirtualKey]:
         key = authenticate_secret(secret_of(request))
-        known_as(request._request, name_of(key))
         address = client_address(request._request)
         limits.check_address(key, address)
+        known_as(request._request, name_of(key))
         try:
             rate = limits.count_call(key, _kind_of(request), address=address)
         except ApiError as refusal:

@@ -19,9 +19,9 @@ class ManagementKeyAuthentication(BaseAuthentication):
 
     def authenticate(self, request: Request) -> tuple[ManagementKey, ManagementKey]:
         key = authenticate_management_secret(secret_of(request, prefix=MANAGEMENT_PREFIX))
-        known_as(request._request, f"management key {key.pk}")
         address = client_address(request._request)
         limits.check_address(key, address)
+        known_as(request._request, f"management key {key.pk}")
         if rate := limits.count_management_call(key, address=address):
             on_every_answer(request._request, rate.headers)
         return key, key

@@ -1,8 +1,9 @@
 """The threads that answer requests, shared out: no caller has more than half of them, and who has fewest at work comes first.
 
 A caller is a key, or an address as long as no key is known: invented keys are counted as their address. The first request
-that comes with a secret goes alone, until authentication has said whose it is. What has no thread waits on the event loop,
-where it costs nobody anything, and in the order in which its caller sent it.
+that comes with a secret from somewhere goes alone, until authentication has said whose it is: a secret that was lost, and opens
+nothing any more, or nothing from there, takes nothing of what is its owner's. What has no thread waits on the event loop, where
+it costs nobody anything, and in the order in which its caller sent it.
 """
 
 import asyncio
@@ -25,7 +26,7 @@ WAITING_MAX = 2000
 # What has waited for so long (seconds) is told to come back: its client has mostly gone.
 PATIENCE_SECONDS = 30.0
 RETRY_SECONDS = 5
-# Secrets whose keys are remembered.
+# Secrets whose keys are remembered, and callers whose secret opened something.
 KNOWN_MAX = 10_000
 
 
@@ -47,6 +48,7 @@ class _Job(Generic[Found]):
     waits_as: str
     timer: asyncio.TimerHandle | None = None
     counted_as: tuple[str, ...] = field(default=())
+    is_let_in: bool = False
 
 
 class FairThreads:
@@ -58,14 +60,15 @@ class FairThreads:
         self._executor = ThreadPoolExecutor(threads, thread_name_prefix="request")
         self._waiting_per_caller = waiting_per_caller
         self._patience = patience
-        self._known: OrderedDict[str, str] = OrderedDict()  # whose a secret is, by its digest
+        self._owners: OrderedDict[str, str] = OrderedDict()  # whose a secret is, by its digest
+        self._let_in: OrderedDict[Caller, None] = OrderedDict()
         self._running: Counter[str] = Counter()
         self._waiting: Counter[str] = Counter()
         self._queues: dict[Caller, deque[_Job[Any]]] = {}
 
     async def run(self, caller: Caller, work: Callable[[Tell], Found]) -> Found:
         """What the work gives or raises, done in a thread when it is the caller's turn. Work that has begun is finished, even if
-        nobody waits for it any more. It may call what it is given with the name of whose it is.
+        nobody waits for it any more. It may call what it is given with the name of whose it is, or "" when its secret opened nothing.
 
         Raises:
             TooManyRequests: too many of this caller wait already.
@@ -80,8 +83,10 @@ class FairThreads:
             _take_over(job.context)
 
     def _queued(self, caller: Caller, work: Callable[[Tell], Found]) -> _Job[Found]:
-        if caller.secret in self._known:
-            self._known.move_to_end(caller.secret)
+        if caller.secret in self._owners:
+            self._owners.move_to_end(caller.secret)
+        if caller in self._let_in:
+            self._let_in.move_to_end(caller)
         name = self._counted_as(caller)[0][0]
         if self._waiting[name] >= self._waiting_per_caller:
             raise TooManyRequests(
@@ -99,10 +104,14 @@ class FairThreads:
 
     def _counted_as(self, caller: Caller) -> tuple[tuple[str, int], ...]:
         """Under which names its requests count, and how many of each may be at work. The first is the caller's."""
-        if owner := self._known.get(caller.secret):
+        owner = self._owners.get(caller.secret)
+        if owner and caller in self._let_in:
             return ((owner, self.share),)
         address = (f"address {caller.address}", self.share)
-        return (address, (f"secret {caller.secret}", 1)) if caller.secret else (address,)
+        if not caller.secret:
+            return (address,)
+        alone = (f"secret {caller.secret}", 1)
+        return (address, alone, (owner, self.share)) if owner else (address, alone)
 
     # ---- Waiting
 
@@ -154,12 +163,15 @@ class FairThreads:
         working.add_done_callback(lambda done: _on(job.loop, self._finish, job, done))
 
     def _learn(self, job: _Job[Any], owner: str) -> None:
-        """Authentication has said whose this is."""
+        """Authentication has said whose this is, or, without an owner, that it is refused."""
+        if not owner:
+            if not job.is_let_in:
+                self._let_in.pop(job.caller, None)
+            return
+        job.is_let_in = True
         if secret := job.caller.secret:
-            self._known[secret] = owner
-            self._known.move_to_end(secret)
-            if len(self._known) > KNOWN_MAX:
-                self._known.popitem(last=False)
+            _remember(self._owners, secret, owner)
+            _remember(self._let_in, job.caller, None)
         if job.counted_as:
             self._count(job, owner)
         self._start_what_may()
@@ -179,6 +191,13 @@ class FairThreads:
             _less(self._running, name)
         job.counted_as = names
         self._running.update(names)
+
+
+def _remember(known: OrderedDict[Any, Any], key: object, value: object) -> None:
+    known[key] = value
+    known.move_to_end(key)
+    if len(known) > KNOWN_MAX:
+        known.popitem(last=False)
 
 
 def _less(counter: Counter[str], name: str) -> None:

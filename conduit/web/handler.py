@@ -26,6 +26,8 @@ from tasks.realtime.connections import secret_in
 
 # Threads that read pieces of files for downloads: a storage that hangs holds up downloads, and nothing else.
 FILE_THREADS = 4
+# What a secret is answered that opens nothing, or nothing from there.
+_REFUSED = (401, 403)
 
 
 class OneHopHandler(ASGIHandler):
@@ -67,6 +69,8 @@ class OneHopHandler(ASGIHandler):
         request_started.send(sender=self.__class__, scope=scope)
         request, refusal = self.create_request(scope, body_file)
         response = self.get_response(request) if request else cast(HttpResponseBase, refusal)
+        if response.status_code in _REFUSED:
+            known_as("")
         if response.streaming:
             close_old_connections()  # whoever downloads slowly must not keep one meanwhile
         else:

@@ -138,6 +138,53 @@ def test_a_known_key_counts_as_itself_whichever_secret_and_address_it_comes_with
     run(scenario())
 
 
+def test_a_secret_that_was_lost_takes_nothing_of_its_owners_where_it_opens_nothing(works):
+    async def scenario() -> None:
+        threads = FairThreads(THREADS, waiting_per_caller=3)
+        owner, thief = Caller("192.0.2.1", "lost"), Caller("192.0.2.9", "lost")
+        await threads.run(owner, lambda known_as: known_as("key 1") or "known")
+        thefts = [begin(threads, thief, works.held("thief")) for _ in range(4)]
+        await works.until(1)
+
+        assert await settled(*(begin(threads, owner, at_once("owner")) for _ in range(3))) == ["owner"] * 3
+        [refused] = await settled(begin(threads, thief, at_once("thief")))
+        assert isinstance(refused, TooManyRequests)
+        assert works.begun == ["thief"]
+        works.let_go()
+        await settled(*thefts)
+
+    run(scenario())
+
+
+def test_a_secret_that_opens_nothing_any_more_counts_as_nobodys_again(works):
+    async def scenario() -> None:
+        threads = FairThreads(THREADS)
+        caller = Caller("192.0.2.9", "secret")
+        await threads.run(caller, lambda known_as: known_as("key 1") or "known")
+        await threads.run(caller, lambda known_as: known_as("") or "refused")
+        waiting = [begin(threads, caller, works.held("secret")) for _ in range(3)]
+        await works.until(1)
+        assert await settled(begin(threads, Caller("192.0.2.9"), at_once("neighbour"))) == ["neighbour"]
+        assert works.begun == ["secret"]
+        works.let_go()
+        await settled(*waiting)
+
+    run(scenario())
+
+
+def test_a_caller_that_was_let_in_and_may_not_do_one_thing_stays_known(works):
+    async def scenario() -> None:
+        threads = FairThreads(THREADS)
+        caller = Caller("192.0.2.9", "secret")
+        await threads.run(caller, lambda known_as: (known_as("key 1"), known_as("")) and "forbidden")
+        waiting = [begin(threads, caller, works.held("key 1")) for _ in range(HALF)]
+        await works.until(HALF)
+        works.let_go()
+        await settled(*waiting)
+
+    run(scenario())
+
+
 def test_an_address_is_free_again_as_soon_as_it_is_known_whose_its_requests_are(works):
     async def scenario() -> None:
         threads = FairThreads(THREADS)
