@@ -1,8 +1,9 @@
 """What a process that reads a stranger's file may still do, should the file take it over: next to nothing.
 
 Linux alone, by ctypes: the two system calls of Landlock that C libraries have no name for, and one filter of system calls.
-Landlock bounds which files can be opened, and hides other processes; the filter lets no socket be made and no program be started.
-Neither can be taken back. What needs no opening (names and sizes of files) stays visible.
+Landlock bounds which files can be opened, and hides other processes; the filter lets no socket be made, no program be started, nobody's
+rights to a file be changed, and no other process be touched. Neither can be taken back. What needs no opening (names and sizes of
+files) stays visible.
 """
 
 import ctypes
@@ -15,6 +16,7 @@ import sysconfig
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 _ROOT = Path(__file__).resolve().parents[2]
 
@@ -32,12 +34,52 @@ _ALL_TCP = 0b11  # bind, connect; from version 4
 _ALL_SCOPES = 0b11  # abstract sockets of others, signals to others; from version 6
 _OF_A_FILE = _EXECUTE | _WRITE_FILE | _READ_FILE | _TRUNCATE
 
-# Per machine: its name in linux/audit.h, and its numbers of what no reader of videos needs: socket, socketpair, execve, execveat,
-# ptrace, process_vm_readv, process_vm_writev, io_uring_setup (which makes sockets too), pidfd_getfd.
+
+class _Machine(NamedTuple):
+    """Numbers of system calls; those of one group stand in the same order for each machine."""
+
+    audit: int  # its name in linux/audit.h
+    refused: tuple[int, ...]
+    signals: tuple[int, ...]  # may go to this process alone
+    bounds: tuple[int, ...]  # may be set of this process alone, which they call 0, too
+
+
+# What no reader of videos needs, one line each: to talk (socket, socketpair) and run programs (execve, execveat); to look into other
+# processes (ptrace, process_vm_readv, process_vm_writev, pidfd_getfd, pidfd_open, perf_event_open); to go round the filter
+# (io_uring_setup, which makes sockets too, bpf, userfaultfd, unshare, setns); to share memory and keys with whoever is the same user
+# (shmget, mq_open, add_key, request_key, keyctl); to signal others (pidfd_send_signal, tkill, rt_sigqueueinfo, rt_tgsigqueueinfo)
+# or slow them down (setpriority, ioprio_set); and what Landlock lets pass, to open files to others (fchmod, fchmodat, fchmodat2,
+# fchown, fchownat, x86's chmod, chown and lchown) or mark them (setxattr, lsetxattr, fsetxattr, setxattrat, utimensat, x86's
+# utime, utimes and futimesat).
+# Then kill and tgkill; and prlimit64, sched_setaffinity, sched_setscheduler, sched_setparam, sched_setattr.
 _MACHINES = {
-    "x86_64": (0xC000003E, (41, 53, 59, 322, 101, 310, 311, 425, 438)),
-    "aarch64": (0xC00000B7, (198, 199, 221, 281, 117, 270, 271, 425, 438)),
-}
+    "x86_64": _Machine(
+        0xC000003E,
+        (41, 53, 59, 322,
+         101, 310, 311, 438, 434, 298,
+         425, 321, 323, 272, 308,
+         29, 240, 248, 249, 250,
+         424, 200, 129, 297,
+         141, 251,
+         91, 268, 452, 93, 260, 90, 92, 94,
+         188, 189, 190, 463, 280, 132, 235, 261),
+        (62, 234),
+        (302, 203, 144, 142, 314),
+    ),
+    "aarch64": _Machine(
+        0xC00000B7,
+        (198, 199, 221, 281,
+         117, 270, 271, 438, 434, 241,
+         425, 280, 282, 97, 268,
+         194, 180, 217, 218, 219,
+         424, 130, 138, 240,
+         140, 30,
+         52, 53, 452, 55, 54,
+         5, 6, 7, 463, 88),
+        (129, 131),
+        (261, 122, 119, 118, 274),
+    ),
+}  # fmt: skip
 _OTHER_ABI = 0x40000000  # x86's x32 counts its calls from here
 
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -62,7 +104,7 @@ def confine(*, reads: Iterable[Path], works_in: Iterable[Path]) -> None:
     if version:
         _landlock(version, list(reads), list(works_in))
     if seccomp:
-        _filter_calls(*_MACHINES[platform.machine()])
+        _filter_calls(_MACHINES[platform.machine()])
 
 
 def _landlock_version() -> int:
@@ -129,17 +171,36 @@ def _opened(path: Path | str) -> Iterator[int | None]:
         os.close(place)
 
 
-def _filter_calls(machine: int, refused: tuple[int, ...]) -> None:
-    """Have these calls, and every call of another machine's kind, answered with "permission denied"."""
-    load, if_equal, if_at_least, answer = 0x20, 0x15, 0x35, 0x06  # linux/filter.h: BPF_LD|W|ABS, BPF_JMP|JEQ|K, BPF_JMP|JGE|K, BPF_RET|K
-    deny, allow = 0x00050000 | errno.EACCES, 0x7FFF0000
-    left = len(refused) + 1  # steps from the first comparison of the number to the denial
-    steps = [(load, 0, 0, 4), (if_equal, 0, left + 2, machine), (load, 0, 0, 0), (if_at_least, left, 0, _OTHER_ABI)]
-    steps += [(if_equal, left - 1 - position, 0, number) for position, number in enumerate(refused)]
-    steps += [(answer, 0, 0, allow), (answer, 0, 0, deny)]
-    code = ctypes.create_string_buffer(b"".join(struct.pack("=HBBI", *step) for step in steps))
-    program = ctypes.create_string_buffer(struct.pack("@HP", len(steps), ctypes.addressof(code)))
+def _filter_calls(machine: _Machine) -> None:
+    """Have the machine's refused calls, and every call of another machine's kind, answered with "permission denied"."""
+    code = ctypes.create_string_buffer(b"".join(struct.pack("=HBBI", *step) for step in _steps(machine)))
+    program = ctypes.create_string_buffer(struct.pack("@HP", len(code) // 8, ctypes.addressof(code)))
     _call("prctl", _PR_SET_SECCOMP, _SECCOMP_MODE_FILTER, program, 0, 0)
+
+
+def _steps(machine: _Machine) -> list[tuple[int, int, int, int]]:
+    """The filter as linux/filter.h wants it: what to do, how many steps to leave out if it holds and if not, and with which value."""
+    load, if_equal, if_at_least, answer = 0x20, 0x15, 0x35, 0x06  # BPF_LD|W|ABS, BPF_JMP|JEQ|K, BPF_JMP|JGE|K, BPF_RET|K
+    deny, allow = 0x00050000 | errno.EACCES, 0x7FFF0000
+    number, kind, to_whom = 0, 4, 16  # where struct seccomp_data has them; of a process's number the lower half
+    named = [(if_equal, call, "deny") for call in machine.refused]
+    named += [(if_equal, call, "is it me") for call in machine.signals] + [(if_equal, call, "is it 0 or me") for call in machine.bounds]
+    plan: list[tuple[int, int, str, str]] = [
+        (load, kind, "", ""), (if_equal, machine.audit, "", "deny"),
+        (load, number, "", ""), (if_at_least, _OTHER_ABI, "deny", ""),
+        *((do, call, there, "") for do, call, there in named),
+        (answer, allow, "", ""),
+        (load, to_whom, "", ""), (if_equal, 0, "allow", ""),
+        (load, to_whom, "", ""), (if_equal, os.getpid(), "allow", "deny"),
+        (answer, allow, "", ""),
+        (answer, deny, "", ""),
+    ]  # fmt: skip
+    end = len(plan)
+    at = {"is it 0 or me": end - 6, "is it me": end - 4, "allow": end - 2, "deny": end - 1}
+    return [
+        (do, at[then] - here - 1 if then else 0, at[other] - here - 1 if other else 0, value)
+        for here, (do, value, then, other) in enumerate(plan)
+    ]
 
 
 def _call(name: str, *arguments: object) -> int:

@@ -14,7 +14,7 @@ from videos.media import confinement
 ROOT = Path(__file__).resolve().parents[3]
 # Run in a process that was confined as the real one is; each attempt is told with what came of it.
 ATTEMPTS = """
-import ctypes, json, os, socket, subprocess, sys
+import ctypes, json, os, resource, socket, subprocess, sys
 from pathlib import Path
 import videos.media.__main__
 from videos.media.confinement import confine
@@ -52,10 +52,23 @@ for name in ("AF_INET", "AF_INET6", "AF_UNIX", "AF_NETLINK"):
 attempt("make a pair of sockets", socket.socketpair)
 attempt("run a program", lambda: os.execv(sys.executable, [sys.executable]))
 attempt("make a link", lambda: (scratch / "link").symlink_to("/etc/passwd"))
+attempt("open the home to everybody", lambda: os.chmod(home, 0o777))
+attempt("open the secret key to everybody", lambda: os.chmod(home / "secret_key", 0o666))
+attempt("give the secret key away", lambda: os.chown(home / "secret_key", os.getuid(), -1))
+attempt("make the secret key look old", lambda: os.utime(home / "secret_key", (0, 0)))
+attempt("mark the secret key", lambda: os.setxattr(home / "secret_key", "user.mark", b""))
+attempt("bound the parent's processor time", lambda: resource.prlimit(parent, resource.RLIMIT_CPU, (10**6, 10**6)))
+attempt("slow the parent down", lambda: os.setpriority(os.PRIO_PROCESS, parent, 19))
+attempt("keep the parent to one processor", lambda: os.sched_setaffinity(parent, {min(os.sched_getaffinity(0))}))
+attempt("let the parent wait for all others", lambda: os.sched_setscheduler(parent, os.SCHED_BATCH, os.sched_param(0)))
+attempt("signal everybody", lambda: os.kill(-1, 0))
+attempt("signal itself", lambda: os.kill(os.getpid(), 0))
+attempt("look at its own bounds", lambda: resource.prlimit(0, resource.RLIMIT_CPU))
 print(json.dumps(told))
 """
 ALLOWED = {
     "read the clip", "write a result", "read a result", "cut a result short", "remove a result", "import something late",
+    "signal itself", "look at its own bounds",
 }  # fmt: skip
 
 
@@ -105,6 +118,7 @@ def test_on_a_kernel_without_landlock_it_works_and_still_makes_no_socket(home):
     told = attempts(home, WITHOUT_LANDLOCK)
     assert told["read the clip"] == told["write a result"] == told["read the secret key"] == "done"
     assert {outcome for name, outcome in told.items() if name.startswith("AF_")} == {"PermissionError"}
+    assert told["signal the parent"] == told["slow the parent down"] == told["open the home to everybody"] == "PermissionError"
 
 
 @pytest.mark.parametrize("version", [1, 2, 3, 4, 5, 6])
