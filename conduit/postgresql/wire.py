@@ -38,6 +38,13 @@ SELECT pg_backend_pid(), bool_or(
 ) FROM pg_stat_activity WHERE pid = %s
 """
 
+# The process with this id, if it is as old as our connection: behind the same address may be another server by now, where the number
+# is somebody else's.
+_TERMINATE = """
+SELECT pg_backend_pid(), bool_or(pg_terminate_backend(pid)) FROM pg_stat_activity
+WHERE pid = %s AND abs(extract(epoch FROM clock_timestamp() - backend_start) - %s) < 10
+"""
+
 # When a connection was last found silent: those that were not heard since are not worth a question each.
 _silent_at = -float("inf")
 
@@ -50,7 +57,7 @@ class WatchedConnection(psycopg.Connection[Any]):
 
     def __init__(self, pgconn: PGconn, *args: Any, **kwargs: Any) -> None:
         super().__init__(pgconn, *args, **kwargs)
-        self._heard = time.monotonic()
+        self._heard = self._opened = time.monotonic()
         self._patience: float | None = None
         self._is_known_elsewhere = False
 
@@ -109,7 +116,7 @@ class WatchedConnection(psycopg.Connection[Any]):
         if self._is_known_elsewhere:
             # The server may not find out for hours, and keep the locks of our transaction.
             with suppress(psycopg.Error):
-                self._ask_elsewhere("SELECT pg_backend_pid(), pg_terminate_backend(%s)")
+                self._ask_elsewhere(_TERMINATE, time.monotonic() - self._opened)
         self.close()
         return psycopg.OperationalError("the connection went silent")
 
@@ -125,12 +132,12 @@ class WatchedConnection(psycopg.Connection[Any]):
             logger.info("whether the database is at work could not be asked (%s)", type(error).__name__)
             return True
 
-    def _ask_elsewhere(self, question: str) -> bool | None:
+    def _ask_elsewhere(self, question: str, *more: object) -> bool | None:
         """What the server answers to a question about the process of this connection; None where a pooler in between hides it."""
         mine = {option.keyword.decode(): option.val.decode() for option in self.pgconn.info if option.val}
         same = {"host": self.pgconn.host.decode(), "port": self.pgconn.port.decode(), "connect_timeout": str(int(_ANSWER_SECONDS))}
         with _BriefConnection.connect(make_conninfo(**(mine | same)), autocommit=True) as other:
-            [(asked, answer)] = other.execute(question, [self.info.backend_pid]).fetchall()
+            [(asked, answer)] = other.execute(question, [self.info.backend_pid, *more]).fetchall()
             return bool(answer) if asked == other.info.backend_pid else None
 
 

@@ -172,6 +172,24 @@ def test_what_a_silent_connection_had_locked_is_free_as_soon_as_it_is_found(rela
         other.execute("SELECT pg_advisory_xact_lock(4712)")
 
 
+def test_nobody_elses_connection_is_ended_where_its_process_has_the_number_of_ours(monkeypatch):
+    """As after a failover behind one address: the new server has numbers of its own."""
+    with (
+        wires.WatchedConnection.connect(database_url()) as silent,
+        psycopg.connect(database_url(), autocommit=True) as another,
+    ):
+        number = another.info.backend_pid
+        monkeypatch.setattr(
+            psycopg.ConnectionInfo,
+            "backend_pid",
+            property(lambda info: number if info.pgconn is silent.pgconn else info.pgconn.backend_pid),
+        )
+        monkeypatch.setattr(silent, "_opened", time.monotonic() - 60, raising=False)
+        silent._is_known_elsewhere = True
+        silent._silent()
+        assert another.execute("SELECT 1").fetchone() == (1,)
+
+
 @POOLS
 def test_a_server_that_says_nothing_to_anybody_frees_every_thread(process, relay, pool):
     assert process.ask_at_once(4) == [1] * 4
