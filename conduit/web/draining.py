@@ -25,6 +25,8 @@ LOOK_SECONDS = 0.05
 # Kept connections on which nothing came for so long (seconds) are closed: their owners know by then that nobody listens here any
 # more, and use no others.
 QUIET_SECONDS = 1.0
+# How long requests are waited for that are still being sent (seconds): whoever sends them by drops keeps us no longer.
+SENDING_SECONDS = 4.0
 
 Step = Callable[[], Awaitable[None] | None]
 
@@ -71,10 +73,11 @@ async def _drain(reactor: Any, under_way: Callable[[], int], begin: Sequence[Ste
 
 
 async def _until_quiet(reactor: Any, under_way: Callable[[], int]) -> None:
-    busy_at = time.monotonic()
+    began = busy_at = time.monotonic()
     while under_way() or (_has_connections(reactor) and time.monotonic() - busy_at < QUIET_SECONDS):
         await asyncio.sleep(LOOK_SECONDS)
-        if under_way() or reactor.getWriters():
+        is_sent = time.monotonic() - began < SENDING_SECONDS and _is_being_sent(reactor)
+        if under_way() or reactor.getWriters() or is_sent:
             busy_at = time.monotonic()
 
 
@@ -109,6 +112,12 @@ def _close_with_the_next_answer(reactor: Any) -> None:
 def _is_the_last(channel: Any, request: Any, version: bytes) -> bool:
     request.responseHeaders.setRawHeaders(b"connection", [b"close"])
     return False
+
+
+def _is_being_sent(reactor: Any) -> bool:
+    """Whether a request has begun to come, and is not answered: while it is not whole the application has not seen it."""
+    channels = (getattr(connection.protocol, "_channel", None) for connection in _connections(reactor))
+    return any(isinstance(channel, HTTPChannel) and channel.requests for channel in channels)
 
 
 def _has_connections(reactor: Any) -> bool:

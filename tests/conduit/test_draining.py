@@ -10,6 +10,7 @@ from contextlib import suppress
 
 import pytest
 
+from conduit.web.draining import QUIET_SECONDS
 from keys.services import create_key
 from tests.support.web import Web
 
@@ -29,9 +30,16 @@ class Kept:
         assert b" 200 " in self.send("GET", "/v1/models").answer()[0]
 
     def send(self, method, path, more="", body=b""):
-        head = f"{method} {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {self._secret}\r\nContent-Length: {len(body)}\r\n"
-        self._socket.sendall(f"{head}{more}\r\n".encode() + body)
+        self.begin(method, path, more, body, sent=len(body))
         return self
+
+    def begin(self, method, path, more, body, *, sent):
+        """Send all of a request but what is after so many bytes of its body."""
+        head = f"{method} {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {self._secret}\r\nContent-Length: {len(body)}\r\n"
+        self._socket.sendall(f"{head}{more}\r\n".encode() + body[:sent])
+
+    def go_on(self, body):
+        self._socket.sendall(body)
 
     def answer(self):
         """Head and body of an answer whose length is known."""
@@ -72,6 +80,21 @@ def refuses(port):
     except ConnectionRefusedError:
         return True
     return False
+
+
+def test_a_body_that_is_still_being_sent_is_heard_out(web):
+    _, secret = create_key(name="ann")
+    body = b'{"model": "minimax-video", "prompt": "a cat"}'
+    slow = Kept(web, secret)
+    slow.begin("POST", "/v1/video/generations", "Content-Type: application/json\r\n", body, sent=10)
+
+    web.terminate()
+    while not refuses(web.port):
+        time.sleep(0.01)
+    time.sleep(2 * QUIET_SECONDS)
+    slow.go_on(body[10:])
+    assert slow.rest().startswith(b"HTTP/1.1 202 ")
+    assert web.stop() == 0
 
 
 def test_what_still_comes_on_kept_connections_is_answered_and_each_is_closed_with_its_answer(web):
