@@ -1,17 +1,27 @@
-"""Which models a key can be given, told by the rooms that offer them: each registers how its names are found."""
+"""Which models there are, told by the rooms that offer them: each registers how their names are found."""
 
 from collections.abc import Callable, Iterable, Sequence
 
-_registered: list[Callable[[], Iterable[str]]] = []
+_registered: list[Callable[[], Iterable[Sequence[str]]]] = []
 
 
-def register(names: Callable[[], Iterable[str]]) -> None:
-    """`names` gives the names and aliases of a room's models, those that are switched off included."""
-    _registered.append(names)
+def register(models: Callable[[], Iterable[Sequence[str]]]) -> None:
+    """`models` gives each of a room's models as its name and then its aliases, those that are switched off included."""
+    _registered.append(models)
+
+
+def all_models() -> list[tuple[str, ...]]:
+    """The name and then the aliases of each."""
+    return [tuple(names) for models in _registered for names in models()]
+
+
+def names_of(name: str) -> tuple[str, ...]:
+    """All names of the model that has this one, its own first; none when no model has it."""
+    return next((names for names in all_models() if name in names), ())
 
 
 def check_models(wanted: Sequence[str]) -> None:
     """Raises ValueError for a name that no model has: a key would never be allowed anything by it."""
-    known = {name for names in _registered for name in names()} if wanted else set()
+    known = {name for names in all_models() for name in names} if wanted else set()
     if unknown := [name for name in wanted if name not in known]:
         raise ValueError(f"holds {unknown[0]!r}, which is no model here: there are {', '.join(sorted(known))}")

@@ -16,4 +16,4 @@ class VideosConfig(AppConfig):
 
         kinds.register(VIDEO_GENERATION)
         conditions.register(CONFINEMENT, REFUSALS, STORAGE, *CONDITIONS)
-        known_models.register(lambda: [name for model in VideoModel.objects.all() for name in model.names])
+        known_models.register(lambda: [model.names for model in VideoModel.objects.order_by("name")])

@@ -92,8 +92,13 @@ class InternalError(ApiError):
 class Overloaded(ApiError):
     status, type, code = 503, "overloaded_error", "overloaded"
 
-    def __init__(self, message: str = "The service cannot take this request right now. Please try again shortly.") -> None:
-        super().__init__(message, headers={"Retry-After": str(OVERLOADED_RETRY_SECONDS)})
+    def __init__(
+        self,
+        message: str = "The service cannot take this request right now. Please try again shortly.",
+        *,
+        retry_after: int = OVERLOADED_RETRY_SECONDS,
+    ) -> None:
+        super().__init__(message, headers={"Retry-After": str(retry_after)})
 
 
 def error_of(status: int, message: str) -> ApiError:

@@ -23,7 +23,7 @@ Details are for operators, one short sentence each: nothing secret, and no figur
 
 from conduit.conditions.registry import CannotTell, Condition, Severity, register
 
-__all__ = ["CannotTell", "Condition", "Severity", "register", "report"]
+__all__ = ["CannotTell", "Condition", "Severity", "refresh", "register", "report"]
 
 
 def report(name: str, *, subject: str = "", detail: str | None) -> None:
@@ -35,3 +35,10 @@ def report(name: str, *, subject: str = "", detail: str | None) -> None:
     from conduit.conditions import reports  # models cannot be imported while apps are being set up
 
     reports.report(name, subject=subject, detail=detail)
+
+
+def refresh(name: str) -> None:
+    """Call a condition's look now: what it tells was changed by this process, and should be seen at once. Outside transactions."""
+    from conduit.conditions import looking
+
+    looking.refresh(name)

@@ -8,7 +8,7 @@ from django.db import close_old_connections, transaction
 from django.db.models.functions import Now
 
 from conduit.conditions.models import DETAIL_CHARACTERS, SUBJECT_CHARACTERS, LastLook, Standing, moment
-from conduit.conditions.registry import CannotTell, Findings, Severity, registered
+from conduit.conditions.registry import CannotTell, Findings, Severity, named, registered
 from conduit.conditions.reports import SUBJECTS_MAX, short
 
 log = structlog.get_logger(__name__)
@@ -45,7 +45,7 @@ def _is_unavailable() -> bool:
 
 def look(after: float = 0) -> bool:
     """Call every look and keep what was found; False when somebody else began to within so many seconds."""
-    LastLook.objects.bulk_create([LastLook(begun_at=moment(-3600))], ignore_conflicts=True)
+    _ensure_row()
     if not LastLook.objects.filter(pk=LastLook.ONLY, begun_at__lte=moment(-after)).update(begun_at=Now()):
         return False
     found: dict[str, Findings] = {}
@@ -60,6 +60,21 @@ def look(after: float = 0) -> bool:
         Standing.objects.lapsed().delete()
         LastLook.objects.filter(pk=LastLook.ONLY).update(looked_at=Now())
     return True
+
+
+def _ensure_row() -> None:
+    LastLook.objects.bulk_create([LastLook(begun_at=moment(-3600))], ignore_conflicts=True)
+
+
+def refresh(name: str) -> None:
+    """See conduit.conditions.refresh. A look that is under way may write what was before; the next one puts that right."""
+    look_at = named(name).look
+    if look_at is None:
+        return
+    _ensure_row()
+    with transaction.atomic():
+        LastLook.objects.select_for_update().get(pk=LastLook.ONLY)
+        _keep({name: _bounded(look_at())})
 
 
 def _call(name: str, look_at: Callable[[], Findings], found: dict[str, Findings], failed: dict[str, str]) -> None:

@@ -37,6 +37,7 @@ class Condition:
     what_to_do: str  # by the operator: sentences
     look: Callable[[], Findings] | None = None
     leads_to: str = ""  # the console's list of what it holds for, below /admin/
+    on_every_page: bool = False  # of the console, although it is only worth knowing
 
 
 _conditions: dict[str, Condition] = {}

@@ -35,7 +35,7 @@ class ConsoleSite(admin.AdminSite):
         context["conditions"] = [
             (state, f"{reverse('admin:index')}{state.condition.leads_to}" if state.condition.leads_to else "")
             for state in holding
-            if state.condition.severity > Severity.NOTICE
+            if state.condition.severity > Severity.NOTICE or state.condition.on_every_page
         ]
         return context
 
