@@ -204,6 +204,7 @@ def _every(seconds: float, job: str, **options: str) -> dict[str, Any]:
 CELERY_BEAT_SCHEDULE = {
     # Ticks have a queue and a process of their own, so that no work at hand can keep the rest from being handed out.
     "claim what is due": _every(1, "tasks.jobs.tick", queue="control"),
+    "let go on what is paused no more": _every(1, "tasks.jobs.go_on_after_pauses", queue="control"),
     "sweep what was left over": _every(60, "videos.jobs.sweep", queue="media"),
     "forget answers that expired": _every(60, "conduit.api.jobs.forget_expired_answers"),
     "forget old events": _every(600, "tasks.jobs.forget_old_events"),

@@ -63,13 +63,13 @@ class KeysView(ManagementView):
         keys = _KEYS.filter(deleted_at=None)
         if "team" in request.query_params:
             keys = keys.filter(team=chosen(Team.objects.all(), request, "team"))
-        return Response(_page(keys, request, show_keys))
+        return Response(listed(keys, request, show_keys))
 
     @idempotent
     def post(self, request: Request, idempotency: Idempotency | None) -> Response:
         fields = key_fields(request.data)
         require_for_fields(self.key, fields)
-        with _once(idempotency):
+        with once(idempotency):
             key, secret = services.create_key(**fields, who=self.who)
             headers = {"Location": f"/v1/admin/keys/{key.pk}"}
             return _with_secret(_shown_key(key.pk), secret, 201, headers, idempotency)
@@ -77,10 +77,10 @@ class KeysView(ManagementView):
 
 class KeyView(ManagementView):
     def get(self, request: Request, key_id: str) -> Response:
-        return Response(_shown_key(_found(VirtualKey.objects.all(), key_id, "key_id").pk))
+        return Response(_shown_key(found(VirtualKey.objects.all(), key_id, "key_id").pk))
 
     def patch(self, request: Request, key_id: str) -> Response:
-        key = _found(VirtualKey.objects.all(), key_id, "key_id")
+        key = found(VirtualKey.objects.all(), key_id, "key_id")
         fields = key_fields(request.data, partial=True)
         require_for_fields(self.key, fields)
         with transaction.atomic():
@@ -91,7 +91,7 @@ class KeyView(ManagementView):
         return Response(_shown_key(key.pk))
 
     def delete(self, request: Request, key_id: str) -> Response:
-        key = _found(VirtualKey.objects.all(), key_id, "key_id")
+        key = found(VirtualKey.objects.all(), key_id, "key_id")
         services.delete_key(key, who=self.who)
         return Response(_shown_key(key.pk))
 
@@ -99,9 +99,9 @@ class KeyView(ManagementView):
 class RotateView(ManagementView):
     @idempotent
     def post(self, request: Request, key_id: str, idempotency: Idempotency | None) -> Response:
-        key = _found(VirtualKey.objects.all(), key_id, "key_id")
+        key = found(VirtualKey.objects.all(), key_id, "key_id")
         grace = grace_of(request.data)
-        with _once(idempotency):
+        with once(idempotency):
             secret = services.rotate_key(key, who=self.who, grace=grace)
             return _with_secret(_shown_key(key.pk), secret, 200, {}, idempotency)
 
@@ -123,7 +123,7 @@ class OwnRotateView(ManagementView):
     @idempotent
     def post(self, request: Request, idempotency: Idempotency | None) -> Response:
         grace = grace_of(request.data)
-        with _once(idempotency):
+        with once(idempotency):
             secret = services.rotate_management_key(self.key, who=self.who, grace=grace)
             return _with_secret(show_management_key(self.key), secret, 200, {}, idempotency)
 
@@ -132,13 +132,13 @@ class TeamsView(ManagementView):
     parameters = ("limit", "after")
 
     def get(self, request: Request) -> Response:
-        return Response(_page(_TEAMS, request, show_teams))
+        return Response(listed(_TEAMS, request, show_teams))
 
     @idempotent
     def post(self, request: Request, idempotency: Idempotency | None) -> Response:
         fields = team_fields(request.data)
         require_for_fields(self.key, fields)
-        with _once(idempotency):
+        with once(idempotency):
             team = owners.create_team(**fields, who=self.who)
             body, headers = _shown_team(team.pk), {"Location": f"/v1/admin/teams/{team.pk}"}
             if idempotency:
@@ -148,10 +148,10 @@ class TeamsView(ManagementView):
 
 class TeamView(ManagementView):
     def get(self, request: Request, team_id: str) -> Response:
-        return Response(_shown_team(_found(Team.objects.all(), team_id, "team_id").pk))
+        return Response(_shown_team(found(Team.objects.all(), team_id, "team_id").pk))
 
     def patch(self, request: Request, team_id: str) -> Response:
-        team = _found(Team.objects.all(), team_id, "team_id")
+        team = found(Team.objects.all(), team_id, "team_id")
         fields = team_fields(request.data, partial=True)
         require_for_fields(self.key, fields)
         with transaction.atomic():
@@ -162,7 +162,7 @@ class TeamView(ManagementView):
         return Response(_shown_team(team.pk))
 
     def delete(self, request: Request, team_id: str) -> Response:
-        team = _found(Team.objects.all(), team_id, "team_id")
+        team = found(Team.objects.all(), team_id, "team_id")
         answer = {"id": team.pk, "object": "team", "deleted": True}
         owners.delete_team(team, who=self.who)
         return Response(answer)
@@ -181,7 +181,7 @@ class UsageView(ManagementView):
 
 
 @contextmanager
-def _once(idempotency: Idempotency | None) -> Iterator[None]:
+def once(idempotency: Idempotency | None) -> Iterator[None]:
     """One transaction for what a call does and, with an Idempotency-Key, for its claim and its answer."""
     with transaction.atomic():
         if idempotency:
@@ -206,7 +206,7 @@ def _shown_team(pk: int) -> dict[str, Any]:
     return show_teams([_TEAMS.get(pk=pk)])[0]
 
 
-def _page(rows: QuerySet[Any], request: Request, show: Any) -> dict[str, Any]:
+def listed(rows: QuerySet[Any], request: Request, show: Any) -> dict[str, Any]:
     """Newest first, after the row that `after` names."""
     limit = parse_limit(request.query_params)
     rows = rows.order_by("-id")
@@ -223,7 +223,7 @@ def chosen(rows: QuerySet[Row], request: Request, name: str) -> Row:
     return row
 
 
-def _found(rows: QuerySet[Row], text: str, name: str) -> Row:
+def found(rows: QuerySet[Row], text: str, name: str) -> Row:
     """The row that the path names."""
     row = _by_id(rows, text)
     if row is None:

@@ -9,11 +9,11 @@ from conduit.api.errors import Forbidden
 from keys.models import ManagementKey, Scope
 
 # What an account of the console must be allowed to do before it may hand that out.
-PERMISSIONS: dict[Scope, str] = {
-    Scope.READ: "keys.view_virtualkey",
-    Scope.OPERATE: "tasks.change_task",
-    Scope.KEYS: "keys.change_virtualkey",
-    Scope.MONEY: "keys.change_budget",
+PERMISSIONS: dict[Scope, tuple[str, ...]] = {
+    Scope.READ: ("keys.view_virtualkey",),
+    Scope.OPERATE: ("tasks.change_task", "tasks.add_pause", "tasks.change_pause", "tasks.delete_pause"),
+    Scope.KEYS: ("keys.change_virtualkey",),
+    Scope.MONEY: ("keys.change_budget",),
 }
 
 
@@ -40,4 +40,4 @@ def require_for_fields(key: ManagementKey, fields: Mapping[str, Any]) -> None:
 
 def may_give(account: PermissionsMixin | AnonymousUser, scopes: Collection[str]) -> bool:
     """Whether an account of the console may make, change or rotate a management key of these scopes: nobody gives what he has not."""
-    return all(account.has_perm(PERMISSIONS[Scope(scope)]) for scope in scopes)
+    return all(account.has_perms(PERMISSIONS[Scope(scope)]) for scope in scopes)

@@ -1,7 +1,17 @@
-from django.contrib import admin
+from collections.abc import Mapping
+from typing import Any
 
-from keys.admin import ReadOnly
-from tasks.models import Task, TaskEvent
+from django import forms
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils.text import capfirst
+
+from keys import known_models
+from keys.admin import ReadOnly, TellsRefusals, who
+from keys.forms import RuledForm
+from tasks import pauses
+from tasks.models import Pause, PauseKind, Task, TaskEvent
 
 
 @admin.register(Task)
@@ -14,7 +24,10 @@ class TaskAdmin(ReadOnly):
     readonly_fields = ["created_at"]
     fieldsets = [
         ("What was asked for", {"fields": ["key", "kind", "model", "metadata", "retry_of", "created_at"]}),
-        ("How it stands", {"fields": ["status", "stage", "stage_since", "trouble", "error", "error_code", "started_at", "ended_at"]}),
+        (
+            "How it stands",
+            {"fields": ["status", "stage", "stage_since", "resumes_in", "trouble", "error", "error_code", "started_at", "ended_at"]},
+        ),
         ("USD", {"fields": ["price", "charged"]}),
         ("The step at hand", {"fields": ["lane", "next_step_at", "attempts", "lease_token", "lease_until", "updated_at"]}),
         ("Progress", {"fields": ["progress", "leg_goal", "leg_started_at", "leg_seconds", "rest_seconds"]}),
@@ -28,3 +41,55 @@ class TaskEventAdmin(ReadOnly):
     search_fields = ["task__id"]
     list_select_related = ["key"]
     readonly_fields = ["created_at"]
+
+
+class PauseForm(RuledForm):
+    """What the management API takes, with the models to choose from."""
+
+    class Meta:
+        model = Pause
+        fields = ["kind", "model", "until", "reason", "message"]
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if "model" in self.fields:
+            names = [names[0] for names in known_models.all_models()]
+            offered = [("", "all models"), *((name, name) for name in names)]
+            self.fields["model"] = forms.ChoiceField(choices=offered, required=False, help_text=self.fields["model"].help_text)
+
+    def problems(self, fields: Mapping[str, Any]) -> dict[str, str]:
+        """Of a pause that there is, what it stops is not in the form: it stays."""
+        return pauses.problems({"kind": self.instance.kind, **fields})
+
+
+@admin.register(Pause)
+class PauseAdmin(TellsRefusals):
+    """Add stops something, Delete lets it go on."""
+
+    form = PauseForm
+    list_display = ["kind_in_words", "model", "until", "reason", "message", "created_by", "created_at"]
+    readonly_fields = ["created_by", "created_at"]
+
+    @admin.display(description="what is paused", ordering="kind")
+    def kind_in_words(self, pause: Pause) -> str:
+        return capfirst(PauseKind(pause.kind).label)
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Pause | None = None) -> Any:
+        return [*(["kind", "model"] if obj else []), *self.readonly_fields]
+
+    def get_fields(self, request: HttpRequest, obj: Pause | None = None) -> Any:
+        return [*PauseForm.Meta.fields, *(self.readonly_fields if obj else [])]
+
+    def save_model(self, request: HttpRequest, obj: Pause, form: Any, change: bool) -> None:
+        if change:
+            pauses.change(obj, who=who(request), **{name: form.cleaned_data[name] for name in form.changed_data})
+        else:
+            fields = {name: form.cleaned_data[name] for name in PauseForm.Meta.fields}
+            vars(obj).update(vars(pauses.begin(who=who(request), **fields)))
+
+    def delete_model(self, request: HttpRequest, obj: Pause) -> None:
+        pauses.end(obj, who=who(request))
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Pause]) -> None:
+        for pause in queryset:
+            pauses.end(pause, who=who(request))

@@ -7,6 +7,7 @@ from conduit.conditions import Condition, Severity
 from conduit.conditions.processes import nobody_of
 from conduit.conditions.registry import Findings
 from tasks.models import Lane, Task
+from tasks.pauses import PAUSED
 
 # A step is handed out within a second, and again after half a minute when nobody took it.
 LATE_SECONDS = 60
@@ -33,6 +34,7 @@ def _nobody_in(lane: Lane, *, process: str, so: str) -> Condition:
 CONDITIONS = (
     _nobody_in(Lane.PROVIDER, process="worker", so="no call to MiniMax is made"),
     _nobody_in(Lane.MEDIA, process="media", so="no video is assembled and stored"),
+    PAUSED,
     Condition(
         name="late_steps",
         severity=Severity.DEGRADED,

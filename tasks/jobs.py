@@ -1,9 +1,9 @@
-"""Celery's entrance: the tick that hands out due rows."""
+"""Celery's entrances: the tick that hands out due rows, and upkeep."""
 
 from celery import shared_task
 
 from conduit import clock
-from tasks import dispatch, forgetting, leases
+from tasks import dispatch, forgetting, leases, paused
 
 # What one tick hands out at most: a second's worth of work for many workers; the rest is due a second later.
 TICK_LIMIT = 200
@@ -15,6 +15,12 @@ def tick() -> None:
     for claim in leases.claim_due(clock.now(), limit=TICK_LIMIT):
         if not dispatch.hint(claim.task_id, claim.kind, claim.lane, claim.token):
             return  # the broker is away: the claims lapse
+
+
+@shared_task
+def go_on_after_pauses() -> None:
+    """Make tasks due that waited for a pause, apart from the tick: no trouble with pauses may keep work from being handed out."""
+    paused.go_on(clock.now())
 
 
 @shared_task

@@ -86,7 +86,9 @@ def move(task_id: UUID, to: Status, *, lease: Lease | None = None, facts: dict[s
     """
     now = clock.now()
     rows = lease.rows() if lease else Task.objects.filter(pk=task_id)
-    ending: dict[str, Any] = {"ended_at": now, "next_step_at": None, "trouble": "", "charged": Decimal(0)} if to in ENDED else {}
+    ending: dict[str, Any] = {}
+    if to in ENDED:
+        ending = {"ended_at": now, "next_step_at": None, "trouble": "", "resumes_in": "", "charged": Decimal(0)}
     if lease:
         ending |= {"lease_token": None, "lease_until": None}
     with transaction.atomic():

@@ -6,6 +6,7 @@ from typing import Self
 
 from django.db import connection, models
 from django.db.models import CheckConstraint, Index, Q
+from django.utils.text import capfirst
 
 from conduit import clock
 from keys.models import Team, VirtualKey
@@ -29,6 +30,9 @@ class Lane(models.TextChoices):
 
 
 ACTIVE = (Status.QUEUED, Status.PROCESSING)
+# The stage of a task of any kind whose next step a pause holds (tasks.paused).
+PAUSED = "paused"
+MODEL_CHARACTERS, PAUSE_WORDS_CHARACTERS = 100, 200
 
 
 def no_lease(now: datetime, task: str = "") -> Q:
@@ -56,6 +60,10 @@ class TaskQuerySet(models.QuerySet["Task"]):
         """Those whose next step may be done now, longest waiting first."""
         return self.active().unleased(now).filter(next_step_at__lte=now).order_by("next_step_at")
 
+    def paused(self) -> Self:
+        """Those that wait for the end of a pause."""
+        return self.active().filter(stage=PAUSED)
+
     def late(self, now: datetime, *, seconds: float) -> Self:
         """Those whose step has been due for longer than that and that nobody has taken; the ticks' claims on it are no work."""
         at_work = Q(attempts__gt=0, lease_until__gt=now)
@@ -72,7 +80,7 @@ class Task(models.Model):
         Team, null=True, blank=True, on_delete=models.DO_NOTHING, db_constraint=False, db_index=False, related_name="+"
     )
     kind = models.CharField(max_length=40, help_text="What registered with tasks.kinds shows it and drives it.")
-    model = models.CharField(max_length=100, help_text="The name that was asked for.")
+    model = models.CharField(max_length=MODEL_CHARACTERS, help_text="The name that was asked for.")
     metadata = models.JSONField(default=dict, blank=True)
     retry_of = models.ForeignKey("self", null=True, blank=True, on_delete=models.PROTECT, related_name="retries")
 
@@ -81,6 +89,11 @@ class Task(models.Model):
     stage_since = models.DateTimeField(default=clock.now)
     error = models.TextField(blank=True, help_text="Why it failed, in words for the consumer.")
     error_code = models.CharField(max_length=40, blank=True)
+    resumes_in = models.CharField(max_length=40, blank=True, default="", db_default="", help_text="While it is paused: its stage before.")
+    stood_for = models.DurationField(default=timedelta, db_default=timedelta(0), help_text="While it is paused: how long it stood there.")
+    paused_for = models.DurationField(
+        default=timedelta, db_default=timedelta(0), help_text="How long it was paused since our limits count: they leave it out."
+    )
     trouble = models.CharField(max_length=40, blank=True, help_text="What its step was last refused for: it waits and tries again.")
 
     price = models.DecimalField(max_digits=12, decimal_places=4, help_text="USD, as it was when the task was created.")
@@ -124,6 +137,8 @@ class Task(models.Model):
         indexes = [
             Index(fields=["key", "-id"], name="task_of_key"),  # TaskQuerySet.for_key, newest first
             Index(fields=["next_step_at"], condition=Q(status__in=["queued", "processing"]), name="task_due"),  # TaskQuerySet.due, .late
+            # TaskQuerySet.paused, by whose pause it may be.
+            Index(fields=["lane", "model"], condition=Q(stage="paused", status__in=["queued", "processing"]), name="task_paused"),
             # lifecycle.create: what counts against the key's limits of tasks.
             Index(fields=["key"], condition=Q(status__in=["queued", "processing"]), name="task_in_flight"),
             Index(fields=["key", "created_at"], name="task_lately"),
@@ -203,3 +218,59 @@ class TaskEvent(models.Model):
 
     def __str__(self) -> str:
         return f"{self.task_id} {self.status}"
+
+
+class PauseKind(models.TextChoices):
+    """What can be stopped."""
+
+    SENDING = "sending", "sending to MiniMax"
+    MEDIA = "media", "work on files"
+    NEW_WORK = "new_work", "new work"
+
+
+class PauseQuerySet(models.QuerySet["Pause"]):
+    def active(self, now: datetime) -> Self:
+        """Those whose end has not come."""
+        return self.filter(Q(until=None) | Q(until__gt=now))
+
+
+class Pause(models.Model):
+    """What an administrator has stopped. The row goes with the pause; the audit says how it was."""
+
+    kind = models.CharField(max_length=10, choices=PauseKind)
+    model = models.CharField(
+        max_length=MODEL_CHARACTERS, blank=True, help_text="Sending alone: the model that waits, under all its names. Empty: all."
+    )
+    until = models.DateTimeField(null=True, blank=True, help_text="When it ends by itself. Empty: when somebody ends it.")
+    reason = models.CharField(max_length=PAUSE_WORDS_CHARACTERS, blank=True, help_text="Why, for other administrators.")
+    message = models.CharField(
+        max_length=PAUSE_WORDS_CHARACTERS, blank=True, help_text="New work alone: what those who ask for it are told."
+    )
+    created_by = models.CharField(max_length=150, editable=False)
+    created_at = models.DateTimeField(default=clock.now, editable=False)
+
+    objects = models.Manager.from_queryset(PauseQuerySet)()
+
+    class Meta:
+        ordering = ["-id"]
+        constraints = [
+            models.UniqueConstraint(fields=["kind", "model"], name="pause_once_per_kind_and_model"),
+            CheckConstraint(condition=Q(kind__in=["sending", "media", "new_work"]), name="pause_kind_is_known"),
+            CheckConstraint(condition=Q(kind="sending") | Q(model=""), name="pause_of_sending_alone_has_a_model"),
+            CheckConstraint(condition=Q(kind="new_work") | Q(message=""), name="pause_of_new_work_alone_has_a_message"),
+        ]
+
+    def __str__(self) -> str:
+        return self.what
+
+    @property
+    def what(self) -> str:
+        """What it stops, such as `sending video-01`."""
+        return f"{self.kind} {self.model}".rstrip()
+
+    @property
+    def story(self) -> str:
+        """The same in a sentence, with who stopped it, until when, and why."""
+        what = capfirst(PauseKind(self.kind).label) + (f" ({self.model})" if self.model else "")
+        until = f", until {self.until:%Y-%m-%d %H:%M} UTC" if self.until else ""
+        return f"{what} was stopped by {self.created_by}{until}{f': {self.reason}' if self.reason else ''}."

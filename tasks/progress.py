@@ -13,6 +13,8 @@ from typing import Any, Protocol, Self
 
 from tasks.models import ACTIVE, Status
 
+# When a leg begins that nobody knows the beginning of: it waits for the end of a pause that has none. Later than any moment.
+NOT_KNOWN = datetime(9000, 1, 1, tzinfo=UTC)
 # Until this share of the usual time, progress is linear; from there on it nears the leg's end without reaching it.
 _LINEAR = 0.9
 
@@ -71,7 +73,7 @@ class Legs:
 @dataclass(frozen=True)
 class Reading:
     progress: int  # whole percent; 100 when completed only
-    eta_seconds: int | None  # None when there is nothing left to wait for
+    eta_seconds: int | None  # None when there is nothing left to wait for, or nobody knows
 
 
 def read(task: Standing, now: datetime) -> Reading:
@@ -80,10 +82,12 @@ def read(task: Standing, now: datetime) -> Reading:
         return Reading(100, None)
     if not task.is_active:
         return Reading(task.progress, None)
+    ahead = max(0.0, (task.leg_started_at - now).total_seconds())  # of a leg that begins when a pause ends
     elapsed = max(0.0, (now - task.leg_started_at).total_seconds())
     share = _share(elapsed / task.leg_seconds) if task.leg_seconds else 1.0
     progress = math.floor(task.progress + (task.leg_goal - task.progress) * share)
-    return Reading(min(99, max(task.progress, progress)), math.ceil(_left(elapsed, task.leg_seconds) + task.rest_seconds))
+    left = None if task.leg_started_at >= NOT_KNOWN else math.ceil(ahead + _left(elapsed, task.leg_seconds) + task.rest_seconds)
+    return Reading(min(99, max(task.progress, progress)), left)
 
 
 def _share(time: float) -> float:

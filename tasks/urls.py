@@ -1,6 +1,6 @@
 from django.urls import path
 
-from tasks import management_api, views
+from tasks import management_api, pauses_api, views
 from tasks.realtime import sse, websocket
 
 urlpatterns = [
@@ -12,6 +12,8 @@ urlpatterns = [
     path("v1/admin/tasks/<str:task_id>", management_api.TaskView.as_view()),
     path("v1/admin/tasks/<str:task_id>/cancel", management_api.CancelView.as_view()),
     path("v1/admin/tasks/<str:task_id>/retry", management_api.RetryView.as_view()),
+    path("v1/admin/pauses", pauses_api.PausesView.as_view()),
+    path("v1/admin/pauses/<str:pause_id>", pauses_api.PauseView.as_view()),
     path("v1/events", sse.EventsView.as_view()),
     path("ws/tasks", websocket.not_upgraded),
     path("ws/tasks/<str:task_id>", websocket.not_upgraded),

@@ -6,6 +6,7 @@ from decimal import ROUND_HALF_UP, Decimal
 from django.db import transaction
 
 from conduit.api.errors import InvalidRequest, NotFound
+from tasks.pauses import stops_new_work
 from videos.models import Resolution, ResolutionFactor, Timing, VideoModel, clip_name
 from videos.planning import longest, plan
 from videos.requests import DURATION_MAX, GenerationRequest
@@ -21,6 +22,7 @@ class Offer:
 
     model: VideoModel
     factors: dict[str, Decimal]
+    is_stopped: bool = False  # an administrator refuses new work
 
     def price(self, *, duration: int, resolution: Resolution) -> Decimal:
         """USD for that many seconds at that size, rounded; a shorter video than the least is priced as the least."""
@@ -37,8 +39,8 @@ def offers() -> list[Offer]:
     """Every enabled model that has a price for something, in one query. Zero is no price: nobody set one."""
     found: dict[int, Offer] = {}
     priced = ResolutionFactor.objects.filter(model__enabled=True, model__base_price__gt=0, factor__gt=0)
-    for row in priced.select_related("model").order_by("model__name", "id"):
-        found.setdefault(row.model_id, Offer(row.model, {})).factors[row.resolution] = row.factor
+    for row in priced.select_related("model").annotate(stopped=stops_new_work()).order_by("model__name", "id"):
+        found.setdefault(row.model_id, Offer(row.model, {}, row.stopped)).factors[row.resolution] = row.factor
     return list(found.values())
 
 

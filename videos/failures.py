@@ -64,15 +64,19 @@ def waiting_stage(task: Task, error: MiniMaxError) -> str:
 
 
 def overdue(task: Task, clips: Sequence[Clip], now: datetime) -> Failure | None:
-    """The failure of a task that its clip at hand has held up for too long, or None while it may go on."""
+    """The failure of a task that its clip at hand has held up for too long, or None while it may go on.
+
+    Time in which it was paused does not count; MiniMax's work on a clip is never paused.
+    """
+    counted = now - task.paused_for
     at_hand = next((clip for clip in clips if clip.state != ClipState.READY), None)
     last_made_at = max((clip.made_at for clip in clips if clip.made_at), default=None)
     if clips and (at_hand is None or at_hand.made_at):
-        return _DELIVERED_TOO_LONG if _over(last_made_at, settings.DELIVERY_SECONDS_MAX, now) else None
+        return _DELIVERED_TOO_LONG if _over(last_made_at, settings.DELIVERY_SECONDS_MAX, counted) else None
     if at_hand and at_hand.submitted_at:
         since = max(at_hand.submitted_at, task.created_at)  # a job that was taken over may be older than the task
         return _MADE_TOO_LONG if _over(since, settings.GENERATING_SECONDS_MAX, now) else None
-    return _QUEUED_TOO_LONG if _over(last_made_at or task.created_at, settings.QUEUED_SECONDS_MAX, now) else None
+    return _QUEUED_TOO_LONG if _over(last_made_at or task.created_at, settings.QUEUED_SECONDS_MAX, counted) else None
 
 
 def given_up(clip: Clip, now: datetime) -> bool:

@@ -15,6 +15,7 @@ from keys import limits
 from keys.models import VirtualKey
 from tasks import lifecycle
 from tasks.models import Status, Task
+from tasks.pauses import refusal_of_new_work
 from tasks.presentation import show
 from videos.catalogue import Offer, offer_for
 from videos.models import Resolution, Video, VideoModel
@@ -78,6 +79,8 @@ def start_generation(
         ApiError: it is refused, and nothing was written.
     """
     quoted = quote(wanted, key=key)
+    if quoted.offer.is_stopped:
+        raise refusal_of_new_work()
     task = _planned(key=key, wanted=wanted, quoted=quoted, retry_of=retry_of)
     with transaction.atomic():
         if idempotency:

@@ -2,6 +2,8 @@
 
 from enum import StrEnum
 
+from tasks import models as tasks
+
 
 class Stage(StrEnum):
     PREPARING = "preparing"  # MiniMax has accepted it
@@ -10,6 +12,7 @@ class Stage(StrEnum):
     DOWNLOADING = "downloading"
     ASSEMBLING = "assembling"
 
+    PAUSED = tasks.PAUSED  # an administrator has stopped what it needs next
     WAITING_FOR_RATE_LIMIT = "waiting_for_rate_limit"
     WAITING_FOR_PROVIDER = "waiting_for_provider"  # it cannot be reached, or answers with errors
     WAITING_FOR_PROVIDER_KEY = "waiting_for_provider_key"
@@ -19,6 +22,7 @@ class Stage(StrEnum):
 
 # What a task waits for, as the API's `waiting_for` says it; at other stages it waits for nothing, or is being made.
 WAITS: dict[str, str] = {
+    Stage.PAUSED: "pause",
     Stage.WAITING_FOR_RATE_LIMIT: "rate",
     Stage.WAITING_FOR_PROVIDER: "provider",
     Stage.WAITING_FOR_PROVIDER_KEY: "account",

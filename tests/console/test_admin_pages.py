@@ -10,7 +10,8 @@ from conduit import clock
 from keys import owners
 from keys.models import AuditEntry, Budget, BudgetAlert, BudgetWindow, KeySecret, ManagementKey, Team, UsageCost, VirtualKey
 from keys.services import create_management_key
-from tasks.models import Task
+from tasks import pauses
+from tasks.models import Pause, Task
 from tests.support.ending import end
 from tests.support.planned_clips import planned_clip
 from videos.models import BlockedTerm, Clip, Timing, Video, VideoModel
@@ -51,13 +52,14 @@ def rows(consumer):
     consumer.generate("a bird")
     Timing.objects.create(upstream="video-01", seconds=6, resolution="720P", made_in=100, delivered_in=2)
     BlockedTerm.objects.create(term="gore")
+    pauses.begin(who="root", kind="sending")
     Budget.objects.update(amount=100)  # half of it was used up, which left an alert: what comes now has room
     return consumer
 
 
 def test_every_model_of_ours_is_in_the_console():
     money = (Team, ManagementKey, AuditEntry, BudgetWindow, BudgetAlert)
-    models = (*money, VirtualKey, UsageCost, Task, Task.events.rel.related_model, VideoModel, BlockedTerm, Video, Clip, Timing)
+    models = (*money, VirtualKey, UsageCost, Task, Task.events.rel.related_model, Pause, VideoModel, BlockedTerm, Video, Clip, Timing)
 
     assert sorted(path_of(model) for model in models) == OURS
 

@@ -18,11 +18,21 @@ def at(seconds, **fields):
     return progress.read(task(**fields), NOW + timedelta(seconds=seconds))
 
 
-@pytest.mark.parametrize(("seconds", "percent", "left"), [(0, 2, 120), (50, 48, 70), (90, 85, 30), (-5, 2, 120)])
+@pytest.mark.parametrize(("seconds", "percent", "left"), [(0, 2, 120), (50, 48, 70), (90, 85, 30)])
 def test_a_leg_that_takes_its_usual_time_is_read_off_the_clock(seconds, percent, left):
     reading = at(seconds)
 
     assert (reading.progress, reading.eta_seconds) == (percent, left)
+
+
+def test_a_leg_that_begins_when_a_pause_ends_stands_still_until_then_and_its_time_left_counts_from_there():
+    assert [(at(seconds).progress, at(seconds).eta_seconds) for seconds in (-3600, -60, 0, 50)] == [(2, 3720), (2, 180), (2, 120), (48, 70)]
+
+
+def test_nobody_knows_what_is_left_of_a_leg_that_begins_when_somebody_says_so():
+    reading = at(50, leg_started_at=progress.NOT_KNOWN)
+
+    assert (reading.progress, reading.eta_seconds) == (2, None)
 
 
 def test_progress_never_goes_back_and_never_passes_the_legs_end():

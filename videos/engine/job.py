@@ -11,7 +11,7 @@ import structlog
 from django.conf import settings
 
 from conduit import clock
-from tasks import dispatch, lifecycle, progress, publishing
+from tasks import dispatch, lifecycle, paused, progress, publishing
 from tasks.insisting import insist
 from tasks.leases import Lease, LeaseLost
 from tasks.models import Lane, Status, Task
@@ -80,6 +80,8 @@ class Job:
         fields: dict[str, Any] = {"next_step_at": now, "attempts": 0, "trouble": "", "lane": self._lane_after(clip or {})} | task
         if "stage" in fields and fields["stage"] != self.task.stage:
             fields["stage_since"] = fields["updated_at"] = now
+        if clip and clip.get("made_at"):
+            fields["paused_for"] = timedelta()  # the limits count from there
         if "leg_goal" in fields:
             fields["updated_at"] = now  # so that readers who were not told find it
 
@@ -167,6 +169,16 @@ class Job:
 
 
 # ---- Outcomes that several steps share ----------------------------------------------------------------------------------
+
+
+def is_held(job: Job, lane: Lane) -> bool:
+    """Whether an administrator has stopped the step that is about to begin; the task was then set aside until that is over."""
+    until = paused.end_of_hold(job.task, lane)
+    if until is None:
+        return False
+    log.info("step is paused", lane=lane)
+    job.write(**paused.set_aside(job.task, until))
+    return True
 
 
 def fail(job: Job, failure: Failure, clip: dict[str, Any] | None = None) -> None:

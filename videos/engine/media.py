@@ -14,12 +14,12 @@ from conduit import clock
 from tasks import lifecycle
 from tasks.insisting import AWAY
 from tasks.leases import LeaseLost
-from tasks.models import Status
+from tasks.models import Lane, Status
 from videos import assembly, failures
 from videos.assembly import Delivered
 from videos.catalogue import learn
 from videos.engine import layout
-from videos.engine.job import ASSEMBLED_GOAL, Job, fail, pause, try_again, wait_for_storage
+from videos.engine.job import ASSEMBLED_GOAL, Job, fail, is_held, pause, try_again, wait_for_storage
 from videos.failures import Failure
 from videos.media import Harm, MediaError, ReaderStopped, Wish, cut
 from videos.models import Clip, ClipState, Timing, Video
@@ -40,7 +40,7 @@ PROGRESS_SECONDS = 2.0
 
 def look_into(job: Job, clip: Clip) -> None:
     """See what the clip really is, before anything more is bought that goes on from it."""
-    if _is_over(job):
+    if is_held(job, Lane.MEDIA) or _is_over(job):
         return
     wants_frame = job.after is not None
     try:
@@ -63,6 +63,8 @@ def look_into(job: Job, clip: Clip) -> None:
 
 def assemble(job: Job) -> None:
     """Make the deliverable file and its thumbnail, store both, and complete the task; or buy what is still missing."""
+    if is_held(job, Lane.MEDIA):
+        return
     if _too_short(job):
         _buy_another(job)
         return
@@ -231,7 +233,7 @@ def _complete(job: Job, delivered: Delivered) -> None:
 def _learn(job: Job, now: datetime) -> None:
     """Keep how long the clips took that this task had made, for the estimates of later ones. The task is over: this may be lost."""
     own = [clip for clip in job.videos if clip.taken_from_id is None]
-    delivered_in = (now - max(clip.made_at or now for clip in job.clips)).total_seconds() / len(job.videos)
+    delivered_in = (now - max(clip.made_at or now for clip in job.clips) - job.task.paused_for).total_seconds() / len(job.videos)
     Timing.objects.bulk_create(
         Timing(
             upstream=clip.upstream,

@@ -9,8 +9,9 @@ from django.core.files.storage import default_storage
 from conduit import clock
 from tasks import dispatch
 from tasks.leases import LeaseLost
+from tasks.models import Lane
 from videos import failures, storage_check
-from videos.engine.job import Job, fail, poll_pause, wait, wait_for_storage
+from videos.engine.job import Job, fail, is_held, poll_pause, wait, wait_for_storage
 from videos.failures import Failure
 from videos.minimax.account import provider_for
 from videos.minimax.errors import MiniMaxError, Outcome, Undecided
@@ -53,8 +54,12 @@ def submit(job: Job, clip: Clip) -> None:
 
 
 def intend(job: Job, clip: Clip) -> bool:
-    """Store that the clip is being sent; False when it is not, because what came of it could not be stored or the task waited too long."""
-    if trouble := storage_check.trouble():
+    """Store that the clip is being sent; False when it is not, because sending is paused, what came of it could not be stored, or the
+    task waited too long. A pause that is made after it was looked for here stops the next clip, not this one."""
+    trouble = storage_check.trouble()  # which may take a moment
+    if is_held(job, Lane.PROVIDER):
+        return False
+    if trouble:
         wait_for_storage(job, OSError(trouble))
         return False
     now = clock.now()
