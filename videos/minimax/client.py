@@ -7,8 +7,8 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Never
-from urllib.parse import urlsplit
+from typing import Any, Never
+from urllib.parse import urlencode, urlsplit
 
 import requests
 import structlog
@@ -16,7 +16,7 @@ import structlog
 from conduit.outbound.addresses import Allowed
 from conduit.outbound.guard import AddressRefused
 from conduit.outbound.transport import FAULTS, Exchange, Session
-from videos.minimax import errors, reading
+from videos.minimax import errors, exchanges, reading
 from videos.minimax.download import Download, open_link
 from videos.minimax.errors import CallRefused, Cause, MiniMaxError, Outcome
 
@@ -30,7 +30,8 @@ POOLED_CONNECTIONS = 64
 BILLED = frozenset({"create", "image"})
 # How V2 may answer to what a request holds.
 _VERDICTS = frozenset({400, 422})
-_DATA_URL = re.compile(r"data:[^\s,]*,\S*")
+# What a database's whole number can hold.
+_CODE_MAX = 2**31 - 1
 
 
 @dataclass(frozen=True)
@@ -122,7 +123,7 @@ class Client:
             http=answer.http,
             provider_code=answer.code,
             # It may repeat what was sent.
-            status_msg=_DATA_URL.sub("data:***", answer.message.replace(self._api_key or "\0", "***"))[:300],
+            status_msg=self._plain(answer.message),
             trace_id=answer.trace_id,
             outcome=cause.outcome.value,
             error_code=cause.code,
@@ -155,6 +156,7 @@ class Client:
         bytes_max: int,
     ) -> Answer:
         exchange = Exchange(idle_seconds=self.limits.read_seconds, total_seconds=self.limits.read_seconds)
+        place = path + (f"?{urlencode(params)}" if params else "")
         started = time.monotonic()
         try:
             with session.exchange(
@@ -172,16 +174,57 @@ class Client:
         except AddressRefused as refused:
             host = urlsplit(self._base_url).hostname or ""
             log.error("minimax_address_refused", call=call, host=host, why=str(refused))
+            self._tell(call, method, place, started, message=self._plain(f"not called: {refused}"))
             raise CallRefused(errors.WRONG_ADDRESS, host=host, why=str(refused)) from None
         except FAULTS as fault:
             cause = _cause_of_fault(fault, exchange, creating=call in BILLED)
-            log.warning("minimax_unanswered", call=call, ms=_ms_since(started), fault=type(fault).__name__, outcome=cause.outcome.value)
+            facts = {"fault": type(fault).__name__, "outcome": cause.outcome.value}
+            log.warning("minimax_unanswered", call=call, ms=exchanges.ms_since(started), **facts)
+            self._tell(call, method, place, started, message=type(fault).__name__)
             # Without the fault: its text holds addresses with their queries.
             raise MiniMaxError(*cause) from None
         answer = _parse(call, response, body)
-        facts = {"http": answer.http, "provider_code": answer.code, "trace_id": answer.trace_id}
-        log.info("minimax_call", call=call, ms=_ms_since(started), **facts)
+        log.info(
+            "minimax_call",
+            call=call,
+            ms=exchanges.ms_since(started),
+            http=answer.http,
+            provider_code=answer.code,
+            trace_id=answer.trace_id,
+        )
+        self._tell_answer(answer, method, place, started)
         return answer
+
+    def _tell_answer(self, answer: Answer, method: str, path: str, started: float) -> None:
+        status = reading.status(answer.body.get("status")) or reading.status(reading.mapping(answer.body.get("task")).get("status"))
+        self._tell(
+            answer.call,
+            method,
+            path,
+            started,
+            http=answer.http,
+            code=answer.code if answer.code is not None and abs(answer.code) <= _CODE_MAX else None,
+            message=self._plain(answer.message),
+            status=self._plain(status or "", exchanges.WORD_MAX),
+            trace_id=self._plain(answer.trace_id or "", exchanges.TRACE_MAX),
+            is_error=bool(answer.code) or answer.is_error or not 200 <= answer.http < 300,
+        )
+
+    def _tell(self, call: str, method: str, path: str, started: float, **answered: Any) -> None:
+        exchanges.tell(
+            exchanges.Exchange(
+                call=call,
+                method=method,
+                path=path[: exchanges.PATH_MAX],
+                milliseconds=exchanges.ms_since(started),
+                ended_at=time.monotonic(),
+                **answered,
+            )
+        )
+
+    def _plain(self, text: str, most: int = exchanges.TEXT_MAX) -> str:
+        """What MiniMax said, which may repeat what was sent."""
+        return exchanges.plain(text, most, secret=self._api_key)
 
 
 def _parse(call: str, response: requests.Response, body: bytes) -> Answer:
@@ -217,7 +260,3 @@ def _cause_of_fault(fault: Exception, exchange: Exchange, *, creating: bool) -> 
     if exchange.sent:
         return errors.MAYBE_ACCEPTED if creating else errors.UNANSWERED
     return errors.WRONG_ADDRESS if isinstance(fault, ValueError) else errors.UNREACHABLE
-
-
-def _ms_since(started: float) -> int:
-    return round((time.monotonic() - started) * 1000)

@@ -12,7 +12,7 @@ import structlog
 
 from conduit.outbound.guard import AddressRefused
 from conduit.outbound.transport import FAULTS, Exchange, Session
-from videos.minimax import errors
+from videos.minimax import errors, exchanges
 from videos.minimax.errors import CallRefused, Cause, LinkExpired, MiniMaxError
 
 log = structlog.get_logger(__name__)
@@ -113,12 +113,32 @@ def open_link(
     nothing. OSError can only come from whoever saves it.
     """
     started = time.monotonic()
-    with _follow(session, url, exchange, connect_seconds) as response:
-        size = _promised(response, expected_size, max_bytes)
-        stream = Download(response.raw, is_right=is_right, size=size, max_bytes=max_bytes)
-        yield stream
-    ms = round((time.monotonic() - started) * 1000)
-    log.info("minimax_download", host=_host(url), ms=ms, bytes=stream.tell())
+    answer: requests.Response | None = None
+    try:
+        with _follow(session, url, exchange, connect_seconds) as answer:
+            size = _promised(answer, expected_size, max_bytes)
+            stream = Download(answer.raw, is_right=is_right, size=size, max_bytes=max_bytes)
+            yield stream
+    except MiniMaxError as error:
+        _tell(url, answer, started, error)
+        raise
+    _tell(url, answer, started)
+    log.info("minimax_download", host=_host(url), ms=exchanges.ms_since(started), bytes=stream.tell())
+
+
+def _tell(url: str, answer: requests.Response | None, started: float, error: MiniMaxError | None = None) -> None:
+    exchanges.tell(
+        exchanges.Exchange(
+            call="download",
+            method="GET",
+            path=exchanges.place_of(url if answer is None else answer.url),
+            milliseconds=exchanges.ms_since(started),
+            ended_at=time.monotonic(),
+            http=None if answer is None else answer.status_code,
+            message=exchanges.plain(error.message) if error else "",
+            is_error=error is not None,
+        )
+    )
 
 
 def _follow(session: Session, url: str, exchange: Exchange, connect_seconds: float) -> requests.Response:
