@@ -208,6 +208,7 @@ CELERY_BEAT_SCHEDULE = {
     "sweep what was left over": _every(60, "videos.jobs.sweep", queue="media"),
     "forget answers that expired": _every(60, "conduit.api.jobs.forget_expired_answers"),
     "forget old events": _every(600, "tasks.jobs.forget_old_events"),
+    "forget old exchanges with MiniMax": _every(600, "videos.jobs.forget_old_exchanges"),
     "note when keys were last used": _every(60, "keys.jobs.note_last_uses"),
 }
 
@@ -398,6 +399,8 @@ STREAM_OUTSTANDING_BYTES = math.ceil(env.positive("STREAM_OUTSTANDING_BYTES", de
 STREAM_WATCH_SECONDS = env.positive("STREAM_WATCH_SECONDS", default=2.0)
 # A client may go on after any event of the last so many days; of tasks under way all are kept.
 EVENTS_KEPT_DAYS = env.positive("EVENTS_KEPT_DAYS", default=7)
+# What was said to MiniMax and answered is kept for so many days: its support asks for it, and later nobody does.
+EXCHANGES_KEPT_DAYS = env.positive("EXCHANGES_KEPT_DAYS", default=14)
 
 # ---- Logs -----------------------------------------------------------------------------------------------------------
 

@@ -42,6 +42,7 @@ class Kind:
     retry: Retry
     related_for_operators: tuple[str, ...]  # what `show_to_operators` needs prefetched, from the task
     show_to_operators: Callable[[Task], dict[str, Any]]  # the fields of this kind that only those who run the place see
+    details_for_operators: Callable[[Task], dict[str, Any]]  # more of that, for one task at a time: it may ask the database
     with_provider_id: Callable[[str], list[UUID]]  # the tasks for which the provider gave that id, a few at most
 
 

@@ -46,7 +46,8 @@ class TasksView(TaskManagementView):
 
 class TaskView(TaskManagementView):
     def get(self, request: Request, task_id: str) -> HttpResponse:
-        return tagged(request, _shown(_task_of(task_id)))
+        task = _task_of(task_id)
+        return tagged(request, _shown(task) | kinds.kind_of(task).details_for_operators(task))
 
 
 class CancelView(TaskManagementView):

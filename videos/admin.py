@@ -5,6 +5,7 @@ from uuid import UUID
 
 from django import forms
 from django.contrib import admin, messages
+from django.contrib.admin.utils import unquote
 from django.db.models import Field, JSONField, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
@@ -12,9 +13,11 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from tasks.admin import ReadOnly
+from tasks.ids import parse_task_id
 from videos.catalogue import thinnest_margin
-from videos.models import BlockedTerm, Clip, ResolutionFactor, Timing, Video, VideoModel
+from videos.models import BlockedTerm, Clip, Exchange, ResolutionFactor, Timing, Video, VideoModel
 from videos.planning import Plan, PlannedClip
+from videos.presentation import EXCHANGES_SHOWN
 
 
 class FactorInline(admin.TabularInline):
@@ -100,13 +103,39 @@ class ClipInline(admin.TabularInline):
         return False
 
 
+class ExchangeInline(admin.TabularInline):
+    """What was said to MiniMax and answered: the newest, folded away."""
+
+    model = Exchange
+    extra = 0
+    can_delete = False
+    classes = ["collapse"]
+    fields = [
+        "last_at", "first_at", "count", "clip_number", "call", "method", "path", "http", "code", "status", "message", "trace_id",
+        "milliseconds",
+    ]  # fmt: skip
+    verbose_name_plural = "exchanges with MiniMax"
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Exchange]:
+        rows = super().get_queryset(request)
+        match = request.resolver_match
+        task_id = parse_task_id(unquote(match.kwargs["object_id"])) if match and "object_id" in match.kwargs else None
+        return rows.filter(pk__in=[row.pk for row in Exchange.objects.newest(task_id, EXCHANGES_SHOWN)]) if task_id else rows.none()
+
+    def has_add_permission(self, *args: Any) -> bool:
+        return False
+
+    def has_change_permission(self, *args: Any) -> bool:
+        return False
+
+
 @admin.register(Video)
 class VideoAdmin(ReadOnly):
     list_display = ["id", "prompt_start", "asked", "status", "charged", "billed", "margin", "upstream"]
     list_filter = ["task__status", "resolution", "upstream"]
     search_fields = ["task__id", "prompt"]
     list_select_related = ["task"]
-    inlines = [ClipInline]
+    inlines = [ClipInline, ExchangeInline]
     readonly_fields = ["plan_shown", "planned_cost", "charged", "billed", "margin"]
     fieldsets = [
         ("What was asked for", {"fields": ["task", "prompt", "duration", "resolution", "aspect_ratio"]}),

@@ -1,6 +1,7 @@
 """Telling MiniMax that nobody wants a job any more: one that still queues there is then free."""
 
 import time
+from contextlib import suppress
 from datetime import timedelta
 from uuid import UUID
 
@@ -8,9 +9,11 @@ import structlog
 from django.conf import settings
 
 from conduit import clock
-from tasks.insisting import insist
+from tasks.insisting import AWAY, insist
+from videos import exchanges
 from videos.minimax.account import provider_for
 from videos.minimax.errors import MiniMaxError, Outcome
+from videos.minimax.exchanges import Exchange, listening
 from videos.models import Clip
 
 log = structlog.get_logger(__name__)
@@ -22,19 +25,27 @@ WORTH_TRYING = timedelta(hours=1)
 def call_off(task_id: UUID) -> None:
     """Have the jobs of a cancelled task cancelled at MiniMax. What could not be asked now is asked again by the next sweep."""
     for clip in Clip.objects.to_call_off().filter(video_id=task_id):
-        try:
-            cancelled = provider_for(clip.api).cancel(clip.provider_task_id)
-        except MiniMaxError as error:
-            lasting = error.outcome is Outcome.FINAL or not clip.submitted_at or clock.now() - clip.submitted_at > WORTH_TRYING
-            if not lasting:
-                return
-            cancelled = False
-        _note(clip, cancelled=cancelled)
+        with listening() as said:
+            try:
+                cancelled = provider_for(clip.api).cancel(clip.provider_task_id)
+            except MiniMaxError as error:
+                lasting = error.outcome is Outcome.FINAL or not clip.submitted_at or clock.now() - clip.submitted_at > WORTH_TRYING
+                if not lasting:
+                    with suppress(*AWAY):
+                        exchanges.record(clip.video_id, clip.number, said)
+                    return
+                cancelled = False
+        _note(clip, said, cancelled=cancelled)
         log.info("job called off", task_id=str(task_id), cancelled=cancelled)
 
 
-def _note(clip: Clip, *, cancelled: bool) -> None:
+def _note(clip: Clip, said: list[Exchange], *, cancelled: bool) -> None:
     """Whether the job is billed is known here alone: it is written even when the database goes away meanwhile."""
     told = {"called_off_at": clock.now()} | ({"billed": 0} if cancelled else {})
     until = time.monotonic() + settings.LEASE_SECONDS
-    insist(lambda: Clip.objects.filter(pk=clip.pk).update(**told), until=lambda: until)
+
+    def write() -> None:
+        Clip.objects.filter(pk=clip.pk).update(**told)
+        exchanges.record(clip.video_id, clip.number, said)
+
+    insist(write, until=lambda: until)

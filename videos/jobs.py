@@ -6,9 +6,10 @@ from uuid import UUID
 from celery import shared_task
 from django.conf import settings
 
+from conduit import clock
 from conduit.messages import good_for
 from tasks.models import Lane
-from videos import assembly, calling_off, engine, storage_check, sweeping
+from videos import assembly, calling_off, engine, exchanges, storage_check, sweeping
 from videos.conditions import report_confinement
 from videos.models import Clip
 from videos.storage import STORAGE_ERRORS
@@ -43,3 +44,9 @@ def sweep() -> None:
     with suppress(*STORAGE_ERRORS):
         storage_check.remove_leftovers()
     report_confinement()
+
+
+@shared_task
+def forget_old_exchanges() -> None:
+    """Forget what was said to MiniMax longer ago than is kept."""
+    exchanges.forget_old(clock.now())

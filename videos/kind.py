@@ -3,7 +3,7 @@
 from tasks.kinds import Kind
 from videos.hub import hub_event
 from videos.models import Clip
-from videos.presentation import KIND, RELATED_FOR_OPERATORS, owed_when_cancelled, show, show_to_operators
+from videos.presentation import KIND, RELATED_FOR_OPERATORS, details_for_operators, owed_when_cancelled, show, show_to_operators
 from videos.services import retry_generation
 from videos.stages import WAITS
 
@@ -19,5 +19,6 @@ VIDEO_GENERATION = Kind(
     retry=retry_generation,
     related_for_operators=RELATED_FOR_OPERATORS,
     show_to_operators=show_to_operators,
+    details_for_operators=details_for_operators,
     with_provider_id=Clip.objects.tasks_with_provider_id,
 )

@@ -18,6 +18,7 @@ from django.db.models.functions import Coalesce
 from conduit import clock
 from tasks.models import ACTIVE, Status, Task, no_lease
 from videos.links import StoredFile
+from videos.minimax.exchanges import PATH_MAX, TEXT_MAX, TRACE_MAX, WORD_MAX
 from videos.natives import NativesError, read_natives
 
 
@@ -372,6 +373,45 @@ class Clip(models.Model):
             return 0.0
         last_unfinished = self.seen_running_at or self.submitted_at
         return ((last_unfinished + (self.made_at - last_unfinished) / 2) - self.submitted_at).total_seconds()
+
+
+class ExchangeQuerySet(models.QuerySet["Exchange"]):
+    def newest(self, video_id: UUID, most: int) -> "ExchangeQuerySet":
+        """The last ones of a video, newest first."""
+        return self.filter(video=video_id).order_by("-last_at", "-id")[:most]
+
+
+class Exchange(models.Model):
+    """One call to MiniMax and its answer; of queries that were answered alike, all in one row. Written by videos.exchanges."""
+
+    video = models.ForeignKey(Video, on_delete=models.CASCADE, related_name="exchanges", db_index=False)
+    clip_number = models.PositiveSmallIntegerField(null=True, help_text="The clip at hand.")
+    call = models.CharField(max_length=20)
+    method = models.CharField(max_length=8)
+    path = models.CharField(max_length=PATH_MAX, help_text="A download's with its host; never with what is signed.")
+    http = models.IntegerField(null=True, help_text="HTTP status; empty: no answer came.")
+    code = models.IntegerField(null=True, help_text="MiniMax's own code.")
+    status = models.CharField(max_length=WORD_MAX, help_text="The job's, in MiniMax's word.")
+    message = models.CharField(max_length=TEXT_MAX, help_text="MiniMax's, or what became of the call.")
+    trace_id = models.CharField(max_length=TRACE_MAX, help_text="What MiniMax's support asks for; of the newest.")
+    is_error = models.BooleanField()
+    milliseconds = models.PositiveIntegerField(help_text="Of the newest.")
+    count = models.PositiveIntegerField(default=1)
+    first_at = models.DateTimeField()
+    last_at = models.DateTimeField()
+    unchanged = models.UUIDField(null=True, help_text="What is the same of all queries in the row, hashed; empty: no query.")
+
+    objects = models.Manager.from_queryset(ExchangeQuerySet)()
+
+    class Meta:
+        ordering = ["-last_at", "-id"]
+        # Also reads them (ExchangeQuerySet.newest). Others than queries never meet in it.
+        constraints = [UniqueConstraint(fields=["video", "clip_number", "unchanged"], name="exchange_once_while_unchanged")]
+        # videos.exchanges.forget_old. Not last_at: what each query changes should be in no index.
+        indexes = [Index(fields=["first_at"], name="exchange_age")]
+
+    def __str__(self) -> str:
+        return f"{self.call} of clip {self.clip_number} of {self.video_id}: {self.http}"
 
 
 class TimingQuerySet(models.QuerySet["Timing"]):

@@ -11,7 +11,7 @@ from conduit.api.formats import money, rfc3339
 from tasks.models import Status, Task
 from videos.catalogue import rounded
 from videos.links import expires_at, media_url
-from videos.models import Clip, ClipState, Video
+from videos.models import Clip, ClipState, Exchange, Video
 from videos.planning import Plan
 
 KIND = "video_generation"
@@ -63,6 +63,15 @@ def show_to_operators(task: Task) -> dict[str, Any]:
     return {"clips": [_show_clip(clip) for clip in sorted(task.video.clips.all(), key=lambda clip: clip.number)]}
 
 
+def details_for_operators(task: Task) -> dict[str, Any]:
+    """What was said to MiniMax for it and answered, newest first."""
+    return {"exchanges": [_show_exchange(exchange) for exchange in Exchange.objects.newest(task.pk, EXCHANGES_SHOWN)]}
+
+
+# Of one task, the newest.
+EXCHANGES_SHOWN = 50
+
+
 RELATED_FOR_OPERATORS = ("video__clips",)
 
 
@@ -78,6 +87,26 @@ def _show_clip(clip: Clip) -> dict[str, Any]:
         "billed": money(clip.billed),
         "submitted_at": rfc3339(clip.submitted_at),
         "made_at": rfc3339(clip.made_at),
+    }
+
+
+def _show_exchange(exchange: Exchange) -> dict[str, Any]:
+    """`count` queries that were answered alike, from the first to the last; of anything else there is one."""
+    return {
+        "clip": exchange.clip_number,
+        "call": exchange.call,
+        "method": exchange.method,
+        "path": exchange.path,
+        "http": exchange.http,
+        "code": exchange.code,
+        "status": exchange.status or None,
+        "message": exchange.message or None,
+        "is_error": exchange.is_error,
+        "trace_id": exchange.trace_id or None,
+        "milliseconds": exchange.milliseconds,
+        "count": exchange.count,
+        "first_at": rfc3339(exchange.first_at),
+        "last_at": rfc3339(exchange.last_at),
     }
 
 

@@ -109,7 +109,7 @@ def test_a_task_is_shown_as_its_owner_sees_it_with_whose_it_is(manager, consumer
     assert (shown["last_error_code"], shown["attempts"]) == ("rate_limit", 3)
     (clip,) = shown["clips"]
     assert (clip["number"], clip["provider_task_id"], clip["file_id"], clip["billed"]) == (0, "4711", "f-1", "0.4300")
-    assert listed(manager)["data"] == [shown]
+    assert listed(manager)["data"] == [{name: value for name, value in shown.items() if name != "exchanges"}]
     assert "download_url" not in str(shown)
 
 

@@ -18,6 +18,7 @@ from tasks.leases import Lease, LeaseLost
 from tasks.models import Task
 from videos.engine import images, layout, making, media, ordering
 from videos.engine.job import Job, wait_for_repair
+from videos.minimax.exchanges import Exchange, listening
 from videos.models import Clip, ClipState
 
 __all__ = ["advance"]
@@ -49,8 +50,8 @@ def advance(task_id: UUID, *, lane: str, claim: UUID | None = None) -> None:
     lease = leases.take(task_id, lane=lane, claim=claim)
     if lease is None:
         return
-    with structlog.contextvars.bound_contextvars(task_id=str(task_id)):
-        job = _load(lease)
+    with structlog.contextvars.bound_contextvars(task_id=str(task_id)), listening() as said:
+        job = _load(lease, said)
         try:
             _step(job)
         except LeaseLost:
@@ -59,12 +60,13 @@ def advance(task_id: UUID, *, lane: str, claim: UUID | None = None) -> None:
             raise
         except Exception:
             log.exception("step failed in a way that nobody foresaw", clip=job.clip and str(job.clip.state))
+            said.clear()  # should it be these that cannot be written, the row must go on without them
             wait_for_repair(job)
 
 
-def _load(lease: Lease) -> Job:
+def _load(lease: Lease, said: list[Exchange]) -> Job:
     task = Task.objects.select_related("video").get(pk=lease.task_id)
-    return Job(lease, task, task.video, list(task.video.clips.order_by("number")))
+    return Job(lease, task, task.video, list(task.video.clips.order_by("number")), said)
 
 
 def _step(job: Job) -> None:

@@ -3,22 +3,24 @@
 import random
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
 import structlog
 from django.conf import settings
+from django.db import transaction
 
 from conduit import clock
 from tasks import dispatch, lifecycle, paused, progress, publishing
 from tasks.insisting import insist
 from tasks.leases import Lease, LeaseLost
 from tasks.models import Lane, Status, Task
-from videos import failures, storage_check
+from videos import exchanges, failures, storage_check
 from videos.conditions import report_refusal
 from videos.failures import Failure
 from videos.minimax.errors import CallRefused, MiniMaxError
+from videos.minimax.exchanges import Exchange
 from videos.models import Clip, ClipState, Video
 from videos.planning import Plan
 from videos.services import QUEUED_GOAL
@@ -43,6 +45,7 @@ class Job:
     task: Task
     video: Video
     clips: Sequence[Clip]
+    said: list[Exchange] = field(default_factory=list)  # to MiniMax in this step, and not written down yet
 
     @property
     def plan(self) -> Plan:
@@ -123,6 +126,13 @@ class Job:
             Clip.objects.filter(pk=self.clip.pk).update(**clip)
         if video:
             Video.objects.filter(pk=self.task.pk).update(**video)
+        self.write_what_was_said()
+
+    def write_what_was_said(self) -> None:
+        """With the outcome that it led to, and again with each try to write that."""
+        if self.said:
+            exchanges.record(self.task.pk, self.clip.number if self.clip else None, self.said)
+            transaction.on_commit(self.said.clear)
 
     def _lane_after(self, clip: dict[str, Any]) -> Lane:
         """The lane of the step that follows when the clip at hand is written so."""

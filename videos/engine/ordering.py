@@ -121,6 +121,7 @@ def _accepted(job: Job, clip: Clip, provider_task_id: str) -> None:
 
 def _keep_the_id(job: Job, clip: Clip, sent: dict[str, Any]) -> None:
     Clip.objects.filter(pk=clip.pk, state=ClipState.SUBMITTING).update(**sent)
+    job.write_what_was_said()
     dispatch.hint_cancelled_on_commit(job.task.pk, job.task.kind)
 
 

@@ -1,0 +1,256 @@
+"""What was said to MiniMax is kept with what came of it: each create, each error, what changed something, and the newest query."""
+
+import threading
+from datetime import timedelta
+from uuid import UUID
+
+import pytest
+from django.db import connection
+from django.db.utils import OperationalError
+from django.test.utils import CaptureQueriesContext
+
+from conduit import clock
+from tasks import lifecycle
+from tasks.models import Lane, Task
+from tests.support.lookalike import Answer
+from tests.support.racing import in_threads
+from videos import calling_off, engine, exchanges
+from videos.minimax.account import provider_for
+from videos.models import Clip, ClipState, Exchange
+
+pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
+
+
+def told(task_id, *columns):
+    return list(Exchange.objects.filter(video_id=task_id).order_by("first_at", "id").values_list(*columns, flat=len(columns) == 1))
+
+
+def test_a_job_that_runs_smoothly_has_a_row_for_each_thing_that_changed(consumer, driver, minimax):
+    minimax.statuses = ["Preparing", *["Processing"] * 7, "Success"]
+    task_id = consumer.generate()["task_id"]
+
+    driver.finish(task_id)
+
+    assert told(task_id, "call", "method", "http", "code", "status", "count", "is_error") == [
+        ("create", "POST", 200, 0, "", 1, False),
+        ("query", "GET", 200, 0, "preparing", 1, False),
+        ("query", "GET", 200, 0, "processing", 7, False),
+        ("query", "GET", 200, 0, "success", 1, False),
+        ("retrieve", "GET", 200, 0, "", 1, False),
+        ("download", "GET", 200, None, "", 1, False),
+    ]
+    job = Clip.objects.get(video_id=task_id).provider_task_id
+    assert told(task_id, "path")[:2] == ["/v1/video_generation", f"/v1/query/video_generation?task_id={job}"]
+    assert set(told(task_id, "clip_number")) == {0}
+    # Each with the id that MiniMax's support asks for: of queries that were answered alike the newest's.
+    assert told(task_id, "trace_id")[:4] == ["trace-1", "trace-2", "trace-9", "trace-10"]
+
+
+def test_the_row_of_unchanged_queries_tells_the_first_and_the_last(consumer, driver, minimax, time_travel):
+    time_travel.move_to(clock.now())
+    minimax.always("query", Answer(status="Processing"))
+    task_id = consumer.generate()["task_id"]
+    driver.until(task_id, ClipState.SUBMITTED)
+    began = clock.now()
+    for _ in range(4):
+        driver.step(task_id)
+        time_travel.shift(timedelta(seconds=10))
+
+    row = Exchange.objects.get(video_id=task_id, call="query")
+
+    assert row.count == 4
+    assert abs(row.first_at - began) < timedelta(seconds=5)
+    assert abs(row.last_at - row.first_at - timedelta(seconds=30)) < timedelta(seconds=5)
+
+
+def test_an_unchanged_query_costs_one_statement_in_the_transaction_of_its_outcome(consumer, driver, minimax, monkeypatch):
+    minimax.always("query", Answer(status="Processing"))
+    task_id = consumer.generate()["task_id"]
+    driver.until(task_id, ClipState.SUBMITTED)
+    driver.step(task_id)
+
+    def statements():
+        with CaptureQueriesContext(connection) as asked:
+            driver.step(task_id)
+        return [query["sql"] for query in asked]
+
+    with_record = statements()
+    monkeypatch.setattr(exchanges, "record", lambda *said: None)
+    without = statements()
+
+    assert len(with_record) == len(without) + 1
+    assert [sql.split(maxsplit=1)[0] for sql in with_record if Exchange._meta.db_table in sql] == ["INSERT"]
+    assert sum(sql.startswith("SAVEPOINT") for sql in with_record) == sum(sql.startswith("SAVEPOINT") for sql in without)
+
+
+def test_each_error_is_a_row_with_minimax_s_code_and_words(consumer, driver, minimax):
+    minimax.next("create", Answer(code=1002, message="slow down"), Answer(code=1002, message="slow down"))
+    minimax.next("query", Answer(code=1000, message="internal"), Answer(http=500, body=b"<html>"), Answer(cut_after=0))
+    task_id = consumer.generate()["task_id"]
+
+    driver.finish(task_id)
+
+    errors = Exchange.objects.filter(video_id=task_id, is_error=True).order_by("first_at", "id")
+    assert list(errors.values_list("call", "http", "code", "message", "count")) == [
+        ("create", 200, 1002, "slow down", 1),
+        ("create", 200, 1002, "slow down", 1),
+        ("query", 200, 1000, "internal", 1),
+        ("query", 500, None, "", 1),
+        ("query", None, None, "ConnectionError", 1),
+    ]
+    assert Exchange.objects.filter(video_id=task_id, call="create").count() == 3
+
+
+def test_a_failed_task_keeps_the_verdict(consumer, driver, minimax):
+    minimax.always("query", Answer(status="Fail", code=1027, message="output refused"))
+    task_id = consumer.generate()["task_id"]
+
+    assert driver.finish(task_id).status == "failed"
+
+    assert told(task_id, "call", "code", "status", "message")[-1] == ("query", 1027, "fail", "output refused")
+
+
+def test_a_download_that_broke_off_is_an_error(consumer, driver, minimax):
+    minimax.next("download", Answer(cut_after=500), Answer(http=403, body=b"expired"))
+    task_id = consumer.generate()["task_id"]
+
+    driver.finish(task_id)
+
+    downloads = [row for row in told(task_id, "call", "http", "is_error") if row[0] == "download"]
+    assert downloads == [("download", 200, True), ("download", 403, True), ("download", 200, False)]
+
+
+def test_nothing_secret_is_kept(consumer, driver, minimax):
+    link = "https://files.example/clip.mp4?Expires=1&OSSAccessKeyId=abcdefgh&Signature=s3cr3t-signature"
+    repeated = f"refused: Bearer {minimax.key} data:image/png;base64,AAAA{'B' * 400} {link} a very private prompt " + "x" * 5000
+    minimax.next("create", Answer(code=1000, message=repeated), Answer(code=1000, message=f"key {minimax.key}"))
+    task_id = consumer.generate("a very private prompt")["task_id"]
+
+    driver.finish(task_id)
+
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT * FROM {Exchange._meta.db_table}")
+        stored = str(cursor.fetchall())
+    for secret in (minimax.key, "s3cr3t", "Signature=", "BBBB"):
+        assert secret not in stored
+    assert max(map(len, told(task_id, "message"))) <= 300
+    # Of a download the host and the path, without what was signed.
+    (path,) = (path for path in told(task_id, "path") if path.startswith("http"))
+    assert path.startswith(minimax.files_url)
+    assert "?" not in path
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        Answer(code=1000, message="\0 \ud800 \x1b[31m \u202e"),
+        Answer(code=1000, message="http://" * 100_000),
+        Answer(code=10**30, message="too large"),
+        Answer(status="Processing\0" + "x" * 5000),
+        Answer(code=1000, headers={"Trace-Id": "t" * 5000}),
+        Answer(body=b'{"status": ' + b"[" * 10_000),
+    ],
+)
+def test_no_answer_is_too_strange_to_be_kept(consumer, driver, minimax, answer):
+    minimax.next("query", answer)
+    task_id = consumer.generate()["task_id"]
+    driver.until(task_id, ClipState.SUBMITTED)
+
+    driver.step(task_id)
+
+    assert len(told(task_id, "id")) == 2
+    assert driver.finish(task_id).status == "completed"
+
+
+def test_what_led_to_an_outcome_that_was_not_written_is_not_kept_either(consumer, driver, minimax, monkeypatch):
+    task_id = consumer.generate()["task_id"]
+    driver.until(task_id, ClipState.SUBMITTED)
+    before = told(task_id, "id")
+    monkeypatch.setattr("videos.engine.making.provider_for", lambda api: _Cancelling(task_id, provider_for(api)))
+
+    driver.step(task_id)
+
+    assert Task.objects.get(pk=task_id).status == "cancelled"
+    assert told(task_id, "id") == before
+
+
+class _Cancelling:
+    """A provider during whose query the task is cancelled."""
+
+    def __init__(self, task_id, provider):
+        self.task_id, self.provider = task_id, provider
+
+    def query(self, provider_task_id):
+        state = self.provider.query(provider_task_id)
+        lifecycle.cancel(Task.objects.get(pk=self.task_id))
+        return state
+
+
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+def test_the_create_of_a_task_that_was_cancelled_meanwhile_is_kept_with_its_id(consumer, driver, minimax):
+    hold = threading.Event()
+    minimax.next("create", Answer(hold=hold))
+    task_id = consumer.generate()["task_id"]
+
+    def cancel() -> None:
+        minimax.wait_for("create")
+        assert consumer.delete(f"/v1/video/generations/{task_id}").status_code == 200
+        hold.set()
+
+    in_threads(lambda: engine.advance(UUID(task_id), lane=Lane.PROVIDER), cancel)
+
+    assert told(task_id, "call", "http", "trace_id") == [("create", 200, "trace-1")]
+
+
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+def test_an_outcome_that_is_written_at_the_second_try_keeps_what_was_said_once(consumer, driver, minimax, monkeypatch):
+    task_id = consumer.generate()["task_id"]
+    driver.until(task_id, ClipState.SUBMITTED)
+    record, failures = exchanges.record, iter([OperationalError("the database is away")])
+
+    def failing(*said):
+        record(*said)
+        if error := next(failures, None):
+            raise error
+
+    monkeypatch.setattr("videos.engine.job.exchanges.record", failing)
+    driver.step(task_id)
+    driver.step(task_id)
+
+    assert told(task_id, "call", "status", "count")[1:] == [("query", "preparing", 1), ("query", "queueing", 1)]
+
+
+def test_what_minimax_was_asked_for_a_cancelled_job_is_kept(consumer, driver, minimax):
+    task_id = consumer.generate(model="minimax-h3", duration=4)["task_id"]
+    driver.until(task_id, ClipState.SUBMITTED)
+    consumer.delete(f"/v1/video/generations/{task_id}")
+
+    calling_off.call_off(UUID(task_id))
+
+    calls = told(task_id, "call", "method")
+    assert calls[0] == ("create", "POST")
+    assert ("cancel", "DELETE") in calls
+
+
+def test_old_exchanges_are_forgotten_in_batches_and_newer_ones_kept(consumer, driver, minimax, settings, monkeypatch):
+    monkeypatch.setattr(exchanges, "BATCH", 2)
+    task_id = consumer.generate()["task_id"]
+    driver.finish(task_id)
+    kept = told(task_id, "id")[-1]
+    Exchange.objects.exclude(pk=kept).update(first_at=clock.now() - timedelta(days=settings.EXCHANGES_KEPT_DAYS, seconds=1))
+    old = Exchange.objects.count() - 1
+    assert old > 4
+
+    assert exchanges.forget_old(clock.now()) == old
+    assert told(task_id, "id") == [kept]
+    assert exchanges.forget_old(clock.now()) == 0
+
+
+def test_exchanges_that_cannot_be_written_do_not_hold_a_task_for_ever(consumer, driver, minimax, monkeypatch):
+    task_id = consumer.generate()["task_id"]
+    driver.until(task_id, ClipState.SUBMITTED)
+    with monkeypatch.context() as patch:
+        patch.setattr("videos.engine.job.exchanges.record", lambda *said: 1 / 0)
+        assert driver.step(task_id).trouble == "internal_error"
+
+    assert driver.finish(task_id).status == "completed"

@@ -1,0 +1,94 @@
+"""Keeping what was said between us and MiniMax, for EXCHANGES_KEPT_DAYS."""
+
+import hashlib
+import time
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.db import connection
+
+from conduit import clock
+from videos.minimax.exchanges import Exchange as Said
+from videos.models import Exchange
+
+BATCH = 1000
+# Batches of one run: what is left is for the next one.
+BATCHES_MAX = 50
+
+_TABLE = Exchange._meta.db_table
+_COLUMNS = (
+    "video_id", "clip_number", "call", "method", "path", "http", "code", "status", "message", "trace_id", "is_error", "milliseconds",
+    "count", "first_at", "last_at", "unchanged",
+)  # fmt: skip
+# A row for each, but for queries that were answered as one before.
+_RECORD = f"""
+INSERT INTO {_TABLE} ({", ".join(_COLUMNS)}) VALUES {{rows}}
+ON CONFLICT (video_id, clip_number, unchanged) DO UPDATE SET count = {_TABLE}.count + excluded.count, last_at = excluded.last_at,
+    milliseconds = excluded.milliseconds, trace_id = excluded.trace_id
+"""  # noqa: S608 - our own names
+
+
+def record(video_id: UUID, clip_number: int | None, said: Sequence[Said]) -> None:
+    """Write them down, in one statement. It belongs into the transaction of what came of them, and finds nothing to refuse in them."""
+    if not said:
+        return
+    now, monotonic_now = clock.now(), time.monotonic()
+    rows: dict[Any, dict[str, Any]] = {}
+    for number, exchange in enumerate(said):
+        row = _row(video_id, clip_number, exchange, now - timedelta(seconds=max(0.0, monotonic_now - exchange.ended_at)))
+        before = rows.pop(row["unchanged"] or number, None)  # a statement may meet each row once
+        if before:
+            row |= {"first_at": before["first_at"], "count": before["count"] + 1}
+        rows[row["unchanged"] or number] = row
+    values = [value for row in rows.values() for value in _prepared(row)]
+    placeholders = ", ".join([f"({', '.join(['%s'] * len(_COLUMNS))})"] * len(rows))
+    with connection.cursor() as cursor:
+        cursor.execute(_RECORD.format(rows=placeholders), values)
+
+
+def _row(video_id: UUID, clip_number: int | None, said: Said, at: datetime) -> dict[str, Any]:
+    return {
+        "video_id": video_id,
+        "clip_number": clip_number,
+        "call": said.call,
+        "method": said.method,
+        "path": said.path,
+        "http": said.http,
+        "code": said.code,
+        "status": said.status,
+        "message": said.message,
+        "trace_id": said.trace_id,
+        "is_error": said.is_error,
+        "milliseconds": said.milliseconds,
+        "count": 1,
+        "first_at": at,
+        "last_at": at,
+        "unchanged": _unchanged(said) if said.is_query else None,
+    }
+
+
+def _unchanged(said: Said) -> UUID:
+    return UUID(bytes=hashlib.sha256(f"{said.path}\n{said.http}\n{said.code}\n{said.status}".encode()).digest()[:16])
+
+
+def _prepared(row: dict[str, Any]) -> list[Any]:
+    return [_FIELDS[column].get_db_prep_save(row[column], connection) for column in _COLUMNS]
+
+
+_FIELDS: dict[str, Any] = {str(field.column): field for field in Exchange._meta.concrete_fields}
+
+
+def forget_old(now: datetime) -> int:
+    """Delete what is older than is kept, in batches. How many rows there were."""
+    forgotten = 0
+    for _ in range(BATCHES_MAX):
+        old = Exchange.objects.filter(first_at__lt=now - timedelta(days=settings.EXCHANGES_KEPT_DAYS)).order_by("first_at")
+        ids = list(old.values_list("pk", flat=True)[:BATCH])
+        Exchange.objects.filter(pk__in=ids).delete()
+        forgotten += len(ids)
+        if len(ids) < BATCH:
+            break
+    return forgotten
