@@ -2,16 +2,18 @@ from collections.abc import Mapping
 from typing import Any
 
 from django import forms
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
+from django.utils.html import format_html
 from django.utils.text import capfirst
 
 from keys import known_models
 from keys.admin import ReadOnly, TellsRefusals, who
 from keys.forms import RuledForm
-from tasks import pauses
-from tasks.models import Pause, PauseKind, Task, TaskEvent
+from tasks import paused, pauses
+from tasks.models import PAUSED, Pause, PauseKind, Task, TaskEvent
 
 
 @admin.register(Task)
@@ -64,15 +66,43 @@ class PauseForm(RuledForm):
 
 @admin.register(Pause)
 class PauseAdmin(TellsRefusals):
-    """Add stops something, Delete lets it go on."""
+    """Add stops something; what Django calls deleting lets it go on, and says so (templates/admin/tasks/pause)."""
 
     form = PauseForm
-    list_display = ["kind_in_words", "model", "until", "reason", "message", "created_by", "created_at"]
+    list_display = ["kind_in_words", "model", "waiting", "until", "reason", "message", "created_by", "created_at"]
+    actions = ["resume"]
     readonly_fields = ["created_by", "created_at"]
 
     @admin.display(description="what is paused", ordering="kind")
     def kind_in_words(self, pause: Pause) -> str:
         return capfirst(PauseKind(pause.kind).label)
+
+    @admin.display(description="tasks that wait")
+    def waiting(self, pause: Pause) -> str:
+        if pause.kind == PauseKind.NEW_WORK:
+            return "-"
+        address = reverse("admin:tasks_task_changelist")
+        return format_html('<a href="{}?stage__exact={}">{}</a>', address, PAUSED, paused.held_by(pause).count())
+
+    def get_actions(self, request: HttpRequest) -> Any:
+        return {name: action for name, action in super().get_actions(request).items() if name != "delete_selected"}
+
+    @admin.action(permissions=["delete"], description="Resume: end the selected pauses")
+    def resume(self, request: HttpRequest, chosen: QuerySet[Pause]) -> None:
+        for pause in chosen:
+            pauses.end(pause, who=who(request))
+            messages.success(request, f"{pause}: resumed.")
+
+    def delete_view(self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        """Says how many tasks wait for it."""
+        pause = self.get_object(request, object_id)
+        waiting = paused.held_by(pause).count() if pause else 0
+        context = {"title": "Resume?", "waiting": waiting} | (extra_context or {})
+        return super().delete_view(request, object_id, context)
+
+    def response_delete(self, request: HttpRequest, obj_display: str, obj_id: int) -> HttpResponse:
+        messages.success(request, f"{obj_display}: resumed.")
+        return HttpResponseRedirect(reverse("admin:tasks_pause_changelist"))
 
     def get_readonly_fields(self, request: HttpRequest, obj: Pause | None = None) -> Any:
         return [*(["kind", "model"] if obj else []), *self.readonly_fields]
@@ -89,7 +119,3 @@ class PauseAdmin(TellsRefusals):
 
     def delete_model(self, request: HttpRequest, obj: Pause) -> None:
         pauses.end(obj, who=who(request))
-
-    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Pause]) -> None:
-        for pause in queryset:
-            pauses.end(pause, who=who(request))

@@ -261,16 +261,15 @@ class Pause(models.Model):
         ]
 
     def __str__(self) -> str:
-        return self.what
+        return capfirst(PauseKind(self.kind).label) + (f" ({self.model})" if self.model else "")
 
     @property
     def what(self) -> str:
-        """What it stops, such as `sending video-01`."""
+        """What it stops, for programs, such as `sending video-01`."""
         return f"{self.kind} {self.model}".rstrip()
 
     @property
     def story(self) -> str:
-        """The same in a sentence, with who stopped it, until when, and why."""
-        what = capfirst(PauseKind(self.kind).label) + (f" ({self.model})" if self.model else "")
+        """In a sentence: what was stopped by whom, until when, and why."""
         until = f", until {self.until:%Y-%m-%d %H:%M} UTC" if self.until else ""
-        return f"{what} was stopped by {self.created_by}{until}{f': {self.reason}' if self.reason else ''}."
+        return f"{self} was stopped by {self.created_by}{until}{f': {self.reason}' if self.reason else ''}."

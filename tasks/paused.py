@@ -14,7 +14,7 @@ from django.db.models import DateTimeField, DurationField, ExpressionWrapper, F,
 from conduit import clock
 from keys import known_models
 from tasks import pauses, progress, publishing
-from tasks.models import PAUSED, Lane, Pause, PauseKind, Task
+from tasks.models import PAUSED, Lane, Pause, PauseKind, Task, TaskQuerySet
 from tasks.progress import NOT_KNOWN
 
 # Tasks that go on in one second at most: those that waited must not all be at the provider's door at once.
@@ -39,6 +39,14 @@ class Holds:
 def _names(pause: Pause) -> tuple[str, ...]:
     """The names of the model that it is about; none: it is about all."""
     return (known_models.names_of(pause.model) or (pause.model,)) if pause.model else ()
+
+
+def held_by(pause: Pause) -> TaskQuerySet:
+    """The tasks that wait for its end; another pause may hold them too."""
+    lane = next((lane for lane, kind in _STOPS.items() if kind == pause.kind), None)
+    held = Task.objects.paused().filter(lane=lane) if lane else Task.objects.none()
+    names = _names(pause)
+    return held.filter(model__in=names) if names else held
 
 
 def end_of_hold(task: Task, lane: Lane) -> datetime | None:

@@ -61,12 +61,19 @@ def test_tasks_wait_for_a_pause_of_the_console_and_go_on_when_it_is_over(page, s
     stop()
     task_id = consumer.generate()["task_id"]
     driver.step(task_id)
-    waiting = page(f"tasks/task/{task_id}/change/")
+    pause = Pause.objects.get()
+    waiting, listed, asked = page(f"tasks/task/{task_id}/change/"), page("tasks/pause/"), page(f"tasks/pause/{pause.pk}/delete/")
 
-    stop("/admin/tasks/pause/", action="delete_selected", _selected_action=[Pause.objects.get().pk], post="yes")
+    stop("/admin/tasks/pause/", action="resume", _selected_action=[pause.pk])
+    told = page("tasks/pause/")
     paused.go_on(clock.now())
 
     assert "paused" in waiting
+    assert '<a href="/admin/tasks/task/?stage__exact=paused">1</a>' in listed
+    assert "1 task waits for this to end, and goes on within seconds unless another pause holds it." in asked
+    assert 'value="Resume"' in asked
+    assert "delete_selected" not in listed
+    assert "Sending to MiniMax: resumed." in told
     assert not Pause.objects.exists()
     assert Task.objects.get(pk=task_id).stage == "queued"
 

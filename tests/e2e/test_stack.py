@@ -23,6 +23,22 @@ def test_a_prompt_becomes_a_video_that_can_be_fetched(stack: RunningStack) -> No
     assert requests.get(task["result"]["video_url"], timeout=10).headers["Content-Type"] == "video/mp4"
 
 
+def test_a_pause_of_sending_holds_new_tasks_until_it_is_ended(stack: RunningStack) -> None:
+    admin = {"Authorization": f"Bearer {stack.manage('create_management_key', 'pauses').strip().splitlines()[-1]}"}
+    paused = stack.call("POST", "/v1/admin/pauses", json={"kind": "sending"}, headers=admin)
+    assert paused.status_code == 201, paused.text
+    address = f"/v1/admin/pauses/{paused.json()['id']}"
+    try:
+        task_id = stack.call("POST", "/v1/video/generations", json={"model": "minimax-video", "prompt": "a lighthouse"}).json()["task_id"]
+        stack.until(lambda: stack.call("GET", f"/v1/tasks/{task_id}").json()["waiting_for"] == "pause")
+        assert stack.call("GET", "/health").json()["conditions"]["paused"] == {"holds": True}
+    finally:
+        assert stack.call("DELETE", address, headers=admin).status_code == 200
+    stack.until(lambda: _finished(stack, task_id))
+    assert stack.call("GET", f"/v1/tasks/{task_id}").json()["status"] == "completed"
+    assert stack.call("GET", "/health").json()["conditions"]["paused"] == {"holds": False}
+
+
 def test_the_stack_allows_its_sandbox_beside_what_it_was_given(stack: RunningStack) -> None:
     assert stack.outbound_allowed == f"minio:9000,{stack.sandbox_url.removeprefix('http://')}"
 
