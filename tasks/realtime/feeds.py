@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from functools import partial
@@ -17,12 +17,14 @@ from django.db import close_old_connections
 
 from conduit import clock
 from conduit.api.errors import ApiError, Overloaded
+from conduit.api.network import network_of
+from conduit.api.turns import Turns
 from tasks import history
 from tasks.history import Happened, NotKept, Stage
 from tasks.notices import Notice, resync
 from tasks.progress import Legs
 from tasks.publishing import group_of
-from tasks.realtime.connections import Caller, no_longer_admitted
+from tasks.realtime.connections import Caller, address_in, admit, no_longer_admitted, secret_in
 from tasks.realtime.feed import KeyFeed, Subscriber
 from tasks.realtime.places import Places
 
@@ -53,6 +55,7 @@ class Feeds:
     def __init__(self) -> None:
         self.places = Places(settings.REDIS_URL)
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="streams")
+        self._admissions = Turns(THREADS // 2)
         self._layer = get_channel_layer()
         self._channel: str | None = None
         self._has_channel = asyncio.Event()
@@ -71,6 +74,17 @@ class Feeds:
         return await asyncio.get_running_loop().run_in_executor(self._threads, _with_connection, work)
 
     # ---- Streams come and go
+
+    async def admit(self, scope: Mapping[str, Any]) -> Caller:
+        """Who opens a connection. One address has half of the threads at most, whatever keys it invents.
+
+        Raises:
+            ApiError: as connections.admit does.
+        """
+        secret, address = secret_in(scope), address_in(scope)
+        async with self._admissions.of(network_of(address)):
+            caller, _ = await self.in_thread(partial(admit, secret, address))
+        return caller
 
     async def enter(self, caller: Caller) -> None:
         """Take the place of a connection; `leave` gives it back.

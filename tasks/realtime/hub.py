@@ -19,7 +19,7 @@ from tasks.ids import parse_task_id
 from tasks.models import Task
 from tasks.notices import Notice
 from tasks.presentation import show
-from tasks.realtime.connections import Caller, address_in, admit, position_in, secret_in
+from tasks.realtime.connections import Caller, position_in
 from tasks.realtime.feeds import Draining, feeds
 
 UNKNOWN_TASK = "This key has no task of that id."
@@ -149,10 +149,9 @@ async def authenticate(scope: Mapping[str, Any]) -> Caller:
         Refused: with the API's envelope.
     """
     try:
-        caller, _ = await feeds().in_thread(partial(admit, secret_in(scope), address_in(scope)))
+        return await feeds().admit(scope)
     except Exception as error:
         raise _refused(classify(error)) from error
-    return caller
 
 
 def _refused(error: ApiError) -> Refused:

@@ -8,7 +8,6 @@ that stops closes with 1012.
 import asyncio
 import json
 from collections.abc import Mapping
-from functools import partial
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
@@ -19,7 +18,7 @@ from conduit.flow import gate_of
 from conduit.signalr.rates import Rate
 from tasks.ids import parse_task_id
 from tasks.notices import as_json
-from tasks.realtime.connections import address_in, admit, position_in, query_of, secret_in
+from tasks.realtime.connections import position_in, query_of
 from tasks.realtime.feeds import Draining, Feeds, feeds
 from tasks.realtime.stream import Stream
 
@@ -63,7 +62,7 @@ async def tasks_socket(scope: Mapping[str, Any], receive: Any, send: Any) -> Non
     try:
         task_id = _task_id(scope["path"])
         after = position_in(query_of(scope).get("after"))
-        caller, _ = await hub.in_thread(partial(admit, secret_in(scope), address_in(scope)))
+        caller = await hub.admit(scope)
         await hub.enter(caller)
     except Draining:
         await send({"type": "websocket.close", "code": RESTARTING})
