@@ -19,6 +19,8 @@ from conduit.api.errors import Overloaded, TooManyRequests
 
 Found = TypeVar("Found")
 Tell = Callable[[str], None]
+# Under this name a scope may hold the Caller that its request counts as.
+CALLER = "conduit.caller"
 
 # Requests that wait for a thread, of one caller and of all. Each may hold a body of DATA_UPLOAD_MAX_MEMORY_SIZE.
 WAITING_PER_CALLER = 500

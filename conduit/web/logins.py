@@ -3,46 +3,54 @@
 import asyncio
 import random
 from collections.abc import Mapping
+from contextlib import AsyncExitStack
 from typing import Any
 
+from conduit.api.network import network_of
+from conduit.api.turns import Turns
 from conduit.console.passwords import AT_ONCE, TooManyLogins, too_many_logins_page
-from conduit.web.refusals import Application
+from conduit.web.fair_threads import CALLER, Caller
+from conduit.web.refusals import Application, client_of
 from conduit.web.tracing import traced
 
 # How long one waits for its turn, in seconds, give or take a half: those who come together are not refused together. It costs no
 # thread; and who tries passwords one after the other, tries few.
 PATIENCE_SECONDS = 1.0
-# More than wait at once are refused at once.
-WAITING_MAX = 100
+# More than wait at once, of one address and of all, are refused at once.
+WAITING_OF_ADDRESS, WAITING_MAX = 20, 100
+# Whose a log-in is while it has its turn: whoever fills the threads of an address does not keep it from ending.
+_OURS = Caller("log-ins")
 
 
 class LoginTurns:
-    """The application of the login form, for AT_ONCE posts at once. Belongs to one event loop."""
+    """The application of the login form, for AT_ONCE posts at once, one of each address. Belongs to one event loop."""
 
     def __init__(self, application: Application) -> None:
         self._application = application
         self._refuse = traced(_refuse)
         self._turns = asyncio.Semaphore(AT_ONCE)
+        self._own_turns = Turns(1)
         self._waiting = 0
 
     async def __call__(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
         if scope["method"] != "POST":
             await self._application(scope, receive, send)
-        elif not await self._has_turn():
-            await self._refuse(scope, receive, send)
-        else:
-            try:
-                await self._application(scope, receive, send)
-            finally:
-                self._turns.release()
+            return
+        async with AsyncExitStack() as turn:
+            if await self._has_turn(turn, network_of(client_of(scope))):
+                await self._application({**scope, CALLER: _OURS}, receive, send)
+                return
+        await self._refuse(scope, receive, send)
 
-    async def _has_turn(self) -> bool:
-        if self._waiting >= WAITING_MAX:
+    async def _has_turn(self, turn: AsyncExitStack, address: str) -> bool:
+        if self._waiting >= WAITING_MAX or self._own_turns.wanted(address) > WAITING_OF_ADDRESS:
             return False
         self._waiting += 1
         try:
             async with asyncio.timeout(PATIENCE_SECONDS * random.uniform(0.5, 1.5)):  # noqa: S311 - no secret
-                return await self._turns.acquire()
+                await turn.enter_async_context(self._own_turns.of(address))
+                await turn.enter_async_context(self._turns)
+                return True
         except TimeoutError:
             return False
         finally:

@@ -4,6 +4,7 @@ import asyncio
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import count
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from django.test import Client
 
 from conduit.console.passwords import AT_ONCE, Bounded, BoundedHasher, TooManyLogins
 from conduit.web import logins
+from conduit.web.handler import caller_of
 from conduit.web.logins import LoginTurns
 
 begun = threading.Semaphore(0)
@@ -104,23 +106,30 @@ def test_people_see_a_page_when_they_set_a_password_then(path, form):
     assert User.objects.count() == 1
 
 
+addresses = count()
+
+
 class Console:
     """An application that answers a log-in when it is told to."""
 
     def __init__(self) -> None:
         self.asked = 0
+        self.scopes: list[dict[str, Any]] = []
         self.go = asyncio.Event()
 
     async def __call__(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
         self.asked += 1
+        self.scopes.append(scope)
         await self.go.wait()
         await send({"type": "http.response.start", "status": 200, "headers": []})
         await send({"type": "http.response.body", "body": b""})
 
 
-async def ask(application: Any, method: str = "POST") -> list[dict[str, Any]]:
+async def ask(application: Any, method: str = "POST", address: str = "") -> list[dict[str, Any]]:
+    """From an address of its own unless one is given."""
     sent: list[dict[str, Any]] = []
-    scope = {"type": "http", "method": method, "path": "/admin/login/", "headers": [], "client": ("192.0.2.1", 1)}
+    client = address or f"192.0.2.{next(addresses) % 256}"
+    scope = {"type": "http", "method": method, "path": "/admin/login/", "headers": [], "client": (client, 1)}
 
     async def send(message: dict[str, Any]) -> None:
         sent.append(message)
@@ -176,6 +185,36 @@ def test_more_than_may_wait_are_refused_at_once(monkeypatch):
         assert (await ask(application))[0]["status"] == 429
         console.go.set()
         assert [(await answer)[0]["status"] for answer in waiting] == [200] * (AT_ONCE + 2)
+
+    asyncio.run(scenario())
+
+
+def test_one_address_has_one_turn_and_some_that_wait_whoever_else_logs_in(monkeypatch):
+    monkeypatch.setattr(logins, "PATIENCE_SECONDS", 30)
+    monkeypatch.setattr(logins, "WAITING_OF_ADDRESS", 3)
+
+    async def scenario() -> None:
+        console = Console()
+        application = LoginTurns(console)
+        stranger = [asyncio.create_task(ask(application, address="198.51.100.9")) for _ in range(4)]
+        await asyncio.sleep(0)
+        assert (await ask(application, address="198.51.100.9"))[0]["status"] == 429
+        ann = asyncio.create_task(ask(application))
+        await asyncio.sleep(0)
+        assert [scope["client"][0] == "198.51.100.9" for scope in console.scopes] == [True, False]
+        console.go.set()
+        assert [(await answer)[0]["status"] for answer in (ann, *stranger)] == [200] * 5
+
+    asyncio.run(scenario())
+
+
+def test_a_login_that_has_its_turn_does_not_wait_for_what_else_its_address_asks_for():
+    async def scenario() -> None:
+        console = Console()
+        console.go.set()
+        await ask(LoginTurns(console), address="198.51.100.9")
+        [scope] = console.scopes
+        assert caller_of(scope).address == "log-ins"
 
     asyncio.run(scenario())
 
