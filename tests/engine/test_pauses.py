@@ -303,6 +303,16 @@ def test_looking_costs_two_queries_while_nothing_is_paused(consumer, django_asse
         paused.go_on(clock.now())
 
 
+def test_a_step_asks_once_whether_it_is_held_and_once_more_for_the_names_of_a_paused_model(consumer, django_assert_num_queries):
+    task = Task.objects.get(pk=consumer.generate()["task_id"])
+
+    with django_assert_num_queries(1):
+        assert paused.end_of_hold(task, Lane.PROVIDER) is None
+    stop(model="video-01")
+    with django_assert_num_queries(2):
+        assert paused.end_of_hold(task, Lane.PROVIDER) == paused.NOT_KNOWN
+
+
 def test_a_paused_task_can_be_cancelled_and_costs_nothing(consumer, driver):
     pause = stop()
     task_id = consumer.generate()["task_id"]

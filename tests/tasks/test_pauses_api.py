@@ -12,6 +12,7 @@ from tasks.models import Pause
 from tests.support.ending import end
 from tests.support.envelopes import refused
 from tests.support.managing import Manager, make_manager
+from tests.support.racing import in_threads
 from videos.models import VideoModel
 
 pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
@@ -104,6 +105,24 @@ def test_what_is_paused_already_is_not_paused_twice(manager):
     refused(manager("POST", "pauses", {"kind": "sending"}), 409, "conflict")
 
 
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+def test_of_several_who_pause_the_same_at_once_one_does(manager):
+    answers = in_threads(*[lambda: manager("POST", "pauses", {"kind": "media"}).status_code] * 4)
+
+    assert sorted(answers) == [201, 409, 409, 409]
+    assert [action for action, *_ in audited()] == ["pause"]
+
+
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+def test_of_several_who_end_a_pause_at_once_one_does(manager):
+    address = f"pauses/{manager.done('POST', 'pauses', {'kind': 'media'})['id']}"
+
+    answers = in_threads(*[lambda: manager("DELETE", address).status_code] * 4)
+
+    assert sorted(answers) == [200, 404, 404, 404]
+    assert [action for action, *_ in audited()] == ["pause", "resume"]
+
+
 def test_a_pause_whose_end_has_come_stands_in_nobodys_way_and_its_end_is_audited(manager, time_travel):
     time_travel.move_to(clock.now())
     first = manager.done("POST", "pauses", {"kind": "media", "until": ahead(minutes=5)})
@@ -138,8 +157,9 @@ def test_new_work_is_refused_in_the_operators_words_until_that_is_over(manager, 
 
     create = consumer.post(CREATE, WANTED)
     retry = consumer.post(f"{CREATE}/{failed.pk}/retry")
+    of_operator = manager("POST", f"tasks/{failed.pk}/retry")
 
-    for answer in (create, retry):
+    for answer in (create, retry, of_operator):
         assert refused(answer, 503, "overloaded") == WORDS
         assert answer.headers["Retry-After"] == "60"
     assert consumer.get("/v1/tasks").json()["data"] == [consumer.task(str(failed.pk))]
