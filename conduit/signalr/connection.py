@@ -36,6 +36,7 @@ _PINGS = {name: protocol.write(Ping()) for name, protocol in PROTOCOLS.items()}
 # Microsoft's JavaScript client begins to count numbered messages only after it has handled the handshake's answer: what reaches it
 # in the same breath is not counted, and after a reconnect all is off by one. It pings once it counts; others may not.
 _HELD_SECONDS = 0.25
+_START_SECONDS = 0.5  # what a client may need after its handshake until it has started, when it says nothing
 _STREAM_AHEAD = 16 * 1024  # bytes of streams that may wait for a client before their methods do
 
 
@@ -79,7 +80,7 @@ class Connection:
         self._sealed_at: float | None = None
         self._close_reason: Exception | None = None
         self._is_ended = False
-        self._comes_again = False
+        self._comes_again = self._has_spoken = False
         self._ending: asyncio.Task[None] | None = None
         self._has_pinged = False
         self._opened_at = self._last_sent = self._last_received = self._wire_changed_at = self._acked_at = time.monotonic()
@@ -108,9 +109,10 @@ class Connection:
         self._seal(None if error is None else ConnectionError(error))
 
     def come_again(self) -> None:
-        """Have the client connect anew: now, or once it has shaken hands, before which it would take a Close for a failure."""
+        """Have the client connect anew: now, or once it has started. Until it has said something after its handshake, or had the time
+        to, it would take a Close for a failure of its start, and not come again."""
         self._comes_again = True
-        if self._protocol is not None:
+        if self._has_spoken:
             self.close(reconnect=True)
 
     @property
@@ -268,6 +270,9 @@ class Connection:
         """Bytes from the client."""
         if self._protocol is not None:
             self._release()
+            self._has_spoken = True
+        if self._comes_again and self._has_spoken:
+            self.close(reconnect=True)
         if self._sealed_at is not None or self._leaves_at is not None:
             return
         self._last_received = time.monotonic()
@@ -309,7 +314,7 @@ class Connection:
         self._protocol = agreed.protocol
         if self._comes_again:
             self._first = [handshake.answer()]
-            self.close(reconnect=True)
+            self._wake()
             return
         if self.stateful and agreed.version >= 2:
             self._replay = Replay(self._options.stateful_buffer_bytes)
@@ -373,6 +378,8 @@ class Connection:
                 self._give_up(self._close_reason)
         elif self._leaves_at is not None:
             self._part()
+        elif self._comes_again and self._protocol is not None and now - self._last_received > _START_SECONDS:
+            self.close(reconnect=True)
         elif self._protocol is None and now - self._opened_at > options.handshake:
             self._refuse(handshake.CANCELLED)
         elif self._wire is None:

@@ -121,4 +121,4 @@ def test_what_still_comes_on_kept_connections_is_answered_and_each_is_closed_wit
     assert found[3].endswith(CLOSE_RESTARTING)
     assert b"{}\x1e" in found[4]
     assert b'{"type":7,"allowReconnect":true}\x1e' in found[4]
-    assert web.stop() == 0
+    assert web.wait() == 0

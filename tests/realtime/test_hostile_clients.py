@@ -1,5 +1,7 @@
 """Clients that mean harm, or are merely slow: what they cost is bounded, and they hear what they are told."""
 
+from contextlib import suppress
+
 import pytest
 
 from tests.realtime.raw import frame, stalled
@@ -19,8 +21,10 @@ def test_pings_of_a_reader_that_takes_no_answer_cost_no_memory(measured, consume
     reader.sendall(frame(1, HANDSHAKE))
     before = held()
 
-    for _ in range(20):
-        reader.sendall(frame(9, b"x" * 125) * 8000)
+    reader.settimeout(3)
+    with suppress(TimeoutError, ConnectionResetError):  # it is read no faster than others can bear, or cut off
+        for _ in range(20):
+            reader.sendall(frame(9, b"x" * 125) * 8000)
 
     # 20 MB of answers.
     assert held().peak - before.bytes < 5_000_000

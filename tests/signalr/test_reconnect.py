@@ -202,28 +202,24 @@ def test_a_terminated_process_sends_its_clients_to_the_other_one(make_service: C
     assert "Traceback" not in service.said()
 
 
-def test_a_process_that_drains_takes_nobody_new(
-    make_service: Callable[..., Service], http: requests.Session, call: Callable[..., Client]
+@pytest.mark.races_the_clock  # a client that says nothing has half a second to start
+def test_whoever_still_comes_to_a_process_that_drains_connects_and_is_told_to_come_again(
+    make_service: Callable[..., Service], call: Callable[..., Client]
 ) -> None:
     service = make_service(processes=2, closing=60)
     # A reader that takes nothing holds the drain up, so that there is a time to look at it.
     client = call(service, Wire("WebSockets", "json"))
     leaving = service.serving(client.invoke("WhoAmI")["process"])
-    staying = next(server for server in service.servers if server is not leaving)
     service.proxy.stall(to_client=True)
     watching = call(service, Wire("WebSockets", "json"), url=leaving.url)
     client.send("FillUp", 0.3)
     until(lambda: watching.invoke("IsFull", "ann"))
-    offered = http.post(staying.url + "/negotiate", params={"negotiateVersion": 1}, timeout=SECONDS).json()["connectionToken"]
 
     os.kill(leaving.pid, signal.SIGTERM)
-    until(lambda: http.post(leaving.url + "/negotiate", timeout=SECONDS).status_code == 503)
+    watching.closed()
 
-    for accept in ("*/*", "text/event-stream"):
-        refused = http.get(leaving.url, params={"id": offered}, headers={"Accept": accept}, timeout=SECONDS)
-        assert (refused.status_code, "Retry-After" in refused.headers) == (503, True)
-    # What it refused is still anybody's.
-    assert http.get(staying.url, params={"id": offered}, timeout=SECONDS).status_code == 200
+    for wire in WIRES:
+        call(service, wire, url=leaving.url, reconnect=[60_000]).next("reconnecting")
     service.proxy.stall()
 
 

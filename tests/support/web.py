@@ -59,6 +59,11 @@ class Web:
         assert self._process
         if self._process.poll() is None:
             self._process.send_signal(number)
+        return self.wait()
+
+    def wait(self) -> int:
+        """Wait for its end; the exit status."""
+        assert self._process
         return self._process.wait(timeout=30)
 
     def kill(self) -> None:
