@@ -7,12 +7,14 @@ from typing import Self
 
 Address = IPv4Address | IPv6Address
 
-# IANA's special-purpose addresses, groups and what is reserved. `is_global` holds for groups, and for more in one Python than in the next.
+# IANA's special-purpose addresses, groups and what is reserved; and the one public address that leads inside: Azure's host answers its
+# machines there, their secrets included. `is_global` holds for groups, and for more in one Python than in the next.
 _IPV4_NOT_PUBLIC = tuple(
     map(
         ip_network,
         ("0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12", "192.0.0.0/24", "192.0.2.0/24",
-         "192.88.99.0/24", "192.168.0.0/16", "198.18.0.0/15", "198.51.100.0/24", "203.0.113.0/24", "224.0.0.0/4", "240.0.0.0/4"),
+         "192.88.99.0/24", "192.168.0.0/16", "198.18.0.0/15", "198.51.100.0/24", "203.0.113.0/24", "224.0.0.0/4", "240.0.0.0/4",
+         "168.63.129.16/32"),
     )
 )  # fmt: skip
 # All that is handed out to hosts, and what in it is not: protocols' own (Teredo among them), examples, 6to4 with an IPv4 address inside.
