@@ -7,14 +7,14 @@ from typing import Any, TypeVar, cast
 
 import structlog
 from django.db import connection, transaction
-from django.db.utils import InterfaceError, OperationalError
+from django.db.utils import DataError, InterfaceError, InternalError, OperationalError
 
 log = structlog.get_logger(__name__)
 
 T = TypeVar("T")
 
-# What a database raises that is away, restarts, or cannot take a write right now.
-AWAY = (OperationalError, InterfaceError)
+# What a database raises that is away, restarts, or cannot take a write right now; InternalError: while it is not the primary yet.
+AWAY = (OperationalError, InterfaceError, InternalError)
 # Between two tries; the first pause doubles up to the longest.
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.1, 1.0
 
@@ -69,7 +69,10 @@ def _number() -> str | None:
 def _was_committed(attempt: _Attempt) -> bool:
     """Raises OperationalError while that cannot be told: its server process may not have noticed yet that we are gone."""
     with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_xact_status(%s::xid8)", [attempt.number])
+        try:
+            cursor.execute("SELECT pg_xact_status(%s::xid8)", [attempt.number])
+        except DataError:  # it is in this server's future: another took its place that never had it
+            return False
         status = cursor.fetchone()[0]
     if status == "in progress":
         raise OperationalError("the transaction whose answer was lost is still under way")

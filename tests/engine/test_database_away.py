@@ -118,6 +118,31 @@ def test_what_was_committed_although_its_answer_was_lost_is_not_done_again(monke
     assert [team.name for team in Team.objects.all()] == ["team 1"]
 
 
+def test_a_server_that_may_not_write_yet_is_waited_for():
+    """A standby that takes another's place answers before it is the primary."""
+    times = 0
+
+    def write() -> None:
+        nonlocal times
+        times += 1
+        with connection.cursor() as cursor:
+            cursor.execute("SET TRANSACTION READ ONLY" if times == 1 else "SELECT 1")
+        Team.objects.create(name="team")
+
+    insisting.insist(write, until=lambda: time.monotonic() + 10)
+
+    assert (times, Team.objects.count()) == (2, 1)
+
+
+def test_a_transaction_that_the_servers_successor_never_had_is_done_again(monkeypatch):
+    lose_the_answer_of_the_next_commit(monkeypatch)
+    monkeypatch.setattr(insisting, "_number", lambda: str(10**9))
+
+    insisting.insist(lambda: Team.objects.get_or_create(name="team"), until=lambda: time.monotonic() + 10)
+
+    assert Team.objects.count() == 1
+
+
 def test_a_transaction_that_its_server_has_not_given_up_yet_is_waited_for(monkeypatch):
     asked: list[str] = []
     was_committed = insisting._was_committed
