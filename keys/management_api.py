@@ -15,6 +15,7 @@ from conduit.api.errors import InvalidRequest, NotFound
 from conduit.api.idempotency import Idempotency, idempotent
 from conduit.api.pagination import check_parameters, page, parse_limit
 from keys import owners, services, usage
+from keys.authentication import secret_of
 from keys.management_authentication import ManagementKeyAuthentication
 from keys.models import ManagementKey, Scope, Team, UsageCost, VirtualKey
 from keys.presentation import show_keys, show_management_key, show_teams
@@ -116,7 +117,7 @@ class OwnKeyView(ManagementView):
 
 
 class OwnRotateView(ManagementView):
-    """Its new secret, for whoever holds the one before: what the key may do is the same."""
+    """Its new secret, for whoever holds the newest: what the key may do is the same."""
 
     scopes: Mapping[str, Scope] = {}
 
@@ -124,7 +125,7 @@ class OwnRotateView(ManagementView):
     def post(self, request: Request, idempotency: Idempotency | None) -> Response:
         grace = grace_of(request.data)
         with once(idempotency):
-            secret = services.rotate_management_key(self.key, who=self.who, grace=grace)
+            secret = services.rotate_management_key(self.key, who=self.who, grace=grace, by_secret=secret_of(request))
             return _with_secret(show_management_key(self.key), secret, 200, {}, idempotency)
 
 

@@ -10,7 +10,7 @@ from django.db import transaction
 from django.db.models import Q
 
 from conduit import clock
-from conduit.api.errors import Conflict, NotFound
+from conduit.api.errors import Conflict, Forbidden, NotFound
 from conduit.api.waiting import bounded
 from keys import audit, owners
 from keys.models import KeySecret, ManagementKey, Team, VirtualKey
@@ -103,10 +103,13 @@ def create_management_key(*, name: str, who: str, **bounds: Any) -> tuple[Manage
     return key, secret
 
 
-def rotate_management_key(key: ManagementKey, *, who: str, grace: timedelta = GRACE) -> str:
+def rotate_management_key(key: ManagementKey, *, who: str, grace: timedelta = GRACE, by_secret: str = "") -> str:
     """A new secret for the key; the one before works until `grace` is over, and any older one no more.
 
+    `by_secret`: the secret that asks, when a program does. One that was replaced may have been replaced because others know it.
+
     Raises:
+        Forbidden: that secret is not the newest.
         NotFound: the key was deleted meanwhile.
     """
     secret = _new_management_secret()
@@ -114,6 +117,8 @@ def rotate_management_key(key: ManagementKey, *, who: str, grace: timedelta = GR
         locked = ManagementKey.objects.select_for_update(no_key=True).filter(bounded(), pk=key.pk).first()
         if locked is None:
             raise NotFound("This was deleted meanwhile.")
+        if by_secret and hash_secret(by_secret) != locked.secret_hash:
+            raise Forbidden("This secret was replaced: rotate the key with the newer one, or have an administrator do it.")
         key.old_secret_hash, key.old_secret_ends_at = locked.secret_hash, clock.now() + grace
         key.prefix, key.secret_hash = secret[:_SHOWN_MANAGEMENT], hash_secret(secret)
         key.save(update_fields=["old_secret_hash", "old_secret_ends_at", "prefix", "secret_hash"])

@@ -100,6 +100,14 @@ def test_a_rotated_secret_works_for_its_grace_time_and_only_the_last_one_does(ti
     assert list(AuditEntry.objects.order_by("pk").values_list("action", flat=True)) == ["create", "rotate", "rotate"]
 
 
+def test_a_secret_that_was_replaced_cannot_take_the_key_over():
+    first = make_manager()
+    second = Manager(first.key, first.done("POST", "key/rotate")["secret"])
+
+    refused(first("POST", "key/rotate", {"grace_seconds": 0}), 403, "permission_denied")
+    assert [manager("GET", "keys").status_code for manager in (first, second)] == [200, 200]
+
+
 def test_a_rotation_without_grace_ends_the_old_secret_at_once():
     first = make_manager()
     again = first.done("POST", "key/rotate", {"grace_seconds": 0})
