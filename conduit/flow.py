@@ -94,8 +94,7 @@ def _gate_of_socket(protocol: Any) -> Gate | None:
     gate = _SocketGate(protocol)
     protocol.transport.unregisterProducer()
     protocol.transport.registerProducer(gate, True)
-    # A client that pings and reads none of the answers would fill memory with them, and keep itself alive by it.
-    protocol.onPing = lambda payload: protocol.sendPong(payload) if gate.is_open else None
+    protocol.onPing = gate.answer_ping
     return gate
 
 
@@ -107,6 +106,7 @@ class _SocketGate(Gate):
         self._protocol = protocol
         self._frames = Rate(_FRAMES_PER_SECOND, _FRAMES_BURST)
         self._is_paused = self._is_slowed = False
+        self._unanswered: bytes | None = None
         self._began = protocol.onFrameBegin
         protocol.onFrameBegin = self._frame_begins
 
@@ -124,6 +124,20 @@ class _SocketGate(Gate):
         self._protocol.last_ping = time.time()  # noqa: TID251 - what daphne compares it with
         if not self._is_slowed:
             super().resume_reading()
+
+    def answer_ping(self, payload: bytes) -> None:
+        """A client that pings and reads none of the answers would fill memory with them, and keep itself alive by it. While something
+        waits to be read, an event of this moment perhaps, the newest ping alone waits for its answer: it stands for those before."""
+        if self.is_open:
+            self._protocol.sendPong(payload)
+        else:
+            self._unanswered = payload
+
+    def resumeProducing(self) -> None:
+        super().resumeProducing()
+        payload, self._unanswered = self._unanswered, None
+        if payload is not None:
+            self._protocol.sendPong(payload)
 
     def _frame_begins(self) -> None:
         self._began()

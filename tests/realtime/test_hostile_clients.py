@@ -1,33 +1,50 @@
 """Clients that mean harm, or are merely slow: what they cost is bounded, and they hear what they are told."""
 
+import socket as sockets
 from contextlib import suppress
 
 import pytest
 
-from tests.realtime.raw import frame, stalled
+from tests.realtime.raw import frame, stalled, until_read
 from tests.support.raw_http import UPGRADE
 
 pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
 
 # A handshake with the hub; a plain socket takes it for nonsense.
 HANDSHAKE = b'{"protocol":"json","version":1}\x1e'
-CLOSE = 8
+TEXT, CLOSE, PING, PONG = 1, 8, 9, 10
 
 
 @pytest.mark.parametrize("path", ["/ws/tasks", "/hubs/video-generation"])
 def test_pings_of_a_reader_that_takes_no_answer_cost_no_memory(measured, consumer, closing, path):
     web, held = measured
     reader = closing(stalled(web, path, consumer.secret, *UPGRADE))
-    reader.sendall(frame(1, HANDSHAKE))
+    reader.sendall(frame(TEXT, HANDSHAKE))
     before = held()
 
     reader.settimeout(3)
     with suppress(TimeoutError, ConnectionResetError):  # it is read no faster than others can bear, or cut off
         for _ in range(20):
-            reader.sendall(frame(9, b"x" * 125) * 8000)
+            reader.sendall(frame(PING, b"x" * 125) * 8000)
 
     # 20 MB of answers.
     assert held().peak - before.bytes < 5_000_000
+
+
+@pytest.mark.parametrize("path", ["/ws/tasks", "/hubs/video-generation"])
+def test_whoever_pinged_while_its_answers_waited_is_answered_when_it_takes_them(web, consumer, closing, path):
+    reader = closing(stalled(web, path, consumer.secret, *UPGRADE))
+    reader.sendall(frame(TEXT, HANDSHAKE))
+    reader.sendall(frame(PING, b"x" * 125) * 40_000)  # more answers than any kernel buffers
+
+    reader.sendall(frame(PING, b"the newest"))
+    until_read(web, reader)
+
+    reader.setsockopt(sockets.SOL_SOCKET, sockets.SO_RCVBUF, 2**20)
+    reader.settimeout(20)
+    told = b""
+    while (bytes([0x80 | PONG, 10]) + b"the newest") not in told:
+        told = told[-100:] + reader.recv(65536)
 
 
 def test_a_client_that_answers_a_close_late_is_not_reset(web, consumer, closing):
