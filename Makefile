@@ -7,11 +7,11 @@ PY := .venv/bin/python
 RUNTIME := .venv/.runtime
 DEV := .venv/.dev
 NODE := tests/signalr/node/node_modules/.package-lock.json
-# Root, as in CI, gets it; anybody else is told how.
-GET_CHROMIUM := if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
-	echo "Installing Chromium for the browser tests (once)" && apt-get -qq update && \
-	DEBIAN_FRONTEND=noninteractive apt-get -qq install --no-install-recommends chromium >/dev/null; \
-	else echo "conduit: the browser tests need Chromium. Install it: sudo apt-get install chromium" >&2; exit 1; fi
+# Debian's packages that tests need: root, as in CI, gets them; anybody else is told how. $(call GET,PACKAGES,WHO NEEDS THEM)
+GET = if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	echo "Installing $(1) for $(2) (once)" && apt-get -qq update && \
+	DEBIAN_FRONTEND=noninteractive apt-get -qq install --no-install-recommends $(1) >/dev/null; \
+	else echo "conduit: $(2) need $(1). Install: sudo apt-get install $(1)" >&2; exit 1; fi
 # Every core works, to a point: each worker has a database and a Valkey. tests/conftest.py puts what shares a stack at the
 # beginning of a worker's share, where nobody steals it: loadgroup silently does not with pytest 9.2 (pytest-xdist issue 1386).
 # Half as many again as there are cores: tests of real processes wait a good part of their time.
@@ -40,10 +40,12 @@ test: $(DEV) $(NODE) ## run all tests: on PostgreSQL, then what touches the data
 	CONDUIT_TEST_DATABASE=sqlite $(PY) -m pytest $(PARALLEL) -m "sqlite and not soak"
 
 test-browser: $(DEV) $(NODE) ## run the tests that look at it through a browser (Debian's Chromium)
-	@command -v chromium >/dev/null || { $(GET_CHROMIUM); }
+	@command -v chromium >/dev/null || { $(call GET,chromium,the browser tests); }
 	$(PY) -m pytest tests/browser
 
-soak: $(DEV) $(NODE) ## run the tests that take long: chaos, real time
+soak: $(DEV) $(NODE) ## run the tests that take long: chaos, real time, rolling restarts
+	@{ command -v chromium && PATH="$$PATH:/usr/sbin" command -v nginx && ls /usr/lib/*/faketime/libfaketimeMT.so.1; } >/dev/null 2>&1 || \
+		{ $(call GET,chromium nginx libfaketime,the soak tests); }
 	$(PY) -m pytest $(PATIENT) -m soak
 	CONDUIT_TEST_DATABASE=sqlite $(PY) -m pytest $(PATIENT) -m "sqlite and soak"
 

@@ -59,41 +59,34 @@ class Postgres(Databases):
     def __init__(self) -> None:
         super().__init__(free_port())
         self._folder = scratch("postgres")
+        self._data, self._log = self._folder / "data", self._folder / "server.log"
         self._user = _unprivileged_user()
         self._binaries = self._readable_binaries()
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
+        """Make an empty server and start it."""
         atexit.register(self.stop)
-        data = self._folder / "data"
-        data.mkdir(mode=0o700)
+        self._data.mkdir(mode=0o700)
         if self._user:
             os.chown(self._folder, *self._user)
-            os.chown(data, *self._user)
-        with (self._folder / "server.log").open("wb") as log:
-            initialized = subprocess.run(
-                self._command(
-                    "initdb", "-D", str(data), "-U", "conduit", "--auth=trust", "-E", "UTF8", "--locale=C", "--no-sync", "--no-instructions"
-                ),
-                cwd=self._folder,
-                env=_environment(),
-                check=False,
-                stdout=log,
-                stderr=log,
-            )
-            if initialized.returncode != 0:
-                raise self._failed()
-            options = [argument for name, value in _SETTINGS.items() for argument in ("-c", f"{name}={value}")]
-            self._process = subprocess.Popen(
-                self._command("postgres", "-D", str(data), "-p", str(self.port), *options),
-                cwd=self._folder,
-                env=_environment(),
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,  # Ctrl-C is for pytest; the server goes last
-            )
-        self._wait(data / "postmaster.pid")
+            os.chown(self._data, *self._user)
+        command = self._command(
+            "initdb", "-D", str(self._data), "-U", "conduit", "--auth=trust", "-E", "UTF8", "--locale=C", "--no-sync", "--no-instructions"
+        )
+        with self._log.open("wb") as log:
+            initialized = subprocess.run(command, cwd=self._folder, env=_environment(), check=False, stdout=log, stderr=log)
+        if initialized.returncode != 0:
+            raise self._failed()
+        self._serve()
+
+    def restart(self, pause: float = 0.0) -> None:
+        """Stop it as an operator does, connections and all, and start it `pause` seconds later on the same data and port."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGINT)
+        self._process.wait(timeout=30)
+        time.sleep(pause)
+        self._serve()
 
     def stop(self) -> None:
         """Stop the server. May be called twice."""
@@ -101,6 +94,20 @@ class Postgres(Databases):
             self._process.send_signal(signal.SIGQUIT)  # at once: nobody will read this data again
             self._process.wait(timeout=30)
             self._process = None
+
+    def _serve(self) -> None:
+        options = [argument for name, value in _SETTINGS.items() for argument in ("-c", f"{name}={value}")]
+        with self._log.open("ab") as log:
+            self._process = subprocess.Popen(
+                self._command("postgres", "-D", str(self._data), "-p", str(self.port), *options),
+                cwd=self._folder,
+                env=_environment(),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,  # Ctrl-C is for pytest; the server goes last
+            )
+        self._wait(self._data / "postmaster.pid")
 
     def _command(self, program: str, *arguments: str) -> list[str]:
         # SIGQUIT: killed outright it would leave shared memory behind.
@@ -135,7 +142,7 @@ class Postgres(Databases):
             pass
 
     def _failed(self) -> RuntimeError:
-        return RuntimeError(f"PostgreSQL does not start:\n{(self._folder / 'server.log').read_text()}")
+        return RuntimeError(f"PostgreSQL does not start:\n{self._log.read_text()}")
 
 
 def shared_postgres() -> Databases:
