@@ -1,6 +1,5 @@
 """What was said to MiniMax is kept with what came of it: each create, each error, what changed something, and the newest query."""
 
-import threading
 from datetime import timedelta
 from uuid import UUID
 
@@ -11,10 +10,9 @@ from django.test.utils import CaptureQueriesContext
 
 from conduit import clock
 from tasks import lifecycle
-from tasks.models import Lane, Task
+from tasks.models import Task
 from tests.support.lookalike import Answer
-from tests.support.racing import in_threads
-from videos import calling_off, engine, exchanges
+from videos import calling_off, exchanges
 from videos.minimax.account import provider_for
 from videos.models import Clip, ClipState, Exchange
 
@@ -184,22 +182,6 @@ class _Cancelling:
         state = self.provider.query(provider_task_id)
         lifecycle.cancel(Task.objects.get(pk=self.task_id))
         return state
-
-
-@pytest.mark.django_db(transaction=True, serialized_rollback=True)
-def test_the_create_of_a_task_that_was_cancelled_meanwhile_is_kept_with_its_id(consumer, driver, minimax):
-    hold = threading.Event()
-    minimax.next("create", Answer(hold=hold))
-    task_id = consumer.generate()["task_id"]
-
-    def cancel() -> None:
-        minimax.wait_for("create")
-        assert consumer.delete(f"/v1/video/generations/{task_id}").status_code == 200
-        hold.set()
-
-    in_threads(lambda: engine.advance(UUID(task_id), lane=Lane.PROVIDER), cancel)
-
-    assert told(task_id, "call", "http", "trace_id") == [("create", 200, "trace-1")]
 
 
 @pytest.mark.django_db(transaction=True, serialized_rollback=True)

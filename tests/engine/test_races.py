@@ -15,7 +15,7 @@ from tests.settings import ON_SQLITE
 from tests.support.lookalike import Answer
 from tests.support.racing import in_threads
 from videos import engine
-from videos.models import Clip, ClipState, Timing, Video, VideoModel
+from videos.models import Clip, ClipState, Exchange, Timing, Video, VideoModel
 
 pytestmark = [pytest.mark.django_db(transaction=True, serialized_rollback=True), pytest.mark.sqlite]
 
@@ -45,6 +45,7 @@ def test_a_task_cancelled_while_its_create_is_in_the_air_stays_cancelled_and_is_
     assert ledger(task_id) == [("hold", Decimal("0.2")), ("capture", Decimal("0.2"))]
     # MiniMax makes and bills it all the same: the operator can find it.
     assert Clip.objects.get(video_id=task_id).provider_task_id == minimax.jobs[0].task_id
+    assert [exchange.call for exchange in Exchange.objects.filter(video_id=task_id)] == ["create"]
 
 
 def test_a_task_cancelled_while_its_last_poll_is_in_the_air_stays_cancelled(consumer, driver, minimax, ledger):
