@@ -6,7 +6,7 @@ among the newest LOOKED_AT of those: whether the rest of a million matches or no
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from itertools import chain
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -14,6 +14,7 @@ from uuid import UUID
 from django.db import connection
 from django.db.models import QuerySet
 
+from conduit.api.pagination import end_of_millisecond
 from tasks.ids import first_task_id_at, last_task_id_before
 from tasks.models import ACTIVE, Status, Task
 
@@ -149,8 +150,7 @@ def _moments(wanted: Wanted) -> list[Condition]:
     """What ids do not tell to the millisecond. An index of `created_at` would not help: these look at rows already chosen."""
     found = []
     if wanted.created_after:
-        # Times are shown to the millisecond: the one that a client took from a task must not find that task again.
-        found.append(("created_at >= %s", wanted.created_after + timedelta(milliseconds=1)))
+        found.append(("created_at > %s", end_of_millisecond(wanted.created_after)))
     if wanted.created_before:
         found.append(("created_at < %s", wanted.created_before))
     return [Condition("created_at", sql, [connection.ops.adapt_datetimefield_value(moment)]) for sql, moment in found]

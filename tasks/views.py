@@ -1,7 +1,6 @@
 """Reading, listing and cancelling tasks of any kind."""
 
 from contextlib import suppress
-from datetime import timedelta
 from typing import Any
 
 from django.db.models import QuerySet
@@ -12,7 +11,7 @@ from rest_framework.views import APIView
 
 from conduit import clock
 from conduit.api.errors import InvalidRequest, NotFound
-from conduit.api.pagination import page, parse_limit, parse_moment
+from conduit.api.pagination import end_of_millisecond, page, parse_limit, parse_moment
 from conduit.api.views import tagged
 from keys.authentication import key_of
 from keys.models import VirtualKey
@@ -69,10 +68,8 @@ def _listed(key: VirtualKey, query: Any) -> QuerySet[Task]:
             raise InvalidRequest("`model` holds a NUL character.", param="model")
         tasks = tasks.filter(model=query["model"])
     if created_after := parse_moment(query, "created_after"):
-        # Times are shown to the millisecond: the one that a client took from a task must not find that task again. The id,
-        # which begins with that time, lets the database skip what is older.
-        later = created_after + timedelta(milliseconds=1)
-        tasks = tasks.filter(created_at__gte=later, pk__gte=first_task_id_at(later))
+        # The id, which begins with that time, lets the database skip what is older.
+        tasks = tasks.filter(created_at__gt=end_of_millisecond(created_after), pk__gte=first_task_id_at(created_after))
     if "after" in query:
         after = parse_task_id(query["after"])
         if after is None or not Task.objects.for_key(key).filter(pk=after).exists():

@@ -59,6 +59,12 @@ def parse_moment(query: Mapping[str, str], name: str) -> datetime | None:
         raise InvalidRequest(f"`{name}` is out of range.", param=name) from error
 
 
+def end_of_millisecond(moment: datetime) -> datetime:
+    """The last moment that is shown as this one: times are shown to the millisecond, and what a client took from a row must not find
+    that row again when it asks for what came after."""
+    return moment.replace(microsecond=moment.microsecond // 1000 * 1000 + 999)
+
+
 def page(rows: Iterable[Any], limit: int, show: Callable[[Any], dict[str, Any]], *, id_field: str) -> dict[str, Any]:
     """The list object. `rows` holds one more than `limit` when there is a next page."""
     found = [show(row) for row in rows]
