@@ -19,17 +19,18 @@ THREADS = 8
 BODY = {"model": "minimax-video", "prompt": "a cat"}
 
 
+def waiting_for_locks(watcher: Any) -> int:
+    row = watcher.execute("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()")
+    return row.fetchone()[0]
+
+
 @contextmanager
 def held(*consumers: Consumer) -> Iterator[Callable[[], int]]:
     """Somebody holds the rows of these keys; gives what counts the calls that wait for them."""
     with psycopg.connect(database_url()) as holder, psycopg.connect(database_url(), autocommit=True) as watcher:
         holder.execute("SELECT id FROM keys_virtualkey WHERE id = ANY(%s) FOR UPDATE", [[consumer.key.pk for consumer in consumers]])
 
-        def waiting() -> int:
-            row = watcher.execute("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()")
-            return row.fetchone()[0]  # type: ignore[index]
-
-        yield waiting
+        yield lambda: waiting_for_locks(watcher)
         holder.rollback()
 
 
@@ -75,3 +76,17 @@ def test_a_process_is_alive_while_all_its_threads_wait(web: Web, make_consumer: 
         assert requests.get(f"{web.url}/health/live", timeout=60).json() == {"status": "ok"}
         assert not any(answer.done() for answer in creates)
     assert {answer.result(60) for answer in creates} == {202}
+
+
+def test_a_process_is_ready_for_a_balancer_whose_address_sends_more_than_is_served(web: Web, posting: Any) -> None:
+    with psycopg.connect(database_url()) as holder, psycopg.connect(database_url(), autocommit=True) as watcher:
+        holder.execute("LOCK TABLE keys_keysecret IN ACCESS EXCLUSIVE MODE")
+        invented = [
+            posting.submit(requests.get, f"{web.url}/v1/models", headers={"Authorization": f"Bearer condt_{number}"}, timeout=60)
+            for number in range(2 * THREADS)
+        ]
+        until(lambda: waiting_for_locks(watcher) == THREADS // 2)
+        assert requests.get(f"{web.url}/health/ready", timeout=20).json() == {"status": "ok"}
+        assert not any(answer.done() for answer in invented)
+        holder.rollback()
+    assert {answer.result(60).status_code for answer in invented} == {401}
