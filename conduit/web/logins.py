@@ -16,8 +16,11 @@ from conduit.web.tracing import traced
 # How long one waits for its turn, in seconds, give or take a half: those who come together are not refused together. It costs no
 # thread; and who tries passwords one after the other, tries few.
 PATIENCE_SECONDS = 1.0
-# More than wait at once, of one address and of all, are refused at once.
+# More than wait at once, of one address and of all, get no turn.
 WAITING_OF_ADDRESS, WAITING_MAX = 20, 100
+# So many of those hear of it as late as if they had waited: told at once, a program that tries passwords comes again at once, some
+# hundred times a second.
+HELD_MAX = 100
 # Whose a log-in is while it has its turn: whoever fills the threads of an address does not keep it from ending.
 _OURS = Caller("log-ins")
 
@@ -30,7 +33,7 @@ class LoginTurns:
         self._refuse = traced(_refuse)
         self._turns = asyncio.Semaphore(AT_ONCE)
         self._own_turns = Turns(1)
-        self._waiting = 0
+        self._waiting = self._held = 0
 
     async def __call__(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
         if scope["method"] != "POST":
@@ -43,11 +46,13 @@ class LoginTurns:
         await self._refuse(scope, receive, send)
 
     async def _has_turn(self, turn: AsyncExitStack, address: str) -> bool:
+        patience = PATIENCE_SECONDS * random.uniform(0.5, 1.5)  # noqa: S311 - no secret
         if self._waiting >= WAITING_MAX or self._own_turns.wanted(address) > WAITING_OF_ADDRESS:
+            await self._hold(patience)
             return False
         self._waiting += 1
         try:
-            async with asyncio.timeout(PATIENCE_SECONDS * random.uniform(0.5, 1.5)):  # noqa: S311 - no secret
+            async with asyncio.timeout(patience):
                 await turn.enter_async_context(self._own_turns.of(address))
                 await turn.enter_async_context(self._turns)
                 return True
@@ -55,6 +60,14 @@ class LoginTurns:
             return False
         finally:
             self._waiting -= 1
+
+    async def _hold(self, patience: float) -> None:
+        if self._held < HELD_MAX:
+            self._held += 1
+            try:
+                await asyncio.sleep(patience)
+            finally:
+                self._held -= 1
 
 
 async def _refuse(scope: Mapping[str, Any], receive: Any, send: Any) -> None:

@@ -173,18 +173,23 @@ def test_a_login_that_gets_a_turn_in_time_is_served(monkeypatch):
     asyncio.run(scenario())
 
 
-def test_more_than_may_wait_are_refused_at_once(monkeypatch):
+def test_more_than_may_wait_get_no_turn_and_hear_of_it_no_sooner_while_there_are_few(monkeypatch):
     monkeypatch.setattr(logins, "PATIENCE_SECONDS", 30)
     monkeypatch.setattr(logins, "WAITING_MAX", 2)
+    monkeypatch.setattr(logins, "HELD_MAX", 1)
 
     async def scenario() -> None:
         console = Console()
         application = LoginTurns(console)
         waiting = [asyncio.create_task(ask(application)) for _ in range(AT_ONCE + 2)]
         await asyncio.sleep(0)
+        held = asyncio.create_task(ask(application))
+        await asyncio.sleep(0)
         assert (await ask(application))[0]["status"] == 429
         console.go.set()
         assert [(await answer)[0]["status"] for answer in waiting] == [200] * (AT_ONCE + 2)
+        assert not held.done()
+        held.cancel()
 
     asyncio.run(scenario())
 
@@ -192,6 +197,7 @@ def test_more_than_may_wait_are_refused_at_once(monkeypatch):
 def test_one_address_has_one_turn_and_some_that_wait_whoever_else_logs_in(monkeypatch):
     monkeypatch.setattr(logins, "PATIENCE_SECONDS", 30)
     monkeypatch.setattr(logins, "WAITING_OF_ADDRESS", 3)
+    monkeypatch.setattr(logins, "HELD_MAX", 0)
 
     async def scenario() -> None:
         console = Console()
