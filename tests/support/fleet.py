@@ -95,7 +95,9 @@ class Fleet:
         """As a deploy does it, one web process after the other: the seconds it took to end, and to be ready again."""
         process, began = self._processes[name], time.monotonic()
         process.terminate()
-        self.until(lambda: process.ended() is not None, END_SECONDS)
+        while process.ended() is None:
+            assert time.monotonic() - began < END_SECONDS, f"{name} does not end:\n" + "\n".join(tail(process.log))
+            time.sleep(LOOK_SECONDS)
         ended = time.monotonic()
         assert process.ended() == 0, tail(process.log)
         process.start()
