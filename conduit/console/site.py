@@ -6,6 +6,7 @@ from typing import Any
 import structlog
 from django.conf import settings
 from django.contrib import admin
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.db import DataError
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
@@ -19,6 +20,12 @@ log = structlog.get_logger(__name__)
 
 # A number or moment that no column can hold, a text with NUL, JSON that is nested without end.
 _BEYOND_BOUNDS = (DataError, OverflowError, RecursionError)
+# What Django's pages meet where they take an address, or the rows that were chosen, as they come.
+_UNREAD = (ValueError, TypeError, AttributeError)
+
+
+def _is_read_unchecked(request: HttpRequest) -> bool:
+    return ACTION_CHECKBOX_NAME in request.POST if request.method == "POST" else bool(request.META.get("QUERY_STRING"))
 
 
 class ConsoleSite(admin.AdminSite):
@@ -47,11 +54,11 @@ class ConsoleSite(admin.AdminSite):
             try:
                 answer = view(request, *args, **kwargs)
                 return answer.render() if isinstance(answer, SimpleTemplateResponse) else answer
-            except (ValueError, *_BEYOND_BOUNDS) as error:
-                # The values of a form were checked by then: a ValueError is a fault of ours, and has to be seen.
-                if request.method == "POST" and not isinstance(error, _BEYOND_BOUNDS):
+            except (*_BEYOND_BOUNDS, *_UNREAD) as error:
+                # What stands in a form was checked by then, and without a query there is nothing to read: a fault of ours has to be seen.
+                if not isinstance(error, _BEYOND_BOUNDS) and not _is_read_unchecked(request):
                     raise
-                log.info("a page of the console could not read what it was asked", path=request.path, error=repr(error)[:200])
+                log.warning("a page of the console could not read what it was asked", path=request.path, exc_info=True)
                 context = {**self.each_context(request), "title": "This cannot be read"}
                 return TemplateResponse(request, "admin/unreadable.html", context, status=400)
 

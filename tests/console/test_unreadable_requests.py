@@ -53,6 +53,24 @@ def test_the_page_of_a_row_that_cannot_be_is_not_found(crashing, name, row):
     assert crashing.get(f"{reverse(name)}{row}/change/").status_code in (302, 400, 404)
 
 
+@pytest.mark.parametrize("chosen", ["x", "9" * 40, "\0"])
+@pytest.mark.parametrize("name", LISTS)
+def test_an_action_on_rows_that_cannot_be_changes_nothing(crashing, name, chosen):
+    for action in ("delete_selected", "rotate", "delete_for_good"):
+        answer = crashing.post(reverse(name), {"action": action, "_selected_action": chosen, "post": "yes"})
+        assert answer.status_code in (200, 302, 400, 403)
+
+
+@pytest.mark.parametrize(
+    "query", ["expires_at=x", "team=x", "enabled=x", "limits=%00", "creates_per_day=x", "scopes=x", "base_price=x", "key=9e9"]
+)
+@pytest.mark.parametrize(
+    "model", ["keys/virtualkey", "keys/managementkey", "keys/team", "keys/usagecost", "videos/videomodel", "auth/user"]
+)
+def test_a_form_that_is_filled_in_by_its_address_says_what_it_cannot_read(crashing, model, query):
+    assert crashing.get(f"/admin/{model}/add/?{query}").status_code in (200, 302, 400)
+
+
 @pytest.mark.parametrize("nested", ["[" * 100_000, "[" * 100_000 + "]" * 100_000, "[" + "9" * 10_000 + "]", '["\\u0000"]', "\0"])
 @pytest.mark.parametrize("field", ["natives", "aliases"])
 def test_a_form_says_which_field_cannot_be_read(crashing, field, nested):
