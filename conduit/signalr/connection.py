@@ -36,7 +36,9 @@ _PINGS = {name: protocol.write(Ping()) for name, protocol in PROTOCOLS.items()}
 # Microsoft's JavaScript client begins to count numbered messages only after it has handled the handshake's answer: what reaches it
 # in the same breath is not counted, and after a reconnect all is off by one. It pings once it counts; others may not.
 _HELD_SECONDS = 0.25
-_START_SECONDS = 0.5  # what a client may need after its handshake until it has started, when it says nothing
+# What a client may need after its handshake until it has started, when it says nothing; and after the first that it says. With
+# Microsoft's that is a ping: over server-sent events it has started once that POST is answered, which may go through another process.
+_START_SECONDS, _FIRST_WORD_SECONDS = 0.5, 2.0
 _STREAM_AHEAD = 16 * 1024  # bytes of streams that may wait for a client before their methods do
 
 
@@ -80,7 +82,8 @@ class Connection:
         self._sealed_at: float | None = None
         self._close_reason: Exception | None = None
         self._is_ended = False
-        self._comes_again = self._has_spoken = False
+        self._comes_again = False
+        self._spoke_at: float | None = None  # first, after the handshake
         self._ending: asyncio.Task[None] | None = None
         self._has_pinged = False
         self._opened_at = self._last_sent = self._last_received = self._wire_changed_at = self._acked_at = time.monotonic()
@@ -109,10 +112,16 @@ class Connection:
         self._seal(None if error is None else ConnectionError(error))
 
     def come_again(self) -> None:
-        """Have the client connect anew: now, or once it has started. Until it has said something after its handshake, or had the time
-        to, it would take a Close for a failure of its start, and not come again."""
+        """Have the client connect anew: now, or once it has started. Until then it would take a Close for a failure of its start and not
+        come again, or wait for ever for a connection that it has stopped itself."""
         self._comes_again = True
-        if self._has_spoken:
+        self._send_on(time.monotonic())
+
+    def _send_on(self, now: float) -> None:
+        if not self._comes_again or self._protocol is None or self._leaves_at is not None:
+            return
+        since, patience = (self._last_received, _START_SECONDS) if self._spoke_at is None else (self._spoke_at, _FIRST_WORD_SECONDS)
+        if now - since > patience:
             self.close(reconnect=True)
 
     @property
@@ -270,9 +279,7 @@ class Connection:
         """Bytes from the client."""
         if self._protocol is not None:
             self._release()
-            self._has_spoken = True
-        if self._comes_again and self._has_spoken:
-            self.close(reconnect=True)
+            self._spoke_at = self._spoke_at or time.monotonic()
         if self._sealed_at is not None or self._leaves_at is not None:
             return
         self._last_received = time.monotonic()
@@ -372,14 +379,13 @@ class Connection:
             return
         if self._is_held and now - self._last_received > _HELD_SECONDS:
             self._release()
+        self._send_on(now)
         if self._sealed_at is not None:
             patience = options.closing if self._wire is not None else options.disconnect
             if now - self._sealed_at > patience:
                 self._give_up(self._close_reason)
         elif self._leaves_at is not None:
             self._part()
-        elif self._comes_again and self._protocol is not None and now - self._last_received > _START_SECONDS:
-            self.close(reconnect=True)
         elif self._protocol is None and now - self._opened_at > options.handshake:
             self._refuse(handshake.CANCELLED)
         elif self._wire is None:

@@ -40,6 +40,9 @@ def test_a_socket_at_a_process_that_leaves_is_cut_and_comes_back_elsewhere(
         assert '"type":9' in str(third.recv(timeout=SECONDS))
 
 
+CLOSE = b'{"type":7,"allowReconnect":true}\x1e'
+
+
 class _Request:
     """A request of a hub that everybody may use, without a server around it."""
 
@@ -63,6 +66,16 @@ class _Request:
     async def answer(self) -> tuple[int, bytes]:
         await asyncio.wait_for(self._served, SECONDS)
         return self.sent[0]["status"], self.sent[1]["body"]
+
+    @property
+    def told(self) -> bytes:
+        return b"".join(message.get("body", b"") for message in self.sent)
+
+    async def until(self, part: bytes) -> None:
+        """Wait until that was answered."""
+        async with asyncio.timeout(SECONDS):
+            while part not in self.told:
+                await asyncio.sleep(0.02)
 
 
 async def _somebody(scope: Any) -> str:
@@ -98,6 +111,32 @@ def test_who_still_comes_to_a_process_that_leaves_is_let_in_and_told_to_come_aga
             assert await _Request(staying, "POST", late, body=HANDSHAKE).answer() == (200, b"")
             assert await _Request(leaving, "GET", late).answer() == (200, b"{}\x1e")
             assert await _Request(leaving, "GET", late).answer() == (200, b'{"type":7,"allowReconnect":true}\x1e')
+        await leaving.drain()
+        await staying.drain()
+
+    asyncio.run(case())
+
+
+@pytest.mark.races_the_clock  # the answer to the first ping has to be there within two seconds
+@pytest.mark.parametrize("is_late", [False, True])
+def test_a_client_of_an_event_stream_is_told_to_come_again_when_its_first_ping_was_answered(is_late: bool) -> None:
+    """Microsoft's for JavaScript waits for that answer before it has started. Stopped in between it waits for ever, and tells nobody."""
+
+    async def case() -> None:
+        leaving, staying = _two(VALKEY.url)
+        query = await _negotiated(staying)
+        if is_late:
+            leaving.leave()
+        events = _Request(leaving, "GET", query, accept=b"text/event-stream")
+        assert await _Request(staying, "POST", query, body=HANDSHAKE).answer() == (200, b"")
+        await events.until(b"{}\x1e")
+        assert await _Request(staying, "POST", query, body=b'{"type":6}\x1e').answer() == (200, b"")
+        if not is_late:
+            leaving.leave()
+
+        await asyncio.sleep(0.3)  # as long as the answer may be on its way
+        assert CLOSE not in events.told
+        await events.until(CLOSE)
         await leaving.drain()
         await staying.drain()
 
