@@ -42,9 +42,9 @@ _read_file(BASE_DIR / ".env")
 PORT = env.int("PORT", default=8000)
 DEBUG = env.bool("DEBUG", default=False)
 
-_database_url, _redis_url = env.str("DATABASE_URL", default=""), env.str("REDIS_URL", default="")
+_database_url = env.str("DATABASE_URL", default="")
 # Whether anybody said where they are: production does not begin an empty database of its own (conduit/checks.py).
-DATABASE_IS_NAMED, REDIS_IS_NAMED = bool(_database_url), bool(_redis_url)
+DATABASE_IS_NAMED, REDIS_IS_NAMED = bool(_database_url), bool(env.str("REDIS_URL", default=""))
 _names_a_server = REDIS_IS_NAMED or not (_database_url or "sqlite:").lower().startswith("sqlite:")
 CONDUIT_ENV = env.choice("CONDUIT_ENV", "production", "development", default="production" if _names_a_server else "development")
 PRODUCTION = CONDUIT_ENV == "production"
@@ -154,7 +154,7 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # ---- Redis: broker and channel layer (hints only; the database is the truth) ------------------------------------------
 
-REDIS_URL = _redis_url or "redis://127.0.0.1:6379/0"
+REDIS_URL = env.str("REDIS_URL", default="redis://127.0.0.1:6379/0")  # again: run.env was read since
 if not re.match(r"rediss?://\S", REDIS_URL):
     raise ImproperlyConfigured("REDIS_URL is no address of a Redis server: set it to redis://HOST:6379/0 (rediss:// with TLS).")
 CHANNEL_LAYERS = {

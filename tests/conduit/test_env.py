@@ -56,6 +56,14 @@ def test_all_of_them_may_be_empty_at_once(settings_with):
     assert named["CONDUIT_ENV"] == "development"
 
 
+def test_a_command_beside_the_embedded_stack_finds_its_redis(settings_with, tmp_path, monkeypatch):
+    monkeypatch.setenv("REDIS_URL", "")  # so that what the file brings into the environment does not outlive this test
+    (tmp_path / ".conduit").mkdir()
+    (tmp_path / ".conduit" / "run.env").write_text("REDIS_URL=redis://127.0.0.1:7777/0\n")
+
+    assert settings_with(**IN_DEVELOPMENT)["REDIS_URL"] == "redis://127.0.0.1:7777/0"
+
+
 def test_what_only_the_procfile_reads_may_be_empty_too():
     assert {"PORT", "BIND", "WORKER_THREADS"} <= OF_THE_PROCFILE
     uses = re.findall(r"\$\{?[A-Z_]+.{2}", (ROOT / "Procfile").read_text())
