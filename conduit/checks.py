@@ -35,6 +35,9 @@ def problems() -> Iterator[str]:
         yield from _minimax()
         yield from _trusted_proxies()
         yield from _servers()
+        if settings.S3_IS_MEANT_BY and not settings.S3_BUCKET:
+            meant = settings.S3_IS_MEANT_BY[0]
+            yield f"S3_BUCKET is not set and {meant} is: files would stay on each host's disk. Name the bucket, or unset the rest."
 
 
 def _secrets() -> Iterator[str]:
@@ -76,7 +79,7 @@ def _is_public_suffix(host: str) -> bool:
 def _public_url() -> Iterator[str]:
     url = urlsplit(settings.PUBLIC_URL)
     if _is_loopback(url.hostname or ""):
-        yield "PUBLIC_URL is not set: links in answers would point to localhost. Set it to the address that clients see."
+        yield "PUBLIC_URL is not set, or a loopback address: links in answers would lead nowhere. Set it to the address that clients see."
     elif url.path.strip("/") or url.query or url.fragment or url.username is not None:
         yield "PUBLIC_URL is more than https:// and a host: Conduit's paths begin right after it. Leave the rest out."
     elif url.scheme != "https" and not settings.PUBLIC_HTTP:

@@ -26,8 +26,9 @@ class NamedEnv(environ.Env):
             if cast is list:
                 return [entry.strip() for entry in text.split(",") if entry.strip()]
             return self.parse_value(text, cast)
-        except ValueError as error:
-            raise ImproperlyConfigured(f"{var} is {text!r}, which cannot be read ({error}).") from None
+        except ValueError:
+            kind = "a whole number" if cast is int else "a number"
+            raise ImproperlyConfigured(f"{var} is {text!r}: set it to {kind}.") from None
 
     def bool(self, var: str, default: Any = False) -> bool:
         text = self.str(var, default="").lower()

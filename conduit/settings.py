@@ -40,6 +40,8 @@ env = NamedEnv()
 _read_file(BASE_DIR / ".env")
 
 PORT = env.int("PORT", default=8000)
+if not 0 < PORT < 65536:
+    raise ImproperlyConfigured(f"PORT is {PORT}: set it to a number from 1 to 65535.")
 DEBUG = env.bool("DEBUG", default=False)
 
 _database_url = env.str("DATABASE_URL", default="")
@@ -291,6 +293,8 @@ WHITENOISE_USE_FINDERS = True
 # ---- Storage of clips, videos and thumbnails --------------------------------------------------------------------------
 
 S3_BUCKET = env.str("S3_BUCKET", default="")
+# What says that S3 is meant, and does nothing without a bucket (conduit/checks.py).
+S3_IS_MEANT_BY = [name for name in ("S3_ENDPOINT_URL", "S3_ACCESS_KEY_ID", "S3_SECRET_ACCESS_KEY") if env.str(name, default="")]
 _FILES: dict[str, Any] = {
     "BACKEND": "django.core.files.storage.FileSystemStorage",
     "OPTIONS": {"location": CONDUIT_HOME / "media"},
@@ -305,7 +309,7 @@ _S3: dict[str, Any] = {
     "BACKEND": "videos.s3.S3",
     "OPTIONS": {
         "bucket_name": S3_BUCKET,
-        "endpoint_url": env.str("S3_ENDPOINT_URL", default=None),  # another S3 than Amazon's
+        "endpoint_url": env.address("S3_ENDPOINT_URL", "") if env.str("S3_ENDPOINT_URL", default="") else None,  # another S3 than Amazon's
         # The name under which clients reach a store that workers reach by an inside one.
         "public_endpoint_url": env.address("S3_PUBLIC_ENDPOINT_URL", "") if env.str("S3_PUBLIC_ENDPOINT_URL", default="") else None,
         "checksums": S3_CHECKSUMS,

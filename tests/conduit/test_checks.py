@@ -111,6 +111,15 @@ def test_each_unsafe_value_is_seen(production, name, value):
     assert "password@" not in problem
 
 
+def test_a_storage_on_s3_without_a_bucket_is_seen(production):
+    production.S3_BUCKET, production.S3_IS_MEANT_BY = "", ["S3_ENDPOINT_URL"]
+    [problem] = problems()
+    assert problem.startswith("S3_BUCKET is not set and S3_ENDPOINT_URL is: ")
+
+    production.S3_BUCKET = "videos"
+    assert not list(problems())
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [

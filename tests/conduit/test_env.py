@@ -56,6 +56,20 @@ def test_all_of_them_may_be_empty_at_once(settings_with):
     assert named["CONDUIT_ENV"] == "development"
 
 
+@pytest.mark.parametrize(
+    ("variables", "says"),
+    [
+        ({"PORT": "abc"}, "PORT is 'abc': set it to a whole number."),
+        ({"PORT": "99999"}, "PORT is 99999: set it to a number from 1 to 65535."),
+        ({"STREAMS_MAX": "many"}, "STREAMS_MAX is 'many': set it to a number."),
+        ({"S3_ENDPOINT_URL": "store.example"}, "S3_ENDPOINT_URL is 'store.example': it is https://"),
+    ],
+)
+def test_a_wrong_value_is_refused_with_what_would_be_right(settings_with, variables, says):
+    with pytest.raises(ImproperlyConfigured, match=f"^{re.escape(says)}"):
+        settings_with(**IN_DEVELOPMENT, **variables)
+
+
 def test_a_command_beside_the_embedded_stack_finds_its_redis(settings_with, tmp_path, monkeypatch):
     monkeypatch.setenv("REDIS_URL", "")  # so that what the file brings into the environment does not outlive this test
     (tmp_path / ".conduit").mkdir()
