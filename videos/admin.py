@@ -196,7 +196,8 @@ class VideoAdmin(ReadOnly):
     @admin.display(description="plan")
     def plan_shown(self, video: Video) -> SafeString:
         plan = Plan.from_json(video.plan)
-        rows = format_html_join("", "<tr><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td></tr>", map(_planned_row, plan.clips))
+        planned = map(_planned_row, plan.clips, (None, *plan.clips))
+        rows = format_html_join("", "<tr><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td></tr>", planned)
         then = ", ".join(plan.treatment) or "made exact from what there is"
         return format_html(
             "<table><thead><tr><th>clip</th><th>model</th><th>begins from</th><th>size</th><th>USD</th></tr></thead>"
@@ -220,9 +221,12 @@ def _usd(amount: Decimal | None) -> str:
     return "-" if amount is None else f"{amount:.4f}"
 
 
-def _planned_row(clip: PlannedClip) -> tuple[str, ...]:
+def _planned_row(clip: PlannedClip, before: PlannedClip | None) -> tuple[str, ...]:
     made = f"{clip.seconds} s" if clip.seconds else "image"
-    begins = "the prompt" if clip.start == Clip.Start.TEXT else "the end of the one before"
+    if clip.start == Clip.Start.TEXT:
+        begins = "the prompt"
+    else:
+        begins = "the image" if before and not before.seconds else "the end of the one before"
     return made, clip.upstream, begins, " ".join(filter(None, [clip.resolution, clip.ratio])), str(clip.cost)
 
 
