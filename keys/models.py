@@ -250,9 +250,9 @@ class Scope(models.TextChoices):
     """What a management key may do."""
 
     READ = "read", "read everything"
-    OPERATE = "operate", "steer tasks, pauses, accounts and webhooks"
+    OPERATE = "operate", "cancel and retry tasks, stop and resume work"
     KEYS = "keys", "make, change and delete keys and teams"
-    MONEY = "money", "change budgets and what things cost"
+    MONEY = "money", "change budgets"
 
 
 def all_scopes() -> list[str]:
