@@ -6,9 +6,10 @@ from typing import Any
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
-# Virtual keys, bearer tokens, tokens and signatures in URLs, passwords in connection URLs.
+# Virtual keys, bearer tokens, tokens and signatures in URLs, passwords in connection URLs. `?+`: a management key's prefix, by which
+# administrators know it, is no secret of a virtual key that begins with `admin_`.
 _SECRETS = re.compile(
-    r"(?P<key>condt_(?:admin_)?)[\w-]{8,}"
+    r"(?P<key>condt_(?:admin_)?+)[\w-]{8,}"
     r"|(?P<scheme>Bearer\s+)[^\s'\",]{8,}"
     r"|(?P<query>(?:access_token|signature|token|api_key|X-Amz-Signature|X-Amz-Credential)=)[^&\s'\"]+"
     r"|(?P<url>://[^/\s:@]*:)[^@/\s]+(?=@)",

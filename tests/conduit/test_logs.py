@@ -94,7 +94,20 @@ def test_no_secret_is_written_wherever_it_stands(written, text):
     assert "RuntimeError" in events(written)[3]["exception"]
 
 
-@pytest.mark.parametrize("text", ["a cat", "condt_", "tokens=7", "the bearer of news", "https://host:8000/path", "user@example.org", ""])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a cat",
+        "condt_",
+        "by ops (condt_admin_1kp6C8…)",
+        "condt_kwXmae…",
+        "tokens=7",
+        "the bearer of news",
+        "https://host:8000/path",
+        "user@example.org",
+        "",
+    ],
+)
 def test_what_is_no_secret_stays(text):
     assert without_secrets(text) == text
 
