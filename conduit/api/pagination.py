@@ -50,7 +50,9 @@ def parse_moment(query: Mapping[str, str], name: str) -> datetime | None:
         with suppress(ValueError):
             moment = parse_datetime(text) or parse_date(text)
     if moment is None:
-        raise InvalidRequest(f"`{name}` must be an RFC 3339 date and time, such as 2026-01-31T12:00:00Z.", param=name)
+        raise InvalidRequest(
+            f"`{name}` must be an RFC 3339 date, or date and time, such as 2027-01-31 or 2027-01-31T12:00:00Z.", param=name
+        )
     if not isinstance(moment, datetime):
         moment = datetime(moment.year, moment.month, moment.day)
     try:
