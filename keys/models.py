@@ -140,7 +140,7 @@ class BudgetWindow(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.budget_id} from {self.starts_at:%Y-%m-%d}: {self.held} held, {self.spent} spent"
+        return f"{self.budget}, from {self.starts_at:%Y-%m-%d %H:%M} UTC: {self.held} held, {self.spent} spent"
 
 
 class BudgetAlert(models.Model):
@@ -157,7 +157,7 @@ class BudgetAlert(models.Model):
         constraints = [UniqueConstraint(fields=["window", "percent", "limit"], name="alert_once_per_window_threshold_and_limit")]
 
     def __str__(self) -> str:
-        return f"{self.percent} % of {self.limit} in {self.window_id}"
+        return f"{self.percent} % of {self.limit} USD passed"
 
 
 class AppendOnly(models.QuerySet["UsageCost"]):
