@@ -39,8 +39,8 @@ STORAGE = Condition(
     severity=Severity.DEGRADED,
     says="A worker cannot store files: it orders no clips, and what was made waits.",
     found_by="Each worker writes, reads and deletes a file when it starts and each minute.",
-    what_to_do="See that the bucket (or the folder CONDUIT_HOME/media) exists and has room, and that the workers of that host may "
-    "write, read and delete there. Videos go on by themselves, and nothing that MiniMax made is paid for twice.",
+    what_to_do="See that the storage answers, that the bucket (or the folder CONDUIT_HOME/media) exists and has room, and that the "
+    "workers of that host may write, read and delete there. Videos go on by themselves, and nothing that MiniMax made is paid for twice.",
 )
 
 
