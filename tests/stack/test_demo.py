@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from django.contrib.auth import get_user_model
+from django.core.management import CommandError, call_command
 
 from conduit.stack.access import demo_access
 from conduit.stack.demo import PROMPT, Video, wanted
@@ -95,3 +96,10 @@ def test_a_bar_without_a_terminal_is_a_line_for_each_stage_and_ten_percent() -> 
         bar.show(progress=progress, stage=stage, eta_seconds=None)
     bar.end()
     assert out.getvalue().splitlines() == ["  0 %  queued", "  5 %  generating", " 12 %  generating", "100 %  completed"]
+
+
+def test_the_demo_is_refused_in_production_where_it_would_leave_a_login_and_a_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CONDUIT_ENV", "production")
+
+    with pytest.raises(CommandError, match="Unset CONDUIT_ENV"):
+        call_command("demo")

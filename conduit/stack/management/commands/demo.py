@@ -1,7 +1,9 @@
 import os
 import sys
+from typing import Any
 
 from django.conf import settings
+from django.core.management.base import CommandError
 from django.db import connections
 
 from conduit.stack.access import DemoAccess, demo_access
@@ -13,6 +15,11 @@ from conduit.stack.stack import Stack
 
 class Command(StackCommand):
     help = "Run everything, make one video (PROMPT, DURATION, RESOLUTION), then serve until Ctrl-C; with ONCE=1 stop after the video."
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        if os.environ.get("CONDUIT_ENV") == "production":
+            raise CommandError("The demo makes a login, a key and a video of its own, which no production wants. Unset CONDUIT_ENV.")
+        super().handle(*args, **options)
 
     def during(self, stack: Stack) -> None:
         kept_at = stack.home / "demo.json"
