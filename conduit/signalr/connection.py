@@ -36,9 +36,9 @@ _PINGS = {name: protocol.write(Ping()) for name, protocol in PROTOCOLS.items()}
 # Microsoft's JavaScript client begins to count numbered messages only after it has handled the handshake's answer: what reaches it
 # in the same breath is not counted, and after a reconnect all is off by one. It pings once it counts; others may not.
 _HELD_SECONDS = 0.25
-# What a client may need after its handshake until it has started, when it says nothing; and after the first that it says. With
-# Microsoft's that is a ping: over server-sent events it has started once that POST is answered, which may go through another process.
-_START_SECONDS, _FIRST_WORD_SECONDS = 0.5, 2.0
+# What a client may need after its handshake until it has started: when it says nothing, and after its first ping. That is the last step
+# of Microsoft's, which over server-sent events waits until the POST was answered, perhaps by way of another process.
+_START_SECONDS, _FIRST_PING_SECONDS = 0.5, 5.0
 _STREAM_AHEAD = 16 * 1024  # bytes of streams that may wait for a client before their methods do
 
 
@@ -82,7 +82,7 @@ class Connection:
         self._sealed_at: float | None = None
         self._close_reason: Exception | None = None
         self._is_ended = False
-        self._comes_again = False
+        self._comes_again = self._has_called = False  # called: said what shows that it has started
         self._spoke_at: float | None = None  # first, after the handshake
         self._ending: asyncio.Task[None] | None = None
         self._has_pinged = False
@@ -120,8 +120,8 @@ class Connection:
     def _send_on(self, now: float) -> None:
         if not self._comes_again or self._protocol is None or self._leaves_at is not None:
             return
-        since, patience = (self._last_received, _START_SECONDS) if self._spoke_at is None else (self._spoke_at, _FIRST_WORD_SECONDS)
-        if now - since > patience:
+        since, patience = (self._last_received, _START_SECONDS) if self._spoke_at is None else (self._spoke_at, _FIRST_PING_SECONDS)
+        if self._has_called or now - since > patience:
             self.close(reconnect=True)
 
     @property
@@ -280,6 +280,9 @@ class Connection:
         if self._protocol is not None:
             self._release()
             self._spoke_at = self._spoke_at or time.monotonic()
+            # On a socket it has sent its ping when we read it.
+            self._has_called = self._has_called or self.transport is Transport.WEB_SOCKETS or data != _PINGS[self._protocol.name]
+            self._send_on(time.monotonic())
         if self._sealed_at is not None or self._leaves_at is not None:
             return
         self._last_received = time.monotonic()
