@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
+from tasks.leases import CLAIM_SECONDS
 from tests.browser.chromium import chromium
 from tests.browser.consumer import Consumer
 from tests.browser.serving import site
@@ -22,9 +23,9 @@ READERS, CREATORS, SOCKETS, HUBS = 4, 2, 6, 6
 PROFILES, SOURCES_PER_PROFILE = 2, 4
 # A clip takes the sandbox about eight seconds, and is asked for so often.
 TIME_SCALE, POLL_SECONDS = "0.05", 2.0
-LEASE_SECONDS = 15.0
-# Beyond the pause between two polls: ticks, and a machine that is busy with all this.
-NOTICED_SECONDS = 4.0
+# Beyond the pause between two polls: ticks, and a machine that is busy with all this. A worker that went by a clock 1.5 s behind would
+# be told after a minute.
+NOTICED_SECONDS = 10.0
 STEADY_SECONDS = 3.0
 ENDED = ("completed", "failed", "cancelled")
 
@@ -61,7 +62,7 @@ class Load:
 
 @pytest.mark.soak
 def test_rolling_restarts_behind_nginx_lose_nothing_although_clocks_differ_and_postgresql_restarts():
-    with Fleet(time_scale=TIME_SCALE, MINIMAX_POLL_SECONDS=str(POLL_SECONDS), LEASE_SECONDS=str(LEASE_SECONDS)) as fleet:
+    with Fleet(time_scale=TIME_SCALE, MINIMAX_POLL_SECONDS=str(POLL_SECONDS), LEASE_SECONDS="15") as fleet:
         secret = fleet.manage("create_key", "tests").strip()
         load = under_load(fleet, secret)
 
@@ -175,12 +176,12 @@ def check_streams(fleet: Fleet, load: Load) -> None:
 
 
 def check_clips_were_noticed(fleet: Fleet, load: Load) -> None:
-    """Within a poll, whichever worker asks; a step that PostgreSQL's restart interrupted is done anew when its lease is over."""
+    """Within a poll, whichever worker asks; a step whose worker could not reach PostgreSQL is handed out anew when its claim is over."""
     late = {}
     for prompt, (ended, noticed) in clips(fleet).items():
         patience = POLL_SECONDS + NOTICED_SECONDS
-        if load.in_an_outage(ended - LEASE_SECONDS, noticed):
-            patience += LEASE_SECONDS + sum(back - away for away, back in load.outages)
+        if load.in_an_outage(ended - CLAIM_SECONDS, noticed):
+            patience += CLAIM_SECONDS + sum(back - away for away, back in load.outages)
         if noticed - ended > patience:
             late[prompt] = noticed - ended
     assert late == {}
@@ -210,7 +211,7 @@ def figures(fleet: Fleet, load: Load) -> None:
     print(f"{len(load.made)} tasks; PostgreSQL was away for {[f'{back - away:.1f} s' for away, back in load.outages]}")
     print("Web processes ended, and were ready again, after", [f"{ended:.1f} s, {ready:.1f} s" for ended, ready in load.restarts])
     made = clips(fleet).values()
-    aside = sorted(noticed - ended for ended, noticed in made if not load.in_an_outage(ended - LEASE_SECONDS, noticed))
+    aside = sorted(noticed - ended for ended, noticed in made if not load.in_an_outage(ended - CLAIM_SECONDS, noticed))
     print(f"Clips noticed after {statistics.median(aside):.1f} s (median), {aside[-1]:.1f} s (longest), polls every {POLL_SECONDS:g} s;")
     print(f"with those that the outage met after {max(noticed - ended for ended, noticed in made):.1f} s at most")
     for told in load.told:
