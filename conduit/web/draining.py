@@ -6,6 +6,7 @@ still comes is answered, and the connection closed with that answer.
 """
 
 import asyncio
+import select
 import signal
 import sys
 import threading
@@ -27,6 +28,8 @@ LOOK_SECONDS = 0.05
 QUIET_SECONDS = 1.0
 # How long requests are waited for that are still being sent (seconds): whoever sends them by drops keeps us no longer.
 SENDING_SECONDS = 4.0
+# Twisted's port accepts some at a time: often enough for all that the kernel lets wait, and not for ever.
+ACCEPTS_MAX = 1000
 
 Step = Callable[[], Awaitable[None] | None]
 
@@ -92,9 +95,20 @@ async def _done(step: Step) -> None:
 
 async def _stop_listening(reactor: Any) -> None:
     for port in [reader for reader in reactor.getReaders() if isinstance(reader, Port)]:
+        _accept_who_waits(port)
         stopped = port.stopListening()
         if stopped is not None:
             await stopped.asFuture(asyncio.get_running_loop())
+
+
+def _accept_who_waits(port: Any) -> None:
+    """Who connected while this process was busy has perhaps sent a request already, and would be reset when the port is closed."""
+    waiting = select.poll()
+    waiting.register(port.fileno(), select.POLLIN)
+    for _ in range(ACCEPTS_MAX):
+        if not waiting.poll(0):
+            return
+        port.doRead()
 
 
 def _close_with_the_next_answer(reactor: Any) -> None:

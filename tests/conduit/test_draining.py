@@ -3,6 +3,7 @@
 import base64
 import json
 import os
+import signal
 import socket
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -121,4 +122,20 @@ def test_what_still_comes_on_kept_connections_is_answered_and_each_is_closed_wit
     assert found[3].endswith(CLOSE_RESTARTING)
     assert b"{}\x1e" in found[4]
     assert b'{"type":7,"allowReconnect":true}\x1e' in found[4]
+    assert web.wait() == 0
+
+
+def test_who_connected_while_a_process_was_busy_is_answered_although_it_is_told_to_end(web):
+    os.kill(web.pid, signal.SIGSTOP)
+    waiting = [socket.create_connection(("127.0.0.1", web.port), timeout=20) for _ in range(40)]
+    for one in waiting:
+        one.sendall(b"GET /health/live HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    web.terminate()
+    os.kill(web.pid, signal.SIGCONT)
+
+    answers = []
+    for one in waiting:
+        with one, suppress(ConnectionResetError):
+            answers.append(one.recv(12))
+    assert answers == [b"HTTP/1.1 200"] * len(waiting)
     assert web.wait() == 0
