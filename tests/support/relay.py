@@ -62,8 +62,10 @@ class Relay:
 
     async def _close(self) -> None:
         self._server.close()
-        while self._wires:
-            await asyncio.sleep(0.01)
+        meeting = asyncio.all_tasks() - {asyncio.current_task()}  # one may have been let in at this very moment
+        for task in meeting:
+            task.cancel()
+        await asyncio.gather(*meeting, return_exceptions=True)
 
     async def _meet(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._wires.add(writer)
