@@ -88,7 +88,7 @@ def _silence(last: LastLook | None) -> Subject | None:
     """That nobody looks."""
     if last is None or last.looked_at is None:
         return Subject("", "No control process has looked at the place yet.", None)
-    now: datetime = last.now  # type: ignore[attr-defined]
+    now: datetime = last.now  # type: ignore[attr-defined] # annotated
     if now - last.looked_at < timedelta(seconds=OLD_SECONDS):
         return None
     return Subject("", "No control process looks at the place: what else is told here is as old as this.", last.looked_at)
