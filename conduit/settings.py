@@ -94,7 +94,7 @@ except ValueError as error:
     raise ImproperlyConfigured(f"TRUSTED_PROXIES: {error}. List addresses or networks, such as 10.0.0.0/8.") from None
 
 INSTALLED_APPS = [
-    "conduit.console.apps.ConsoleConfig",  # stands in for django.contrib.admin
+    "conduit.console.apps.ConsoleAdminConfig",  # stands in for django.contrib.admin
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -108,6 +108,7 @@ INSTALLED_APPS = [
     "keys",
     "tasks",
     "videos",
+    "conduit.console.apps.ConsoleConfig",  # after the apps whose models it shows
 ]
 
 MIDDLEWARE = [

@@ -1,10 +1,20 @@
+from django.apps import AppConfig
 from django.contrib.admin.apps import AdminConfig
 
 
-class ConsoleConfig(AdminConfig):
+class ConsoleAdminConfig(AdminConfig):
+    """Django's admin, with our site as its own."""
+
     default_site = "conduit.console.site.ConsoleSite"
 
+
+class ConsoleConfig(AppConfig):
+    """What the console has beside Django's pages: own pages, static files, template tags, tables."""
+
+    name = "conduit.console"
+    label = "console"
+
     def ready(self) -> None:
-        super().ready()
         import conduit.checks
+        import conduit.console.settings_page
         import conduit.console.users  # noqa: F401 - after Django's own pages for accounts, whose place it takes

@@ -15,6 +15,8 @@ from django.urls import reverse
 
 from conduit.conditions import Severity
 from conduit.conditions.reading import place
+from conduit.console.navigation import navigation
+from conduit.console.pages import urls
 
 log = structlog.get_logger(__name__)
 
@@ -33,10 +35,17 @@ class ConsoleSite(admin.AdminSite):
     site_title = "Conduit"
     index_title = "Console"
     site_url = None  # there is no page but this one
+    enable_nav_sidebar = False  # the way is in the header, by what people do (conduit.console.navigation)
+
+    def get_urls(self) -> list[Any]:
+        """Own pages first: some stand where Django has a list of an app's models."""
+        return [*urls(self), *super().get_urls()]
 
     def each_context(self, request: HttpRequest) -> dict[str, Any]:
         """Every page says when videos come from the sandbox, and what is wrong with the place, for whoever may put it right."""
         context = super().each_context(request)
+        if request.user.is_staff:
+            context |= {"places": list(navigation(request)), "tasks_address": reverse("admin:tasks_task_changelist")}
         context["minimax_sandbox"] = settings.MINIMAX_SANDBOX
         holding = place().holding if request.user.is_staff else []
         context["conditions"] = [

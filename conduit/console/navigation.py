@@ -1,0 +1,43 @@
+"""The way through the console, by what people do there and not by app."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from django.http import HttpRequest
+from django.urls import reverse
+
+from conduit.console.pages import may
+
+
+@dataclass(frozen=True)
+class Place:
+    """An entry of the navigation. It is shown to whoever has one of the rights, and is where one is below any of the paths."""
+
+    label: str
+    key: str  # after `g`
+    name: str
+    rights: tuple[str, ...] = ()
+    below: tuple[str, ...] = ()
+
+    def is_here(self, path: str) -> bool:
+        """Whether the page at that path of the console, such as `tasks/`, is one of this place's."""
+        return any(path.startswith(start) if start else not path for start in self.below)
+
+
+PLACES = (
+    Place("Now", "n", "index", (), ("",)),
+    Place("Tasks", "t", "tasks_task_changelist", ("tasks.view_task",), ("tasks/", "videos/video/")),
+    Place("Keys", "k", "keys_virtualkey_changelist", ("keys.view_virtualkey",), ("keys/virtualkey/", "keys/team/")),
+    Place("Money", "m", "keys_usagecost_changelist", ("keys.view_usagecost",), ("keys/usagecost/",)),
+    Place("Models", "o", "videos_videomodel_changelist", ("videos.view_videomodel",), ("videos/videomodel/", "videos/blockedterm/")),
+    Place("Audit", "a", "keys_auditentry_changelist", ("keys.view_auditentry",), ("keys/auditentry/",)),
+    Place("Settings", "s", "settings", (), ("settings/", "auth/", "keys/managementkey/", "password_change/")),
+)
+
+
+def navigation(request: HttpRequest) -> Iterator[dict[str, str | bool]]:
+    """Label, key, address and whether one is there, of each place that the account may see."""
+    path = request.path.removeprefix(reverse("admin:index"))
+    for place in PLACES:
+        if may(request, *place.rights):
+            yield {"label": place.label, "key": place.key, "address": reverse(f"admin:{place.name}"), "here": place.is_here(path)}

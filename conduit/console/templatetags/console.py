@@ -1,0 +1,68 @@
+"""The pieces that pages of the console are made of: `{% load console %}`."""
+
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+from django import template
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+register = template.Library()
+
+# A shape beside each word, so that it reads without its colour.
+_SHAPES = {"queued": "○", "processing": "◐", "completed": "●", "failed": "✕", "cancelled": "⊘", "waits": "▲"}
+ID_CHARACTERS = 8
+
+
+@register.inclusion_tag("console/parts/id.html")
+def short_id(value: Any, what: str = "id") -> dict[str, str]:
+    """The end of an id, with a button that copies the whole; `what` names it to those who listen."""
+    return {"id": str(value), "tail": str(value)[-ID_CHARACTERS:], "what": what}
+
+
+@register.inclusion_tag("console/parts/status.html")
+def status(value: str, words: str = "") -> dict[str, str]:
+    """A task's status, or `waits`, by shape, colour and word."""
+    return {"colour": value, "shape": _SHAPES.get(value, "○"), "words": words or value}
+
+
+@register.inclusion_tag("console/parts/bar.html")
+def bar(percent: int, label: str) -> dict[str, Any]:
+    """A progress bar of 0 to 100."""
+    return {"percent": max(0, min(100, int(percent))), "label": label}
+
+
+@register.simple_tag
+def moment(value: datetime | None) -> SafeString | str:
+    """To the second, with its zone; `-` for none."""
+    if value is None:
+        return "-"
+    value = value.astimezone(UTC)
+    return format_html(
+        '<time class="nowrap" datetime="{}">{}</time>', value.isoformat(timespec="seconds"), f"{value:%Y-%m-%d %H:%M:%S} UTC"
+    )
+
+
+@register.filter
+def usd(value: Decimal | None) -> str:
+    """Money with its unit, four decimals where it is less than ten dollars, and two from there on; `-` for none."""
+    if value is None:
+        return "-"
+    return f"{value:,.4f} USD" if abs(value) < 10 else f"{value:,.2f} USD"
+
+
+@register.filter
+def span(seconds: float | None) -> str:
+    """A length of time in its two largest units: `0.4 s`, `52 s`, `1 m 40 s`, `3 h 5 m`, `2 d 4 h`; `-` for none."""
+    if seconds is None:
+        return "-"
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    for unit, name, below, smaller in ((86_400, "d", 3_600, "h"), (3_600, "h", 60, "m"), (60, "m", 1, "s")):
+        if whole >= unit:
+            return f"{whole // unit} {name} {whole % unit // below} {smaller}"
+    raise AssertionError(seconds)
