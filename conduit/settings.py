@@ -109,6 +109,7 @@ INSTALLED_APPS = [
     "tasks",
     "videos",
     "conduit.console.apps.ConsoleConfig",  # after the apps whose models it shows
+    "conduit.console.security.apps.SecurityConfig",  # last: it gives out the rights that all others have made
 ]
 
 MIDDLEWARE = [

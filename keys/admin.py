@@ -202,7 +202,10 @@ class VirtualKeyAdmin(WithBudgets, ShowsSecrets):
     def new_secret(self, request: HttpRequest, key: Any, grace: timedelta) -> str:
         return services.rotate_key(key, who=who(request), grace=grace)
 
-    @admin.action(permissions=["change"], description="Delete: refused for good, its history stays")
+    def has_delete_for_good_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("keys.delete_virtualkey")
+
+    @admin.action(permissions=["delete_for_good"], description="Delete: refused for good, its history stays")
     def delete_for_good(self, request: HttpRequest, keys: QuerySet[VirtualKey]) -> HttpResponse | None:
         living = list(keys.filter(deleted_at=None).select_related("team"))
         if living and "confirmed" not in request.POST:

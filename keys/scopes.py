@@ -11,7 +11,7 @@ from keys.models import ManagementKey, Scope
 # What an account of the console must be allowed to do before it may hand that out.
 PERMISSIONS: dict[Scope, tuple[str, ...]] = {
     Scope.READ: ("keys.view_virtualkey",),
-    Scope.OPERATE: ("tasks.change_task", "tasks.add_pause", "tasks.change_pause", "tasks.delete_pause"),
+    Scope.OPERATE: ("tasks.cancel_task", "tasks.retry_task", "tasks.pause_work"),
     Scope.KEYS: ("keys.change_virtualkey",),
     Scope.MONEY: ("keys.change_budget",),
 }

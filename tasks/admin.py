@@ -73,6 +73,18 @@ class PauseAdmin(TellsRefusals):
     actions = ["resume"]
     readonly_fields = ["created_by", "created_at"]
 
+    def has_view_permission(self, request: HttpRequest, obj: Pause | None = None) -> bool:
+        return request.user.has_perm("tasks.view_pause") or self.may_pause(request)
+
+    def may_pause(self, request: HttpRequest, obj: Pause | None = None) -> bool:
+        """One right for stopping, changing and resuming."""
+        return request.user.has_perm("tasks.pause_work")
+
+    has_change_permission = has_delete_permission = may_pause
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return self.may_pause(request)
+
     @admin.display(description="what is paused", ordering="kind")
     def kind_in_words(self, pause: Pause) -> str:
         return capfirst(PauseKind(pause.kind).label)

@@ -120,6 +120,7 @@ class Task(models.Model):
     objects = models.Manager.from_queryset(TaskQuerySet)()
 
     class Meta:
+        permissions = [("cancel_task", "Can cancel any task"), ("retry_task", "Can retry any task")]
         ordering = ["-id"]
         constraints = [
             CheckConstraint(condition=Q(progress__lte=100, leg_goal__lte=100), name="task_progress_is_a_percentage"),
@@ -252,6 +253,8 @@ class Pause(models.Model):
     objects = models.Manager.from_queryset(PauseQuerySet)()
 
     class Meta:
+        default_permissions = ("view",)
+        permissions = [("pause_work", "Can stop and resume work")]
         ordering = ["-id"]
         constraints = [
             models.UniqueConstraint(fields=["kind", "model"], name="pause_once_per_kind_and_model"),

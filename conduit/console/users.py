@@ -72,6 +72,13 @@ class AccountAdmin(WithinRights, UserAdmin):
         readonly = super().get_readonly_fields(request, obj)
         return readonly if _actor(request).is_superuser else [*readonly, "is_superuser"]
 
+    def get_fieldsets(self, request: HttpRequest, obj: User | None = None) -> Any:
+        """Without what stands for the password (its way of hashing, its salt) for whoever may only look."""
+        fieldsets = super().get_fieldsets(request, obj)
+        if obj is None or self.has_change_permission(request, obj):
+            return fieldsets
+        return [(name, {**rest, "fields": [field for field in rest["fields"] if field != "password"]}) for name, rest in fieldsets]
+
     def log_change(self, request: HttpRequest, obj: Model, message: Any) -> Any:
         """The page that sets a password saves no related rows: this is what it calls in their place."""
         if request.path == reverse("admin:auth_user_password_change", args=[obj.pk]):

@@ -134,8 +134,8 @@ def test_who_may_only_look_sees_no_button_and_is_refused_by_hand(stop):
     assert Pause.objects.get() == pause
 
 
-def test_an_operator_with_the_rights_of_pauses_alone_pauses_and_resumes():
-    operator = staff("view_pause", "add_pause", "delete_pause")
+def test_an_operator_with_the_right_of_pauses_alone_pauses_and_resumes():
+    operator = staff("pause_work")
 
     operator.post(ADD, {"kind": "media", "model": "", "until_0": "", "until_1": "", "reason": "", "message": ""})
     pause = Pause.objects.get()

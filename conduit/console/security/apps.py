@@ -1,0 +1,13 @@
+from django.apps import AppConfig
+from django.db.models.signals import post_migrate
+
+
+class SecurityConfig(AppConfig):
+    name = "conduit.console.security"
+    label = "security"
+
+    def ready(self) -> None:
+        from conduit.console.security.roles import apply_roles
+
+        # Told of once in each migration, after all other apps: this one is the last, so that by then every right is there.
+        post_migrate.connect(apply_roles, sender=self, dispatch_uid="conduit.console.security.roles")
