@@ -1,43 +1,157 @@
-"""Who changed what: an audit row in the transaction of every change that a person or a program makes."""
+"""Who changed what: an audit row in the transaction of every change that a person or a program makes.
 
-from datetime import datetime
+Who it was and from where is read off the request that is being answered, or off the management command that runs.
+"""
+
+import os
+import pwd
+import re
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
+from django.contrib.auth.base_user import AbstractBaseUser
 from django.db import models
 
-from keys.models import AuditEntry
+from conduit.api.callers import request_at_hand
+from conduit.api.network import client_address
+from keys.models import AuditEntry, ManagementKey
 
-# Who changes something at the command line: its user has the machine, and no name here.
+# Who changes something with neither a request nor a command of ours around it: Python itself has the machine.
 COMMAND_LINE = "command line"
+# Whoever sends the request that is being answered, or runs the command.
+WHOEVER = ""
+# Who tries to log in, or is kept from it.
+NOBODY = "not logged in"
 _TEXT_MAX = 1000
+# Never written anywhere, not even that they were the same: passwords, secrets, hashes of them, seeds of second factors.
+_SECRET = re.compile(r"(^|_)(password\d?|usable_password|secret|hash|token|seed)$")
 
 
-def record(*, who: str, action: str, target: models.Model, **changes: Any) -> None:
-    """Write the row. `changes` are names and values as they are now, or pairs of before and after; never a secret."""
-    AuditEntry.objects.create(who=who or COMMAND_LINE, action=action, target=target_of(target), changes=_plain(changes))
+@dataclass(frozen=True)
+class Origin:
+    """Who is at it, as what row, and from where."""
+
+    who: str = ""
+    actor: str = ""
+    address: str = ""
+
+
+@dataclass
+class Trace:
+    """What was recorded while something went on."""
+
+    targets: set[str] = field(default_factory=set)
+
+
+_command: ContextVar[Origin | None] = ContextVar("audit_command", default=None)
+_trace: ContextVar[Trace | None] = ContextVar("audit_trace", default=None)
+
+
+def record(*, action: str, target: models.Model | str, who: str = WHOEVER, **changes: Any) -> None:
+    """Write the row. Call it inside the transaction of the change.
+
+    `target`: the row that was changed, or words for what is none, such as `address:10.0.0.1`. `who`: whoever is at it, unless given
+    (a rule of ours, NOBODY). `changes`: names and values as they are now or, of any action but `create` and `delete`, pairs of before
+    and after; what is named like a secret is left out.
+    """
+    origin = _origin()
+    if who and origin.who not in ("", who):
+        origin = Origin(address=origin.address if who == NOBODY else "")  # not the doing of whoever sent this request
+    named = target if isinstance(target, str) else target_of(target)
+    AuditEntry.objects.create(
+        who=(who or origin.who or COMMAND_LINE)[:150],
+        actor=origin.actor,
+        address=origin.address,
+        action=action,
+        target=named[:100],
+        target_name="" if isinstance(target, str) else str(target)[:150],
+        changes={name: _plain(value) for name, value in changes.items() if not is_secret(name)},
+    )
+    if trace := _trace.get():
+        trace.targets.add(named)
 
 
 def target_of(row: models.Model) -> str:
     """How a row is named in the audit, such as `key:12`."""
-    return f"{_NAMES.get(row._meta.model_name or '', row._meta.model_name)}:{row.pk}"
+    return f"{kind_of(row)}:{row.pk}"
+
+
+def kind_of(model: models.Model | type[models.Model]) -> str:
+    name = model._meta.model_name or ""
+    return _NAMES.get(name, name)
 
 
 _NAMES = {"virtualkey": "key", "managementkey": "management_key"}
 
 
+def is_secret(name: str) -> bool:
+    """Whether a field of that name is left out of every row."""
+    return _SECRET.search(name) is not None
+
+
+@contextmanager
+def tracing() -> Iterator[Trace]:
+    """Tells which targets have a row of what goes on inside."""
+    trace, around = Trace(), _trace.get()
+    token = _trace.set(trace)
+    try:
+        yield trace
+    finally:
+        _trace.reset(token)
+        if around:
+            around.targets |= trace.targets
+
+
+@contextmanager
+def by_command(name: str) -> Iterator[None]:
+    """What goes on inside is the doing of that management command, and of the system's user that runs it."""
+    who = f"{_system_user()}, manage.py {name}"
+    token = _command.set(Origin(who, "", socket.gethostname()))
+    try:
+        yield
+    finally:
+        _command.reset(token)
+
+
+def _origin() -> Origin:
+    if request := request_at_hand():
+        user, address = getattr(request, "user", None), client_address(request)
+        if isinstance(user, ManagementKey):
+            return Origin(str(user), target_of(user), address)
+        if isinstance(user, AbstractBaseUser) and user.is_authenticated:
+            return Origin(user.get_username(), target_of(user), address)
+        return Origin(address=address)
+    return _command.get() or Origin()
+
+
+def _system_user() -> str:
+    """As the system knows it; who became root by sudo is told too. In a container the user may have no name."""
+    try:
+        name = pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        name = f"uid {os.getuid()}"
+    behind = os.environ.get("SUDO_USER", "")
+    return f"{name} (sudo by {behind})" if behind else name
+
+
 def _plain(value: Any) -> Any:
     match value:
         case dict():
-            return {name: _plain(inner) for name, inner in value.items()}
-        case list() | tuple():
+            return {str(name): _plain(inner) for name, inner in value.items() if not is_secret(str(name))}
+        case list() | tuple() | set() | frozenset():
             return [_plain(inner) for inner in value]
         case Decimal():
             return f"{value:.4f}"
-        case datetime():
+        case datetime() | date():
             return value.isoformat()
         case models.Model():
             return str(value)
-        case None | bool() | int():
+        case None | bool() | int() | float():
             return value
-    return str(value)[:_TEXT_MAX]
+    return str(value)[:_TEXT_MAX].replace("\0", "")

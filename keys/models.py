@@ -160,17 +160,36 @@ class BudgetAlert(models.Model):
         return f"{self.percent} % of {self.limit} USD passed"
 
 
-class AppendOnly(models.QuerySet["UsageCost"]):
+class AppendOnly(models.QuerySet[Any]):
     """Rows that are written once."""
 
     def update(self, **kwargs: Any) -> NoReturn:
-        raise TypeError("a ledger row is never changed: write the row that corrects it")
+        raise TypeError(self.model.NEVER_CHANGED)
 
     def delete(self) -> NoReturn:
-        raise TypeError("a ledger row is never deleted: write the row that corrects it")
+        raise TypeError(self.model.NEVER_CHANGED)
 
 
-class UsageCost(models.Model):
+class WrittenOnce(models.Model):
+    """A row that nobody changes or deletes afterwards."""
+
+    NEVER_CHANGED: ClassVar[str] = "this row is never changed or deleted: write the row that corrects it"
+
+    objects = models.Manager.from_queryset(AppendOnly)()
+
+    class Meta:
+        abstract = True
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        if not self._state.adding:
+            raise TypeError(self.NEVER_CHANGED)
+        super().save(*args, **kwargs)
+
+    def delete(self, *args: Any, **kwargs: Any) -> NoReturn:
+        raise TypeError(self.NEVER_CHANGED)
+
+
+class UsageCost(WrittenOnce):
     """One movement of money: append-only.
 
     A hold reserves the price when a task is created; when the task ends it is resolved once, into what is captured
@@ -210,7 +229,7 @@ class UsageCost(models.Model):
     why = models.CharField(max_length=200, blank=True)
     created_at = models.DateTimeField(default=clock.now, editable=False)
 
-    objects = models.Manager.from_queryset(AppendOnly)()
+    NEVER_CHANGED = "a ledger row is never changed or deleted: write the row that corrects it"
 
     class Meta:
         verbose_name = "usage cost"
@@ -236,14 +255,6 @@ class UsageCost(models.Model):
 
     def __str__(self) -> str:
         return f"{self.entry} {self.amount} {self.currency}"
-
-    def save(self, *args: Any, **kwargs: Any) -> None:
-        if not self._state.adding:
-            raise TypeError("a ledger row is never changed: write the row that corrects it")
-        super().save(*args, **kwargs)
-
-    def delete(self, *args: Any, **kwargs: Any) -> NoReturn:
-        raise TypeError("a ledger row is never deleted: write the row that corrects it")
 
 
 class Scope(models.TextChoices):
@@ -300,19 +311,43 @@ class ManagementKey(models.Model):
         return f"{self.name} ({self.prefix}…)"
 
 
-class AuditEntry(models.Model):
-    """Who changed what of keys, teams and budgets. Written in the transaction of the change."""
+class AuditEntry(WrittenOnce):
+    """Who changed what, from where. Written in the transaction of the change (keys.audit), read by keys.audit_search.
 
-    who = models.CharField(max_length=150, help_text="An administrator's name, or a management key's name and prefix.")
+    Nobody changes or deletes one: PostgreSQL itself refuses it.
+    """
+
+    who = models.CharField(max_length=150, help_text="An account's name, a management key's name and prefix, or who ran which command.")
+    actor = models.CharField(max_length=60, blank=True, help_text="The same as a row, such as user:3. Empty: neither account nor key.")
+    address = models.CharField(max_length=100, blank=True, help_text="The client's address; of a command the host. Empty: no one's.")
     action = models.CharField(max_length=40)
     target = models.CharField(max_length=100, help_text="Such as key:12.")
-    changes = models.JSONField(default=dict, blank=True)
+    target_kind = models.CharField(max_length=60, editable=False, help_text="What of the target is before the colon.")
+    target_name = models.CharField(max_length=150, blank=True, help_text="What the target was called at the time.")
+    changes = models.JSONField(
+        default=dict, blank=True, help_text="Of what was made or deleted its values; of what was changed [before, after]."
+    )
     created_at = models.DateTimeField(default=clock.now, editable=False)
+
+    NEVER_CHANGED = "an audit row is never changed or deleted"
 
     class Meta:
         verbose_name = "audit entry"
         verbose_name_plural = "audit entries"
         ordering = ["-id"]
+        # keys.audit_search: each filter, newest first.
+        indexes = [
+            models.Index(fields=["target", "-id"], name="audit_of_target"),
+            models.Index(fields=["who", "-id"], name="audit_of_who"),
+            models.Index(fields=["address", "-id"], name="audit_from_address"),
+            models.Index(fields=["action", "-id"], name="audit_of_action"),
+            models.Index(fields=["target_kind", "-id"], name="audit_of_kind"),
+            models.Index(fields=["created_at"], name="audit_by_time"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.who}: {self.action} {self.target}"
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        self.target_kind = self.target.partition(":")[0]
+        super().save(*args, **kwargs)

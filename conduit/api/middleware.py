@@ -10,6 +10,7 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponseBase
 
 from conduit.api.access_log import log_request
+from conduit.api.callers import answering
 from conduit.api.errors import classify, response_for
 from conduit.api.network import client_address
 
@@ -45,7 +46,8 @@ class RequestContext:
         structlog.contextvars.clear_contextvars()
         structlog.contextvars.bind_contextvars(request_id=request_id)
         began = time.perf_counter()
-        response = self.get_response(request)
+        with answering(request):
+            response = self.get_response(request)
         response["X-Request-ID"] = request_id
         for name, value in request.META.get(_ON_EVERY_ANSWER, {}).items():
             response.headers.setdefault(name, value)

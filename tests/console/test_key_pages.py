@@ -15,6 +15,7 @@ from conduit import clock
 from keys import owners, services
 from keys.models import AuditEntry, Budget, BudgetWindow, KeySecret, ManagementKey, Team, VirtualKey
 from keys.services import change_key, create_management_key, delete_key
+from tests.support.audits import forget_audit
 
 pytestmark = pytest.mark.django_db
 
@@ -125,7 +126,7 @@ def test_a_key_is_made_with_its_end_limits_and_budgets(send):
 def test_saving_a_key_keeps_its_secret_shows_none_and_audits_what_changed(send, consumer):
     change_key(consumer.key, who="root", model_names=["minimax-video"], ip_ranges=["10.0.0.0/8"], creates_per_minute=5)
     secret = KeySecret.objects.get().secret_hash
-    AuditEntry.objects.all().delete()
+    forget_audit()
 
     answer = send(f"{KEYS}{consumer.key.pk}/change/", {"name": "renamed", "model_names": "minimax-video"})
 
@@ -162,7 +163,7 @@ def test_budgets_are_changed_raised_added_and_removed_beside_their_key(send, con
     owners.set_budgets(consumer.key, [{"period": period, "amount": Decimal(2)} for period in ("daily", "total")], who="root")
     consumer.generate()
     daily, total = Budget.objects.order_by("pk")
-    AuditEntry.objects.all().delete()
+    forget_audit()
     rows = [
         {"id": daily.pk, "period": "daily", "amount": "2", "raised_to": "5", "raised_until_0": "2999-01-01", "raised_until_1": "00:00"},
         {"id": total.pk, "period": "total", "amount": "2", "DELETE": "on"},

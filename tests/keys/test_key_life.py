@@ -13,6 +13,7 @@ from keys import owners
 from keys.models import AuditEntry, Budget, BudgetWindow, KeySecret, UsageCost
 from keys.services import change_key, create_key, delete_key, ended, find_key, rotate_key
 from tests.conftest import Consumer
+from tests.support.audits import forget_audit
 from tests.support.envelopes import refused
 from tests.support.racing import in_threads
 
@@ -128,7 +129,7 @@ def test_a_deleted_key_can_neither_be_changed_nor_rotated_by_who_read_it_before(
 
 def test_a_change_is_audited_with_what_was_before_and_nothing_when_nothing_differs():
     key, _ = create_key(name="ann", who="root", highest_price=Decimal("0.5"))
-    AuditEntry.objects.all().delete()
+    forget_audit()
 
     change_key(key, who="ann", name="bob", enabled=True, highest_price=Decimal("0.50"))
     change_key(key, who="ann", name="bob")
@@ -166,7 +167,7 @@ def test_a_budget_that_stays_keeps_its_counters_and_one_that_is_left_out_goes(co
     owners.set_budgets(consumer.key, [{"period": "daily", "amount": Decimal(2)}, {"period": "total", "amount": Decimal(9)}], who="root")
     consumer.generate()
     daily = Budget.objects.get(period="daily")
-    AuditEntry.objects.all().delete()
+    forget_audit()
 
     owners.set_budgets(consumer.key, [{"period": "daily", "amount": Decimal(3)}, {"period": "weekly", "amount": Decimal(5)}], who="root")
 

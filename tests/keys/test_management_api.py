@@ -9,6 +9,7 @@ from django.test import Client
 from keys import owners
 from keys.models import AuditEntry, Budget, Team, VirtualKey
 from keys.services import create_key
+from tests.support.audits import forget_audit
 from tests.support.ending import end
 from tests.support.envelopes import refused
 from tests.support.managing import make_manager
@@ -32,7 +33,7 @@ LIMITS = {
 @pytest.fixture
 def manager(db):
     manager = make_manager()
-    AuditEntry.objects.all().delete()
+    forget_audit()
     return manager
 
 

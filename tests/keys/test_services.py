@@ -1,6 +1,8 @@
 import hashlib
 import os
+import pwd
 import re
+import socket
 import subprocess
 import sys
 from datetime import UTC, datetime
@@ -101,15 +103,18 @@ def test_create_key_puts_the_key_into_a_team_and_says_when_that_is_new(capfd):
     assert re.fullmatch(r"condt_[\w-]{43}\n", first.out)
 
 
+def system_user():
+    return pwd.getpwuid(os.getuid()).pw_name
+
+
 def test_create_key_leaves_its_mark_in_the_audit(capfd):
     call_command("create_key", "ann", "--rpm", "60", "--budget", "2", "--team", "film")
 
     rows = AuditEntry.objects.order_by("id")
     assert [(row.who, row.action, row.target.split(":")[0]) for row in rows] == [
-        ("command line", "create", "team"),
-        ("command line", "create", "key"),
-        ("command line", "create", "budget"),
+        (f"{system_user()}, manage.py create_key", "create", kind) for kind in ("team", "key", "budget")
     ]
+    assert {row.address for row in rows} == {socket.gethostname()}
     assert rows[1].changes["creates_per_minute"] == 60
     assert rows[1].changes["team"] == "film"
     assert rows[2].changes["amount"] == "2.0000"
@@ -161,7 +166,7 @@ def test_create_management_key_prints_a_secret_that_opens_the_management_api_and
     assert printed.err == ""
     assert Client().get("/v1/admin/keys", headers={"X-API-Key": printed.out.strip()}).status_code == 200
     [entry] = AuditEntry.objects.all()
-    assert (entry.who, entry.action, entry.changes) == ("command line", "create", {"name": "billing"})
+    assert (entry.who, entry.action, entry.changes) == (f"{system_user()}, manage.py create_management_key", "create", {"name": "billing"})
     assert ManagementKey.objects.get().name == "billing"
 
 

@@ -9,6 +9,7 @@ from conduit.api.formats import rfc3339
 from keys.models import AuditEntry
 from keys.services import create_management_key
 from tasks.models import Pause
+from tests.support.audits import forget_audit
 from tests.support.ending import end
 from tests.support.envelopes import refused
 from tests.support.managing import Manager, make_manager
@@ -25,7 +26,7 @@ WORDS = "We move house. Back at noon."
 @pytest.fixture
 def manager(db):
     manager = make_manager("ops")
-    AuditEntry.objects.all().delete()
+    forget_audit()
     return manager
 
 

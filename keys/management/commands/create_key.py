@@ -1,10 +1,11 @@
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 from rest_framework.exceptions import ValidationError
 
 from conduit.api.errors import InvalidRequest
 from keys import audit, owners
+from keys.management.audited import AuditedCommand
 from keys.management.options import in_options, texts
 from keys.management.printing import print_secret
 from keys.models import Period, Team
@@ -34,7 +35,7 @@ OPTIONS = {parameter: option for option, parameter, _, _ in LIMITS} | {
 }
 
 
-class Command(BaseCommand):
+class Command(AuditedCommand):
     help = "Create a virtual key and print its secret, alone, on standard output. It cannot be shown again."
     requires_system_checks: list[str] = []
 
@@ -58,14 +59,14 @@ class Command(BaseCommand):
         fields = key_fields(_wanted(options))
         if options["team"] is not None:
             fields["team"] = self._team(options["team"])
-        return create_key(**fields, who=audit.COMMAND_LINE)[1]
+        return create_key(**fields, who=audit.WHOEVER)[1]
 
     def _team(self, name: str) -> Team:
         name = team_fields({"name": name.strip()})["name"]
         if team := Team.objects.filter(name=name).first():
             return team
         try:
-            team = owners.create_team(name=name, who=audit.COMMAND_LINE)
+            team = owners.create_team(name=name, who=audit.WHOEVER)
         except InvalidRequest:  # somebody was quicker to make it
             return Team.objects.get(name=name)
         self.stderr.write(f"Team {name!r} is new: it has no budget yet.")

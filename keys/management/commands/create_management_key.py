@@ -1,9 +1,10 @@
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 from rest_framework.exceptions import ValidationError
 
 from keys import audit
+from keys.management.audited import AuditedCommand
 from keys.management.options import in_options, texts
 from keys.management.printing import print_secret
 from keys.models import Scope
@@ -13,7 +14,7 @@ from keys.services import create_management_key
 OPTIONS = {"name": "NAME", "scopes": "--scopes", "expires_at": "--expires", "calls_per_minute": "--rpm", "ip_ranges": "--ips"}
 
 
-class Command(BaseCommand):
+class Command(AuditedCommand):
     help = "Create a management key, which opens /v1/admin/, and print its secret, alone, on standard output. It cannot be shown again."
     requires_system_checks: list[str] = []
 
@@ -33,4 +34,4 @@ class Command(BaseCommand):
             fields = management_key_fields(given)
         except ValidationError as error:
             raise CommandError(in_options(first_words(error.detail), OPTIONS)) from error
-        print_secret(self, lambda: create_management_key(**fields, who=audit.COMMAND_LINE)[1])
+        print_secret(self, lambda: create_management_key(**fields, who=audit.WHOEVER)[1])
