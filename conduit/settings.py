@@ -123,6 +123,7 @@ MIDDLEWARE = [
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
+    "conduit.console.security.sessions.SessionEnds",
     "conduit.console.passwords.TooManyLoginsPage",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
@@ -276,6 +277,11 @@ _jar = hashlib.sha256((PUBLIC_URL if PRODUCTION else str(CONDUIT_HOME)).encode()
 _host_only = "__Host-" if _HTTPS else ""  # browsers then take the cookie from this very host alone
 SESSION_COOKIE_NAME = f"{_host_only}conduit_session_{_jar}"
 CSRF_COOKIE_NAME = f"{_host_only}conduit_csrf_{_jar}"
+# Scripts never need it, and pages of others never send it along with a form.
+SESSION_COOKIE_HTTPONLY, SESSION_COOKIE_SAMESITE = True, "Lax"
+# Whoever is logged in to the console is logged out after so long without use, and after so long in any case.
+SESSION_IDLE_SECONDS = env.positive("SESSION_IDLE_SECONDS", default=8 * 3600)
+SESSION_COOKIE_AGE = math.ceil(env.positive("SESSION_SECONDS", default=7 * 24 * 3600))
 
 # Who tries passwords gets two processors at most, and no thread.
 PASSWORD_HASHERS = ["conduit.console.passwords.BoundedHasher"]

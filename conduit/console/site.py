@@ -17,6 +17,7 @@ from conduit.conditions import Severity
 from conduit.conditions.reading import place
 from conduit.console.navigation import navigation
 from conduit.console.pages import urls
+from conduit.console.security.entry import may_enter
 
 log = structlog.get_logger(__name__)
 
@@ -40,6 +41,9 @@ class ConsoleSite(admin.AdminSite):
     def get_urls(self) -> list[Any]:
         """Own pages first: some stand where Django has a list of an app's models."""
         return [*urls(self), *super().get_urls()]
+
+    def has_permission(self, request: HttpRequest) -> bool:
+        return may_enter(request.user, request.session)
 
     def each_context(self, request: HttpRequest) -> dict[str, Any]:
         """Every page says when videos come from the sandbox, and what is wrong with the place, for whoever may put it right."""

@@ -7,6 +7,7 @@ class SecurityConfig(AppConfig):
     label = "security"
 
     def ready(self) -> None:
+        import conduit.console.security.sessions  # noqa: F401 - it listens to log-ins
         from conduit.console.security.roles import apply_roles
 
         # Told of once in each migration, after all other apps: this one is the last, so that by then every right is there.
