@@ -1,0 +1,69 @@
+"""What a task does or waits for, in a sentence for people."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from conduit.console.templatetags.console import span
+from tasks.models import Lane, Status, Task
+from tasks.progress import NOT_KNOWN
+from videos.planning import Plan
+from videos.stages import Stage
+
+_WAITS_FOR = {
+    Stage.WAITING_FOR_RATE_LIMIT: "Waits for MiniMax's rate limit",
+    Stage.WAITING_FOR_PROVIDER: "Waits for MiniMax: it cannot be reached, or answers with errors",
+    Stage.WAITING_FOR_PROVIDER_KEY: "Waits for a MiniMax account: the key is not accepted",
+    Stage.WAITING_FOR_PROVIDER_BALANCE: "Waits for a MiniMax account: the balance is empty",
+    Stage.WAITING_FOR_STORAGE: "Waits for the storage: files cannot be written",
+}
+_DOES = {
+    "queued": "Waits for its turn",
+    Stage.PREPARING: "Accepted by MiniMax",
+    Stage.WAITING_AT_PROVIDER: "Queued at MiniMax",
+    Stage.GENERATING: "At MiniMax",
+    Stage.DOWNLOADING: "Being fetched from MiniMax",
+    Stage.ASSEMBLING: "Assembles the video",
+}
+_OF_A_CLIP = frozenset({Stage.PREPARING, Stage.WAITING_AT_PROVIDER, Stage.GENERATING, Stage.DOWNLOADING})
+_PAUSED = {Lane.PROVIDER: "sending to MiniMax is paused", Lane.MEDIA: "work on files is paused"}
+
+
+def words(task: Any, now: datetime) -> str:
+    """One sentence, without its full stop. `task` comes from `videos.overview`."""
+    match task.status:
+        case Status.COMPLETED:
+            return f"Made in {span((task.ended_at - task.created_at).total_seconds())}"
+        case Status.FAILED:
+            return str(task.error)
+        case Status.CANCELLED:
+            return f"Cancelled at {task.progress} %"
+    if task.stage == Stage.PAUSED:
+        end = "" if task.leg_started_at >= NOT_KNOWN else f", until {clock_time(task.leg_started_at, now)}"
+        return f"Waits: {_PAUSED[Lane(task.lane)]} since {clock_time(task.stage_since, now)}{end}"
+    if task.stage in _WAITS_FOR:
+        code = f" ({task.refused_with})" if task.refused_with is not None else ""
+        return f"{_WAITS_FOR[Stage(task.stage)]}{code} since {clock_time(task.stage_since, now)}"
+    does = _DOES.get(task.stage, task.stage.replace("_", " ").capitalize())
+    return does + (_clip_at_hand(task) if task.stage in _OF_A_CLIP else "") + _trouble(task)
+
+
+def _clip_at_hand(task: Any) -> str:
+    """Which of several it is."""
+    count = clips_planned(task)
+    return f", clip {min(task.clips_ready + 1, count)} of {count}" if count > 1 else ""
+
+
+def clips_planned(task: Task) -> int:
+    """How many clips of the video there are to be, without a first image."""
+    return sum(1 for clip in Plan.from_json(task.video.plan).clips if clip.seconds)
+
+
+def _trouble(task: Task) -> str:
+    return f"; its last step failed ({task.trouble}) and is tried again" if task.trouble else ""
+
+
+def clock_time(moment: datetime, now: datetime) -> str:
+    """To the second with its zone; with the day where that is not today's."""
+    moment = moment.astimezone(UTC)
+    today = moment.date() == now.astimezone(UTC).date()
+    return f"{moment:%H:%M:%S} UTC" if today else f"{moment:%Y-%m-%d %H:%M:%S} UTC"
