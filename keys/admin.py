@@ -6,17 +6,18 @@ from datetime import timedelta
 from typing import Any, cast
 
 from django.contrib import admin, messages
-from django.db.models import Model, Q, QuerySet
+from django.db.models import Q, QuerySet
 from django.forms import BaseModelFormSet, ModelForm, MultipleChoiceField
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 
 from conduit import clock
 from conduit.api.errors import ApiError
-from keys import corrections, owners, scopes, services
+from keys import corrections, owners, scopes, services, usage, work
 from keys.forms import BudgetForm, BudgetFormSet, CorrectionForm, KeyForm, ManagementKeyForm, TeamForm
 from keys.models import AuditEntry, Budget, BudgetAlert, BudgetWindow, KeySecret, ManagementKey, Scope, Team, UsageCost, VirtualKey
 from keys.presentation import state_of
+from keys.secret_pages import ShowsSecrets
 
 
 def who(request: HttpRequest) -> str:
@@ -93,44 +94,6 @@ class WithBudgets(TellsRefusals):
             budget.pk = owners.add_budget(form.instance, fields, who=who(request)).pk
 
 
-class ShowsSecrets(admin.ModelAdmin):
-    """Shows a new row's secret in the answer to the form itself: a message would carry it in a cookie, or in the session."""
-
-    def made(self, obj: Model, made: Model, secret: str) -> None:
-        """`obj` is what the form built; it becomes the row that was made, with its secret, in this process's memory alone."""
-        vars(obj).update(vars(made), new_secret=secret)
-
-    def response_add(self, request: HttpRequest, obj: Model, post_url_continue: str | None = None) -> HttpResponse:
-        return self.page_with(request, obj, vars(obj)["new_secret"])
-
-    def page_with(self, request: HttpRequest, key: Model, secret: str) -> HttpResponse:
-        context = {**self.admin_site.each_context(request), "title": "Copy the secret now", "opts": self.opts, "key": key, "secret": secret}
-        return TemplateResponse(request, "admin/keys/secret.html", context, headers={"Cache-Control": "no-store"})
-
-    def lookup_allowed(self, lookup: str, value: Any, request: HttpRequest) -> bool:
-        """No list can be filtered by what a secret's hash begins with."""
-        return "secret_hash" not in lookup and super().lookup_allowed(lookup, value, request)
-
-    def new_secret(self, request: HttpRequest, key: Any, grace: timedelta) -> str:
-        """Rotate the key; raises ApiError when that is refused."""
-        raise NotImplementedError
-
-    @admin.action(permissions=["change"], description="Rotate: a new secret, the old one works for 24 more hours")
-    def rotate(self, request: HttpRequest, keys: QuerySet[Any]) -> HttpResponse | None:
-        return self._rotate(request, keys, services.GRACE)
-
-    @admin.action(permissions=["change"], description="Rotate: a new secret, the old one ends now")
-    def rotate_at_once(self, request: HttpRequest, keys: QuerySet[Any]) -> HttpResponse | None:
-        return self._rotate(request, keys, timedelta(0))
-
-    def _rotate(self, request: HttpRequest, keys: QuerySet[Any], grace: timedelta) -> HttpResponse | None:
-        key = keys.first()
-        if key is None or keys.count() > 1 or not self.has_change_permission(request, key):
-            messages.error(request, "Choose one key that you may change: each new secret is shown once, beside its key.")
-            return None
-        return self.page_with(request, key, self.new_secret(request, key, grace))
-
-
 class StateFilter(admin.SimpleListFilter):
     title = parameter_name = "state"
 
@@ -157,7 +120,7 @@ class VirtualKeyAdmin(WithBudgets, ShowsSecrets):
     list_select_related = ["team"]
     search_fields = ["name", "secrets__prefix"]
     inlines = [BudgetInline, SecretInline]
-    actions = ["rotate", "rotate_at_once", "delete_for_good"]
+    actions = ["rotate", "delete_for_good"]
     readonly_fields = ["state", "created_at", "last_used_at", "last_used_from", "deleted_at"]
     fieldsets = [
         (None, {"fields": ["name", "team", "state", "enabled", "expires_at"]}),
@@ -199,8 +162,22 @@ class VirtualKeyAdmin(WithBudgets, ShowsSecrets):
     def has_change_permission(self, request: HttpRequest, obj: VirtualKey | None = None) -> bool:
         return super().has_change_permission(request, obj) and not (obj and obj.deleted_at)
 
-    def new_secret(self, request: HttpRequest, key: Any, grace: timedelta) -> str:
-        return services.rotate_key(key, who=who(request), grace=grace)
+    first_call = "/v1/key"
+
+    def new_secret(self, request: HttpRequest, key: Any, **how: Any) -> str:
+        return services.rotate_key(key, who=who(request), **how)
+
+    def newest_prefix(self, key: VirtualKey) -> str:
+        newest = key.secrets.first()
+        return newest.prefix if newest else ""
+
+    def rotation_facts(self, key: VirtualKey) -> dict[str, Any]:
+        working = [(secret.prefix, secret.expires_at) for secret in key.secrets.all() if not services.ended(secret)]
+        return {
+            "working": working,
+            "in_flight": work.current().in_flight(key),
+            "last_hour": usage.asked_for_within(key, timedelta(hours=1)),
+        }
 
     def has_delete_for_good_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("keys.delete_virtualkey")
@@ -247,7 +224,7 @@ class TeamAdmin(WithBudgets):
 class ManagementKeyAdmin(TellsRefusals, ShowsSecrets):
     form = ManagementKeyForm
     list_display = ["name", "prefix", "enabled", "scopes", "expires_at", "last_used_at", "last_used_from", "created_at"]
-    actions = ["rotate", "rotate_at_once"]
+    actions = ["rotate"]
     readonly_fields = ["prefix", "old_secret_ends_at", "last_used_at", "last_used_from", "created_at"]
     fieldsets = [
         (None, {"fields": ["name", "enabled", "expires_at", "scopes", "ip_ranges", "calls_per_minute"]}),
@@ -271,8 +248,16 @@ class ManagementKeyAdmin(TellsRefusals, ShowsSecrets):
         else:
             self.made(obj, *services.create_management_key(who=who(request), **form.cleaned_data))
 
-    def new_secret(self, request: HttpRequest, key: Any, grace: timedelta) -> str:
-        return services.rotate_management_key(key, who=who(request), grace=grace)
+    first_call = "/v1/admin/key"
+
+    def new_secret(self, request: HttpRequest, key: Any, **how: Any) -> str:
+        return services.rotate_management_key(key, who=who(request), **how)
+
+    def newest_prefix(self, key: ManagementKey) -> str:
+        return key.prefix
+
+    def rotation_facts(self, key: ManagementKey) -> dict[str, Any]:
+        return {"working": [(key.prefix, None)], "in_flight": None}
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         # The audit names it: disable it instead.

@@ -66,15 +66,18 @@ def change_key(key: VirtualKey, *, who: str, **fields: Any) -> None:
         owners.change(key, who=who, **fields)
 
 
-def rotate_key(key: VirtualKey, *, who: str, grace: timedelta = GRACE) -> str:
+def rotate_key(key: VirtualKey, *, who: str, grace: timedelta = GRACE, replacing: str | None = None) -> str:
     """A new secret for the key; every older one works until `grace` is over, or its own end if that comes first.
 
+    `replacing`: what the secret begins with that is the newest to whoever asks. So a form that is sent twice rotates once.
+
     Raises:
-        Conflict: the key was deleted, or has as many secrets as may work at once.
+        Conflict: the key was deleted, was rotated meanwhile, or has as many secrets as may work at once.
     """
     with transaction.atomic():
         # Two rotations at once must not leave two secrets without an end.
         _lock_living(key)
+        _check_newest(replacing, getattr(key.secrets.first(), "prefix", ""))
         now = clock.now()
         end = now + grace
         key.secrets.filter(Q(expires_at=None) | Q(expires_at__gt=end)).update(expires_at=end)
@@ -103,13 +106,17 @@ def create_management_key(*, name: str, who: str, **bounds: Any) -> tuple[Manage
     return key, secret
 
 
-def rotate_management_key(key: ManagementKey, *, who: str, grace: timedelta = GRACE, by_secret: str = "") -> str:
+def rotate_management_key(
+    key: ManagementKey, *, who: str, grace: timedelta = GRACE, by_secret: str = "", replacing: str | None = None
+) -> str:
     """A new secret for the key; the one before works until `grace` is over, and any older one no more.
 
     `by_secret`: the secret that asks, when a program does. One that was replaced may have been replaced because others know it.
+    `replacing`: as in rotate_key.
 
     Raises:
         Forbidden: that secret is not the newest.
+        Conflict: it was rotated meanwhile.
         NotFound: the key was deleted meanwhile.
     """
     secret = _new_management_secret()
@@ -119,6 +126,7 @@ def rotate_management_key(key: ManagementKey, *, who: str, grace: timedelta = GR
             raise NotFound("This was deleted meanwhile.")
         if by_secret and hash_secret(by_secret) != locked.secret_hash:
             raise Forbidden("This secret was replaced: rotate the key with the newer one, or have an administrator do it.")
+        _check_newest(replacing, locked.prefix)
         key.old_secret_hash, key.old_secret_ends_at = locked.secret_hash, clock.now() + grace
         key.prefix, key.secret_hash = secret[:_SHOWN_MANAGEMENT], hash_secret(secret)
         key.save(update_fields=["old_secret_hash", "old_secret_ends_at", "prefix", "secret_hash"])
@@ -142,6 +150,11 @@ def _lock_living(key: VirtualKey) -> None:
     deleted_at = VirtualKey.objects.select_for_update(no_key=True).values_list("deleted_at", flat=True).get(bounded(), pk=key.pk)
     if deleted_at:
         raise Conflict(f"This key was deleted on {deleted_at:%Y-%m-%d %H:%M} UTC, for good. Make a new one.")
+
+
+def _check_newest(seen: str | None, newest: str) -> None:
+    if seen is not None and seen != newest:
+        raise Conflict(f"This key was rotated meanwhile: its newest secret begins with {newest}. Rotate it again if that was not you.")
 
 
 def _check_room(key: VirtualKey, now: datetime) -> None:

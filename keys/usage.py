@@ -15,7 +15,7 @@ from conduit.api.errors import InvalidRequest
 from conduit.api.formats import money, rfc3339
 from conduit.api.pagination import parse_moment
 from keys import work
-from keys.models import Team, UsageCost
+from keys.models import Team, UsageCost, VirtualKey
 
 Entry = UsageCost.Entry
 DAYS_DEFAULT = 30
@@ -120,6 +120,11 @@ def _row(found: dict[str, Any], names: dict[str, str]) -> dict[str, Any]:
     # SQLite sums in floating point: the ledger's four decimals bring the exact sum back.
     amounts = {name: round(found[f"sum_{name}"], 4) for name in AMOUNTS}
     return group | {"tasks": found["count_tasks"], **amounts, NET: amounts["charged"] - amounts["refunded"]}
+
+
+def asked_for_within(key: VirtualKey, span: timedelta) -> int:
+    """How many tasks the key asked for in the last so long."""
+    return UsageCost.objects.filter(key=key, entry=Entry.HOLD, created_at__gt=clock.now() - span).count()
 
 
 def as_json(usage: Usage) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from conduit.conditions.reading import place
 from conduit.console.navigation import navigation
 from conduit.console.pages import urls
 from conduit.console.security.entry import may_enter
+from keys import new_secrets
 
 log = structlog.get_logger(__name__)
 
@@ -64,6 +65,7 @@ class ConsoleSite(admin.AdminSite):
 
         @wraps(view)
         def checked(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+            new_secrets.forget_old(request.session)
             try:
                 answer = view(request, *args, **kwargs)
                 return answer.render() if isinstance(answer, SimpleTemplateResponse) else answer

@@ -79,7 +79,8 @@ def test_a_viewer_is_refused_by_hand(consumer, pause):
 
     for path, form in written:
         assert viewer.post(f"/admin/{path}", form).status_code == 403, path
-    for action in ("rotate", "rotate_at_once", "delete_for_good"):
+    assert viewer.post(f"/admin/keys/virtualkey/{consumer.key.pk}/rotate/", {"old": "now"}).status_code == 403
+    for action in ("rotate", "delete_for_good"):
         viewer.post("/admin/keys/virtualkey/", {"action": action, "confirmed": "yes", "_selected_action": [consumer.key.pk]})
 
     assert AuditEntry.objects.count() == before
@@ -114,7 +115,7 @@ def test_an_operator_makes_changes_disables_and_rotates_keys_and_pauses_work(con
     assert operator.post("/admin/keys/virtualkey/add/", FORMS_OF_A_KEY | {"name": "made", "enabled": "on"}).status_code in (200, 302)
     made = VirtualKey.objects.get(name="made")
     operator.post(f"/admin/keys/virtualkey/{made.pk}/change/", FORMS_OF_A_KEY | {"name": "changed"})
-    operator.post("/admin/keys/virtualkey/", {"action": "rotate", "_selected_action": [made.pk]})
+    operator.post(f"/admin/keys/virtualkey/{made.pk}/rotate/", {"old": "later", "replacing": made.secrets.get().prefix})
     operator.post(f"/admin/tasks/pause/{pause.pk}/delete/", {"post": "yes"})
 
     made.refresh_from_db()

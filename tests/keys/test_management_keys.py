@@ -178,7 +178,8 @@ def test_a_member_of_staff_can_neither_change_nor_rotate_a_key_that_may_more():
     staff, manager = member(*MAY_ADD), make_manager()
 
     assert staff.post(f"/admin/keys/managementkey/{manager.key.pk}/change/", {"name": "mine", "scopes": ["read"]}).status_code == 403
-    staff.post("/admin/keys/managementkey/", {"action": "rotate_at_once", "_selected_action": manager.key.pk})
+    rotation = {"old": "now", "replacing": manager.key.prefix}
+    assert staff.post(f"/admin/keys/managementkey/{manager.key.pk}/rotate/", rotation).status_code == 403
 
     assert manager("GET", "keys").status_code == 200
 
@@ -186,7 +187,8 @@ def test_a_member_of_staff_can_neither_change_nor_rotate_a_key_that_may_more():
 def test_an_administrator_rotates_a_management_key_in_the_console(admin_client):
     manager = make_manager()
 
-    page = admin_client.post("/admin/keys/managementkey/", {"action": "rotate_at_once", "_selected_action": manager.key.pk})
+    rotation = {"old": "now", "replacing": manager.key.prefix}
+    page = admin_client.post(f"/admin/keys/managementkey/{manager.key.pk}/rotate/", rotation, follow=True)
 
-    assert page.context["secret"].startswith("condt_admin_")
+    assert page.context["waiting"].secret.startswith("condt_admin_")
     assert manager("GET", "keys").status_code == 401
