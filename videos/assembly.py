@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from uuid import UUID
 
@@ -13,6 +14,7 @@ from django.conf import settings
 from django.core.files.base import File
 from django.core.files.storage import default_storage
 
+from conduit import clock
 from videos.media import ClipFacts, VideoFacts, Wish, assemble, inspect
 from videos.media.child import Limits, in_child
 from videos.storage import folder, forgotten_upon
@@ -31,6 +33,7 @@ class Delivered:
     file: str
     thumbnail: str
     facts: VideoFacts
+    made_at: datetime  # and began to be stored
 
 
 def look_into(*, task_id: UUID, clip_file: str, token: UUID, wants_frame: bool) -> tuple[ClipFacts, str]:
@@ -56,11 +59,11 @@ def deliver(*, task_id: UUID, clip_files: Sequence[str], wish: Wish, token: UUID
         clips = [_fetched(name, scratch / f"clip-{number}.mp4") for number, name in enumerate(clip_files)]
         video, thumbnail = scratch / "video.mp4", scratch / "thumbnail.jpg"
         facts = in_child(_limits(), assemble, clips, wish, video, thumbnail, on_progress=on_progress)
-        place, run = folder(task_id), token.hex[:12]
+        made_at, place, run = clock.now(), folder(task_id), token.hex[:12]
         stored = _store(video, f"{place}/video-{run}.mp4")
         # A disk that is full must not be filled with a further copy at each try.
         with forgotten_upon(BaseException, stored):
-            return Delivered(stored, _store(thumbnail, f"{place}/thumbnail-{run}.jpg"), facts)
+            return Delivered(stored, _store(thumbnail, f"{place}/thumbnail-{run}.jpg"), facts, made_at)
 
 
 def remove_old_scratch() -> None:

@@ -21,9 +21,9 @@ BATCHES_MAX = 50
 _TABLE = Exchange._meta.db_table
 _COLUMNS = (
     "video_id", "clip_number", "call", "method", "path", "http", "code", "status", "message", "trace_id", "is_error", "milliseconds",
-    "count", "first_at", "last_at", "unchanged",
+    "count", "first_at", "last_at", "unchanged", "request", "answer",
 )  # fmt: skip
-# A row for each, but for queries that were answered as one before.
+# A row for each, but for queries that were answered as one before: it keeps the body of the first.
 _RECORD = f"""
 INSERT INTO {_TABLE} ({", ".join(_COLUMNS)}) VALUES {{rows}}
 ON CONFLICT (video_id, clip_number, unchanged) DO UPDATE SET count = {_TABLE}.count + excluded.count, last_at = excluded.last_at,
@@ -67,6 +67,8 @@ def _row(video_id: UUID, clip_number: int | None, said: Said, at: datetime) -> d
         "first_at": at,
         "last_at": at,
         "unchanged": _unchanged(said) if said.is_query else None,
+        "request": said.request,
+        "answer": said.answer,
     }
 
 

@@ -223,6 +223,8 @@ class Video(models.Model):
 
     # How often the files made their reader die, or took more of the processors than they may: they are not read for ever.
     unfinished_assemblies = models.PositiveSmallIntegerField(default=0)
+    assembling_at = models.DateTimeField(null=True, blank=True, help_text="When the run began that made what was delivered.")
+    assembled_at = models.DateTimeField(null=True, blank=True, help_text="When that had made the file, and began to store it.")
     swept_at = models.DateTimeField(null=True, blank=True, help_text="When files that the ended task no longer needs were removed.")
 
     # The result, read from the delivered file.
@@ -325,6 +327,8 @@ class Clip(models.Model):
     seen_running_at = models.DateTimeField(null=True, blank=True, help_text="The last query that found it unfinished.")
     made_at = models.DateTimeField(null=True, blank=True)
     file_id = models.CharField(max_length=200, blank=True)
+    fetched_at = models.DateTimeField(null=True, blank=True, help_text="When our storage held it.")
+    ready_at = models.DateTimeField(null=True, blank=True, help_text="When it had been looked into.")
     download_url = models.TextField(blank=True)
     download_bytes = models.PositiveBigIntegerField(null=True, blank=True)
     file = models.CharField(max_length=200, blank=True, help_text="Name in the storage, while the task or a retry may need it.")
@@ -400,6 +404,8 @@ class Exchange(models.Model):
     first_at = models.DateTimeField()
     last_at = models.DateTimeField()
     unchanged = models.UUIDField(null=True, help_text="What is the same of all queries in the row, hashed; empty: no query.")
+    request = models.TextField(blank=True, default="", db_default="", help_text="What was sent, redacted (videos.minimax.exchanges.body).")
+    answer = models.TextField(blank=True, default="", db_default="", help_text="What came back, redacted; of queries the first.")
 
     objects = models.Manager.from_queryset(ExchangeQuerySet)()
 

@@ -107,6 +107,8 @@ def _show_exchange(exchange: Exchange) -> dict[str, Any]:
         "count": exchange.count,
         "first_at": rfc3339(exchange.first_at),
         "last_at": rfc3339(exchange.last_at),
+        "request": exchange.request or None,
+        "answer": exchange.answer or None,
     }
 
 

@@ -52,7 +52,7 @@ def test_a_task_is_read_with_its_exchanges_newest_first(failed):
     assert shown[0]["first_at"] == shown[0]["last_at"]
     assert set(shown[0]) == {
         "clip", "call", "method", "path", "http", "code", "status", "message", "is_error", "trace_id", "milliseconds", "count",
-        "first_at", "last_at",
+        "first_at", "last_at", "request", "answer",
     }  # fmt: skip
 
 

@@ -1,5 +1,6 @@
 """What was said to MiniMax is kept with what came of it: each create, each error, what changed something, and the newest query."""
 
+import json
 from datetime import timedelta
 from uuid import UUID
 
@@ -14,6 +15,7 @@ from tasks.models import Task
 from tests.support.lookalike import Answer
 from videos import calling_off, exchanges
 from videos.minimax.account import provider_for
+from videos.minimax.exchanges import BODY_MAX, body
 from videos.models import Clip, ClipState, Exchange
 
 pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
@@ -158,6 +160,66 @@ def test_no_answer_is_too_strange_to_be_kept(consumer, driver, minimax, answer):
 
     assert len(told(task_id, "id")) == 2
     assert driver.finish(task_id).status == "completed"
+
+
+def test_a_create_is_kept_with_what_was_asked_and_answered_but_for_the_prompt(consumer, driver, minimax):
+    task_id = consumer.generate("a very private prompt", duration=12)["task_id"]
+
+    driver.finish(task_id)
+
+    first, second = Exchange.objects.filter(video_id=task_id, call="create").order_by("first_at", "id")
+    assert json.loads(first.request) == {"model": "video-01", "prompt": "*** (21 characters)", "prompt_optimizer": False}
+    job = Clip.objects.get(video_id=task_id, number=0).provider_task_id
+    assert str(json.loads(first.answer)["task_id"]) == job
+    assert json.loads(first.answer)["base_resp"]["status_code"] == 0
+    # The frame that it goes on from is megabytes of data.
+    assert json.loads(second.request)["first_frame_image"].startswith("data:image/")
+    assert "***" in json.loads(second.request)["first_frame_image"]
+    assert len(second.request) < 300
+    (link,) = {json.loads(row.answer)["file"]["download_url"] for row in Exchange.objects.filter(call="retrieve")[:1]}
+    assert "?" not in link or link.endswith("?***")
+
+
+def test_an_error_is_kept_with_the_body_that_told_it(consumer, driver, minimax):
+    minimax.next("query", Answer(http=502, body=b"<html>bad gateway</html>"), Answer(code=1000, message="internal"))
+    task_id = consumer.generate()["task_id"]
+
+    driver.finish(task_id)
+
+    page, error = Exchange.objects.filter(video_id=task_id, is_error=True).order_by("first_at", "id").values_list("answer", flat=True)
+    assert page == "<html>bad gateway</html>"
+    assert json.loads(error)["base_resp"] == {"status_code": 1000, "status_msg": "internal"}
+
+
+def test_bodies_are_bounded_and_hold_no_prompt_data_or_secret():
+    strange = {
+        "content": [{"type": "text", "text": "private " * 500}, {"image_url": {"url": "data:image/png;base64," + "A" * 10**6}}],
+        "image_base64": ["B" * 10**6],
+        "items": [{"n": number} for number in range(1000)],
+        "link": "https://files.example/a.mp4?Signature=s3cr3t",
+        "said": "key sk-1 Bearer abcdefghijkl",
+        "deep": {"a": {"b": {"c": {"d": {"e": {"f": 1}}}}}},
+        "control": "\0\x1b[31m",
+    } | {f"more {number}": "x " * 90 for number in range(100)}
+
+    told = body(strange, secret="sk-1")
+
+    assert len(told) == BODY_MAX
+    for gone in ("private", "AAAA", "BBBB", "s3cr3t", "sk-1", "abcdefghijkl", "\0", "\x1b", '"f"'):
+        assert gone not in told
+    assert "… 995 more" in told
+    assert (body(None), body({}), body(""), body("<html>")) == ("", "", "", "<html>")
+
+
+def test_the_moments_of_a_life_are_kept(consumer, driver, minimax):
+    task_id = consumer.generate(model="video-01", duration=6, resolution="1280x720")["task_id"]
+
+    task = driver.finish(task_id)
+
+    (clip,) = task.video.clips.all()
+    moments = [task.created_at, clip.sent_at, clip.submitted_at, clip.made_at, clip.fetched_at, clip.ready_at]
+    moments += [task.video.assembling_at, task.video.assembled_at, task.ended_at]
+    assert moments == sorted(moments)
 
 
 def test_what_led_to_an_outcome_that_was_not_written_is_not_kept_either(consumer, driver, minimax, monkeypatch):

@@ -83,4 +83,6 @@ def _store(job: Job, clip: Clip, content: Download, facts: dict[str, Any], **tas
         forget(name)
         raise
     with forgotten_upon(LeaseLost, stored):
-        job.write(clip=facts | {"state": ClipState.READY, "file": stored, "last_frame": stored}, **task)
+        now = clock.now()
+        kept = {"state": ClipState.READY, "file": stored, "last_frame": stored, "fetched_at": now, "ready_at": now}
+        job.write(clip=facts | kept, **task)

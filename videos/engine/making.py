@@ -63,6 +63,8 @@ _UNSENT = {
     "sent_at": None,
     "submitted_at": None,
     "made_at": None,
+    "fetched_at": None,
+    "ready_at": None,
     "provider_task_id": "",
     "file_id": "",
     "file": "",
@@ -137,4 +139,5 @@ def fetch(job: Job, clip: Clip) -> None:
         wait_for_storage(job, error)
         return
     with forgotten_upon(LeaseLost, stored):
-        job.write(clip={"state": ClipState.STORED, "file": stored, "download_url": ""}, stage=_stage_of_delivery(job))
+        fetched = {"state": ClipState.STORED, "file": stored, "download_url": "", "fetched_at": clock.now()}
+        job.write(clip=fetched, stage=_stage_of_delivery(job))

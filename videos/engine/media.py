@@ -58,7 +58,7 @@ def look_into(job: Job, clip: Clip) -> None:
     found = {"width": facts.width, "height": facts.height, "fps": facts.fps, "frames": facts.frames, "last_frame": frame}
     leg = {} if job.after else {"stage": Stage.ASSEMBLING, **job.leg(ASSEMBLED_GOAL, job.task.rest_seconds, rest=0, floor=job.fetched_goal)}
     with forgotten_upon(LeaseLost, *filter(None, [frame])):
-        job.write(clip=found | {"state": ClipState.READY}, video=_FORGIVEN, **leg)
+        job.write(clip=found | {"state": ClipState.READY, "ready_at": clock.now()}, video=_FORGIVEN, **leg)
 
 
 def assemble(job: Job) -> None:
@@ -70,6 +70,7 @@ def assemble(job: Job) -> None:
         return
     if _is_over(job):
         return
+    began = clock.now()
     try:
         with job.lease.kept_alive():
             delivered = assembly.deliver(
@@ -83,7 +84,7 @@ def assemble(job: Job) -> None:
         _not_done(job, error)
         return
     with forgotten_upon(LeaseLost, delivered.file, delivered.thumbnail):
-        _complete(job, delivered)
+        _complete(job, delivered, began)
 
 
 def _too_short(job: Job) -> bool:
@@ -198,7 +199,7 @@ def _teller(job: Job) -> Callable[[float], None]:
 # ---- The end ------------------------------------------------------------------------------------------------------------
 
 
-def _complete(job: Job, delivered: Delivered) -> None:
+def _complete(job: Job, delivered: Delivered, began: datetime) -> None:
     now = clock.now()
     facts, first = delivered.facts, job.videos[0]
 
@@ -207,6 +208,8 @@ def _complete(job: Job, delivered: Delivered) -> None:
         if not lifecycle.move(job.task.pk, Status.COMPLETED, lease=job.lease, stage="completed", stage_since=now, progress=100):
             raise LeaseLost
         Video.objects.filter(pk=job.task.pk).update(
+            assembling_at=began,
+            assembled_at=delivered.made_at,
             file=delivered.file,
             thumbnail=delivered.thumbnail,
             size_bytes=facts.size_bytes,

@@ -45,6 +45,7 @@ class Answer:
     message: str
     is_error: bool  # V2's {"type": "error", "error": {…}}
     trace_id: str | None
+    text: str  # the beginning of a body that is no object
 
     @property
     def creating(self) -> bool:
@@ -174,13 +175,13 @@ class Client:
         except AddressRefused as refused:
             host = urlsplit(self._base_url).hostname or ""
             log.error("minimax_address_refused", call=call, host=host, why=str(refused))
-            self._tell(call, method, place, started, message=self._plain(f"not called: {refused}"))
+            self._tell(call, method, place, fields, started, message=self._plain(f"not called: {refused}"))
             raise CallRefused(errors.WRONG_ADDRESS, host=host, why=str(refused)) from None
         except FAULTS as fault:
             cause = _cause_of_fault(fault, exchange, creating=call in BILLED)
             facts = {"fault": type(fault).__name__, "outcome": cause.outcome.value}
             log.warning("minimax_unanswered", call=call, ms=exchanges.ms_since(started), **facts)
-            self._tell(call, method, place, started, message=type(fault).__name__)
+            self._tell(call, method, place, fields, started, message=type(fault).__name__)
             # Without the fault: its text holds addresses with their queries.
             raise MiniMaxError(*cause) from None
         answer = _parse(call, response, body)
@@ -192,15 +193,16 @@ class Client:
             provider_code=answer.code,
             trace_id=answer.trace_id,
         )
-        self._tell_answer(answer, method, place, started)
+        self._tell_answer(answer, method, place, fields, started)
         return answer
 
-    def _tell_answer(self, answer: Answer, method: str, path: str, started: float) -> None:
+    def _tell_answer(self, answer: Answer, method: str, path: str, fields: Mapping[str, object] | None, started: float) -> None:
         status = reading.status(answer.body.get("status")) or reading.status(reading.mapping(answer.body.get("task")).get("status"))
         self._tell(
             answer.call,
             method,
             path,
+            fields,
             started,
             http=answer.http,
             code=answer.code if answer.code is not None and abs(answer.code) <= _CODE_MAX else None,
@@ -208,9 +210,10 @@ class Client:
             status=self._plain(status or "", exchanges.WORD_MAX),
             trace_id=self._plain(answer.trace_id or "", exchanges.TRACE_MAX),
             is_error=bool(answer.code) or answer.is_error or not 200 <= answer.http < 300,
+            answer=exchanges.body(answer.body or answer.text, secret=self._api_key),
         )
 
-    def _tell(self, call: str, method: str, path: str, started: float, **answered: Any) -> None:
+    def _tell(self, call: str, method: str, path: str, fields: Mapping[str, object] | None, started: float, **answered: Any) -> None:
         exchanges.tell(
             exchanges.Exchange(
                 call=call,
@@ -218,6 +221,7 @@ class Client:
                 path=path[: exchanges.PATH_MAX],
                 milliseconds=exchanges.ms_since(started),
                 ended_at=time.monotonic(),
+                request=exchanges.body(fields, secret=self._api_key),
                 **answered,
             )
         )
@@ -248,6 +252,7 @@ def _parse(call: str, response: requests.Response, body: bytes) -> Answer:
         message=message,
         is_error=bool(error),
         trace_id=trace_id[:128] if trace_id else None,
+        text="" if fields else body[: exchanges.TEXT_MAX].decode(errors="replace"),
     )
 
 

@@ -1,11 +1,13 @@
 """What is said between us and MiniMax, for whoever listens: who writes it down is no matter of the client's."""
 
+import json
 import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
+from typing import Any
 from urllib.parse import urlsplit
 
 from conduit.logs import without_secrets
@@ -16,6 +18,11 @@ _QUERY = re.compile(r"(?P<link>https?://[^\s?#]*)[?#]\S*", re.IGNORECASE)
 # Of a text so many characters are looked at: what is sought in it takes the square of its length at worst.
 _READ_MAX = 4_000
 TEXT_MAX, WORD_MAX, PATH_MAX, TRACE_MAX = 300, 40, 300, 128
+# Of a body: characters, and what is shown of the lists, objects and texts in it.
+BODY_MAX = 2_000
+_ENTRIES_MAX, _ITEMS_MAX, _DEPTH_MAX, _VALUE_MAX = 40, 5, 6, 200
+# Fields that hold what a consumer wrote: it is kept with the video, and forgotten with it.
+_PROMPTS = frozenset({"prompt", "text", "prompt_text"})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,6 +40,8 @@ class Exchange:
     status: str = ""  # the job's, in MiniMax's word
     trace_id: str = ""
     is_error: bool = True
+    request: str = ""  # bodies as `body` tells them
+    answer: str = ""
 
     @property
     def is_query(self) -> bool:
@@ -47,6 +56,43 @@ def plain(text: str, most: int = TEXT_MAX, *, secret: str = "") -> str:
     text = _DATA_URL.sub("data:***", text)[:_READ_MAX]
     text = without_secrets(_QUERY.sub(r"\g<link>?***", text))[:most]
     return "".join(character if character.isprintable() else " " for character in text).strip()
+
+
+def body(value: object, *, secret: str = "") -> str:
+    """A body fit to be kept: without credentials, prompts, data of images and queries of links, and of BODY_MAX characters at most."""
+    if value in (None, "", {}):
+        return ""
+    if isinstance(value, str):
+        return plain(value, secret=secret)
+    text = json.dumps(_told(value, "", 0, secret), ensure_ascii=False)
+    return text if len(text) <= BODY_MAX else f"{text[: BODY_MAX - 1]}…"
+
+
+def _told(value: object, name: str, depth: int, secret: str) -> Any:
+    match value:
+        case dict() | list() if depth == _DEPTH_MAX:
+            return "…"
+        case dict():
+            shown = list(value.items())[:_ENTRIES_MAX]
+            return {plain(str(key), WORD_MAX, secret=secret): _told(inner, str(key), depth + 1, secret) for key, inner in shown}
+        case list():
+            further = [f"… {len(value) - _ITEMS_MAX} more"] if len(value) > _ITEMS_MAX else []
+            return [_told(inner, name, depth + 1, secret) for inner in value[:_ITEMS_MAX]] + further
+        case str():
+            return _told_text(value, name, secret)
+        case None | bool() | int() | float():
+            return value
+    return plain(str(value), _VALUE_MAX, secret=secret)
+
+
+def _told_text(text: str, name: str, secret: str) -> str:
+    kind, _, data = text[:100].partition(",")
+    if kind.startswith("data:") and data:
+        return f"{plain(kind, WORD_MAX)},*** ({len(text)} characters)"
+    # A text without a space that is so long is an image in base64.
+    if name in _PROMPTS or (len(text) > _VALUE_MAX and "://" not in text and not re.search(r"\s", text[:_READ_MAX])):
+        return f"*** ({len(text)} characters)"
+    return plain(text, _VALUE_MAX, secret=secret)
 
 
 def ms_since(started: float) -> int:
