@@ -1,86 +1,21 @@
-import json
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from django import forms
-from django.contrib import admin, messages
+from django.contrib import admin
 from django.contrib.admin.utils import unquote
-from django.db.models import Field, JSONField, QuerySet
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
+import videos.catalogue_admin  # noqa: F401 - the pages of models
 from tasks.admin import ReadOnly
 from tasks.ids import parse_task_id
-from videos.catalogue import thinnest_margin
-from videos.models import BlockedTerm, Clip, Exchange, ResolutionFactor, Timing, Video, VideoModel
+from videos.models import Clip, Exchange, Timing, Video
 from videos.planning import Plan, PlannedClip
 from videos.presentation import EXCHANGES_SHOWN
-
-
-class FactorInline(admin.TabularInline):
-    model = ResolutionFactor
-    extra = 0
-    min_num = 1
-
-    def get_formset(self, *args: Any, **kwargs: Any) -> Any:
-        # A model without a price for any size could not be asked for.
-        return super().get_formset(*args, **kwargs | {"validate_min": True})
-
-
-class BoundedDecoder(json.JSONDecoder):
-    """Says of JSON that is nested without end, or holds a number of thousands of digits, that it is none."""
-
-    def decode(self, s: str, *args: Any) -> Any:
-        try:
-            return super().decode(s, *args)
-        except (RecursionError, ValueError) as error:
-            raise json.JSONDecodeError("not readable", s, 0) from error
-
-
-class LinesField(forms.JSONField):
-    """A list with each entry on a line of its own."""
-
-    def prepare_value(self, value: Any) -> Any:
-        if not isinstance(value, list):
-            return super().prepare_value(value)
-        return "[{}]".format(",\n ".join(super(LinesField, self).prepare_value(entry) for entry in value))
-
-
-@admin.register(VideoModel)
-class VideoModelAdmin(admin.ModelAdmin):
-    list_display = ["name", "aliases", "api", "upstream", "upstream_with_frame", "base_price", "least_seconds", "enabled"]
-    inlines = [FactorInline]
-    fieldsets = [
-        (None, {"fields": ["name", "aliases", "enabled", "prompt_limit"]}),
-        ("At MiniMax", {"fields": ["api", "upstream", "upstream_with_frame", "sends_size", "takes_ratio", "takes_last_frame", "natives"]}),
-        ("How it is used", {"fields": ["portrait", "typical_seconds"]}),
-        ("What it costs", {"fields": ["base_price", "least_seconds"]}),
-    ]
-
-    def formfield_for_dbfield(self, db_field: Field, request: HttpRequest, **kwargs: Any) -> Any:
-        if isinstance(db_field, JSONField):
-            rows = 12 if db_field.name == "natives" else 1
-            kwargs |= {"form_class": LinesField, "decoder": BoundedDecoder, "widget": forms.Textarea({"rows": rows, "cols": 100})}
-        return super().formfield_for_dbfield(db_field, request, **kwargs)
-
-    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
-        super().save_related(request, form, formsets, change)
-        thinnest = thinnest_margin(form.instance)
-        if thinnest and thinnest.price < thinnest.cost:
-            messages.warning(
-                request,
-                f"It costs more than it brings: {thinnest.duration} s at {thinnest.resolution} are sold for {thinnest.price} USD, "
-                f"and MiniMax bills {thinnest.cost} USD.",
-            )
-
-
-@admin.register(BlockedTerm)
-class BlockedTermAdmin(admin.ModelAdmin):
-    list_display = ["term", "note", "created_at"]
-    search_fields = ["term", "note"]
 
 
 class ClipInline(admin.TabularInline):

@@ -10,10 +10,11 @@ class VideosConfig(AppConfig):
         from tasks import kinds
         from videos.conditions import CONFINEMENT, REFUSALS
         from videos.kind import VIDEO_GENERATION
+        from videos.margins import LOSSES
         from videos.models import VideoModel
         from videos.provider_conditions import CONDITIONS
         from videos.storage_check import STORAGE
 
         kinds.register(VIDEO_GENERATION)
-        conditions.register(CONFINEMENT, REFUSALS, STORAGE, *CONDITIONS)
+        conditions.register(CONFINEMENT, REFUSALS, STORAGE, *CONDITIONS, LOSSES)
         known_models.register(lambda: [model.names for model in VideoModel.objects.order_by("name")])

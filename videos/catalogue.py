@@ -6,14 +6,16 @@ from decimal import ROUND_HALF_UP, Decimal
 from django.db import transaction
 
 from conduit.api.errors import InvalidRequest, NotFound
+from tasks.models import Task
 from tasks.pauses import stops_new_work
 from videos.models import Resolution, ResolutionFactor, Timing, VideoModel, clip_name
-from videos.planning import longest, plan
-from videos.requests import DURATION_MAX, GenerationRequest
+from videos.requests import GenerationRequest
 
 CENT_FRACTION = Decimal("0.0001")
 # A base price is for this many seconds.
 PRICED_SECONDS = 6
+# The name that the API's documentation asks for: some model always has it.
+DEFAULT_NAME = "minimax-video"
 
 
 @dataclass(frozen=True)
@@ -44,27 +46,13 @@ def offers() -> list[Offer]:
     return list(found.values())
 
 
-@dataclass(frozen=True)
-class Margin:
-    """What one video of a model brings and costs, in USD."""
-
-    duration: int  # seconds
-    resolution: str
-    price: Decimal
-    cost: Decimal  # at MiniMax
-
-
-def thinnest_margin(model: VideoModel) -> Margin | None:
-    """The video of this model with the least price for what it costs; None when none costs anything."""
-    offer = Offer(model, dict(model.factors.values_list("resolution", "factor")))
-    seconds = range(1, min(DURATION_MAX, longest(model) or DURATION_MAX) + 1)
-    margins = [_margin(offer, duration, Resolution(resolution)) for resolution in offer.factors for duration in seconds]
-    return min((margin for margin in margins if margin.cost), key=lambda margin: margin.price / margin.cost, default=None)
-
-
-def _margin(offer: Offer, duration: int, resolution: Resolution) -> Margin:
-    made = plan(offer.model, duration=duration, resolution=resolution, expected=lambda seconds, native: 0.0)
-    return Margin(duration, resolution, offer.price(duration=duration, resolution=resolution), made.cost)
+def needed_by(model: VideoModel) -> str | None:
+    """Why this model cannot be deleted, in words; None when nothing needs it."""
+    if DEFAULT_NAME in model.names:
+        return f"{model} has the name {DEFAULT_NAME}, which consumers' programs ask for: give it to another model first."
+    if Task.objects.filter(model__in=model.names).exists():
+        return f"There are tasks of {model}, which may be retried: disable it instead."
+    return None
 
 
 def offer_for(wanted: GenerationRequest) -> Offer:

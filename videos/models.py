@@ -91,6 +91,14 @@ class VideoModel(models.Model):
         default=1, validators=[MinValueValidator(1)], help_text="A shorter video is priced as this long: MiniMax bills a whole clip for it."
     )
 
+    accepted_loss = models.DecimalField(
+        max_digits=10,
+        decimal_places=4,
+        null=True,
+        editable=False,
+        help_text="The least price, as a multiple of what MiniMax bills, that an administrator accepted. None: no loss was accepted.",
+    )
+
     class Meta:
         verbose_name = "video model"
         ordering = ["name"]

@@ -29,7 +29,7 @@ PLACES = (
     Place("Tasks", "t", "tasks_task_changelist", ("tasks.view_task",), ("tasks/", "videos/video/")),
     Place("Keys", "k", "keys_virtualkey_changelist", ("keys.view_virtualkey",), ("keys/virtualkey/", "keys/team/")),
     Place("Money", "m", "keys_usagecost_changelist", ("keys.view_usagecost",), ("keys/usagecost/",)),
-    Place("Models", "o", "videos_videomodel_changelist", ("videos.view_videomodel",), ("videos/videomodel/", "videos/blockedterm/")),
+    Place("Models", "o", "models", ("videos.view_videomodel",), ("models/", "videos/videomodel/", "videos/blockedterm/")),
     Place("Audit", "a", "keys_auditentry_changelist", ("keys.view_auditentry",), ("keys/auditentry/",)),
     Place("Settings", "s", "settings", (), ("settings/", "auth/", "keys/managementkey/", "password_change/")),
 )

@@ -35,10 +35,3 @@ def test_the_pages_of_tasks_and_costs_say_when_they_were_made(page, consumer):
     cost = UsageCost.objects.get(task_id=task_id)
 
     assert all("field-created_at" in page(path) for path in (f"tasks/task/{task_id}/change/", f"keys/usagecost/{cost.pk}/change/"))
-
-
-def test_each_native_of_a_model_is_shown_on_a_line_of_its_own(page):
-    shown = re.search(r'name="natives"[^>]*>(.*?)</textarea>', page("videos/videomodel/1/change/"), re.DOTALL)
-
-    assert shown
-    assert len(shown[1].strip().splitlines()) == shown[1].count("resolution")

@@ -3,7 +3,8 @@ from decimal import Decimal
 import pytest
 from django.core.exceptions import ValidationError
 
-from videos.catalogue import Offer, offers, thinnest_margin
+from videos.catalogue import Offer, offers
+from videos.margins import thinnest
 from videos.media.reading import LARGEST_SIDE, SMALLEST_SIDE
 from videos.models import Resolution, VideoModel
 from videos.natives import SIDE_MAX, SIDE_MIN, NativesError, read_natives
@@ -124,8 +125,9 @@ def test_the_prices_that_are_ours_cover_minimaxs_with_a_fifth_to_spare(name):
 
     assert min(margins.values()) >= Decimal("1.2")
     assert min(margins.values()) < Decimal("1.22")  # and are no higher than that takes
-    thinnest = thinnest_margin(found.model)
-    assert thinnest.price / thinnest.cost == min(margins.values()) == margins[thinnest.resolution, thinnest.duration]
+    worst = thinnest(found)
+    assert worst
+    assert worst.price / worst.cost == min(margins.values()) == margins[worst.resolution, worst.duration]
 
 
 @pytest.mark.django_db
