@@ -13,6 +13,8 @@ from django.core.exceptions import ImproperlyConfigured
 
 SECRET_KEY_CHARACTERS_MIN = 32
 SECRET_KEY_DIFFERENT_MIN = 8
+LOGIN_LOCK_SECONDS_MIN = 60
+SESSION_IDLE_SECONDS_MAX, SESSION_SECONDS_MAX = 24 * 3600, 30 * 24 * 3600
 # Starts of secrets that people copy from examples.
 _EXAMPLE_SECRETS = ("django-insecure", "change", "secret", "insecure", "example", "default", "your-")
 # Of proxies, by version of IP: the fewest bits of a network (those of the large CDNs have more), and those that the internet has not.
@@ -35,6 +37,7 @@ def problems() -> Iterator[str]:
         yield from _minimax()
         yield from _trusted_proxies()
         yield from _servers()
+        yield from _log_ins()
         if settings.S3_IS_MEANT_BY and not settings.S3_BUCKET:
             meant = settings.S3_IS_MEANT_BY[0]
             yield f"S3_BUCKET is not set and {meant} is: files would stay on each host's disk. Name the bucket, or unset the rest."
@@ -129,6 +132,15 @@ def _servers() -> Iterator[str]:
         yield "DATABASE_URL is not set: Conduit would begin an empty database of its own. Set it to postgres://USER:PASSWORD@HOST:5432/NAME."
     if not settings.REDIS_IS_NAMED:
         yield "REDIS_URL is not set: workers and streams would find nobody. Set it to redis://HOST:6379/0."
+
+
+def _log_ins() -> Iterator[str]:
+    if settings.LOGIN_LOCK_SECONDS < LOGIN_LOCK_SECONDS_MIN:
+        yield f"LOGIN_LOCK_SECONDS is so short that passwords can be tried all day: set it to {LOGIN_LOCK_SECONDS_MIN} or more."
+    if settings.SESSION_IDLE_SECONDS > SESSION_IDLE_SECONDS_MAX:
+        yield f"SESSION_IDLE_SECONDS leaves a console open that nobody is at: set it to {SESSION_IDLE_SECONDS_MAX} (a day) or less."
+    if settings.SESSION_COOKIE_AGE > SESSION_SECONDS_MAX:
+        yield f"SESSION_SECONDS makes a stolen session good for long: set it to {SESSION_SECONDS_MAX} (30 days) or less."
 
 
 def _secret_key() -> str:

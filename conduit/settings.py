@@ -100,6 +100,7 @@ INSTALLED_APPS = [
     "django.contrib.sessions",
     "django.contrib.messages",
     "django.contrib.staticfiles",
+    "axes",
     "corsheaders",
     "rest_framework",
     "conduit.stack",
@@ -124,6 +125,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "conduit.console.security.sessions.SessionEnds",
+    "axes.middleware.AxesMiddleware",
     "conduit.console.passwords.TooManyLoginsPage",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
@@ -289,6 +291,15 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
     for name in ("UserAttributeSimilarityValidator", "MinimumLengthValidator", "CommonPasswordValidator", "NumericPasswordValidator")
 ]
+
+AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "conduit.console.security.backends.Accounts"]
+# Log-ins of whoever sent too many wrong passwords are not heard for so long.
+LOGIN_LOCK_SECONDS = env.positive("LOGIN_LOCK_SECONDS", default=900)
+# How many are heard, and from where they come, are rules of our own: the library asks them at every log-in.
+AXES_HANDLER = "conduit.console.security.lockout.Handler"
+AXES_CLIENT_IP_CALLABLE = "conduit.api.network.client_address"
+AXES_LOCKOUT_CALLABLE = "conduit.console.security.lockout.locked_page"
+AXES_ENABLE_ADMIN = AXES_VERBOSE = False  # its lists would show what was typed into forms
 
 LANGUAGE_CODE = "en-us"
 TIME_ZONE = "UTC"

@@ -101,13 +101,16 @@ def production(settings):
         ("MINIMAX_BASE_URL", "https://10.0.0.5"),
         ("MINIMAX_BASE_URL", "https://api.minimax.io:8443/v1"),
         ("MINIMAX_BASE_URL", "https://localhost"),
+        ("LOGIN_LOCK_SECONDS", 59),
+        ("SESSION_IDLE_SECONDS", 86_401),
+        ("SESSION_COOKIE_AGE", 30 * 86_400 + 1),
     ],
 )
 def test_each_unsafe_value_is_seen(production, name, value):
     setattr(production, name, value)
 
     [problem] = problems()
-    assert problem.startswith(f"{name.replace('_IS_NAMED', '_URL')} ")
+    assert problem.startswith(f"{name.replace('_IS_NAMED', '_URL').replace('COOKIE_AGE', 'SECONDS')} ")
     assert "password@" not in problem
 
 
