@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('videos', '0008_exchanges_with_minimax'),
+        ('videos', '0009_moments_of_a_life_and_bodies'),
     ]
 
     operations = [
