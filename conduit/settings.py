@@ -105,6 +105,7 @@ INSTALLED_APPS = [
     "rest_framework",
     "conduit.stack",
     "conduit.conditions",
+    "conduit.rollups",
     "conduit.api",
     "keys",
     "tasks",
@@ -212,10 +213,12 @@ CELERY_BEAT_SCHEDULE = {
     # Ticks have a queue and a process of their own, so that no work at hand can keep the rest from being handed out.
     "claim what is due": _every(1, "tasks.jobs.tick", queue="control"),
     "let go on what is paused no more": _every(1, "tasks.jobs.go_on_after_pauses", queue="control"),
+    "count what is new": _every(1, "conduit.rollups.jobs.roll_up", queue="control"),
     "sweep what was left over": _every(60, "videos.jobs.sweep", queue="media"),
     "forget answers that expired": _every(60, "conduit.api.jobs.forget_expired_answers"),
     "forget old events": _every(600, "tasks.jobs.forget_old_events"),
     "forget old exchanges with MiniMax": _every(600, "videos.jobs.forget_old_exchanges"),
+    "forget old roll-ups": _every(600, "conduit.rollups.jobs.forget_old_roll_ups"),
     "note when keys were last used": _every(60, "keys.jobs.note_last_uses"),
 }
 

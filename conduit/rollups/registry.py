@@ -1,0 +1,35 @@
+"""Which roll-ups there are. A room registers its own when its app is ready."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from django.db import models
+
+from conduit.rollups.models import Stepped
+
+
+@dataclass(frozen=True)
+class RollUp:
+    """Some tables of counts, and how they come about."""
+
+    name: str
+    tables: tuple[type[models.Model], ...]
+    roll_up: Callable[[], bool] | None = None  # count a batch of what is new; False when nothing is left. None: others hand in
+    rebuild: Callable[[], int] | None = None  # count all anew, in one transaction; how many rows were read. None: cannot be
+
+    @property
+    def stepped(self) -> list[type[Stepped]]:
+        """The tables whose rows are forgotten by their step."""
+        return [table for table in self.tables if issubclass(table, Stepped)]
+
+
+_registered: dict[str, RollUp] = {}
+
+
+def register(*rollups: RollUp) -> None:
+    for rollup in rollups:
+        _registered[rollup.name] = rollup
+
+
+def registered() -> tuple[RollUp, ...]:
+    return tuple(_registered.values())

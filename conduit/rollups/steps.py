@@ -1,0 +1,65 @@
+"""The steps of time in which things are counted, and the spans of them that pages show. All in UTC: each step begins where a day,
+an hour or a minute does."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from django.db.models import IntegerChoices
+
+
+class Step(IntegerChoices):
+    """In seconds. A row of each length is kept of everything that is counted."""
+
+    MINUTE = 60
+    TEN_MINUTES = 600
+    SIX_HOURS = 6 * 3600
+
+    @property
+    def length(self) -> timedelta:
+        return timedelta(seconds=self.value)
+
+    def start(self, moment: datetime) -> datetime:
+        """When the step that holds the moment began."""
+        seconds = int(moment.timestamp())
+        return datetime.fromtimestamp(seconds - seconds % self.value, UTC)
+
+
+# How long rows are kept, by their step: half as long again as any page shows, and those of six hours for two years.
+KEPT = {Step.MINUTE: timedelta(hours=3), Step.TEN_MINUTES: timedelta(hours=36), Step.SIX_HOURS: timedelta(days=731)}
+
+
+@dataclass(frozen=True)
+class Span:
+    """What a chart shows: the `length` until now, in steps. The newest step is under way."""
+
+    name: str  # as addresses and people write it
+    step: Step
+    length: timedelta
+
+    def since(self, now: datetime) -> datetime:
+        """When its first step begins."""
+        return self.step.start(now) - self.length + self.step.length
+
+    def moments(self, now: datetime) -> Iterator[datetime]:
+        """When each of its steps begins, the oldest first."""
+        at, last = self.since(now), self.step.start(now)
+        while at <= last:
+            yield at
+            at += self.step.length
+
+
+HOUR = Span("1h", Step.MINUTE, timedelta(hours=1))
+DAY = Span("24h", Step.TEN_MINUTES, timedelta(hours=24))
+MONTH = Span("30d", Step.SIX_HOURS, timedelta(days=30))
+SPANS = {span.name: span for span in (HOUR, DAY, MONTH)}
+
+
+def midnight(moment: datetime) -> datetime:
+    """When the day (UTC) began."""
+    return moment.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+
+
+def first_of_month(moment: datetime) -> datetime:
+    """When the month (UTC) began."""
+    return midnight(moment).replace(day=1)
