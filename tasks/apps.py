@@ -6,11 +6,14 @@ class TasksConfig(AppConfig):
 
     def ready(self) -> None:
         from conduit import conditions
+        from conduit.rollups import registry
         from keys import proof, work
         from tasks.conditions import CONDITIONS
         from tasks.proof import differences
+        from tasks.rollups import ROLL_UP
         from tasks.work import WORK
 
         work.register(WORK)
         proof.register(differences)
         conditions.register(*CONDITIONS)
+        registry.register(ROLL_UP)

@@ -8,6 +8,8 @@ from django.db import transaction
 from django.db.models import F
 from django.db.models.functions import Greatest
 
+from conduit.rollups.counting import forget_before, position_of
+from tasks import rollups
 from tasks.models import ACTIVE, Feed, TaskEvent
 
 BATCH = 1000
@@ -16,11 +18,18 @@ BATCHES_MAX = 50
 
 
 def forget_old_events(now: datetime) -> int:
-    """Delete old events of ended tasks, and note from where on each key's history is still whole. How many there were."""
+    """Delete old events of ended tasks, and note from where on each key's history is still whole. How many there were.
+
+    None that roll-ups have not counted yet.
+    """
     forgotten = 0
     for _ in range(BATCHES_MAX):
         old = TaskEvent.objects.filter(created_at__lt=now - timedelta(days=settings.EVENTS_KEPT_DAYS)).exclude(task__status__in=ACTIVE)
-        rows = list(old.order_by("created_at").values_list("pk", "key_id", "position")[:BATCH])
+        counted = old.filter(pk__lte=position_of(rollups.NAME))
+        found = list(counted.order_by("created_at").values_list("pk", "key_id", "position", "created_at")[:BATCH])
+        if found and not forget_before(rollups.NAME, found[-1][-1]):
+            break
+        rows = [(pk, key_id, position) for pk, key_id, position, _ in found]
         _forget(rows)
         forgotten += len(rows)
         if len(rows) < BATCH:

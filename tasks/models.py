@@ -12,6 +12,7 @@ from conduit import clock
 from keys.models import Team, VirtualKey
 from tasks import kinds
 from tasks.ids import new_task_id
+from tasks.rollup_models import TaskCount, TaskTime  # noqa: F401 - tables of this app
 
 
 class Status(models.TextChoices):

@@ -119,6 +119,22 @@ def _values(row: Process) -> dict[str, object]:
     return {name: getattr(row, name) for name in ("name", "began_at", "heard_at", "replaced_another")}
 
 
+@dataclass(frozen=True)
+class Seen:
+    """A worker or beat, as `provider@HOST:PID`."""
+
+    name: str
+    kind: str
+    heard_at: datetime
+    is_heard: bool  # lately
+
+
+def roster() -> list[Seen]:
+    """Those that are at work and those that are missed, by name, as the last look found them. One query."""
+    rows = Process.objects.annotate(now=Now()).order_by("name")
+    return [Seen(row.name, kind_of(row.name), row.heard_at, not _is_silent(row, row.now)) for row in rows]
+
+
 def forget(name: str) -> bool:
     """Miss it no more; False when nobody of that name was heard of."""
     found, _ = Process.objects.filter(name=name).delete()

@@ -10,14 +10,14 @@ import uuid
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import redis
 import structlog
 from django.conf import settings
 
 from conduit.api.errors import ApiError
-from conduit.redis_client import brief_client
+from conduit.redis_client import brief_client, shared_client
 
 log = structlog.get_logger(__name__)
 
@@ -113,6 +113,18 @@ class Places:
             self._away_until = time.monotonic() + AWAY_SECONDS
             log.warning("redis away: connections are counted in each process alone", error=type(error).__name__)
             return None
+
+
+def connected(url: str) -> int | None:
+    """How many connections all processes together have open; None while Redis is away."""
+    server = shared_client(url, seconds=ANSWER_SECONDS)
+    try:
+        counts = cast(dict[bytes, bytes], server.hgetall(_ALL))
+        processes = list(counts)
+        alive = cast(list[bytes | None], server.mget([_SIGN + process.decode() for process in processes])) if processes else []
+    except redis.RedisError:
+        return None
+    return sum(int(counts[process]) for process, sign in zip(processes, alive, strict=True) if sign is not None)
 
 
 def _of(key_id: int) -> str:

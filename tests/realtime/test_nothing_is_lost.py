@@ -14,6 +14,7 @@ import pytest
 from django.db import connection, transaction
 
 from conduit import clock
+from conduit.rollups.jobs import roll_up
 from keys.models import VirtualKey
 from tasks import lifecycle
 from tasks.forgetting import forget_old_events
@@ -145,6 +146,7 @@ def test_a_history_that_was_forgotten_is_answered_with_resync(listen, consumer, 
     old, new = consumer.generate("old")["task_id"], consumer.generate("new")["task_id"]
     end(old, "cancelled")
     TaskEvent.objects.update(created_at=clock.now() - timedelta(days=settings.EVENTS_KEPT_DAYS + 1))
+    roll_up()
 
     assert forget_old_events(clock.now()) == 2  # the task that is under way keeps its own
 
