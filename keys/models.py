@@ -6,6 +6,7 @@ from django.db import models
 from django.db.models import CheckConstraint, Q, UniqueConstraint
 
 from conduit import clock
+from keys.rollup_models import MoneyCount, MoneyOfDay  # noqa: F401 - tables of this app
 
 
 class Team(models.Model):

@@ -1,0 +1,184 @@
+"""What money came to, by steps of time, by day, key, team and model: added up of the ledger's rows by when they were written.
+
+A tick does that (conduit.rollups): pages read counts, however long the ledger is. What is counted may be a second or two old.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, fields
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from typing import Any, Self
+
+from django.db.models import QuerySet, Sum
+
+from conduit import clock
+from conduit.rollups.adding import Tally
+from conduit.rollups.counting import Counter
+from conduit.rollups.registry import RollUp
+from conduit.rollups.steps import Span, Step
+from keys.models import Team, UsageCost, VirtualKey
+from keys.rollup_models import NO_TEAM, MoneyCount, MoneyOfDay
+
+NAME = "ledger"
+ZERO = Decimal(0)
+Entry = UsageCost.Entry
+
+
+@dataclass(frozen=True)
+class Money:
+    """What the ledger's entries of some time come to. USD, but for `tasks`: those that were created."""
+
+    tasks: int = 0
+    held: Decimal = ZERO  # reserved in that time, whatever became of it since
+    charged: Decimal = ZERO
+    released: Decimal = ZERO  # given back when a task ended
+    refunded: Decimal = ZERO  # given back afterwards
+    credited: Decimal = ZERO
+    adjusted: Decimal = ZERO
+
+    @property
+    def net(self) -> Decimal:
+        """What tasks cost in the end."""
+        return self.charged - self.refunded
+
+    def __add__(self, other: Self) -> "Money":
+        return Money(*(getattr(self, field.name) + getattr(other, field.name) for field in fields(self)))
+
+
+@dataclass(frozen=True)
+class MoneyPoint:
+    """One step of a chart, from `at` on."""
+
+    at: datetime
+    money: Money
+
+
+@dataclass(frozen=True)
+class DayOfMoney:
+    """One day (UTC)."""
+
+    day: date
+    money: Money
+
+
+@dataclass(frozen=True)
+class Share:
+    """What one key, team or model comes to. `id` is None for a model, and for the keys without a team."""
+
+    id: int | None
+    name: str
+    money: Money
+
+
+_SUMS = tuple(field.name for field in fields(Money))
+
+
+# ---- Reading ---------------------------------------------------------------------------------------------------------
+
+
+def chart(span: Span, now: datetime | None = None) -> list[MoneyPoint]:
+    """A point for each step of the span, the oldest first, empty ones too. One query."""
+    now = now or clock.now()
+    rows = MoneyCount.objects.filter(step=span.step, starts_at__gte=span.since(now))
+    found = {row.pop("starts_at"): _money(row) for row in _summed(rows, "starts_at")}
+    return [MoneyPoint(at, found.get(at, Money())) for at in span.moments(now)]
+
+
+def total(since: datetime, until: datetime | None = None) -> Money:
+    """From a moment on, before another: both where six hours begin (UTC), such as midnight. One query."""
+    rows = MoneyCount.objects.filter(step=Step.SIX_HOURS, starts_at__gte=since)
+    if until is not None:
+        rows = rows.filter(starts_at__lt=until)
+    return _money(rows.aggregate(**_sums()))
+
+
+def of_days(
+    first: date, last: date, *, key_id: int | None = None, team_id: int | None = None, model: str | None = None
+) -> QuerySet[MoneyOfDay]:
+    """The rows of these days, both included, of what is asked for; None is all. For those who group in a way of their own."""
+    wanted = {"key_id": key_id, "team_id": team_id, "model": model}
+    return MoneyOfDay.objects.filter(day__range=(first, last), **{name: value for name, value in wanted.items() if value is not None})
+
+
+def by_day(rows: QuerySet[MoneyOfDay]) -> list[DayOfMoney]:
+    """The days of `of_days` on which something happened, the oldest first. One query."""
+    return [DayOfMoney(row.pop("day"), _money(row)) for row in _summed(rows, "day").order_by("day")]
+
+
+def by_key(rows: QuerySet[MoneyOfDay], limit: int | None = None) -> list[Share]:
+    """What each key comes to of `of_days`, the dearest first. Two queries."""
+    shares = [(row.pop("key_id"), _money(row)) for row in _summed(rows, "key_id").order_by("-sum_charged", "-sum_held", "key_id")[:limit]]
+    names = _names(VirtualKey.objects.all(), (key_id for key_id, _ in shares))
+    return [Share(key_id, names.get(key_id, f"key {key_id}"), money) for key_id, money in shares]
+
+
+def by_team(rows: QuerySet[MoneyOfDay], limit: int | None = None) -> list[Share]:
+    """What each team comes to of `of_days`, the dearest first, and what belongs to none. Two queries."""
+    shares = [
+        (row.pop("team_id"), _money(row)) for row in _summed(rows, "team_id").order_by("-sum_charged", "-sum_held", "team_id")[:limit]
+    ]
+    names = _names(Team.objects.all(), (team_id for team_id, _ in shares))
+    return [Share(team_id or None, names.get(team_id, f"team {team_id}") if team_id else "", money) for team_id, money in shares]
+
+
+def by_model(rows: QuerySet[MoneyOfDay]) -> list[Share]:
+    """What each model comes to of `of_days`, by the name that was asked for, the dearest first. One query."""
+    return [Share(None, row.pop("model"), _money(row)) for row in _summed(rows, "model").order_by("-sum_charged", "-sum_held", "model")]
+
+
+def _summed(rows: QuerySet[Any], name: str) -> QuerySet[Any, dict[str, Any]]:
+    return rows.order_by().values(name).annotate(**_sums())
+
+
+def _sums() -> dict[str, Sum]:
+    return {f"sum_{name}": Sum(name) for name in _SUMS}
+
+
+def _money(row: dict[str, Any]) -> Money:
+    """SQLite sums in floating point: the four decimals bring the exact sum back."""
+    found = {name: row[f"sum_{name}"] or 0 for name in _SUMS}
+    return Money(found.pop("tasks"), *(round(Decimal(found[name]), 4) for name in _SUMS[1:]))
+
+
+def _names(rows: QuerySet[Any], ids: Iterable[int]) -> dict[int, str]:
+    return dict(rows.filter(pk__in=list(ids)).values_list("pk", "name"))
+
+
+# ---- Counting --------------------------------------------------------------------------------------------------------
+
+_COLUMNS = {
+    Entry.HOLD: "held",
+    Entry.CAPTURE: "charged",
+    Entry.RELEASE: "released",
+    Entry.REFUND: "refunded",
+    Entry.CREDIT: "credited",
+    Entry.ADJUSTMENT: "adjusted",
+}
+
+
+def _count(costs: Sequence[UsageCost]) -> None:
+    now = clock.now()
+    steps = Tally(MoneyCount, ("step", "starts_at", "model"), _SUMS)
+    days = Tally(MoneyOfDay, ("day", "key_id", "team_id", "model"), _SUMS)
+    for cost in costs:
+        entry = Entry(cost.entry)
+        amounts: dict[str, int | Decimal] = {_COLUMNS[entry]: cost.amount, "tasks": int(entry is Entry.HOLD)}
+        steps.add_to_steps(cost.created_at, now, cost.model, **amounts)
+        days.add(cost.created_at.astimezone(UTC).date(), cost.key_id, cost.team_id or NO_TEAM, cost.model, **amounts)
+    steps.write()
+    days.write()
+
+
+LEDGER = Counter(
+    name=NAME,
+    rows=lambda: UsageCost.objects.only("entry", "amount", "model", "key_id", "team_id", "created_at"),
+    count=_count,
+    moment="created_at",
+)
+
+ROLL_UP = RollUp(
+    name=NAME,
+    tables=(MoneyCount, MoneyOfDay),
+    roll_up=LEDGER.count_new,
+    rebuild=lambda: LEDGER.count_anew((MoneyCount, MoneyOfDay)),
+)
