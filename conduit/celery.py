@@ -52,6 +52,13 @@ def _read_the_clock(**kwargs: Any) -> None:
 
 
 @worker_init.connect
+def _count_calls(**kwargs: Any) -> None:
+    from videos import call_counts
+
+    call_counts.start()
+
+
+@worker_init.connect
 def _remember_the_parent(**kwargs: Any) -> None:
     global _worker_pid
     _worker_pid = os.getpid()

@@ -6,6 +6,7 @@ class VideosConfig(AppConfig):
 
     def ready(self) -> None:
         from conduit import conditions
+        from conduit.rollups import registry
         from keys import known_models
         from tasks import kinds
         from videos.conditions import CONFINEMENT, REFUSALS
@@ -13,8 +14,10 @@ class VideosConfig(AppConfig):
         from videos.margins import LOSSES
         from videos.models import VideoModel
         from videos.provider_conditions import CONDITIONS
+        from videos.rollups import ROLL_UPS
         from videos.storage_check import STORAGE
 
         kinds.register(VIDEO_GENERATION)
         conditions.register(CONFINEMENT, REFUSALS, STORAGE, *CONDITIONS, LOSSES)
+        registry.register(*ROLL_UPS)
         known_models.register(lambda: [model.names for model in VideoModel.objects.order_by("name")])

@@ -13,7 +13,7 @@ from tasks.insisting import AWAY, insist
 from videos import exchanges
 from videos.minimax.account import provider_for
 from videos.minimax.errors import MiniMaxError, Outcome
-from videos.minimax.exchanges import Exchange, listening
+from videos.minimax.exchanges import Exchange, about, listening
 from videos.models import Clip
 
 log = structlog.get_logger(__name__)
@@ -25,7 +25,7 @@ WORTH_TRYING = timedelta(hours=1)
 def call_off(task_id: UUID) -> None:
     """Have the jobs of a cancelled task cancelled at MiniMax. What could not be asked now is asked again by the next sweep."""
     for clip in Clip.objects.to_call_off().filter(video_id=task_id):
-        with listening() as said:
+        with listening() as said, about(clip.upstream):
             try:
                 cancelled = provider_for(clip.api).cancel(clip.provider_task_id)
             except MiniMaxError as error:

@@ -12,7 +12,7 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
-from django.db.models import CheckConstraint, DecimalField, Exists, Index, OuterRef, Q, Subquery, Sum, UniqueConstraint, Value
+from django.db.models import CheckConstraint, DecimalField, Exists, F, Index, OuterRef, Q, Subquery, Sum, UniqueConstraint, Value
 from django.db.models.functions import Coalesce
 
 from conduit import clock
@@ -20,6 +20,7 @@ from tasks.models import ACTIVE, Status, Task, no_lease
 from videos.links import StoredFile
 from videos.minimax.exchanges import PATH_MAX, TEXT_MAX, TRACE_MAX, WORD_MAX
 from videos.natives import NativesError, read_natives
+from videos.rollup_models import BilledCount, BilledOfDay, CallCount, MakingTime  # noqa: F401 - tables of this app
 
 
 class Resolution(models.TextChoices):
@@ -293,6 +294,10 @@ class ClipQuerySet(models.QuerySet["Clip"]):
         """Jobs of cancelled tasks that MiniMax may still be able to cancel: its V1 cannot."""
         return self.filter(video__task__status=Status.CANCELLED, api=Api.V2, state=ClipState.SUBMITTED, called_off_at=None)
 
+    def to_count(self) -> "ClipQuerySet":
+        """Those that are billed otherwise than roll-ups say (videos.rollups)."""
+        return self.exclude(billed=F("billed_counted"))
+
     def tasks_with_provider_id(self, text: str) -> list[UUID]:
         """The newest tasks with a clip to which MiniMax gave that id, of its job or of its file; a clip that was taken over has several."""
         found = self.filter(Q(provider_task_id=text) | Q(file_id=text)).order_by("-video").values_list("video_id", flat=True)
@@ -343,6 +348,9 @@ class Clip(models.Model):
     billed = models.DecimalField(
         max_digits=10, decimal_places=4, default=0, help_text="USD that MiniMax bills for it: once it was accepted, unless it failed there."
     )
+    billed_counted = models.DecimalField(
+        max_digits=10, decimal_places=4, default=0, db_default=0, editable=False, help_text="USD of that which roll-ups hold already."
+    )
     called_off_at = models.DateTimeField(null=True, blank=True, help_text="When MiniMax was asked to cancel it, for a cancelled task.")
     taken_from = models.ForeignKey(
         "self", null=True, blank=True, on_delete=models.SET_NULL, related_name="+", help_text="The clip of a failed task that it is."
@@ -370,6 +378,8 @@ class Clip(models.Model):
         indexes = [
             # ClipQuerySet.to_call_off, over the few that are with MiniMax.
             Index(fields=["video"], condition=Q(api="v2", state="submitted", called_off_at=None), name="clip_to_call_off"),
+            # ClipQuerySet.to_count, over the few of the last second.
+            Index(fields=["id"], condition=~Q(billed=F("billed_counted")), name="clip_to_count"),
             # ClipQuerySet.tasks_with_provider_id
             Index(fields=["provider_task_id"], condition=~Q(provider_task_id=""), name="clip_of_job"),
             Index(fields=["file_id"], condition=~Q(file_id=""), name="clip_of_file"),
@@ -391,6 +401,10 @@ class ExchangeQuerySet(models.QuerySet["Exchange"]):
     def newest(self, video_id: UUID, most: int) -> "ExchangeQuerySet":
         """The last ones of a video, newest first."""
         return self.filter(video=video_id).order_by("-last_at", "-id")[:most]
+
+    def errors(self) -> "ExchangeQuerySet":
+        """Those that came to nothing, newest first: each is a row of its own."""
+        return self.filter(is_error=True).order_by("-first_at", "-id")
 
 
 class Exchange(models.Model):
@@ -422,7 +436,10 @@ class Exchange(models.Model):
         # Also reads them (ExchangeQuerySet.newest). Others than queries never meet in it.
         constraints = [UniqueConstraint(fields=["video", "clip_number", "unchanged"], name="exchange_once_while_unchanged")]
         # videos.exchanges.forget_old. Not last_at: what each query changes should be in no index.
-        indexes = [Index(fields=["first_at"], name="exchange_age")]
+        indexes = [
+            Index(fields=["first_at"], name="exchange_age"),
+            Index(fields=["-first_at", "-id"], condition=Q(is_error=True), name="exchange_error"),  # ExchangeQuerySet.errors
+        ]
 
     def __str__(self) -> str:
         return f"{self.call} of clip {self.clip_number} of {self.video_id}: {self.http}"

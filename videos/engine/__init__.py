@@ -18,7 +18,7 @@ from tasks.leases import Lease, LeaseLost
 from tasks.models import Task
 from videos.engine import images, layout, making, media, ordering
 from videos.engine.job import Job, wait_for_repair
-from videos.minimax.exchanges import Exchange, listening
+from videos.minimax.exchanges import Exchange, about, listening
 from videos.models import Clip, ClipState
 
 __all__ = ["advance"]
@@ -77,4 +77,5 @@ def _step(job: Job) -> None:
         media.assemble(laid)
         return
     steps = IMAGE_STEPS if laid.clip.makes == Clip.Makes.IMAGE else STEPS
-    steps[ClipState(laid.clip.state)](laid, laid.clip)
+    with about(laid.clip.upstream):
+        steps[ClipState(laid.clip.state)](laid, laid.clip)

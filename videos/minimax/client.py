@@ -222,6 +222,7 @@ class Client:
                 milliseconds=exchanges.ms_since(started),
                 ended_at=time.monotonic(),
                 request=exchanges.body(fields, secret=self._api_key),
+                upstream=exchanges.upstream(),
                 **answered,
             )
         )

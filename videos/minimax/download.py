@@ -136,6 +136,7 @@ def _tell(url: str, answer: requests.Response | None, started: float, error: Min
             ended_at=time.monotonic(),
             http=None if answer is None else answer.status_code,
             message=exchanges.plain(error.message) if error else "",
+            upstream=exchanges.upstream(),
             is_error=error is not None,
         )
     )

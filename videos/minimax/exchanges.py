@@ -3,7 +3,7 @@
 import json
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -39,6 +39,7 @@ class Exchange:
     message: str = ""
     status: str = ""  # the job's, in MiniMax's word
     trace_id: str = ""
+    upstream: str = ""  # the model at MiniMax that the call is about
     is_error: bool = True
     request: str = ""  # bodies as `body` tells them
     answer: str = ""
@@ -127,3 +128,31 @@ def tell(exchange: Exchange) -> None:
     heard = _listener.get()
     if heard is not None:
         heard.append(exchange)
+    for hear in _everybody:
+        hear(exchange)
+
+
+_everybody: list[Callable[[Exchange], None]] = []
+
+
+def tell_too(hear: Callable[[Exchange], None]) -> None:
+    """Have all that this process says from now on told to `hear` as well, in whatever thread it is said."""
+    _everybody.append(hear)
+
+
+_upstream: ContextVar[str] = ContextVar("upstream", default="")
+
+
+@contextmanager
+def about(upstream: str) -> Iterator[None]:
+    """What this thread says within the block is about that model."""
+    token = _upstream.set(upstream)
+    try:
+        yield
+    finally:
+        _upstream.reset(token)
+
+
+def upstream() -> str:
+    """The model that this thread speaks about; empty outside `about`."""
+    return _upstream.get()

@@ -1,0 +1,109 @@
+"""Counting the calls to MiniMax: in memory by each process that calls, handed in once a second by a thread of its own.
+
+So no call costs a write, unchanged queries neither. A process that is killed loses what it counted in its last second; while the
+database is away it keeps on counting.
+"""
+
+import os
+import threading
+import time
+from collections import Counter
+from datetime import datetime
+
+import structlog
+from django.db import Error, close_old_connections, connection, transaction
+
+from conduit import clock
+from conduit.rollups.adding import Tally
+from conduit.rollups.histograms import bucket_of
+from conduit.rollups.steps import Step
+from videos.minimax import errors, exchanges
+from videos.minimax.exchanges import Exchange
+from videos.rollup_models import CallCount
+
+log = structlog.get_logger(__name__)
+
+HAND_IN_SECONDS = 1.0
+Answer = CallCount.Answer
+# The minute it belongs to, and CallCount's fields without its step.
+_Counted = tuple[datetime, str, str, str, int, int]
+
+
+class CallCounts:
+    """What this process has counted and not handed in yet. Any thread may count."""
+
+    def __init__(self) -> None:
+        self._reset()
+
+    def _reset(self) -> None:
+        self._lock = threading.Lock()
+        self._counts: Counter[_Counted] = Counter()
+        self._filled = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def note(self, exchange: Exchange) -> None:
+        """Count a call. Never waits for the database."""
+        answer, code = answer_of(exchange)
+        minute = Step.MINUTE.start(clock.now())
+        counted = (minute, exchange.upstream, exchange.call, str(answer), code, bucket_of(exchange.milliseconds / 1000))
+        with self._lock:
+            self._counts[counted] += 1
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._hand_in_from_now_on, name="call counts", daemon=True)
+                self._thread.start()
+        self._filled.set()
+
+    def hand_in(self) -> None:
+        """Add what was counted to the rows, in one transaction; it stays ours when that fails."""
+        with self._lock:
+            counts, self._counts = self._counts, Counter()
+        try:
+            _write(counts)
+        except BaseException:
+            with self._lock:
+                self._counts += counts
+            raise
+
+    def _hand_in_from_now_on(self) -> None:
+        while True:
+            self._filled.wait()
+            self._filled.clear()
+            time.sleep(HAND_IN_SECONDS)
+            try:
+                close_old_connections()
+                self.hand_in()
+            except Error as error:
+                log.warning("calls are not counted yet: the database is away", error=type(error).__name__)
+                connection.close()
+                self._filled.set()
+
+
+def answer_of(exchange: Exchange) -> tuple[Answer, int]:
+    """How a call went, and the code that a refusal came with: MiniMax's, or else the HTTP status; 0 where that says nothing."""
+    if exchange.http is None:
+        return Answer.NONE, 0
+    if not exchange.is_error:
+        return Answer.FINE, 0
+    cause = (errors.cause_of_code if exchange.code else errors.cause_of_http)(exchange.code or exchange.http, creating=False)
+    code = exchange.code or (exchange.http if exchange.http >= 300 else 0)
+    return (Answer.RATE if cause.code == "rate_limit" else Answer.ERROR), code
+
+
+def _write(counts: Counter[_Counted]) -> None:
+    if not counts:
+        return
+    now = clock.now()
+    tally = Tally(CallCount, ("step", "starts_at", "upstream", "call", "answer", "code", "bucket"))
+    for (minute, *key), count in counts.items():
+        tally.add_to_steps(minute, now, *key, count=count)
+    with transaction.atomic():
+        tally.write()
+
+
+_calls = CallCounts()
+os.register_at_fork(after_in_child=_calls._reset)
+
+
+def start() -> None:
+    """What a worker does first: count every call that this process makes to MiniMax from now on."""
+    exchanges.tell_too(_calls.note)

@@ -1,0 +1,146 @@
+"""What the console's first page shows, put together: each part is read by the room that owns its rows.
+
+`now_of(span)` asks about twenty queries whose cost does not grow with the tasks that have ended, and Redis once. Parts that a page
+needs alone are read where they live:
+
+- `tasks.standing`: how the tasks that have not ended stand; `tasks.rollups`: how many ended how, why they failed, how long it took
+- `keys.rollups`, `keys.budget_uses`: money by time, day, key, team and model; budgets that are nearly used up
+- `videos.rollups`: MiniMax's health, how long it takes, what it bills
+- `conduit.conditions.reading.place()`: what needs somebody; `conduit.conditions.processes.roster()`: workers and beat
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from uuid import UUID
+
+from django.conf import settings
+
+from conduit import clock
+from conduit.conditions.processes import Seen, roster
+from conduit.rollups.histograms import Histogram
+from conduit.rollups.steps import Span, first_of_month, midnight
+from keys import budget_uses
+from keys import rollups as money
+from keys.budget_uses import BudgetUse
+from keys.rollups import Money, Share
+from tasks import rollups as tasks
+from tasks import standing
+from tasks.realtime import places
+from tasks.rollups import Cause, Counts, Point, TimePoint, What
+from tasks.standing import Standing
+from videos import rollups as videos
+from videos.rollups import Bill, Code, Health, LastError
+
+TOP_KEYS = 5
+
+
+@dataclass(frozen=True)
+class MoneyOf:
+    """What a day or a month came to."""
+
+    since: datetime
+    money: Money
+    bill: Bill
+
+    @property
+    def margin(self) -> Decimal:
+        """USD: what was charged and not refunded, less what MiniMax bills."""
+        return self.money.net - self.bill.billed
+
+    @property
+    def margin_percent(self) -> int | None:
+        """Of what was charged; None when nothing was."""
+        return round(self.margin * 100 / self.money.net) if self.money.net > 0 else None
+
+
+@dataclass(frozen=True)
+class Times:
+    """How long things took within the span, in seconds."""
+
+    queued: Histogram  # until MiniMax accepted the first clip
+    at_minimax: Histogram  # each clip, from its acceptance to its end
+    done: Histogram  # from the task's creation until it was completed
+
+
+@dataclass(frozen=True)
+class Live:
+    """How things stand at this moment: what changes each second."""
+
+    at: datetime
+    standing: Standing
+    running: Sequence[UUID]  # the newest tasks that are being made
+    workers: Sequence[Seen]
+    subscribers: int | None  # open streams; None while Redis is away
+    today: MoneyOf
+    month: MoneyOf
+
+
+@dataclass(frozen=True)
+class Spanned:
+    """What happened within a span. It has the minute, ten minutes or six hours that run now as its last step."""
+
+    span: Span
+    chart: Sequence[Point]
+    total: Counts
+    causes: Sequence[Cause]
+    times: Times
+    time_chart: Sequence[TimePoint]  # until tasks were done
+    health: Sequence[Health]
+    codes: Sequence[Code]
+    last_error: LastError | None
+    top_keys: Sequence[Share]  # of this month, whatever the span
+    budgets: Sequence[BudgetUse]  # nearly used up
+
+
+@dataclass(frozen=True)
+class Now:
+    live: Live
+    spanned: Spanned
+
+
+def now_of(span: Span, now: datetime | None = None) -> Now:
+    now = now or clock.now()
+    return Now(live(now), spanned(span, now))
+
+
+def live(now: datetime | None = None) -> Live:
+    """Eight queries."""
+    now = now or clock.now()
+    return Live(
+        at=now,
+        standing=standing.standing(now),
+        running=standing.running(),
+        workers=roster(),
+        subscribers=places.connected(settings.REDIS_URL),
+        today=_money_since(midnight(now)),
+        month=_money_since(first_of_month(now)),
+    )
+
+
+def spanned(span: Span, now: datetime | None = None) -> Spanned:
+    """A dozen queries."""
+    now = now or clock.now()
+    chart = tasks.chart(span, now)
+    return Spanned(
+        span=span,
+        chart=chart,
+        total=tasks.total(chart),
+        causes=tasks.causes(span, now),
+        times=Times(
+            queued=tasks.times(span, What.QUEUED, now),
+            at_minimax=videos.making(span, now),
+            done=tasks.times(span, What.DONE, now),
+        ),
+        time_chart=tasks.time_chart(span, What.DONE, now),
+        health=videos.health(span, now),
+        codes=videos.codes(span, now),
+        last_error=videos.last_error(),
+        top_keys=money.by_key(money.of_days(first_of_month(now).date(), now.date()), TOP_KEYS),
+        budgets=budget_uses.near(now),
+    )
+
+
+def _money_since(since: datetime) -> MoneyOf:
+    return MoneyOf(since, money.total(since), videos.bill(since))

@@ -1,0 +1,303 @@
+"""MiniMax's health, how long it takes, and what it bills, in steps of time.
+
+Calls are counted by the processes that make them (videos.call_counts). Times are counted of the clips that were looked into, and what
+is billed of the clips themselves, by a tick (conduit.rollups). What is counted may be a second or two old.
+"""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from django.db import connection
+from django.db.models import Case, F, IntegerField, Q, QuerySet, Sum, Value, When
+
+from conduit import clock
+from conduit.rollups.adding import Tally
+from conduit.rollups.counting import BATCH, BusyError, Counter, cursor_of
+from conduit.rollups.histograms import Histogram, bucket_of
+from conduit.rollups.registry import RollUp
+from conduit.rollups.steps import Span, Step
+from tasks.rollups import TimePoint, time_point
+from videos.models import Clip, Exchange, Timing
+from videos.rollup_models import BilledCount, BilledOfDay, CallCount, MakingTime
+
+CALLS, MAKING, BILLED = "calls", "making", "billed"
+ZERO = Decimal(0)
+Answer = CallCount.Answer
+# Its time is that of a whole file, and says nothing of MiniMax's API.
+_DOWNLOAD = "download"
+
+
+# ---- How MiniMax answers -----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Health:
+    """How the calls about one model at MiniMax went. Calls that are about none have an empty `upstream`."""
+
+    upstream: str
+    calls: int
+    fine: int
+    rates: int  # refused for its rate
+    errors: int
+    unanswered: int
+    times: Histogram  # of the API's answers, in seconds; downloads are not among them
+
+    @property
+    def success(self) -> float:
+        """The share that was answered well, of those that were not refused for their rate: 0 to 1; 1 when there were none."""
+        counted = self.calls - self.rates
+        return self.fine / counted if counted else 1.0
+
+
+@dataclass(frozen=True)
+class Code:
+    """How often MiniMax refused with a code (its own, or else the HTTP status; 0: no answer, or one that had none)."""
+
+    code: int
+    is_rate: bool
+    count: int
+
+
+@dataclass(frozen=True)
+class LastError:
+    """The newest call that MiniMax refused or did not answer, of those that are kept."""
+
+    at: datetime
+    task_id: UUID
+    call: str
+    http: int | None
+    code: int | None
+    message: str
+    trace_id: str
+
+
+@dataclass(frozen=True)
+class CallPoint:
+    """One step of a chart, from `at` on."""
+
+    at: datetime
+    fine: int
+    rates: int
+    errors: int  # with those that were not answered
+    p95: float | None  # seconds
+
+
+def health(span: Span, now: datetime | None = None) -> list[Health]:
+    """Of each model at MiniMax that was called within the span, by name. One query."""
+    rows = _calls(span, now or clock.now()).annotate(timed=_timed())
+    counts: dict[str, dict[str, int]] = defaultdict(lambda: defaultdict(int))
+    times: dict[str, list[tuple[int, int]]] = defaultdict(list)
+    for upstream, answer, timed, bucket, count in (
+        rows.order_by().values_list("upstream", "answer", "timed", "bucket").annotate(Sum("count"))
+    ):
+        counts[upstream][answer] += count
+        if timed:
+            times[upstream].append((bucket, count))
+    return [
+        Health(
+            upstream=upstream,
+            calls=sum(of.values()),
+            fine=of[Answer.FINE],
+            rates=of[Answer.RATE],
+            errors=of[Answer.ERROR],
+            unanswered=of[Answer.NONE],
+            times=Histogram.of(times.get(upstream, ())),
+        )
+        for upstream, of in sorted(counts.items())
+    ]
+
+
+def health_chart(span: Span, now: datetime | None = None) -> list[CallPoint]:
+    """A point for each step of the span, the oldest first. One query."""
+    now = now or clock.now()
+    counts: dict[datetime, dict[str, int]] = defaultdict(lambda: defaultdict(int))
+    times: dict[datetime, list[tuple[int, int]]] = defaultdict(list)
+    rows = _calls(span, now).annotate(timed=_timed())
+    for at, answer, timed, bucket, count in rows.order_by().values_list("starts_at", "answer", "timed", "bucket").annotate(Sum("count")):
+        counts[at][answer] += count
+        if timed:
+            times[at].append((bucket, count))
+    return [
+        CallPoint(at, of[Answer.FINE], of[Answer.RATE], of[Answer.ERROR] + of[Answer.NONE], Histogram.of(times.get(at, ())).p95)
+        for at, of in ((at, counts[at]) for at in span.moments(now))
+    ]
+
+
+def codes(span: Span, now: datetime | None = None) -> list[Code]:
+    """What MiniMax refused with within the span, most frequent first. One query."""
+    refused = _calls(span, now or clock.now()).exclude(answer=Answer.FINE)
+    rows = refused.order_by().values_list("code", "answer").annotate(sum=Sum("count")).order_by("-sum", "code")
+    return [Code(code, answer == Answer.RATE, count) for code, answer, count in rows]
+
+
+def last_error() -> LastError | None:
+    """One query."""
+    found = Exchange.objects.errors().first()
+    if found is None:
+        return None
+    return LastError(found.last_at, found.video_id, found.call, found.http, found.code, found.message, found.trace_id)
+
+
+def _calls(span: Span, now: datetime) -> QuerySet[CallCount]:
+    return CallCount.objects.filter(step=span.step, starts_at__gte=span.since(now))
+
+
+def _timed() -> Case:
+    timed = ~Q(call=_DOWNLOAD) & ~Q(answer=Answer.NONE)
+    return Case(When(timed, then=Value(1)), default=Value(0), output_field=IntegerField())
+
+
+# ---- How long it takes -------------------------------------------------------------------------------------------------
+
+
+def making(span: Span, now: datetime | None = None, *, upstream: str | None = None) -> Histogram:
+    """How long clips were at MiniMax, from its acceptance to their end, of those that came within the span. One query."""
+    rows = MakingTime.objects.filter(step=span.step, starts_at__gte=span.since(now or clock.now()))
+    if upstream is not None:
+        rows = rows.filter(upstream=upstream)
+    return Histogram.of(rows.order_by().values_list("bucket").annotate(Sum("count")))
+
+
+def making_chart(span: Span, now: datetime | None = None) -> list[TimePoint]:
+    """A point for each step of the span, the oldest first. One query."""
+    now = now or clock.now()
+    found: dict[datetime, list[tuple[int, int]]] = defaultdict(list)
+    rows = MakingTime.objects.filter(step=span.step, starts_at__gte=span.since(now))
+    for at, bucket, count in rows.order_by().values_list("starts_at", "bucket").annotate(Sum("count")):
+        found[at].append((bucket, count))
+    return [time_point(at, Histogram.of(found.get(at, ()))) for at in span.moments(now)]
+
+
+def _count_times(timings: Sequence[Timing]) -> None:
+    now = clock.now()
+    tally = Tally(MakingTime, ("step", "starts_at", "upstream", "bucket"))
+    for timing in timings:
+        tally.add_to_steps(timing.created_at, now, timing.upstream, bucket_of(timing.made_in))
+    tally.write()
+
+
+TIMINGS = Counter(
+    name=MAKING, rows=lambda: Timing.objects.only("upstream", "made_in", "created_at"), count=_count_times, moment="created_at"
+)
+
+
+# ---- What it bills -----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Bill:
+    """What MiniMax bills for the jobs that it accepted in some time."""
+
+    jobs: int = 0
+    billed: Decimal = ZERO  # USD
+
+
+@dataclass(frozen=True)
+class BillPoint:
+    """One step of a chart, from `at` on."""
+
+    at: datetime
+    bill: Bill
+
+
+def bill(since: datetime, until: datetime | None = None) -> Bill:
+    """From a moment on, before another: both where six hours begin (UTC), such as midnight. One query."""
+    rows = BilledCount.objects.filter(step=Step.SIX_HOURS, starts_at__gte=since)
+    if until is not None:
+        rows = rows.filter(starts_at__lt=until)
+    return _bill(rows.aggregate(sum_jobs=Sum("jobs"), sum_billed=Sum("billed")))
+
+
+def bill_chart(span: Span, now: datetime | None = None) -> list[BillPoint]:
+    """A point for each step of the span, the oldest first, empty ones too. One query."""
+    now = now or clock.now()
+    rows = BilledCount.objects.filter(step=span.step, starts_at__gte=span.since(now))
+    summed = rows.order_by().values("starts_at").annotate(sum_jobs=Sum("jobs"), sum_billed=Sum("billed"))
+    found = {row["starts_at"]: _bill(row) for row in summed}
+    return [BillPoint(at, found.get(at, Bill())) for at in span.moments(now)]
+
+
+def bills_of_days(
+    first: date, last: date, *, key_id: int | None = None, team_id: int | None = None, model: str | None = None
+) -> QuerySet[BilledOfDay]:
+    """The rows of these days, both included, of what is asked for; None is all."""
+    wanted = {"key_id": key_id, "team_id": team_id, "model": model}
+    return BilledOfDay.objects.filter(day__range=(first, last), **{name: value for name, value in wanted.items() if value is not None})
+
+
+def bills_by(rows: QuerySet[BilledOfDay], *names: str) -> dict[tuple[object, ...], Bill]:
+    """`bills_of_days` by the values of some of day, key_id, team_id (0: none's), model, upstream. One query."""
+    summed = rows.order_by().values(*names).annotate(sum_jobs=Sum("jobs"), sum_billed=Sum("billed"))
+    return {tuple(row[name] for name in names): _bill(row) for row in summed}
+
+
+def _bill(row: Mapping[str, Any]) -> Bill:
+    """SQLite sums in floating point: the four decimals bring the exact sum back."""
+    return Bill(row["sum_jobs"] or 0, round(Decimal(row["sum_billed"] or 0), 4))
+
+
+def count_billed() -> bool:
+    """Add what clips are billed beyond what is counted of them, and note that on them, in one transaction. False when nothing is left.
+
+    What is billed of a clip may change late, when MiniMax fails it or is asked to cancel it: what was counted is then corrected where
+    it was counted.
+    """
+    if not Clip.objects.to_count().exists():
+        return False
+    with cursor_of(BILLED) as cursor:
+        if cursor is None:
+            return False
+        clips = Clip.objects.to_count().select_related("video__task")
+        if connection.features.has_select_for_update_skip_locked:
+            clips = clips.select_for_update(skip_locked=True, of=("self",), no_key=True)
+        found = list(clips.order_by()[:BATCH])
+        _add_billed([(clip, clip.billed - clip.billed_counted, bool(clip.billed) - bool(clip.billed_counted)) for clip in found])
+        # The rows are ours: nobody has billed them otherwise meanwhile.
+        Clip.objects.filter(pk__in=[clip.pk for clip in found]).update(billed_counted=F("billed"))
+    return len(found) == BATCH
+
+
+def _add_billed(found: Sequence[tuple[Clip, Decimal, int]]) -> None:
+    """Of each clip: so many USD more, and whether it is a job more or less that is billed."""
+    now = clock.now()
+    steps = Tally(BilledCount, ("step", "starts_at", "upstream"), ("jobs", "billed"))
+    days = Tally(BilledOfDay, ("day", "key_id", "team_id", "model", "upstream"), ("jobs", "billed"))
+    for clip, amount, jobs in found:
+        task = clip.video.task
+        at = clip.submitted_at or task.created_at
+        steps.add_to_steps(at, now, clip.upstream, jobs=jobs, billed=amount)
+        days.add(at.astimezone(UTC).date(), task.key_id, task.team_id or 0, task.model, clip.upstream, jobs=jobs, billed=amount)
+    steps.write()
+    days.write()
+
+
+def recount_billed() -> int:
+    """Add up anew what is noted on the clips as counted. How many there are."""
+    read = 0
+    with cursor_of(BILLED) as cursor:
+        if cursor is None:
+            raise BusyError
+        for table in (BilledCount, BilledOfDay):
+            table.objects.all().delete()
+        clips = Clip.objects.exclude(billed_counted=0).select_related("video__task").order_by("pk")
+        batch: list[tuple[Clip, Decimal, int]] = []
+        for clip in clips.iterator(chunk_size=BATCH):
+            read += 1
+            batch.append((clip, clip.billed_counted, 1))
+            if len(batch) == BATCH:
+                _add_billed(batch)
+                batch = []
+        _add_billed(batch)
+    return read
+
+
+ROLL_UPS = (
+    RollUp(name=MAKING, tables=(MakingTime,), roll_up=TIMINGS.count_new, rebuild=lambda: TIMINGS.count_anew((MakingTime,))),
+    RollUp(name=BILLED, tables=(BilledCount, BilledOfDay), roll_up=count_billed, rebuild=recount_billed),
+    RollUp(name=CALLS, tables=(CallCount,)),
+)
