@@ -80,7 +80,11 @@ def _or_told(request: HttpRequest, answer: Callable[[], HttpResponse]) -> HttpRe
 
 
 class WithBudgets(TellsRefusals):
-    """Writes the budgets beside the row that they belong to."""
+    """Writes the budgets beside the row that they belong to. Its price factor is for whoever may change these."""
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        money = [] if request.user.has_perm("keys.change_budget") else ["price_factor"]
+        return [*super().get_readonly_fields(request, obj), *money]
 
     def save_formset(self, request: HttpRequest, form: ModelForm, formset: BaseModelFormSet, change: bool) -> None:
         owners.lock(form.instance)
@@ -134,6 +138,7 @@ class VirtualKeyAdmin(WithBudgets, ShowsSecrets):
                     "longest_seconds",
                     "largest_resolution",
                     "highest_price",
+                    "price_factor",
                     "model_names",
                 ]
             },

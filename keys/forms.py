@@ -14,7 +14,7 @@ from keys import budgets, corrections
 from keys.known_models import check_models
 from keys.models import Budget, ManagementKey, Scope, Team, UsageCost, VirtualKey, all_scopes
 from keys.names import tidy_name
-from keys.requests import budget_problems, check_future, first_words, limit_problems, management_key_problems
+from keys.requests import budget_problems, check_future, first_words, limit_problems, management_key_problems, team_problems
 
 
 class ListField(forms.CharField):
@@ -59,10 +59,12 @@ class NamedForm(forms.ModelForm):
             raise ValidationError(f"`name` {error}.") from error
 
 
-class TeamForm(NamedForm):
+class TeamForm(NamedForm, RuledForm):
+    problems = staticmethod(team_problems)
+
     class Meta:
         model = Team
-        fields = ["name"]
+        fields = ["name", "price_factor"]
 
 
 class ManagementKeyForm(NamedForm, RuledForm):

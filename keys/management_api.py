@@ -156,10 +156,10 @@ class TeamView(ManagementView):
         fields = team_fields(request.data, partial=True)
         require_for_fields(self.key, fields)
         with transaction.atomic():
-            if "name" in fields:
-                owners.rename_team(team, name=fields["name"], who=self.who)
-            if "budgets" in fields:
-                owners.set_budgets(team, fields["budgets"], who=self.who)
+            wanted = fields.pop("budgets", None)
+            owners.change_team(team, who=self.who, **fields)
+            if wanted is not None:
+                owners.set_budgets(team, wanted, who=self.who)
         return Response(_shown_team(team.pk))
 
     def delete(self, request: Request, team_id: str) -> Response:

@@ -1,5 +1,6 @@
 """Virtual keys and the ledger of what they cost."""
 
+from decimal import Decimal
 from typing import Any, ClassVar, NoReturn
 
 from django.db import models
@@ -8,15 +9,28 @@ from django.db.models import CheckConstraint, Q, UniqueConstraint
 from conduit import clock
 from keys.rollup_models import MoneyCount, MoneyOfDay  # noqa: F401 - tables of this app
 
+# The most of a price factor: a price times it still fits the column of a task's price.
+PRICE_FACTOR_MOST = Decimal(50)
+
+
+def _price_factor(words: str) -> "models.DecimalField[Decimal | None, Decimal | None]":
+    return models.DecimalField(max_digits=6, decimal_places=4, null=True, blank=True, help_text=words)
+
+
+def _sound_price_factor(name: str) -> CheckConstraint:
+    return CheckConstraint(condition=Q(price_factor=None) | Q(price_factor__gt=0, price_factor__lte=PRICE_FACTOR_MOST), name=name)
+
 
 class Team(models.Model):
     """A group of keys that share budgets."""
 
     name = models.CharField(max_length=100, unique=True)
+    price_factor = _price_factor("What its keys pay, as a multiple of the list price, such as 0.8. Empty: 1. A key may have its own.")
     created_at = models.DateTimeField(default=clock.now, editable=False)
 
     class Meta:
         ordering = ["name"]
+        constraints = [_sound_price_factor("team_price_factor_is_sound")]
 
     def __str__(self) -> str:
         return self.name
@@ -46,6 +60,7 @@ class VirtualKey(models.Model):
     longest_seconds = models.PositiveIntegerField(null=True, blank=True, help_text="Duration of one video.")
     largest_resolution = models.CharField(max_length=10, blank=True, help_text="Such as 1280x720: no more pixels than this.")
     highest_price = models.DecimalField(max_digits=12, decimal_places=4, null=True, blank=True, help_text="USD of one task.")
+    price_factor = _price_factor("What it pays, as a multiple of the list price, such as 0.8. Empty: its team's, or 1.")
     model_names = models.JSONField(
         default=list, blank=True, help_text='Names of the models it may use, such as ["minimax-video"]. Empty: all.'
     )
@@ -57,6 +72,7 @@ class VirtualKey(models.Model):
     class Meta:
         verbose_name = "virtual key"
         ordering = ["-id"]
+        constraints = [_sound_price_factor("key_price_factor_is_sound")]
 
     def __str__(self) -> str:
         return self.name
@@ -264,7 +280,7 @@ class Scope(models.TextChoices):
     READ = "read", "read everything"
     OPERATE = "operate", "cancel and retry tasks, stop and resume work"
     KEYS = "keys", "make, change and delete keys and teams"
-    MONEY = "money", "change budgets"
+    MONEY = "money", "change budgets and price factors"
 
 
 def all_scopes() -> list[str]:

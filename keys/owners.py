@@ -12,16 +12,16 @@ from keys import audit, budgets, ledger
 from keys.models import Budget, Team, VirtualKey
 
 
-def create_team(*, name: str, budgets: Sequence[Mapping[str, Any]] = (), who: str) -> Team:
-    """A new team. Its budgets bind all its keys together.
+def create_team(*, name: str, budgets: Sequence[Mapping[str, Any]] = (), who: str, **fields: Any) -> Team:
+    """A new team. Its budgets bind all its keys together. `fields` are others of Team.
 
     Raises:
         InvalidRequest: there is a team of that name.
     """
     with transaction.atomic():
         with _own_name():
-            team = Team.objects.create(name=name)
-        audit.record(who=who, action="create", target=team, name=name)
+            team = Team.objects.create(name=name, **fields)
+        audit.record(who=who, action="create", target=team, name=name, **fields)
         set_budgets(team, budgets, who=who)
     return team
 
@@ -70,10 +70,10 @@ def change(row: models.Model, *, who: str, **fields: Any) -> None:
             audit.record(who=who, action="change", target=row, **changes)
 
 
-def rename_team(team: Team, *, name: str, who: str) -> None:
-    """Raises InvalidRequest when there is a team of that name."""
+def change_team(team: Team, *, who: str, **fields: Any) -> None:
+    """`change`; raises InvalidRequest when there is a team of that name."""
     with _own_name():
-        change(team, who=who, name=name)
+        change(team, who=who, **fields)
 
 
 @contextmanager

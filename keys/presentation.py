@@ -5,7 +5,7 @@ from typing import Any
 
 from conduit import clock
 from conduit.api.formats import money, rfc3339
-from keys import budgets
+from keys import budgets, price_factors
 from keys.budgets import BudgetState
 from keys.limits import creates_per_minute, management_calls_per_minute, reads_per_minute
 from keys.models import KeySecret, ManagementKey, Team, VirtualKey
@@ -31,6 +31,7 @@ def show_limits(key: VirtualKey) -> dict[str, Any]:
         "longest_seconds": key.longest_seconds,
         "largest_resolution": key.largest_resolution or None,
         "highest_price": money(key.highest_price),
+        "price_factor": price_factors.written(key.price_factor),
         "models": key.model_names,
         "ip_ranges": key.ip_ranges,
     }
@@ -56,7 +57,12 @@ def show_own(key: VirtualKey, in_flight: int) -> dict[str, Any]:
         "team": key.team.name if key.team else None,
         "created_at": rfc3339(key.created_at),
         "expires_at": rfc3339(key.expires_at),
-        "limits": show_limits(key) | {"creates_per_minute": creates_per_minute(key), "reads_per_minute": reads_per_minute(key)},
+        "limits": show_limits(key)
+        | {
+            "creates_per_minute": creates_per_minute(key),
+            "reads_per_minute": reads_per_minute(key),
+            "price_factor": price_factors.written(price_factors.of(key)),
+        },
         "in_flight": in_flight,
         "budgets": [show_budget(state) for state in budgets.of(key)],
         "currency": "USD",
@@ -124,6 +130,7 @@ def _show_team(team: Team, states: list[BudgetState]) -> dict[str, Any]:
         "object": "team",
         "name": team.name,
         "created_at": rfc3339(team.created_at),
+        "price_factor": price_factors.written(team.price_factor),
         "budgets": [show_budget(state) for state in states],
     }
 

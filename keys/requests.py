@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable, Mapping
 from datetime import MAXYEAR, datetime, timedelta
+from decimal import Decimal, InvalidOperation
 from ipaddress import ip_network
 from typing import Any
 
@@ -24,7 +25,7 @@ from conduit.api.formats import rfc3339
 from keys import budgets
 from keys.budgets import check_time_zone
 from keys.known_models import check_models
-from keys.models import Period, Scope, Team
+from keys.models import PRICE_FACTOR_MOST, Period, Scope, Team
 from keys.names import NAME_CHARACTERS, tidy_name
 from keys.services import GRACE, GRACE_MAX
 
@@ -56,6 +57,20 @@ class PriceLimitField(AmountField):
         if not (amount := super().to_internal_value(data)):
             raise self.refuse("must be more than 0")
         return amount
+
+
+class FactorField(NamedField):
+    """A multiple of the list price: a number, or a string such as "0.8"; null lifts it."""
+
+    def to_internal_value(self, data: Any) -> Decimal:
+        text = "" if isinstance(data, bool) or not isinstance(data, str | int | float | Decimal) else str(data).strip()
+        try:
+            factor = Decimal(text if text.isascii() and "_" not in text else "")
+        except InvalidOperation:
+            raise self.refuse('must be a number, such as "0.8"') from None
+        if not factor.is_finite() or not 0 < factor <= PRICE_FACTOR_MOST or factor != round(factor, 4):
+            raise self.refuse(f"must be more than 0 and at most {PRICE_FACTOR_MOST}, with at most four decimals")
+        return round(factor, 4)
 
 
 class SizeField(NamedField):
@@ -142,6 +157,7 @@ class LimitsSerializer(StrictSerializer):
     longest_seconds = LimitField()
     largest_resolution = OptionalSizeField(required=False, allow_null=True)
     highest_price = PriceLimitField(required=False, allow_null=True)
+    price_factor = FactorField(required=False, allow_null=True)
     models = OptionalTextsField(required=False, allow_null=True, source="model_names")
     ip_ranges = OptionalNetworksField(required=False, allow_null=True)
 
@@ -207,6 +223,7 @@ class BudgetsField(NamedField):
 
 class TeamSerializer(StrictSerializer):
     name = NameField()
+    price_factor = FactorField(required=False, allow_null=True)
     budgets = BudgetsField(required=False)
 
 
@@ -256,7 +273,7 @@ def key_fields(data: Any, *, partial: bool = False) -> dict[str, Any]:
 
 
 def team_fields(data: Any, *, partial: bool = False) -> dict[str, Any]:
-    """`name` and `budgets` of a team, as far as they are given."""
+    """`name`, `price_factor` and `budgets` of a team, as far as they are given."""
     return _checked(TeamSerializer(data=data, partial=partial))
 
 
@@ -272,6 +289,11 @@ def grace_of(data: Any) -> timedelta:
 def limit_problems(columns: Mapping[str, Any]) -> dict[str, str]:
     """What is wrong with a key's limits, by column: for forms."""
     return _problems(LimitsSerializer().fields.values(), columns)
+
+
+def team_problems(columns: Mapping[str, Any]) -> dict[str, str]:
+    """What is wrong with a team, by column: for forms, which look at the name themselves."""
+    return _problems([TeamSerializer().fields["price_factor"]], columns)
 
 
 def management_key_problems(columns: Mapping[str, Any]) -> dict[str, str]:

@@ -16,6 +16,8 @@ PERMISSIONS: dict[Scope, tuple[str, ...]] = {
     Scope.MONEY: ("keys.change_budget",),
 }
 
+MONEY_FIELDS = frozenset({"budgets", "price_factor"})
+
 
 def require(key: ManagementKey, scope: Scope) -> None:
     """Raises Forbidden when the key may not do that."""
@@ -27,14 +29,14 @@ def require(key: ManagementKey, scope: Scope) -> None:
 
 
 def require_for_fields(key: ManagementKey, fields: Mapping[str, Any]) -> None:
-    """The same for what a key or team shall be: `budgets` are money, everything else is the key's or team's own.
+    """The same for what a key or team shall be: budgets and price factors are money, everything else is the key's or team's own.
 
     Raises:
         Forbidden: the key may not change one of them.
     """
-    if "budgets" in fields:
+    if MONEY_FIELDS & set(fields):
         require(key, Scope.MONEY)
-    if set(fields) != {"budgets"}:
+    if not fields or set(fields) - MONEY_FIELDS:
         require(key, Scope.KEYS)
 
 

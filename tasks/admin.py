@@ -30,7 +30,7 @@ class TaskAdmin(ReadOnly):
             "How it stands",
             {"fields": ["status", "stage", "stage_since", "resumes_in", "trouble", "error", "error_code", "started_at", "ended_at"]},
         ),
-        ("USD", {"fields": ["price", "charged"]}),
+        ("USD", {"fields": ["price", "price_factor", "charged"]}),
         ("The step at hand", {"fields": ["lane", "next_step_at", "attempts", "lease_token", "lease_until", "updated_at"]}),
         ("Progress", {"fields": ["progress", "leg_goal", "leg_started_at", "leg_seconds", "rest_seconds"]}),
     ]

@@ -98,6 +98,9 @@ class Task(models.Model):
     trouble = models.CharField(max_length=40, blank=True, help_text="What its step was last refused for: it waits and tries again.")
 
     price = models.DecimalField(max_digits=12, decimal_places=4, help_text="USD, as it was when the task was created.")
+    price_factor = models.DecimalField(
+        max_digits=6, decimal_places=4, default=Decimal(1), db_default=Decimal(1), help_text="The multiple of the list price that it is."
+    )
     charged = models.DecimalField(max_digits=12, decimal_places=4, null=True, blank=True, help_text="USD; empty until the task ends.")
 
     # Progress is read off these by the clock (tasks.progress): `progress` when the leg began, and where the leg ends.

@@ -5,6 +5,7 @@ from decimal import Decimal
 from typing import Any
 
 from conduit.api.formats import money, rfc3339
+from keys import price_factors
 from tasks import kinds, progress
 from tasks.models import Status, Task
 
@@ -41,6 +42,7 @@ def show_to_operators(task: Task, now: datetime) -> dict[str, Any]:
     return show(task, now) | {
         "key": {"id": task.key_id, "name": task.key.name},
         "team": {"id": task.team_id, "name": task.team.name if task.team else None} if task.team_id else None,
+        "price_factor": price_factors.written(task.price_factor),
         "last_error_code": task.trouble or None,
         "attempts": task.attempts,
         "next_step_at": rfc3339(task.next_step_at),

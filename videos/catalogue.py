@@ -26,10 +26,13 @@ class Offer:
     factors: dict[str, Decimal]
     is_stopped: bool = False  # an administrator refuses new work
 
-    def price(self, *, duration: int, resolution: Resolution) -> Decimal:
-        """USD for that many seconds at that size, rounded; a shorter video than the least is priced as the least."""
+    def price(self, *, duration: int, resolution: Resolution, price_factor: Decimal = Decimal(1)) -> Decimal:
+        """USD for that many seconds at that size, rounded; a shorter video than the least is priced as the least.
+
+        `price_factor`: what who pays has (keys.price_factors).
+        """
         seconds = max(duration, self.model.least_seconds)
-        return rounded(self.model.base_price * seconds * self.factors[resolution] / PRICED_SECONDS)
+        return rounded(self.model.base_price * seconds * self.factors[resolution] * price_factor / PRICED_SECONDS)
 
 
 def rounded(amount: Decimal) -> Decimal:

@@ -11,7 +11,7 @@ from django.db import transaction
 from conduit import clock
 from conduit.api.errors import Conflict, InvalidRequest
 from conduit.api.idempotency import Idempotency, answer_of
-from keys import limits
+from keys import limits, price_factors
 from keys.models import VirtualKey
 from tasks import lifecycle
 from tasks.models import Status, Task
@@ -39,6 +39,7 @@ class Quote:
 
     offer: Offer
     price: Decimal  # USD
+    price_factor: Decimal  # of the key, within that
     plan: Plan
 
 
@@ -49,13 +50,14 @@ def quote(wanted: GenerationRequest, *, key: VirtualKey) -> Quote:
         ApiError: what creating it would raise, but for what only holds at that moment: budgets and tasks in flight.
     """
     offer = offer_for(wanted)
-    price = offer.price(duration=wanted.duration, resolution=wanted.resolution)
+    factor = price_factors.of(key)
+    price = offer.price(duration=wanted.duration, resolution=wanted.resolution, price_factor=factor)
     limits.check_wish(key, model_names=offer.model.names, seconds=wanted.duration, resolution=wanted.resolution, price=price)
     if not price:
         raise InvalidRequest(f"{wanted.model} has no price for {wanted.duration} s at {wanted.resolution}.", param="model")
     planned = plan(offer.model, duration=wanted.duration, resolution=wanted.resolution, expected=_expected(offer.model))
     check_prompt(wanted.prompt)
-    return Quote(offer, price, planned)
+    return Quote(offer, price, factor, planned)
 
 
 def accepted(task: Task) -> dict[str, Any]:
@@ -102,6 +104,7 @@ def _planned(*, key: VirtualKey, wanted: GenerationRequest, quoted: Quote, retry
         metadata=wanted.metadata,
         retry_of=retry_of,
         price=quoted.price,
+        price_factor=quoted.price_factor,
         leg_goal=QUEUED_GOAL,
         leg_seconds=QUEUED_SECONDS,
         rest_seconds=planned.expected_seconds + delivered_in,
@@ -142,7 +145,7 @@ def retry_generation(
     idempotency: Idempotency | None = None,
     answer: Callable[[Task], dict[str, Any]] = accepted,
 ) -> Task:
-    """A new task for what a failed one asked for, at today's price; the original stays as it is.
+    """A new task for what a failed one asked for, at today's price and factor; the original stays as it is.
 
     Raises:
         Conflict: the original did not fail.

@@ -9,6 +9,7 @@ from rest_framework.views import APIView
 from conduit import clock
 from conduit.api.errors import NotFound
 from conduit.api.idempotency import Idempotency, idempotent
+from keys import price_factors
 from keys.authentication import key_of
 from keys.limits import allows_model
 from keys.models import VirtualKey
@@ -61,7 +62,7 @@ class EstimateView(APIView):
 
     def post(self, request: Request) -> Response:
         wanted = GenerationRequest.parse(request.data)
-        price = quote(wanted, key=key_of(request)).price
+        quoted = quote(wanted, key=key_of(request))
         return Response(
             {
                 "object": "estimate",
@@ -70,7 +71,8 @@ class EstimateView(APIView):
                 "duration": wanted.duration,
                 "resolution": wanted.resolution,
                 "aspect_ratio": wanted.aspect_ratio,
-                "cost": cost(estimated=price),
+                "price_factor": price_factors.written(quoted.price_factor),
+                "cost": cost(estimated=quoted.price),
             }
         )
 
@@ -78,10 +80,10 @@ class EstimateView(APIView):
 class ModelsView(APIView):
     def get(self, request: Request) -> Response:
         key = key_of(request)
-        return Response({"object": "list", "data": [_shown(offer) for offer in offers() if allows_model(key, offer.model.names)]})
+        return Response({"object": "list", "data": [_shown(offer, key) for offer in offers() if allows_model(key, offer.model.names)]})
 
 
-def _shown(offer: Offer) -> dict[str, Any]:
+def _shown(offer: Offer, key: VirtualKey) -> dict[str, Any]:
     return {
         "id": offer.model.name,
         "object": "model",
@@ -92,7 +94,8 @@ def _shown(offer: Offer) -> dict[str, Any]:
             "base": money(offer.model.base_price),
             "per_seconds": PRICED_SECONDS,
             "least_seconds": offer.model.least_seconds,
-            "factors": {resolution: f"{factor.normalize():f}" for resolution, factor in offer.factors.items()},
+            "factors": {resolution: price_factors.written(factor) for resolution, factor in offer.factors.items()},
+            "price_factor": price_factors.written(price_factors.of(key)),
             "currency": "USD",
         },
     }

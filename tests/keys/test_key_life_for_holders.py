@@ -33,6 +33,7 @@ def test_a_key_without_limits_says_so(consumer):
         "longest_seconds": None,
         "largest_resolution": None,
         "highest_price": None,
+        "price_factor": "1",
         "models": [],
         "ip_ranges": [],
     }

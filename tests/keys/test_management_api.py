@@ -25,6 +25,7 @@ LIMITS = {
     "longest_seconds": 30,
     "largest_resolution": "1280x720",
     "highest_price": "0.5000",
+    "price_factor": "0.8",
     "models": ["minimax-video"],
     "ip_ranges": ["10.0.0.0/8", "::1/128"],
 }

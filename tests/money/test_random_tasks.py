@@ -5,11 +5,13 @@ budgets it compares the counters that this moved with them, and the task's rows;
 """
 
 import logging
+import math
 from collections import defaultdict
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from fractions import Fraction
 from typing import Any
 from uuid import UUID
 
@@ -35,8 +37,14 @@ from videos.models import Clip, ClipState, Video
 pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
 
 NOON = datetime(2026, 3, 11, 12, tzinfo=UTC)
-# What each size costs for each length, in ten-thousandths of a dollar: base 0.20 USD for six seconds, rounded half up.
-PRICES = {("1280x720", 6): 2000, ("1280x720", 1): 333, ("1920x1080", 7): 3500, ("720x480", 10): 2667, ("1080x1920", 1): 500}
+# What each size costs for each length, in ten-thousandths of a dollar: base 0.20 USD for six seconds, not rounded yet.
+PRICES = {
+    ("1280x720", 6): Fraction(2000),
+    ("1280x720", 1): Fraction(1000, 3),
+    ("1920x1080", 7): Fraction(3500),
+    ("720x480", 10): Fraction(8000, 3),
+    ("1080x1920", 1): Fraction(500),
+}
 ZERO = Decimal(0)
 # Who asks, for which size, for how many seconds.
 WISHES = st.tuples(st.integers(0, 2), st.sampled_from(sorted(PRICES))).map(lambda wish: (wish[0], *wish[1]))
@@ -51,6 +59,7 @@ class Book:
     """What one task must have done to the money, as its owner would work it out."""
 
     owner: int
+    wish: tuple[str, int]
     team: bool  # whether its key was in the team when it was created
     day: date
     price: Decimal
@@ -83,6 +92,7 @@ class Money(RuleBasedStateMachine):
             Consumer(*create_key(name=name, team=team)) for name, team in (("ann", self.team), ("bob", self.team), ("carl", None))
         ]
         self.members = [True, True, False]
+        self.factors: dict[int | None, str | None] = {}  # by the key's number, or None for the team
         self.limits: dict[int | None, dict[str, Decimal]] = {}  # by the key's number, or None for the team
         self._give(None, {Period.TOTAL: "30", Period.DAILY: "6"})
         for number in range(3):
@@ -123,7 +133,7 @@ class Money(RuleBasedStateMachine):
 
     def _create(self, owner: int, size: str, seconds: int) -> str | None:
         wanted = {"model": "minimax-video", "prompt": "a cat", "resolution": size, "duration": seconds}
-        return self._accepted(owner, PRICES[size, seconds], lambda consumer: consumer.post("/v1/video/generations", wanted))
+        return self._accepted(owner, (size, seconds), lambda consumer: consumer.post("/v1/video/generations", wanted))
 
     @rule(target=tasks, task_id=tasks)
     def retry(self, task_id: str) -> Any:
@@ -132,12 +142,18 @@ class Money(RuleBasedStateMachine):
         if book.ended != "failed":
             assert self.consumers[book.owner].post(path).status_code == 409
             return multiple()
-        new = self._accepted(book.owner, int(book.price * 10000), lambda consumer: consumer.post(path))
+        new = self._accepted(book.owner, book.wish, lambda consumer: consumer.post(path))
         return multiple(*[new] if new else [])
 
-    def _accepted(self, owner: int, ten_thousandths: int, post: Any) -> str | None:
+    def _price(self, owner: int, wish: tuple[str, int]) -> Decimal:
+        """Today's: the list price times the key's factor, or else its team's, rounded half up and once."""
+        of_team = self.factors.get(None) if self.members[owner] else None
+        exact = PRICES[wish] * Fraction(self.factors.get(owner) or of_team or "1")
+        return Decimal(math.floor(exact + Fraction(1, 2))) / 10000
+
+    def _accepted(self, owner: int, wish: tuple[str, int], post: Any) -> str | None:
         """The new task's id, or None when a budget had less left: as these books say, and not otherwise."""
-        price = Decimal(ten_thousandths) / 10000
+        price = self._price(owner, wish)
         payers = [owner, None] if self.members[owner] else [owner]
         limits = [(payer, period, limit) for payer in payers for period, limit in self.limits[payer].items()]
         fits = all(sum(self._counters(payer, period)) + price <= limit for payer, period, limit in limits)
@@ -149,7 +165,7 @@ class Money(RuleBasedStateMachine):
             return None
         Money.made += 1
         task_id: str = answer.json()["task_id"]
-        self.books[task_id] = Book(owner, self.members[owner], self._today(), price)
+        self.books[task_id] = Book(owner, wish, self.members[owner], self._today(), price)
         self._count(self.books[task_id], held=price)
         self._look(owner, task_id=task_id)
         return task_id
@@ -175,6 +191,13 @@ class Money(RuleBasedStateMachine):
     def change_budgets(self, number: int | None, wanted: dict[str, str]) -> None:
         """An administrator lowers, raises, removes or adds budgets, also ones that were there before."""
         self._give(number, wanted)
+        self._look(*(range(3) if number is None else [number]))
+
+    @rule(number=st.sampled_from([None, 0, 1, 2]), factor=st.sampled_from([None, "0.8", "0.3333", "1.2345", "3"]))
+    def change_price_factors(self, number: int | None, factor: str | None) -> None:
+        """What is held already stays at its price."""
+        self.factors[number] = factor
+        owners.change(self._owner(number), who="root", price_factor=None if factor is None else Decimal(factor))
         self._look(*(range(3) if number is None else [number]))
 
     @rule(number=st.integers(0, 2))

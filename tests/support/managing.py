@@ -26,8 +26,8 @@ class Manager:
         return answer.json()
 
 
-def make_manager(name: str = "billing") -> Manager:
-    return Manager(*create_management_key(name=name, who="root"))
+def make_manager(name: str = "billing", **bounds: Any) -> Manager:
+    return Manager(*create_management_key(name=name, who="root", **bounds))
 
 
 def _json(body: object) -> bytes:

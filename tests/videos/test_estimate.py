@@ -26,6 +26,7 @@ def test_an_estimate_says_what_the_request_would_cost(consumer):
         "duration": 9,
         "resolution": "720x1280",
         "aspect_ratio": "9:16",
+        "price_factor": "1",
         "cost": {"estimated": "0.3000", "held": None, "charged": None, "currency": "USD"},
     }
 

@@ -46,6 +46,7 @@ def test_the_contracts_model_is_there_from_the_start(consumer):
             "per_seconds": 6,
             "least_seconds": 1,
             "factors": {"720x480": "0.8", "1280x720": "1", "1920x1080": "1.5", "720x1280": "1", "1080x1920": "1.5"},
+            "price_factor": "1",
             "currency": "USD",
         },
     }

@@ -22,6 +22,7 @@ LIMITS = [
     ("--longest", "longest_seconds", "SECONDS", "duration of one video"),
     ("--largest", "largest_resolution", "SIZE", "largest resolution, such as 1280x720"),
     ("--highest-price", "highest_price", "USD", "price of one task"),
+    ("--price-factor", "price_factor", "FACTOR", "what it pays, as a multiple of the list price"),
     ("--models", "models", "A,B", "the models that it may use"),
     ("--ips", "ip_ranges", "A,B", "addresses or networks that it may be used from"),
 ]
