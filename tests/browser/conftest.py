@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -78,19 +79,33 @@ def page(context: BrowserContext, request: pytest.FixtureRequest, tmp_path: Path
         request.node.add_report_section("teardown", "browser", f"What the page looked like: {picture}")
 
 
-@pytest.fixture
-def problems(page: Page) -> list[str]:
-    """What the browser complained of: errors in its console, scripts that threw, requests that failed. Without queries: they hold keys."""
+@contextmanager
+def watched(page: Page) -> Iterator[list[str]]:
+    """What the browser complains of meanwhile: errors in its console, scripts that threw, requests that failed, policies that were
+    broken. Without queries: they hold keys."""
     found: list[str] = []
 
     def note(*words: object) -> None:
         found.append(re.sub(r"\?\S*", "", " ".join(str(word) for word in words)))
 
-    page.on("console", lambda message: message.type in ("error", "warning") and note("console:", message.text))
-    page.on("pageerror", lambda error: note("script:", error))
-    page.on("requestfailed", lambda failed: note("request:", failed.method, failed.url, failed.failure))
-    page.on("response", lambda answer: answer.status >= 400 and note("answer:", answer.status, answer.url))
-    return found
+    listeners = {
+        "console": lambda message: message.type in ("error", "warning") and note("console:", message.text),
+        "pageerror": lambda error: note("script:", error),
+        "requestfailed": lambda failed: note("request:", failed.method, failed.url, failed.failure),
+        "response": lambda answer: answer.status >= 400 and note("answer:", answer.status, answer.url),
+    }
+    for event, listener in listeners.items():
+        page.on(event, listener)  # type: ignore[call-overload] # an event's name that is no literal
+    yield found
+    for event, listener in listeners.items():
+        page.remove_listener(event, listener)
+
+
+@pytest.fixture
+def problems(page: Page) -> Iterator[list[str]]:
+    """What the browser complained of."""
+    with watched(page) as found:
+        yield found
 
 
 @pytest.fixture

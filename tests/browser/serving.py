@@ -7,7 +7,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 SITE = Path(__file__).parent / "site"
-MICROSOFT = Path(__file__).parents[1] / "signalr" / "node" / "node_modules" / "@microsoft"
+MODULES = Path(__file__).parents[1] / "signalr" / "node" / "node_modules"
+MICROSOFT = MODULES / "@microsoft"
 FILES = {
     "/": (SITE / "index.html", "text/html; charset=utf-8"),
     "/cases.mjs": (MICROSOFT.parents[1] / "cases.mjs", "text/javascript; charset=utf-8"),

@@ -67,3 +67,13 @@ document.addEventListener("keydown", (event) => {
   }
 });
 document.getElementById("show-shortcuts")?.addEventListener("click", KEYS["?"]);
+
+/* A table that scrolls by itself can be scrolled by keyboard too. */
+function reachScrollers() {
+  for (const region of document.querySelectorAll(".wide, .places, .tabular, .results")) {
+    if (region.scrollWidth > region.clientWidth) region.tabIndex = 0;
+    else region.removeAttribute("tabindex");
+  }
+}
+reachScrollers();
+addEventListener("resize", reachScrollers);
