@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from uuid import UUID
 
-from django.db.models import Q, Sum
+from django.db.models import Q, QuerySet, Sum
 
 from conduit import clock
 from keys import budgets, locks
@@ -26,6 +26,16 @@ EFFECTS: Mapping[str, tuple[int, int]] = {
     Entry.CREDIT: (0, -1),
     Entry.ADJUSTMENT: (0, 1),
 }
+
+
+def rows_of(task_id: UUID) -> QuerySet[UsageCost]:
+    """The rows of a task in the order written."""
+    return of_task(UsageCost.objects.order_by("id"), task_id)
+
+
+def of_task(rows: QuerySet[UsageCost], task_id: UUID) -> QuerySet[UsageCost]:
+    """Those of a task. The entries that a task has are named: the index of them holds no others."""
+    return rows.filter(task_id=task_id, entry__in=UsageCost.ONCE_PER_TASK)
 
 
 def hold(*, key: VirtualKey, task_id: UUID, task_kind: str, model: str, amount: Decimal) -> None:

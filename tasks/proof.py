@@ -25,12 +25,15 @@ def differences(accounts: dict[UUID, Account]) -> Iterator[str]:
     for task in map(Row._make, Task.objects.order_by("pk").values_list(*Row._fields).iterator()):
         unseen.discard(task.pk)
         account = accounts.get(task.pk)
-        problems = _problems(task, account) if account else ["has no hold"]
-        yield from (f"task {task.pk} is {task.status} and {problem}" for problem in problems)
+        yield from (f"task {task.pk} is {task.status} and {problem}" for problem in contradictions(task, account))
     yield from (f"task {task_id} is in the ledger and does not exist" for task_id in sorted(unseen))
 
 
-def _problems(task: Row, account: Account) -> Iterator[str]:
+def contradictions(task: Row | Task, account: Account | None) -> Iterator[str]:
+    """What a task says of its money and its rows in the ledger do not."""
+    if account is None or not account.rows:
+        yield "has no hold"
+        return
     held, captured = account.amount(Entry.HOLD), account.amount(Entry.CAPTURE)
     is_active = task.status in ACTIVE
     if account.is_open != is_active:

@@ -150,10 +150,24 @@ def retry_generation(
     Raises:
         Conflict: the original did not fail.
     """
+    wanted = _asked_again(original)
+    return start_generation(key=key, wanted=wanted, retry_of=original, idempotency=idempotency, answer=answer)
+
+
+def quote_of_retry(original: Task) -> Quote:
+    """What retrying a failed task would mean and cost today.
+
+    Raises:
+        ApiError: what retrying it would be refused for, but for what only holds at that moment: budgets and tasks in flight.
+    """
+    return quote(_asked_again(original), key=original.key)
+
+
+def _asked_again(original: Task) -> GenerationRequest:
     if original.status != Status.FAILED:
         raise Conflict(f"This task is {original.status}: only a failed one can be retried.", code="task_not_retryable")
     video = original.video
-    wanted = GenerationRequest(
+    return GenerationRequest(
         model=original.model,
         prompt=video.prompt,
         duration=video.duration,
@@ -161,4 +175,3 @@ def retry_generation(
         aspect_ratio=video.aspect_ratio,
         metadata=original.metadata,
     )
-    return start_generation(key=key, wanted=wanted, retry_of=original, idempotency=idempotency, answer=answer)

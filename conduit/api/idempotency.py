@@ -78,6 +78,11 @@ class Idempotency:
         body = json.dumps(request.data, sort_keys=True, separators=(",", ":"))
         return cls(owner=request.auth.pk, call_hash=_sha256(f"{_place(request.path)}\n{sent}"), body_hash=_sha256(body))
 
+    @classmethod
+    def of_form(cls, *, owner: int, place: str, form_id: UUID) -> "Idempotency":
+        """A form of a page, sent by the account of that id: `form_id` was made with the page. It shares no call with a key."""
+        return cls(owner=owner, call_hash=_sha256(f"form {place}\n{form_id}"), body_hash=_sha256(""))
+
     def claim(self, answer: dict[str, Any] | None = None) -> None:
         """Take this call, before anything else is written: with its answer (answer_of) where that is known beforehand.
 
