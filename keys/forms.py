@@ -10,8 +10,8 @@ from django.core.exceptions import ValidationError
 from django.forms.models import BaseInlineFormSet
 from rest_framework import serializers
 
-from keys import budgets, corrections
-from keys.known_models import check_models
+from keys import budgets, choices, corrections
+from keys.choices import ModelsField, SizeChoiceField
 from keys.models import Budget, ManagementKey, Scope, Team, UsageCost, VirtualKey, all_scopes
 from keys.names import tidy_name
 from keys.requests import budget_problems, check_future, first_words, limit_problems, management_key_problems, team_problems
@@ -86,24 +86,20 @@ class ManagementKeyForm(NamedForm, RuledForm):
 class KeyForm(NamedForm, RuledForm):
     problems = staticmethod(limit_problems)
 
-    model_names = ListField(required=False, label="Models", help_text="Names with commas between them. Empty: all.")
+    model_names = ModelsField()
+    largest_resolution = SizeChoiceField()
     ip_ranges = IPRangesField()
 
     class Meta:
         model = VirtualKey
         exclude: list[str] = []
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        choices.offer(self, self.instance)
+
     def clean_expires_at(self) -> datetime | None:
         return _future(self, "expires_at")
-
-    def clean_model_names(self) -> list[str]:
-        names = self.cleaned_data["model_names"]
-        if "model_names" in self.changed_data:  # one that is gone by now does not keep the rest from being changed
-            try:
-                check_models(names)
-            except ValueError as error:
-                raise ValidationError(f"`models` {error}.") from error
-        return names
 
 
 class BudgetForm(RuledForm):

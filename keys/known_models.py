@@ -1,13 +1,28 @@
-"""Which models there are, told by the rooms that offer them: each registers how their names are found."""
+"""Which models and sizes there are, told by the rooms that offer them: each registers how they are found."""
 
 from collections.abc import Callable, Iterable, Sequence
 
 _registered: list[Callable[[], Iterable[Sequence[str]]]] = []
+_sizes: list[str] = []
 
 
-def register(models: Callable[[], Iterable[Sequence[str]]]) -> None:
-    """`models` gives each of a room's models as its name and then its aliases, those that are switched off included."""
+def register(models: Callable[[], Iterable[Sequence[str]]], *, sizes: Sequence[str] = ()) -> None:
+    """`models` gives each of a room's models as its name and then its aliases, those that are switched off included.
+
+    `sizes`: what its videos can be asked for in, such as 1280x720.
+    """
     _registered.append(models)
+    _sizes.extend(size for size in sizes if size not in _sizes)
+
+
+def all_sizes() -> list[str]:
+    """Those with fewer pixels first."""
+    return sorted(_sizes, key=lambda size: (pixels(size), size))
+
+
+def pixels(size: str) -> int:
+    width, _, height = size.partition("x")
+    return int(width) * int(height)
 
 
 def all_models() -> list[tuple[str, ...]]:

@@ -23,6 +23,7 @@ from conduit import clock
 from conduit.api.errors import ApiError, Forbidden, InvalidRequest, Overloaded
 from keys import rates
 from keys.budgets import usd
+from keys.known_models import pixels
 from keys.models import ManagementKey, VirtualKey
 
 log = structlog.get_logger(__name__)
@@ -263,7 +264,7 @@ def check_wish(key: VirtualKey, *, model_names: Sequence[str], seconds: int, res
             f"`duration` is {_in_seconds(seconds)}; with this key a video may have at most {_in_seconds(key.longest_seconds)}.",
             param="duration",
         )
-    if key.largest_resolution and _pixels(resolution) > _pixels(key.largest_resolution):
+    if key.largest_resolution and pixels(resolution) > pixels(key.largest_resolution):
         raise InvalidRequest(
             f"`resolution` {resolution} has more pixels than {key.largest_resolution}, the most that this key may ask for.",
             param="resolution",
@@ -284,11 +285,6 @@ def _too_dear(highest: Decimal, *, price: Decimal, seconds: int) -> InvalidReque
 
 def _in_seconds(seconds: int) -> str:
     return f"{seconds} second{'' if seconds == 1 else 's'}"
-
-
-def _pixels(resolution: str) -> int:
-    width, height = resolution.split("x")
-    return int(width) * int(height)
 
 
 # ---- How many tasks -------------------------------------------------------------------------------------------------

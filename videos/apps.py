@@ -12,7 +12,7 @@ class VideosConfig(AppConfig):
         from videos.conditions import CONFINEMENT, REFUSALS
         from videos.kind import VIDEO_GENERATION
         from videos.margins import LOSSES
-        from videos.models import VideoModel
+        from videos.models import Resolution, VideoModel
         from videos.provider_conditions import CONDITIONS
         from videos.rollups import ROLL_UPS
         from videos.storage_check import STORAGE
@@ -20,4 +20,4 @@ class VideosConfig(AppConfig):
         kinds.register(VIDEO_GENERATION)
         conditions.register(CONFINEMENT, REFUSALS, STORAGE, *CONDITIONS, LOSSES)
         registry.register(*ROLL_UPS)
-        known_models.register(lambda: [model.names for model in VideoModel.objects.order_by("name")])
+        known_models.register(lambda: [model.names for model in VideoModel.objects.order_by("name")], sizes=Resolution.values)

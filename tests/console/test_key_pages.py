@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
+from django.contrib.auth.models import Permission
 from django.test import Client
 
 from conduit import clock
@@ -13,6 +14,7 @@ from keys.models import AuditEntry, Budget, BudgetWindow, KeySecret, ManagementK
 from keys.services import change_key, create_management_key, delete_key
 from tests.support.audits import forget_audit
 from tests.support.secrets import secrets_on
+from videos.models import VideoModel
 
 pytestmark = pytest.mark.django_db
 
@@ -81,7 +83,7 @@ def test_a_key_is_made_with_its_end_limits_and_budgets(send):
     team = owners.create_team(name="film", who="root")
     form = {
         "name": "ann", "team": team.pk, "expires_at_0": "2031-01-31", "expires_at_1": "12:00", "creates_per_minute": 60,
-        "model_names": "minimax-video, video-01", "ip_ranges": "10.0.0.0/8", "largest_resolution": "1280x720", "highest_price": "0.5",
+        "model_names": ["minimax-video", "video-01"], "ip_ranges": "10.0.0.0/8", "largest_resolution": "1280x720", "highest_price": "0.5",
     }  # fmt: skip
 
     send(f"{KEYS}add/", form | budgets({"period": "daily", "amount": "2"}, {"period": "total", "amount": "9"}))
@@ -122,10 +124,11 @@ def test_saving_a_key_keeps_its_secret_shows_none_and_audits_what_changed(send, 
 
 
 def test_saving_a_key_as_it_is_changes_and_audits_nothing(send, consumer):
-    change_key(consumer.key, who="root", model_names=["a", "b"])
+    change_key(consumer.key, who="root", model_names=["a", "b"], largest_resolution="720x1280")
     before = audited()
+    form = {"name": "somebody", "enabled": "on", "model_names": ["a", "b"], "largest_resolution": "720x1280"}
 
-    send(f"{KEYS}{consumer.key.pk}/change/", {"name": "somebody", "enabled": "on", "model_names": "a, b"})
+    send(f"{KEYS}{consumer.key.pk}/change/", form)
 
     assert audited() == before
 
@@ -152,12 +155,12 @@ def test_budgets_are_changed_raised_added_and_removed_beside_their_key(send, con
     ("form", "words"),
     [
         ({"creates_per_minute": 0}, "must be a whole number from 1"),
-        ({"largest_resolution": "big"}, "must be a width and a height"),
+        ({"largest_resolution": "big"}, "big is not one of the available choices"),
         ({"highest_price": "0"}, "must be more than 0"),
         ({"ip_ranges": "10.0.0.0/8, localhost"}, "list addresses or networks"),
         ({"name": "a\u202eb"}, "`name` holds the character U+202E"),
         ({"expires_at_0": "2020-01-31", "expires_at_1": "12:00"}, "`expires_at` must be in the future"),
-        ({"model_names": "minimax-video, minimax-vidoe"}, "`models` holds &#x27;minimax-vidoe&#x27;, which is no model here"),
+        ({"model_names": ["minimax-video", "minimax-vidoe"]}, "`models` holds &#x27;minimax-vidoe&#x27;, which is no model here"),
         (budgets({"period": "daily", "amount": "-1"}), "must be an amount of USD"),
         (
             budgets({"period": "daily", "amount": "1", "raised_to": "2", "raised_until_0": "2020-01-01", "raised_until_1": "00:00"}),
@@ -190,6 +193,42 @@ def test_an_expired_key_a_raise_that_is_over_and_a_model_that_is_gone_do_not_kee
     send(f"{KEYS}{consumer.key.pk}/change/", form | budgets(row))
 
     assert (VirtualKey.objects.get().name, Budget.objects.get().amount) == ("renamed", 3)
+
+
+def test_models_and_sizes_are_chosen_from_those_that_there_are(page):
+    text = page(f"{KEYS}add/")
+
+    assert re.findall(r'name="model_names" value="([^"]*)"', text) == [model.name for model in VideoModel.objects.order_by("name")]
+    assert "video-01 (also minimax-video)" in text
+    sizes = text.partition('name="largest_resolution"')[2].partition("</select>")[0]
+    assert re.findall(r'<option value="([^"]*)"', sizes) == ["", "720x480", "1280x720", "1920x1080"]
+
+
+def test_a_model_and_a_size_that_are_gone_stay_with_the_key_and_are_marked_until_somebody_takes_them_away(send, page, consumer):
+    change_key(consumer.key, who="root", model_names=["minimax-video", "gone"], largest_resolution="640x360")
+    where = f"{KEYS}{consumer.key.pk}/change/"
+
+    text = page(where)
+    assert re.findall(r'name="model_names" value="([^"]*)"[^>]* checked', text) == ["minimax-video", "gone"]
+    assert ("gone: no model here any more" in text, "640x360: no size of a video here" in text) == (True, True)
+    send(where, {"name": "somebody", "enabled": "on", "model_names": ["minimax-video"], "largest_resolution": "1280x720"})
+
+    key = VirtualKey.objects.get()
+    assert (key.model_names, key.largest_resolution) == (["minimax-video"], "1280x720")
+    assert "no model here any more" not in page(where)
+
+
+def test_who_may_not_change_budgets_reads_a_price_factor_and_changes_none(consumer, django_user_model):
+    staff = django_user_model.objects.create_user("sam", is_staff=True)
+    staff.user_permissions.add(*Permission.objects.filter(codename__in=["view_virtualkey", "change_virtualkey"]))
+    change_key(consumer.key, who="root", price_factor=Decimal("0.8"))
+    client = Client()
+    client.force_login(staff)
+
+    client.post(f"/admin/{KEYS}{consumer.key.pk}/change/", NO_ROWS | {"name": "renamed", "enabled": "on", "price_factor": "0.1"})
+
+    key = VirtualKey.objects.get()
+    assert (key.name, key.price_factor) == ("renamed", Decimal("0.8"))
 
 
 @pytest.mark.parametrize("path", [f"{KEYS}add/", "keys/team/add/", "keys/managementkey/add/"])
@@ -289,8 +328,6 @@ def test_a_key_that_somebody_deletes_at_the_same_moment_is_told_as_deleted(admin
 
 
 def test_who_may_only_look_can_neither_rotate_nor_delete(consumer, django_user_model):
-    from django.contrib.auth.models import Permission
-
     viewer = django_user_model.objects.create_user("viewer", is_staff=True)
     viewer.user_permissions.add(Permission.objects.get(codename="view_virtualkey"))
     client = Client()
