@@ -18,6 +18,7 @@ from conduit.api.pacing import Pace
 from conduit.api.views import read_only
 from conduit.conditions import Severity
 from conduit.conditions.reading import State, place
+from conduit.console.security.entry import may_enter
 from conduit.web import draining
 from keys.authentication import secret_of
 from keys.limits import check_address
@@ -88,7 +89,7 @@ def _is_an_operator(request: HttpRequest) -> bool:
             check_address(key, client_address(request))
             require(key, Scope.READ)
             return True
-        return bool(getattr(request, "user", None) and request.user.is_active and request.user.is_staff)
+        return bool(getattr(request, "user", None) and may_enter(request.user, request.session))
     except (ApiError, Error):
         return False
 

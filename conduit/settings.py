@@ -101,6 +101,9 @@ INSTALLED_APPS = [
     "django.contrib.messages",
     "django.contrib.staticfiles",
     "axes",
+    "django_otp",
+    "django_otp.plugins.otp_totp",
+    "django_otp.plugins.otp_static",
     "corsheaders",
     "rest_framework",
     "conduit.stack",
@@ -303,6 +306,10 @@ AXES_HANDLER = "conduit.console.security.lockout.Handler"
 AXES_CLIENT_IP_CALLABLE = "conduit.api.network.client_address"
 AXES_LOCKOUT_CALLABLE = "conduit.console.security.lockout.locked_page"
 AXES_ENABLE_ADMIN = AXES_VERBOSE = False  # its lists would show what was typed into forms
+
+# A code beside the password: offered to everybody, or a must, without which nobody sees more than the page that sets it up.
+CONSOLE_SECOND_FACTOR = env.choice("CONSOLE_SECOND_FACTOR", "offered", "required", default="offered")
+OTP_TOTP_ISSUER = f"Conduit {_public.hostname}"  # how an authenticator app names the place
 
 LANGUAGE_CODE = "en-us"
 TIME_ZONE = "UTC"

@@ -31,7 +31,9 @@ PLACES = (
     Place("Money", "m", "keys_usagecost_changelist", ("keys.view_usagecost",), ("keys/usagecost/",)),
     Place("Models", "o", "models", ("videos.view_videomodel",), ("models/", "videos/videomodel/", "videos/blockedterm/")),
     Place("Audit", "a", "keys_auditentry_changelist", ("keys.view_auditentry",), ("keys/auditentry/",)),
-    Place("Settings", "s", "settings", (), ("settings/", "auth/", "security/", "keys/managementkey/", "password_change/")),
+    Place(
+        "Settings", "s", "settings", (), ("settings/", "auth/", "security/", "keys/managementkey/", "password_change/", "second-factor/")
+    ),
 )
 
 

@@ -8,16 +8,18 @@ from django.conf import settings
 from django.contrib import admin
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.db import DataError
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.http.response import HttpResponseBase
 from django.template.response import SimpleTemplateResponse, TemplateResponse
-from django.urls import reverse
+from django.urls import path, reverse
+from django.views.decorators.cache import never_cache
 
 from conduit.conditions import Severity
 from conduit.conditions.reading import place
 from conduit.console.navigation import navigation
 from conduit.console.pages import urls
-from conduit.console.security.entry import may_enter
+from conduit.console.security.entry import may_enrol, may_enter
+from conduit.console.security.login import code_step, password_step
 from keys import new_secrets
 
 log = structlog.get_logger(__name__)
@@ -26,6 +28,9 @@ log = structlog.get_logger(__name__)
 _BEYOND_BOUNDS = (DataError, OverflowError, RecursionError)
 # What Django's pages meet where they take an address, or the rows that were chosen, as they come.
 _UNREAD = (ValueError, TypeError, AttributeError)
+
+# The pages of whoever has to set up a second factor before anything else.
+_OPEN_TO_ENROL = ("admin:second-factor", "admin:second-factor-codes", "admin:logout")
 
 
 def _is_read_unchecked(request: HttpRequest) -> bool:
@@ -41,18 +46,29 @@ class ConsoleSite(admin.AdminSite):
 
     def get_urls(self) -> list[Any]:
         """Own pages first: some stand where Django has a list of an app's models."""
-        return [*urls(self), *super().get_urls()]
+        return [path("login/code/", never_cache(code_step), name="login-code"), *urls(self), *super().get_urls()]
 
     def has_permission(self, request: HttpRequest) -> bool:
-        return may_enter(request.user, request.session)
+        """Whoever has to set up a second factor may do that, and log out."""
+        if may_enter(request.user, request.session):
+            return True
+        return request.path in map(reverse, _OPEN_TO_ENROL) and may_enrol(request.user, request.session)
+
+    def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        if request.method == "GET" and may_enrol(request.user, request.session):
+            return HttpResponseRedirect(reverse("admin:second-factor"))
+        if request.method == "GET" and self.has_permission(request):
+            return HttpResponseRedirect(reverse("admin:index"))
+        return password_step(request, extra_context or {})
 
     def each_context(self, request: HttpRequest) -> dict[str, Any]:
         """Every page says when videos come from the sandbox, and what is wrong with the place, for whoever may put it right."""
         context = super().each_context(request)
-        if request.user.is_staff:
+        is_in = may_enter(request.user, request.session)
+        if is_in:
             context |= {"places": list(navigation(request)), "tasks_address": reverse("admin:tasks_task_changelist")}
         context["minimax_sandbox"] = settings.MINIMAX_SANDBOX
-        holding = place().holding if request.user.is_staff else []
+        holding = place().holding if is_in else []
         context["conditions"] = [
             (state, f"{reverse('admin:index')}{state.condition.leads_to}" if state.condition.leads_to else "")
             for state in holding

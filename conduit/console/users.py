@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.contrib.auth.admin import GroupAdmin, UserAdmin
 from django.contrib.auth.models import Group, User
 from django.db.models import Model, QuerySet
@@ -12,6 +12,7 @@ from django.http import HttpRequest
 from django.urls import reverse
 
 from conduit.console import accounts
+from conduit.console.security import second_factor
 from keys import audit
 from keys.admin import who
 
@@ -67,6 +68,25 @@ class WithinRights(Audited):
 @admin.register(User)
 class AccountAdmin(WithinRights, UserAdmin):
     may_administer = staticmethod(accounts.may_administer)
+    list_display = ["username", "email", "first_name", "last_name", "is_staff", "is_superuser", "last_login", "has_second_factor"]
+    actions = ["take_second_factor_away"]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[User]:
+        return second_factor.with_devices(super().get_queryset(request))
+
+    @admin.display(boolean=True, description="second factor")
+    def has_second_factor(self, user: User) -> bool:
+        return second_factor.device_id_of(user) is not None
+
+    @admin.action(permissions=["change"], description="Take the second factor away: from whoever has lost it")
+    def take_second_factor_away(self, request: HttpRequest, users: QuerySet[User]) -> None:
+        for user in users:
+            if not self.has_change_permission(request, user):
+                messages.error(request, f"Not yours to take: {user} may do more than you.")
+            elif second_factor.remove(user):
+                messages.success(request, f"Taken away: the second factor of {user}.")
+            else:
+                messages.info(request, f"None to take: {user} has no second factor.")
 
     def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> Any:
         readonly = super().get_readonly_fields(request, obj)

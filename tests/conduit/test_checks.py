@@ -255,6 +255,7 @@ def test_development_starts_with_anything(settings):
         ("MEDIA_LINK_SPAN_SECONDS", "-1"),
         ("PORT", "http"),
         ("CONDUIT_ENV", "prod"),
+        ("CONSOLE_SECOND_FACTOR", "yes"),
         ("OUTBOUND_ALLOWED", "10.0.0.0/33"),
         ("REDIS_URL", "localhost:6379"),
         ("DATABASE_URL", "postgres://db"),

@@ -19,6 +19,7 @@ from django.http import HttpRequest
 
 from conduit import clock
 from conduit.api.network import client_address, network_of
+from conduit.console.security import second_factor
 from conduit.console.security.models import LastAddress, Lock, LockKind
 from keys import audit
 
@@ -79,6 +80,7 @@ def unlock(locks: QuerySet[Lock], *, who: str) -> int:
         found = list(locks)
         for lock in found:
             _counted(LockKind(lock.kind), Attempt(lock.name, lock.address)).delete()
+            second_factor.forget_failures(lock.name)
             audit.record(who=who, action="unlock", target=lock, **_told_of(lock))
         Lock.objects.filter(pk__in=[lock.pk for lock in found]).delete()
     return len(found)

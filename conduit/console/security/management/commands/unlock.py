@@ -3,15 +3,14 @@
 from argparse import ArgumentParser
 from typing import Any
 
-from django.core.management.base import BaseCommand
-
 from conduit import clock
 from conduit.api.network import network_of
 from conduit.console.security import attempts
 from conduit.console.security.models import Lock
+from keys.management.audited import AuditedCommand
 
 
-class Command(BaseCommand):
+class Command(AuditedCommand):
     help = "Hear log-ins again that wrong passwords have locked: those of a name, of an address, or all. Without any, list them."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
