@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 from uuid import UUID
 
 if TYPE_CHECKING:
+    from django.db.models import Model
+
     from conduit.api.idempotency import Idempotency
     from keys.models import VirtualKey
     from tasks.models import Task
@@ -25,6 +27,19 @@ class Retry(Protocol):
         Raises:
             ApiError: it is refused, and nothing was written.
         """
+
+
+@dataclass(frozen=True)
+class Column:
+    """Where a kind keeps something of a task, in a row of its own with the task's id."""
+
+    table: str
+    task: str  # the column with the task's id, which is the table's primary key
+    name: str
+
+    @classmethod
+    def of(cls, model: type[Model], name: str) -> Column:
+        return cls(model._meta.db_table, str(model._meta.pk.column), str(model._meta.get_field(name).column))  # type: ignore[union-attr]
 
 
 @dataclass(frozen=True)
@@ -44,6 +59,7 @@ class Kind:
     show_to_operators: Callable[[Task], dict[str, Any]]  # the fields of this kind that only those who run the place see
     details_for_operators: Callable[[Task], dict[str, Any]]  # more of that, for one task at a time: it may ask the database
     with_provider_id: Callable[[str], list[UUID]]  # the tasks for which the provider gave that id, a few at most
+    searched: Mapping[str, Column]  # what operators search by: `prompt`, `size`, `seconds`
 
 
 _kinds: dict[str, Kind] = {}
@@ -78,6 +94,11 @@ def waiting_for(kind: str, stage: str) -> str | None:
 def with_provider_id(text: str) -> list[UUID]:
     """The tasks of any kind for which a provider gave that id."""
     return [task_id for kind in _kinds.values() for task_id in kind.with_provider_id(text)]
+
+
+def searched(name: str) -> list[Column]:
+    """Where the kinds keep what operators search by under that name."""
+    return [kind.searched[name] for kind in _kinds.values() if name in kind.searched]
 
 
 def related_for_operators() -> list[str]:

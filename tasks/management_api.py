@@ -20,6 +20,7 @@ from tasks.ids import parse_task_id
 from tasks.models import Status, Task
 from tasks.presentation import show_to_operators
 from tasks.search import Wanted, search
+from tasks.search_meaning import meaning_of
 
 
 class TaskManagementView(ManagementView):
@@ -28,7 +29,8 @@ class TaskManagementView(ManagementView):
 
 class TasksView(TaskManagementView):
     parameters = (
-        "key", "team", "model", "status", "stage", "error", "created_after", "created_before", "provider", "limit", "after",
+        "key", "team", "model", "status", "stage", "error", "created_after", "created_before", "provider", "q", "limit",
+        "after",
     )  # fmt: skip
     repeated = ("status",)
 
@@ -86,17 +88,22 @@ def _location(task: Task) -> dict[str, str]:
 def _wanted(request: Request) -> Wanted:
     query = request.query_params
     provider_id = _text(query, "provider")
-    return Wanted(
-        key_id=chosen(VirtualKey.objects.all(), request, "key").pk if "key" in query else None,
-        team_id=chosen(Team.objects.all(), request, "team").pk if "team" in query else None,
-        model=_text(query, "model"),
-        statuses=_statuses(query),
-        stage=_text(query, "stage"),
-        error_code=_text(query, "error"),
+    named = Wanted(
+        key_id=frozenset({chosen(VirtualKey.objects.all(), request, "key").pk}) if "key" in query else None,
+        team_id=frozenset({chosen(Team.objects.all(), request, "team").pk}) if "team" in query else None,
+        model=_only(_text(query, "model")),
+        status=_statuses(query),
+        stage=_only(_text(query, "stage")),
+        error_code=_only(_text(query, "error")),
         created_after=parse_moment(query, "created_after"),
         created_before=parse_moment(query, "created_before"),
-        task_ids=None if provider_id is None else kinds.with_provider_id(provider_id),
+        task_ids=None if provider_id is None else frozenset(kinds.with_provider_id(provider_id)),
     )
+    return named & meaning_of(query["q"], clock.now()).wanted if "q" in query else named
+
+
+def _only(text: str | None) -> frozenset[str] | None:
+    return None if text is None else frozenset({text})
 
 
 def _text(query: Mapping[str, str], name: str) -> str | None:

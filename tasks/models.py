@@ -5,7 +5,8 @@ from decimal import Decimal
 from typing import Self
 
 from django.db import connection, models
-from django.db.models import CheckConstraint, Index, Q
+from django.db.models import CheckConstraint, Index, Q, TextField
+from django.db.models.functions import Cast, Right
 from django.utils.text import capfirst
 
 from conduit import clock
@@ -34,6 +35,8 @@ ACTIVE = (Status.QUEUED, Status.PROCESSING)
 # The stage of a task of any kind whose next step a pause holds (tasks.paused).
 PAUSED = "paused"
 MODEL_CHARACTERS, PAUSE_WORDS_CHARACTERS = 100, 200
+# Of the end of an id, by which people call a task.
+TAIL_CHARACTERS = 8
 
 
 def no_lease(now: datetime, task: str = "") -> Q:
@@ -154,6 +157,7 @@ class Task(models.Model):
             Index(fields=["status", "-id"], condition=Q(status__in=["completed", "failed", "cancelled"]), name="task_ended"),
             Index(fields=["error_code", "-id"], condition=~Q(error_code=""), name="task_of_error"),
             Index(fields=["-id"], condition=Q(status__in=["queued", "processing"]), name="task_under_way"),
+            Index(Right(Cast("id", TextField()), TAIL_CHARACTERS), name="task_of_tail"),  # tasks.search_meaning
         ]
 
     def __str__(self) -> str:

@@ -1,8 +1,9 @@
 """How videos register with `tasks`."""
 
-from tasks.kinds import Kind
+from tasks.kinds import Column, Kind
 from videos.hub import hub_event
-from videos.models import Clip
+from videos.lookup import tasks_with_provider_id
+from videos.models import Video
 from videos.presentation import KIND, RELATED_FOR_OPERATORS, details_for_operators, owed_when_cancelled, show, show_to_operators
 from videos.services import retry_generation
 from videos.stages import WAITS
@@ -20,5 +21,6 @@ VIDEO_GENERATION = Kind(
     related_for_operators=RELATED_FOR_OPERATORS,
     show_to_operators=show_to_operators,
     details_for_operators=details_for_operators,
-    with_provider_id=Clip.objects.tasks_with_provider_id,
+    with_provider_id=tasks_with_provider_id,
+    searched={"prompt": Column.of(Video, "prompt"), "size": Column.of(Video, "resolution"), "seconds": Column.of(Video, "duration")},
 )

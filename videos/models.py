@@ -11,7 +11,7 @@ from uuid import UUID
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
-from django.db import models
+from django.db import connection, models
 from django.db.models import CheckConstraint, DecimalField, Exists, F, Index, OuterRef, Q, Subquery, Sum, UniqueConstraint, Value
 from django.db.models.functions import Coalesce
 
@@ -397,6 +397,10 @@ class Clip(models.Model):
         return ((last_unfinished + (self.made_at - last_unfinished) / 2) - self.submitted_at).total_seconds()
 
 
+# Exchanges among which a trace id is looked for.
+TRACES_LOOKED_AT = 20_000
+
+
 class ExchangeQuerySet(models.QuerySet["Exchange"]):
     def newest(self, video_id: UUID, most: int) -> "ExchangeQuerySet":
         """The last ones of a video, newest first."""
@@ -405,6 +409,16 @@ class ExchangeQuerySet(models.QuerySet["Exchange"]):
     def errors(self) -> "ExchangeQuerySet":
         """Those that came to nothing, newest first: each is a row of its own."""
         return self.filter(is_error=True).order_by("-first_at", "-id")
+
+    def tasks_with_trace(self, text: str) -> list[UUID]:
+        """The tasks of the newest TRACES_LOOKED_AT exchanges that MiniMax knows by that trace id.
+
+        They have no index of their own: each query that changes nothing writes its trace id, and would have to write to all indexes.
+        """
+        newest, _ = self.order_by("-first_at").values("video_id", "trace_id")[:TRACES_LOOKED_AT].query.sql_with_params()
+        with connection.cursor() as cursor:
+            cursor.execute(f"SELECT DISTINCT video_id FROM ({newest}) AS newest WHERE trace_id = %s", [text])  # noqa: S608 - our columns
+            return [found if isinstance(found, UUID) else UUID(found) for (found,) in cursor.fetchall()]
 
 
 class Exchange(models.Model):

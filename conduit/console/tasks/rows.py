@@ -11,11 +11,9 @@ from conduit.api.formats import money, rfc3339
 from conduit.console.tasks.addresses import task_address
 from conduit.console.tasks.words import words
 from tasks import kinds, progress
-from tasks.models import Status
+from tasks.models import TAIL_CHARACTERS, Status
 from videos.links import media_url
 from videos.overview import overview
-
-TAIL_CHARACTERS = 8
 
 
 def rows(ids: Collection[UUID]) -> dict[UUID, dict[str, Any]]:

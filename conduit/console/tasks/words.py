@@ -6,7 +6,6 @@ from typing import Any
 from conduit.console.templatetags.console import span
 from tasks.models import Lane, Status, Task
 from tasks.progress import NOT_KNOWN
-from videos.planning import Plan
 from videos.stages import Stage
 
 _WAITS_FOR = {
@@ -55,7 +54,7 @@ def _clip_at_hand(task: Any) -> str:
 
 def clips_planned(task: Task) -> int:
     """How many clips of the video there are to be, without a first image."""
-    return sum(1 for clip in Plan.from_json(task.video.plan).clips if clip.seconds)
+    return sum(1 for clip in task.video.plan.get("clips", ()) if clip["seconds"])
 
 
 def _trouble(task: Task) -> str:
