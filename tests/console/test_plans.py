@@ -1,0 +1,72 @@
+"""Among 200,000 tasks no page of the console reads a whole table, and neither do the read models that its live parts ask."""
+
+from collections.abc import Callable, Iterator
+
+import pytest
+from django.contrib.auth.models import User
+from django.test import Client
+
+from conduit.conditions.looking import look
+from conduit.rollups.steps import SPANS
+from keys import rollups as money
+from tasks import rollups as tasks
+from tests.settings import ON_SQLITE
+from tests.support.console_addresses import ADDRESSES, Address
+from tests.support.many import Many, make_many, remove_many
+from tests.support.plans import plan_problems
+from videos import rollups as videos
+from videos.now import live, spanned
+
+pytestmark = [
+    pytest.mark.django_db,
+    pytest.mark.skipif(ON_SQLITE, reason="it is PostgreSQL that plans for millions"),
+]
+
+
+@pytest.fixture(scope="module")
+def many(django_db_setup: None, django_db_blocker) -> Iterator[Many]:
+    with django_db_blocker.unblock():
+        made = make_many()
+    yield made
+    with django_db_blocker.unblock():
+        remove_many()
+
+
+@pytest.fixture
+def operator(db: None) -> Client:
+    client = Client()
+    client.force_login(User.objects.create_superuser("root"))
+    return client
+
+
+@pytest.mark.parametrize("address", ADDRESSES, ids=lambda address: address.name)
+def test_a_page_reads_no_whole_table(many: Many, operator: Client, address: Address):
+    path = f"/admin/{address.path(many)}"
+    answer = operator.get(path)
+    assert answer.status_code == 200, f"{path}: {answer.status_code}"
+
+    assert not plan_problems(lambda: operator.get(path), most=address.most)
+
+
+READS: dict[str, Callable[[Many], object]] = {
+    "live": lambda many: live(),
+    "looks of conditions": lambda many: look(),
+    "charts of money": lambda many: [money.chart(span) for span in SPANS.values()],
+    "charts of bills": lambda many: [videos.bill_chart(span) for span in SPANS.values()],
+    "charts of calls": lambda many: [videos.health_chart(span) for span in SPANS.values()],
+    "charts of making": lambda many: [videos.making_chart(span) for span in SPANS.values()],
+    "money of a key": lambda many: money.by_day(_days(many, key_id=many.first_key)),
+    "money of a team": lambda many: money.by_key(_days(many, team_id=many.team)),
+    "money of all keys": lambda many: money.by_key(_days(many)),
+    "what happened at all": lambda many: [tasks.total(tasks.chart(span)) for span in SPANS.values()],
+    **{f"spanned {name}": lambda many, span=span: spanned(span) for name, span in SPANS.items()},
+}
+
+
+def _days(many: Many, **wanted: int):
+    return money.of_days(many.now.date().replace(day=1), many.now.date(), **wanted)
+
+
+@pytest.mark.parametrize("name", READS)
+def test_a_read_model_reads_no_whole_table(many: Many, name: str):
+    assert not plan_problems(lambda: READS[name](many))
