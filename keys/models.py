@@ -7,7 +7,7 @@ from django.db import models
 from django.db.models import CheckConstraint, Q, UniqueConstraint
 
 from conduit import clock
-from keys.rollup_models import MoneyCount, MoneyOfDay  # noqa: F401 - tables of this app
+from keys.rollup_models import MoneyCount, MoneyOfDay, MoneyOfMonth  # noqa: F401 - tables of this app
 
 # The most of a price factor: a price times it still fits the column of a task's price.
 PRICE_FACTOR_MOST = Decimal(50)

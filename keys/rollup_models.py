@@ -55,3 +55,18 @@ class MoneyOfDay(Sums):
 
     def __str__(self) -> str:
         return f"money of key {self.key_id} on {self.day}"
+
+
+class MoneyOfMonth(Sums):
+    """What was moved in a month (UTC) of one key: of ten thousand keys a thirtieth of the rows."""
+
+    month = models.DateField(help_text="Its first day.")
+    key_id = models.BigIntegerField()
+    team_id = models.BigIntegerField(default=NO_TEAM, help_text="In whose budgets it counts; 0: none's.")
+    model = models.CharField(max_length=100, blank=True, help_text="The name that was asked for; empty for what is of no task.")
+
+    class Meta:
+        constraints = [UniqueConstraint(fields=["month", "key_id", "team_id", "model"], name="money_of_month_once")]
+
+    def __str__(self) -> str:
+        return f"money of key {self.key_id} in {self.month:%Y-%m}"

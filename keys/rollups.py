@@ -17,7 +17,7 @@ from conduit.rollups.counting import Counter
 from conduit.rollups.registry import RollUp
 from conduit.rollups.steps import Span, Step
 from keys.models import Team, UsageCost, VirtualKey
-from keys.rollup_models import NO_TEAM, MoneyCount, MoneyOfDay
+from keys.rollup_models import NO_TEAM, MoneyCount, MoneyOfDay, MoneyOfMonth
 
 NAME = "ledger"
 ZERO = Decimal(0)
@@ -100,20 +100,25 @@ def of_days(
     return MoneyOfDay.objects.filter(day__range=(first, last), **{name: value for name, value in wanted.items() if value is not None})
 
 
+def of_month(month: date) -> QuerySet[MoneyOfMonth]:
+    """The rows of the month that holds this day."""
+    return MoneyOfMonth.objects.filter(month=month.replace(day=1))
+
+
 def by_day(rows: QuerySet[MoneyOfDay]) -> list[DayOfMoney]:
     """The days of `of_days` on which something happened, the oldest first. One query."""
     return [DayOfMoney(row.pop("day"), _money(row)) for row in _summed(rows, "day").order_by("day")]
 
 
-def by_key(rows: QuerySet[MoneyOfDay], limit: int | None = None) -> list[Share]:
-    """What each key comes to of `of_days`, the dearest first. Two queries."""
+def by_key(rows: QuerySet[MoneyOfDay] | QuerySet[MoneyOfMonth], limit: int | None = None) -> list[Share]:
+    """What each key comes to of `of_days` or `of_month`, the dearest first. Two queries."""
     shares = [(row.pop("key_id"), _money(row)) for row in _summed(rows, "key_id").order_by("-sum_charged", "-sum_held", "key_id")[:limit]]
     names = _names(VirtualKey.objects.all(), (key_id for key_id, _ in shares))
     return [Share(key_id, names.get(key_id, f"key {key_id}"), money) for key_id, money in shares]
 
 
-def by_team(rows: QuerySet[MoneyOfDay], limit: int | None = None) -> list[Share]:
-    """What each team comes to of `of_days`, the dearest first, and what belongs to none. Two queries."""
+def by_team(rows: QuerySet[MoneyOfDay] | QuerySet[MoneyOfMonth], limit: int | None = None) -> list[Share]:
+    """What each team comes to of `of_days` or `of_month`, the dearest first, and what belongs to none. Two queries."""
     shares = [
         (row.pop("team_id"), _money(row)) for row in _summed(rows, "team_id").order_by("-sum_charged", "-sum_held", "team_id")[:limit]
     ]
@@ -121,8 +126,8 @@ def by_team(rows: QuerySet[MoneyOfDay], limit: int | None = None) -> list[Share]
     return [Share(team_id or None, names.get(team_id, f"team {team_id}") if team_id else "", money) for team_id, money in shares]
 
 
-def by_model(rows: QuerySet[MoneyOfDay]) -> list[Share]:
-    """What each model comes to of `of_days`, by the name that was asked for, the dearest first. One query."""
+def by_model(rows: QuerySet[MoneyOfDay] | QuerySet[MoneyOfMonth]) -> list[Share]:
+    """What each model comes to of `of_days` or `of_month`, by the name that was asked for, the dearest first. One query."""
     return [Share(None, row.pop("model"), _money(row)) for row in _summed(rows, "model").order_by("-sum_charged", "-sum_held", "model")]
 
 
@@ -160,13 +165,16 @@ def _count(costs: Sequence[UsageCost]) -> None:
     now = clock.now()
     steps = Tally(MoneyCount, ("step", "starts_at", "model"), _SUMS)
     days = Tally(MoneyOfDay, ("day", "key_id", "team_id", "model"), _SUMS)
+    months = Tally(MoneyOfMonth, ("month", "key_id", "team_id", "model"), _SUMS)
     for cost in costs:
         entry = Entry(cost.entry)
         amounts: dict[str, int | Decimal] = {_COLUMNS[entry]: cost.amount, "tasks": int(entry is Entry.HOLD)}
         steps.add_to_steps(cost.created_at, now, cost.model, **amounts)
-        days.add(cost.created_at.astimezone(UTC).date(), cost.key_id, cost.team_id or NO_TEAM, cost.model, **amounts)
-    steps.write()
-    days.write()
+        day = cost.created_at.astimezone(UTC).date()
+        days.add(day, cost.key_id, cost.team_id or NO_TEAM, cost.model, **amounts)
+        months.add(day.replace(day=1), cost.key_id, cost.team_id or NO_TEAM, cost.model, **amounts)
+    for tally in (steps, days, months):
+        tally.write()
 
 
 LEDGER = Counter(
@@ -176,9 +184,10 @@ LEDGER = Counter(
     moment="created_at",
 )
 
+_TABLES = (MoneyCount, MoneyOfDay, MoneyOfMonth)
 ROLL_UP = RollUp(
     name=NAME,
-    tables=(MoneyCount, MoneyOfDay),
+    tables=_TABLES,
     roll_up=LEDGER.count_new,
-    rebuild=lambda: LEDGER.count_anew((MoneyCount, MoneyOfDay)),
+    rebuild=lambda: LEDGER.count_anew(_TABLES),
 )

@@ -9,6 +9,7 @@ import threading
 import time
 from collections import Counter
 from datetime import datetime
+from typing import NamedTuple
 
 import structlog
 from django.db import Error, close_old_connections, connection, transaction
@@ -19,14 +20,23 @@ from conduit.rollups.histograms import bucket_of
 from conduit.rollups.steps import Step
 from videos.minimax import errors, exchanges
 from videos.minimax.exchanges import Exchange
-from videos.rollup_models import CallCount
+from videos.rollup_models import CallCount, CallTime
 
 log = structlog.get_logger(__name__)
 
 HAND_IN_SECONDS = 1.0
 Answer = CallCount.Answer
-# The minute it belongs to, and CallCount's fields without its step.
-_Counted = tuple[datetime, str, str, str, int, int]
+# Its time is that of a whole file, and says nothing of MiniMax's API.
+_DOWNLOAD = "download"
+
+
+class _Counted(NamedTuple):
+    minute: datetime
+    upstream: str
+    call: str
+    answer: str
+    code: int
+    bucket: int | None  # None: its time says nothing
 
 
 class CallCounts:
@@ -44,8 +54,9 @@ class CallCounts:
     def note(self, exchange: Exchange) -> None:
         """Count a call. Never waits for the database."""
         answer, code = answer_of(exchange)
-        minute = Step.MINUTE.start(clock.now())
-        counted = (minute, exchange.upstream, exchange.call, str(answer), code, bucket_of(exchange.milliseconds / 1000))
+        is_timed = exchange.http is not None and exchange.call != _DOWNLOAD
+        bucket = bucket_of(exchange.milliseconds / 1000) if is_timed else None
+        counted = _Counted(Step.MINUTE.start(clock.now()), exchange.upstream, exchange.call, str(answer), code, bucket)
         with self._lock:
             self._counts[counted] += 1
             if self._thread is None:
@@ -93,11 +104,15 @@ def _write(counts: Counter[_Counted]) -> None:
     if not counts:
         return
     now = clock.now()
-    tally = Tally(CallCount, ("step", "starts_at", "upstream", "call", "answer", "code", "bucket"))
-    for (minute, *key), count in counts.items():
-        tally.add_to_steps(minute, now, *key, count=count)
+    calls = Tally(CallCount, ("step", "starts_at", "upstream", "call", "answer", "code"))
+    times = Tally(CallTime, ("step", "starts_at", "upstream", "bucket"))
+    for of, count in counts.items():
+        calls.add_to_steps(of.minute, now, of.upstream, of.call, of.answer, of.code, count=count)
+        if of.bucket is not None:
+            times.add_to_steps(of.minute, now, of.upstream, of.bucket, count=count)
     with transaction.atomic():
-        tally.write()
+        calls.write()
+        times.write()
 
 
 _calls = CallCounts()

@@ -20,7 +20,7 @@ from tasks.models import ACTIVE, Status, Task, no_lease
 from videos.links import StoredFile
 from videos.minimax.exchanges import PATH_MAX, TEXT_MAX, TRACE_MAX, WORD_MAX
 from videos.natives import NativesError, read_natives
-from videos.rollup_models import BilledCount, BilledOfDay, CallCount, MakingTime  # noqa: F401 - tables of this app
+from videos.rollup_models import BilledCount, BilledOfDay, CallCount, CallTime, MakingTime  # noqa: F401 - tables of this app
 
 
 class Resolution(models.TextChoices):

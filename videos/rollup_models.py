@@ -8,8 +8,8 @@ from django.db.models import Index, UniqueConstraint
 from conduit.rollups.models import Stepped, Timed, once
 
 
-class CallCount(Timed):
-    """How many calls to MiniMax were answered so, after about so long. The processes that call hand them in."""
+class CallCount(Stepped):
+    """How many calls to MiniMax were answered so. The processes that call hand them in."""
 
     class Answer(models.TextChoices):
         FINE = "fine"
@@ -21,9 +21,19 @@ class CallCount(Timed):
     call = models.CharField(max_length=20)
     answer = models.CharField(max_length=5, choices=Answer)
     code = models.IntegerField(default=0, help_text="Of what was refused: MiniMax's own code, or else the HTTP status.")
+    count = models.BigIntegerField(default=0)
 
     class Meta:
-        constraints = [once("upstream", "call", "answer", "code", "bucket", name="call_count_once")]
+        constraints = [once("upstream", "call", "answer", "code", name="call_count_once")]
+
+
+class CallTime(Timed):
+    """How long MiniMax's API took to answer, whatever it said. Downloads of files are not among it."""
+
+    upstream = models.CharField(max_length=100, blank=True, help_text="The model at MiniMax; empty: of none.")
+
+    class Meta:
+        constraints = [once("upstream", "bucket", name="call_time_once")]
 
 
 class MakingTime(Timed):

@@ -13,7 +13,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db import connection
-from django.db.models import Case, F, IntegerField, Q, QuerySet, Sum, Value, When
+from django.db.models import F, QuerySet, Sum
 
 from conduit import clock
 from conduit.rollups.adding import Tally
@@ -23,13 +23,11 @@ from conduit.rollups.registry import RollUp
 from conduit.rollups.steps import Span, Step
 from tasks.rollups import TimePoint, time_point
 from videos.models import Clip, Exchange, Timing
-from videos.rollup_models import BilledCount, BilledOfDay, CallCount, MakingTime
+from videos.rollup_models import BilledCount, BilledOfDay, CallCount, CallTime, MakingTime
 
 CALLS, MAKING, BILLED = "calls", "making", "billed"
 ZERO = Decimal(0)
 Answer = CallCount.Answer
-# Its time is that of a whole file, and says nothing of MiniMax's API.
-_DOWNLOAD = "download"
 
 
 # ---- How MiniMax answers -----------------------------------------------------------------------------------------------
@@ -88,16 +86,14 @@ class CallPoint:
 
 
 def health(span: Span, now: datetime | None = None) -> list[Health]:
-    """Of each model at MiniMax that was called within the span, by name. One query."""
-    rows = _calls(span, now or clock.now()).annotate(timed=_timed())
+    """Of each model at MiniMax that was called within the span, by name. Two queries."""
+    now = now or clock.now()
     counts: dict[str, dict[str, int]] = defaultdict(lambda: defaultdict(int))
+    for upstream, answer, count in _calls(span, now).order_by().values_list("upstream", "answer").annotate(Sum("count")):
+        counts[upstream][answer] = count
     times: dict[str, list[tuple[int, int]]] = defaultdict(list)
-    for upstream, answer, timed, bucket, count in (
-        rows.order_by().values_list("upstream", "answer", "timed", "bucket").annotate(Sum("count"))
-    ):
-        counts[upstream][answer] += count
-        if timed:
-            times[upstream].append((bucket, count))
+    for upstream, bucket, count in _times(span, now).order_by().values_list("upstream", "bucket").annotate(Sum("count")):
+        times[upstream].append((bucket, count))
     return [
         Health(
             upstream=upstream,
@@ -113,15 +109,14 @@ def health(span: Span, now: datetime | None = None) -> list[Health]:
 
 
 def health_chart(span: Span, now: datetime | None = None) -> list[CallPoint]:
-    """A point for each step of the span, the oldest first. One query."""
+    """A point for each step of the span, the oldest first. Two queries."""
     now = now or clock.now()
     counts: dict[datetime, dict[str, int]] = defaultdict(lambda: defaultdict(int))
+    for at, answer, count in _calls(span, now).order_by().values_list("starts_at", "answer").annotate(Sum("count")):
+        counts[at][answer] = count
     times: dict[datetime, list[tuple[int, int]]] = defaultdict(list)
-    rows = _calls(span, now).annotate(timed=_timed())
-    for at, answer, timed, bucket, count in rows.order_by().values_list("starts_at", "answer", "timed", "bucket").annotate(Sum("count")):
-        counts[at][answer] += count
-        if timed:
-            times[at].append((bucket, count))
+    for at, bucket, count in _times(span, now).order_by().values_list("starts_at", "bucket").annotate(Sum("count")):
+        times[at].append((bucket, count))
     return [
         CallPoint(at, of[Answer.FINE], of[Answer.RATE], of[Answer.ERROR] + of[Answer.NONE], Histogram.of(times.get(at, ())).p95)
         for at, of in ((at, counts[at]) for at in span.moments(now))
@@ -147,9 +142,8 @@ def _calls(span: Span, now: datetime) -> QuerySet[CallCount]:
     return CallCount.objects.filter(step=span.step, starts_at__gte=span.since(now))
 
 
-def _timed() -> Case:
-    timed = ~Q(call=_DOWNLOAD) & ~Q(answer=Answer.NONE)
-    return Case(When(timed, then=Value(1)), default=Value(0), output_field=IntegerField())
+def _times(span: Span, now: datetime) -> QuerySet[CallTime]:
+    return CallTime.objects.filter(step=span.step, starts_at__gte=span.since(now))
 
 
 # ---- How long it takes -------------------------------------------------------------------------------------------------
@@ -299,5 +293,5 @@ def recount_billed() -> int:
 ROLL_UPS = (
     RollUp(name=MAKING, tables=(MakingTime,), roll_up=TIMINGS.count_new, rebuild=lambda: TIMINGS.count_anew((MakingTime,))),
     RollUp(name=BILLED, tables=(BilledCount, BilledOfDay), roll_up=count_billed, rebuild=recount_billed),
-    RollUp(name=CALLS, tables=(CallCount,)),
+    RollUp(name=CALLS, tables=(CallCount, CallTime)),
 )

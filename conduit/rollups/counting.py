@@ -92,12 +92,13 @@ class BusyError(Exception):
 
 
 def _empty(table: type[models.Model], start: datetime | None) -> None:
+    """Delete what was counted from a moment on; None: all of it."""
     if start is None:
         table._default_manager.all().delete()
     elif issubclass(table, Stepped):
         table._default_manager.filter(starts_at__gte=start).delete()
     else:
-        table._default_manager.filter(day__gte=start.date()).delete()
+        raise TypeError(f"{table.__name__} has no steps: what is counted in it must never be forgotten")
 
 
 def forget_before(name: str, moment: datetime) -> bool:
