@@ -21,6 +21,8 @@ from django.urls import get_resolver, reverse
 from conduit import clock
 from conduit.api.errors import NotFound
 from conduit.checks import refuse_unsafe_start
+from conduit.console.live.consumer import LiveConsumer
+from conduit.console.live.pump import pump
 from conduit.flow import gate_of
 from conduit.signalr import HubServer, Options
 from conduit.web.daphne_patches import patch_daphne
@@ -62,7 +64,11 @@ application = Router(
             f"{reverse('admin:login')}$": LoginTurns(django_application),
             HUB_PATH: hub_application,
         },
-        "websocket": {HUB_PATH: hub_application, "/ws/tasks": traced(guarded(tasks_socket))},
+        "websocket": {
+            HUB_PATH: hub_application,
+            "/ws/tasks": traced(guarded(tasks_socket)),
+            f"{reverse('admin:index')}live/$": traced(guarded(LiveConsumer.as_asgi(), for_own_pages=True)),
+        },
     },
 )
 # A full garbage collection stops every stream: 0.2 s of processor time with 1,000 connections, and by default one comes every few
@@ -75,6 +81,6 @@ gc.set_threshold(10_000, 10, 10)
 sys.setswitchinterval(0.001)
 drain_at_sigterm(
     lambda: application.under_way + len(hub.connections),
-    begin=[lambda: feeds().drain(), hub.leave],
+    begin=[lambda: feeds().drain(), lambda: pump().drain(), hub.leave],
     end=[hub.stop],
 )

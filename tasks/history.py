@@ -128,10 +128,10 @@ def positions(key_ids: Iterable[int]) -> dict[int, int]:
 def stages(key_ids: Iterable[int], since: datetime) -> list[Stage]:
     """What changed of these keys' active tasks since then."""
     rows = Task.objects.active().filter(key_id__in=key_ids, updated_at__gte=since)
-    return [Stage(task.key_id, task.pk, task.stage, task.updated_at, Legs.of(task)) for task in rows.only(*_STAGE_FIELDS)]
+    return [Stage(task.key_id, task.pk, task.stage, task.updated_at, Legs.of(task)) for task in rows.only(*STAGE_FIELDS)]
 
 
-_STAGE_FIELDS = ("key_id", "stage", "updated_at", "status", "progress", "leg_goal", "leg_started_at", "leg_seconds", "rest_seconds")
+STAGE_FIELDS = ("key_id", "stage", "updated_at", "status", "progress", "leg_goal", "leg_started_at", "leg_seconds", "rest_seconds")
 
 
 def _related() -> list[str]:

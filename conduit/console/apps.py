@@ -17,6 +17,7 @@ class ConsoleConfig(AppConfig):
     def ready(self) -> None:
         import conduit.checks
         import conduit.console.catalogue
+        import conduit.console.live.state
         import conduit.console.security.pages
         import conduit.console.settings_page
         import conduit.console.users  # noqa: F401 - after Django's own pages for accounts, whose place it takes

@@ -15,7 +15,7 @@ async def inner(scope: dict[str, Any], receive: Any, send: Any) -> None:
     await send({"type": "served"})
 
 
-def outcome(kind: str, **headers: str) -> Any:
+def outcome(kind: str, *, for_own_pages: bool = False, **headers: str) -> Any:
     """ "served", or the status and words of the refusal."""
     sent: list[dict[str, Any]] = []
     given = [(name.replace("_", "-").encode(), value.encode()) for name, value in headers.items()]
@@ -27,7 +27,7 @@ def outcome(kind: str, **headers: str) -> Any:
     async def send(message: dict[str, Any]) -> None:
         sent.append(message)
 
-    asyncio.run(guarded(inner)(scope, receive, send))
+    asyncio.run(guarded(inner, for_own_pages=for_own_pages)(scope, receive, send))
     if sent[0]["type"] == "served":
         return "served"
     return sent[0]["status"], json.loads(sent[1]["body"])["error"]["code"]
@@ -76,3 +76,14 @@ def test_a_socket_is_not_opened_by_scripts_of_others(settings, origin):
 
 def test_programs_send_no_origin():
     assert outcome("websocket", host="video.example") == "served"
+
+
+@pytest.mark.parametrize(
+    ("origin", "is_served"),
+    [("https://video.example", True), (APP, False), ("https://elsewhere.example", False), ("null", False), ("", False)],
+)
+def test_what_a_login_opens_is_for_our_own_pages_alone(settings, origin, is_served):
+    settings.CORS_ALLOW_ALL_ORIGINS = True
+    headers = {"origin": origin} if origin else {}
+
+    assert (outcome("websocket", for_own_pages=True, host="video.example", **headers) == "served") is is_served

@@ -1,0 +1,144 @@
+"""What this process knows of what its sockets want, and the messages that tell it. Belongs to the event loop, and never waits."""
+
+import json
+from bisect import bisect_right, insort
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from django.core.serializers.json import DjangoJSONEncoder
+
+from conduit.api.formats import rfc3339
+from conduit.console.live.looking import Found, Row
+from tasks import progress
+from tasks.changes import NEWEST, Standing
+
+
+@dataclass(slots=True)
+class Due:
+    """What one socket has yet to be told: whole rows, how far tasks are, parts of Now, how many tasks are newer, how it stands here."""
+
+    rows: set[str] = field(default_factory=set)
+    moved: set[str] = field(default_factory=set)
+    parts: set[str] = field(default_factory=set)
+    newer: bool = False
+    standing: bool = False
+
+    def __bool__(self) -> bool:
+        return bool(self.rows or self.moved or self.parts or self.newer or self.standing)
+
+
+class Newest:
+    """The newest tasks, as far as anybody counts."""
+
+    def __init__(self) -> None:
+        self._ids: list[str] = []
+
+    @property
+    def last(self) -> str:
+        return self._ids[-1] if self._ids else ""
+
+    def begin(self, ids: Iterable[str]) -> None:
+        self._ids = sorted(ids)
+
+    def add(self, ids: Iterable[str]) -> None:
+        """Again is fine."""
+        for task_id in ids:
+            if task_id not in self._ids[-NEWEST:]:
+                insort(self._ids, task_id)
+        del self._ids[:-NEWEST]
+
+    def count_newer(self, than: str) -> int:
+        return len(self._ids) - bisect_right(self._ids, than)
+
+
+class News:
+    """Rows, progress, parts of Now. `take` and `go_on` say what changed; `message` tells it."""
+
+    def __init__(self) -> None:
+        self.newest = Newest()
+        self.stale_since: datetime | None = None
+        self.looked_at: datetime | None = None
+        self._rows: dict[str, Row | None] = {}
+        self._standings: dict[str, Standing] = {}
+        self._parts: dict[str, str] = {}
+        self._encoded: dict[str, str] = {}
+        self._messages: dict[object, str] = {}
+
+    @property
+    def parts(self) -> Collection[str]:
+        """The names of those that are known."""
+        return self._parts.keys()
+
+    def knows(self, task_ids: Iterable[str]) -> set[str]:
+        return {task_id for task_id in task_ids if task_id in self._rows}
+
+    # ---- What happens
+
+    def take(self, found: Found, wanted: frozenset[str]) -> tuple[set[str], set[str]]:
+        """Learn what a look found; the tasks and the parts that are other than before."""
+        self._messages = {}
+        changed = {task_id for task_id, row in found.rows.items() if task_id not in self._rows or self._rows[task_id] != row}
+        self._rows = {task_id: row for task_id, row in (self._rows | dict(found.rows)).items() if task_id in wanted}
+        standings = {task_id: one for task_id, one in (self._standings | dict(found.standings)).items() if task_id in wanted}
+        self._standings = {task_id: one for task_id, one in standings.items() if one.legs.is_active}
+        self._encoded = {name: text for name, text in self._encoded.items() if name in wanted and name not in changed}
+        if found.newest is not None:
+            self.newest.begin(found.newest)
+        self.newest.add(found.created)
+        parts = {name for name, text in found.parts.items() if self._parts.get(name) != text}
+        self._parts |= found.parts
+        return changed, parts
+
+    def go_on(self, now: datetime) -> set[str]:
+        """Lead the progress of active tasks on by the clock; those of which it is another number now."""
+        moved = set()
+        for task_id, standing in self._standings.items():
+            row, reading = self._rows.get(task_id), progress.read(standing.legs, now)
+            if row and (reading.progress != row["progress"] or (reading.eta_seconds is None) != (row["eta_seconds"] is None)):
+                self._rows[task_id] = row | {"progress": reading.progress, "eta_seconds": reading.eta_seconds}
+                self._encoded.pop(task_id, None)
+                moved.add(task_id)
+        return moved
+
+    # ---- What is told
+
+    def message(self, due: Due, newer_than: str | None) -> str:
+        """All that is due, as it is now."""
+        key = (frozenset(due.rows), frozenset(due.moved), frozenset(due.parts), due.newer and newer_than, due.standing)
+        if key not in self._messages:
+            self._messages[key] = _object(self._told(due, newer_than))
+        return self._messages[key]
+
+    def _told(self, due: Due, newer_than: str | None) -> Iterable[tuple[str, str]]:
+        tasks = [(task_id, self._row(task_id)) for task_id in due.rows if task_id in self._rows]
+        tasks += [(task_id, self._progress(task_id)) for task_id in due.moved - due.rows if self._rows.get(task_id)]
+        if tasks:
+            yield "tasks", _object(tasks)
+        if due.parts:
+            yield "now", _object((name, _json(self._parts[name])) for name in due.parts)
+        if due.newer and newer_than is not None:
+            yield "newest", _json(self.newest.last)
+            yield "newer", str(self.newest.count_newer(newer_than))
+        if due.standing:
+            yield "at", _json(rfc3339(self.looked_at))
+            yield "stale", _json(rfc3339(self.stale_since))
+
+    def _row(self, task_id: str) -> str:
+        if task_id not in self._encoded:
+            self._encoded[task_id] = _json(self._rows[task_id])
+        return self._encoded[task_id]
+
+    def _progress(self, task_id: str) -> str:
+        row: Mapping[str, Any] = self._rows[task_id] or {}
+        return _json({"progress": row["progress"], "eta_seconds": row["eta_seconds"]})
+
+
+def _json(value: object) -> str:
+    return json.dumps(value, cls=DjangoJSONEncoder, separators=(",", ":"))
+
+
+def _object(members: Iterable[tuple[str, str]]) -> str:
+    """Of values that are encoded already."""
+    return "{" + ",".join(f'"{name}":{text}' for name, text in members) + "}"

@@ -1,0 +1,78 @@
+"""Who may watch, and who may no longer. Everything here asks the database, and so belongs in a thread."""
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+
+from django.conf import settings
+from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
+from django.contrib.auth.models import User
+from django.contrib.sessions.backends.db import SessionStore
+from django.contrib.sessions.models import Session
+from django.utils.crypto import constant_time_compare
+
+from conduit import clock
+from conduit.api.errors import ApiError, Forbidden, Unauthenticated
+from conduit.console.security.entry import may_enter
+
+RIGHT = "tasks.view_task"
+
+
+@dataclass(frozen=True, slots=True)
+class Watcher:
+    """A session of the console, and whose it is."""
+
+    session_key: str
+    user_id: str
+
+
+def admit(session_key: str) -> Watcher:
+    """Whoever is logged in with that session.
+
+    Raises:
+        Unauthenticated: nobody is.
+        Forbidden: he may not see tasks.
+    """
+    session = _sessions([session_key]).get(session_key)
+    watcher = Watcher(session_key, str(session.get(SESSION_KEY, "")) if session else "")
+    if problem := no_longer_admitted([watcher]).get(watcher):
+        raise problem
+    return watcher
+
+
+def no_longer_admitted(watchers: Iterable[Watcher]) -> dict[Watcher, ApiError]:
+    """Those who would not be let in any more, and why: three queries for all, however many there are."""
+    asked = set(watchers)
+    sessions = _sessions({watcher.session_key for watcher in asked})
+    users = {str(user.pk): user for user in User.objects.filter(pk__in=_numbers(asked))}
+    # Of the backends that log people in, this one knows of rights.
+    having = User.objects.with_perm(RIGHT, backend="django.contrib.auth.backends.ModelBackend")
+    may = {str(pk) for pk in having.filter(pk__in=_numbers(asked)).values_list("pk", flat=True)}
+    found = ((watcher, _problem(watcher, sessions.get(watcher.session_key), users.get(watcher.user_id), may)) for watcher in asked)
+    return {watcher: problem for watcher, problem in found if problem}
+
+
+def _sessions(keys: Collection[str]) -> dict[str, SessionStore]:
+    """Those of them that have not run out, with what they hold."""
+    found = {}
+    for row in Session.objects.filter(session_key__in=keys, expire_date__gt=clock.now()):
+        store = found[row.session_key] = SessionStore(row.session_key)
+        store._session_cache = row.get_decoded()  # type: ignore[attr-defined] # it would ask for each by itself
+    return found
+
+
+def _numbers(watchers: Iterable[Watcher]) -> set[str]:
+    return {watcher.user_id for watcher in watchers if watcher.user_id.isdigit()}
+
+
+def _problem(watcher: Watcher, session: SessionStore | None, user: User | None, may: Collection[str]) -> ApiError | None:
+    if session is None or user is None or not _is_of(session, user) or not may_enter(user, session):
+        return Unauthenticated("You are not logged in any more.")
+    return None if watcher.user_id in may else Forbidden("Your account may not see tasks.")
+
+
+def _is_of(session: SessionStore, user: User) -> bool:
+    """Whether the session still logs that account in: not after its password was changed. As django.contrib.auth.get_user asks."""
+    if session.get(SESSION_KEY) != str(user.pk) or session.get(BACKEND_SESSION_KEY) not in settings.AUTHENTICATION_BACKENDS:
+        return False
+    known = session.get(HASH_SESSION_KEY, "")
+    return any(constant_time_compare(known, one) for one in (user.get_session_auth_hash(), *user.get_session_auth_fallback_hash()))
