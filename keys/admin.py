@@ -4,6 +4,7 @@ from collections.abc import Callable
 from copy import deepcopy
 from datetime import timedelta
 from typing import Any, cast
+from uuid import UUID
 
 from django.contrib import admin, messages
 from django.db.models import Q, QuerySet
@@ -13,7 +14,7 @@ from django.template.response import TemplateResponse
 
 from conduit import clock
 from conduit.api.errors import ApiError
-from keys import corrections, owners, scopes, services, usage, work
+from keys import corrections, known_models, ledger, owners, scopes, services, usage, work
 from keys.forms import BudgetForm, BudgetFormSet, CorrectionForm, KeyForm, ManagementKeyForm, TeamForm
 from keys.models import AuditEntry, Budget, BudgetAlert, BudgetWindow, KeySecret, ManagementKey, Scope, Team, UsageCost, VirtualKey
 from keys.presentation import state_of
@@ -36,6 +37,21 @@ class ReadOnly(admin.ModelAdmin):
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
+
+
+class FoundByTask(admin.ModelAdmin):
+    """A list of rows of tasks: whoever searches for a task's whole id finds its rows by their index, however many there are."""
+
+    show_full_result_count = False  # it would count all of them
+
+    def of_task(self, rows: QuerySet[Any], task_id: UUID) -> QuerySet[Any]:
+        return rows.filter(task_id=task_id)
+
+    def get_search_results(self, request: HttpRequest, queryset: QuerySet[Any], search_term: str) -> tuple[QuerySet[Any], bool]:
+        try:
+            return self.of_task(queryset, UUID(search_term.strip())), False
+        except ValueError:
+            return super().get_search_results(request, queryset, search_term)
 
 
 class BudgetInline(admin.TabularInline):
@@ -269,14 +285,29 @@ class ManagementKeyAdmin(TellsRefusals, ShowsSecrets):
         return False
 
 
+class ModelFilter(admin.SimpleListFilter):
+    """By the names that there are. Django would read the whole ledger for those that are in it."""
+
+    title = parameter_name = "model"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [(name, name) for names in known_models.all_models() for name in names]
+
+    def queryset(self, request: HttpRequest, costs: QuerySet[UsageCost]) -> QuerySet[UsageCost]:
+        return costs.filter(model=self.value()) if self.value() else costs
+
+
 @admin.register(UsageCost)
-class UsageCostAdmin(TellsRefusals, ReadOnly):
+class UsageCostAdmin(FoundByTask, TellsRefusals, ReadOnly):
     list_display = ["created_at", "key", "entry", "amount", "currency", "model", "task_id", "who", "why"]
-    list_filter = ["entry", "model", "key"]
-    search_fields = ["task_id"]
+    list_filter = ["entry", ModelFilter, "key"]
+    search_fields = ["=task_id"]
     list_select_related = ["key"]
     date_hierarchy = "created_at"
     readonly_fields = ["created_at"]
+
+    def of_task(self, rows: QuerySet[UsageCost], task_id: UUID) -> QuerySet[UsageCost]:
+        return ledger.of_task(rows, task_id)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return admin.ModelAdmin.has_add_permission(self, request)

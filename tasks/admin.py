@@ -3,6 +3,7 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
+from django.contrib.admin.utils import unquote
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
@@ -10,37 +11,41 @@ from django.utils.html import format_html
 from django.utils.text import capfirst
 
 from keys import known_models
-from keys.admin import ReadOnly, TellsRefusals, who
+from keys.admin import FoundByTask, ReadOnly, TellsRefusals, who
 from keys.forms import RuledForm
 from tasks import paused, pauses
 from tasks.models import PAUSED, Pause, PauseKind, Task, TaskEvent
 
 
+class LeadsToTask(ReadOnly):
+    """Rows of a task, which are shown on its one page."""
+
+    def task_of(self, row: Any) -> Any:
+        """The task's id."""
+        return row.pk
+
+    def change_view(self, request: HttpRequest, object_id: str, *args: Any, **kwargs: Any) -> HttpResponse:
+        if request.method in ("GET", "HEAD") and self.has_view_permission(request):
+            row = self.get_object(request, unquote(object_id))
+            if row:
+                return HttpResponseRedirect(reverse("admin:task", args=[self.task_of(row)]))
+        return super().change_view(request, object_id, *args, **kwargs)
+
+
 @admin.register(Task)
-class TaskAdmin(ReadOnly):
+class TaskAdmin(LeadsToTask):
     list_display = ["id", "key", "model", "status", "stage", "trouble", "price", "charged", "created_at"]
     list_filter = ["status", "trouble", "stage", "model", "key"]
     search_fields = ["id"]
     list_select_related = ["key"]
     date_hierarchy = "created_at"
-    readonly_fields = ["created_at"]
-    fieldsets = [
-        ("What was asked for", {"fields": ["key", "kind", "model", "metadata", "retry_of", "created_at"]}),
-        (
-            "How it stands",
-            {"fields": ["status", "stage", "stage_since", "resumes_in", "trouble", "error", "error_code", "started_at", "ended_at"]},
-        ),
-        ("USD", {"fields": ["price", "price_factor", "charged"]}),
-        ("The step at hand", {"fields": ["lane", "next_step_at", "attempts", "lease_token", "lease_until", "updated_at"]}),
-        ("Progress", {"fields": ["progress", "leg_goal", "leg_started_at", "leg_seconds", "rest_seconds"]}),
-    ]
 
 
 @admin.register(TaskEvent)
-class TaskEventAdmin(ReadOnly):
+class TaskEventAdmin(FoundByTask, ReadOnly):
     list_display = ["id", "created_at", "key", "position", "task_id", "status"]
     list_filter = ["status", "key"]
-    search_fields = ["task__id"]
+    search_fields = ["=task__id"]
     list_select_related = ["key"]
     readonly_fields = ["created_at"]
 

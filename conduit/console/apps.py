@@ -20,4 +20,6 @@ class ConsoleConfig(AppConfig):
         import conduit.console.live.state
         import conduit.console.security.pages
         import conduit.console.settings_page
+        import conduit.console.task.actions
+        import conduit.console.task.page
         import conduit.console.users  # noqa: F401 - after Django's own pages for accounts, whose place it takes

@@ -70,6 +70,8 @@ def themed(request: pytest.FixtureRequest, browser: Browser, stack: RunningStack
 
 PAGES = [
     "",
+    "tasks/{completed}/",
+    "tasks/{failed}/",
     "models/",
     "models/1/margins/",
     "settings/",

@@ -18,7 +18,7 @@ def page(admin: Client) -> Any:
     """The text of a page that answers 200: `page("keys/virtualkey/")`."""
 
     def get(path: str = "") -> str:
-        answer = admin.get(f"/admin/{path}")
+        answer = admin.get(f"/admin/{path}", follow=True)  # as a browser does
         assert answer.status_code == 200, (path, answer.status_code)
         return answer.content.decode()
 

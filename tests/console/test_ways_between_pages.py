@@ -27,11 +27,10 @@ def test_a_cost_leads_to_its_task(page, consumer):
     task_id = consumer.generate()["task_id"]
     cost = UsageCost.objects.get(task_id=task_id)
 
-    assert f'href="/admin/tasks/task/{task_id}/change/"' in page(f"keys/usagecost/{cost.pk}/change/")
+    assert f'href="/admin/tasks/{task_id}/"' in page(f"keys/usagecost/{cost.pk}/change/")
 
 
-def test_the_pages_of_tasks_and_costs_say_when_they_were_made(page, consumer):
-    task_id = consumer.generate()["task_id"]
-    cost = UsageCost.objects.get(task_id=task_id)
+def test_the_page_of_a_cost_says_when_it_was_made(page, consumer):
+    cost = UsageCost.objects.get(task_id=consumer.generate()["task_id"])
 
-    assert all("field-created_at" in page(path) for path in (f"tasks/task/{task_id}/change/", f"keys/usagecost/{cost.pk}/change/"))
+    assert "field-created_at" in page(f"keys/usagecost/{cost.pk}/change/")

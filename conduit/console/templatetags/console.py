@@ -45,6 +45,18 @@ def moment(value: datetime | None) -> SafeString | str:
 
 
 @register.filter
+def id_tail(value: Any) -> str:
+    """The end of an id, where a link says the rest."""
+    return str(value)[-ID_CHARACTERS:]
+
+
+@register.filter
+def clock_time(value: datetime) -> str:
+    """The time of a day that is told elsewhere."""
+    return f"{value.astimezone(UTC):%H:%M:%S} UTC"
+
+
+@register.filter
 def usd(value: Decimal | None) -> str:
     """Money with its unit, four decimals where it is less than ten dollars, and two from there on; `-` for none."""
     if value is None:

@@ -1,0 +1,135 @@
+"""What the page of a task shows, in plain values for its template."""
+
+from datetime import datetime
+from typing import Any
+from urllib.parse import urlencode, urlsplit
+
+from django.db.models import Model
+from django.http import HttpRequest
+from django.urls import reverse
+
+from conduit.console.pages import may
+from conduit.console.task.curl import curl_of
+from conduit.console.tasks.rows import rows
+from tasks.models import Status, Task
+from videos.life import State, Step
+from videos.links import MediaName, media_url
+from videos.minimax.exchanges import TEXT_MAX
+from videos.models import Clip, ClipState, Exchange
+from videos.story import EXCHANGES_READ, Story
+from videos.ticket import ticket
+
+_WORDS_OF_STATE = {
+    ClipState.PLANNED: "to be ordered",
+    ClipState.SUBMITTING: "sent, and not accepted",
+    ClipState.SUBMITTED: "at MiniMax",
+    ClipState.MADE: "made, to be fetched",
+    ClipState.LOCATED: "made, to be fetched",
+    ClipState.STORED: "fetched, to be looked into",
+    ClipState.FAILED: "failed",
+    ClipState.READY: "ready",
+}
+TITLE_CHARACTERS = 100
+# Below this a bar would not be seen.
+_LEAST_WIDTH = 0.5
+
+
+def shown(request: HttpRequest, story: Story, now: datetime) -> dict[str, Any]:
+    """The context of the template, with what the account may do."""
+    task = story.task
+    return {
+        "task": task,
+        "row": rows([task.pk])[task.pk],
+        "now": now,
+        "prompt_is_cut": len(task.video.prompt) > TITLE_CHARACTERS,
+        "asked_ago": (now - task.created_at).total_seconds(),
+        "lists": _lists(task),
+        "actions": _actions(request, task),
+        "player": _player(task, now),
+        "life": _life(story, now),
+        "took": ((task.ended_at or now) - task.created_at).total_seconds(),
+        "money": story.money,
+        "plan": story.plan,
+        "clips": [{"made": made, "state": _state(made.clip)} for made in story.clips],
+        "verdict": story.verdict,
+        "exchanges": [{"said": said, "clip": _clip(story, said)} for said in story.told.exchanges],
+        "exchanges_kept": story.exchanges_kept,
+        "exchanges_read": EXCHANGES_READ,
+        "ticket": ticket(story) if story.told.exchanges else "",
+        "retries": story.retries,
+        "events": story.told.events,
+        "curl": curl_of(task),
+        "fields": _fields(task) + _fields(task.video),
+        "clip_fields": [{"clip": clip, "name": story.told.names[clip.number], "fields": _fields(clip)} for clip in story.told.clips],
+    }
+
+
+def _tasks(search: str) -> str:
+    """The list of the tasks that a search finds."""
+    return f"{reverse('admin:index')}tasks/?{urlencode({'q': search})}"
+
+
+def _clip(story: Story, said: Exchange) -> str:
+    return "-" if said.clip_number is None else story.told.names.get(said.clip_number, "-")
+
+
+def _lists(task: Task) -> dict[str, str]:
+    """The lists of tasks that share something with this one."""
+    return {
+        "key": _tasks(f"key:{task.key_id}"),
+        "team": _tasks(f"team:{task.team_id}") if task.team_id else "",
+        "model": _tasks(f'model:"{task.model}"'),
+        "error": _tasks(f"error:{task.error_code}") if task.error_code else "",
+    }
+
+
+def _actions(request: HttpRequest, task: Task) -> dict[str, bool]:
+    return {
+        "cancel": task.is_active and may(request, "tasks.cancel_task"),
+        "retry": task.status == Status.FAILED and may(request, "tasks.retry_task"),
+        "correct": bool(task.charged) and may(request, "keys.add_usagecost"),
+        "costs": may(request, "keys.view_usagecost"),
+        "clips": may(request, "videos.view_clip"),
+        "events": may(request, "tasks.view_taskevent"),
+    }
+
+
+def _player(task: Task, now: datetime) -> dict[str, Any]:
+    """The place of the video at its size, from the start on; with its links where there is a file."""
+    video = task.video
+    width, height = (video.width, video.height) if video.width and video.height else map(int, video.resolution.split("x"))
+    place: dict[str, Any] = {"width": width, "height": height, "has_file": task.status == Status.COMPLETED and bool(video.file)}
+    if place["has_file"]:
+        place |= {"video": _link(task, "video.mp4", now), "poster": _link(task, "thumbnail.jpg", now) if video.thumbnail else ""}
+    return place
+
+
+def _link(task: Task, name: MediaName, now: datetime) -> str:
+    """On the origin that the console is on: a page's policy takes media from there."""
+    link = urlsplit(media_url(task.pk, name, now))
+    return f"{link.path}?{link.query}"
+
+
+def _life(story: Story, now: datetime) -> list[dict[str, Any]]:
+    """Each step with the place of its bar, in percent of the whole life."""
+    began, end = story.task.created_at, story.task.ended_at or now
+    whole = max((end - began).total_seconds(), 0.001)
+    return [{"step": step, "seconds": step.seconds(now), **_bar(step, began, end, whole)} for step in story.life]
+
+
+def _bar(step: Step, began: datetime, end: datetime, whole: float) -> dict[str, Any]:
+    if step.began is None or step.state == State.UNKNOWN:
+        return {"x": None}
+    x = min(max((step.began - began).total_seconds() / whole * 100, 0), 100 - _LEAST_WIDTH)
+    width = ((step.ended or end) - step.began).total_seconds() / whole * 100
+    return {"x": f"{x:.2f}", "width": f"{min(max(width, _LEAST_WIDTH), 100 - x):.2f}"}
+
+
+def _state(clip: Clip | None) -> str:
+    return "not begun" if clip is None else _WORDS_OF_STATE[ClipState(clip.state)]
+
+
+def _fields(row: Model) -> list[tuple[str, str]]:
+    """A row as the database has it, for developers, but for what opens a file to whoever reads it, and what stands elsewhere at length."""
+    hidden = {"download_url", "plan", "prompt", "error"}
+    return [(field.name, str(field.value_from_object(row))[:TEXT_MAX]) for field in row._meta.concrete_fields if field.name not in hidden]
