@@ -7,14 +7,13 @@ from typing import Any, cast
 from uuid import UUID
 
 from django.contrib import admin, messages
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 from django.forms import BaseModelFormSet, ModelForm, MultipleChoiceField
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 
-from conduit import clock
 from conduit.api.errors import ApiError
-from keys import corrections, known_models, ledger, owners, scopes, services, usage, work
+from keys import corrections, known_models, ledger, overview, owners, scopes, services, usage, work
 from keys.forms import BudgetForm, BudgetFormSet, CorrectionForm, KeyForm, ManagementKeyForm, TeamForm
 from keys.models import AuditEntry, Budget, BudgetAlert, BudgetWindow, KeySecret, ManagementKey, Scope, Team, UsageCost, VirtualKey
 from keys.presentation import state_of
@@ -118,18 +117,11 @@ class StateFilter(admin.SimpleListFilter):
     title = parameter_name = "state"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [(state, state.capitalize()) for state in ("active", "disabled", "expired", "deleted")]
+        return [(state, state.capitalize()) for state in overview.STATES]
 
     def queryset(self, request: HttpRequest, keys: QuerySet[VirtualKey]) -> QuerySet[VirtualKey]:
-        """As keys.presentation.state_of tells them."""
-        living, over = keys.filter(deleted_at=None), Q(expires_at__lte=clock.now())
-        found = {
-            "active": living.filter(enabled=True).exclude(over),
-            "disabled": living.filter(enabled=False),
-            "expired": living.filter(over, enabled=True),
-            "deleted": keys.exclude(deleted_at=None),
-        }
-        return found.get(self.value() or "", keys)
+        state = self.value()
+        return overview.in_state(keys, state) if state in overview.STATES else keys
 
 
 @admin.register(VirtualKey)
@@ -185,6 +177,9 @@ class VirtualKeyAdmin(WithBudgets, ShowsSecrets):
 
     first_call = "/v1/key"
 
+    def figures(self, key: VirtualKey) -> dict[str, Any]:
+        return {"row": overview.row_of(key)}
+
     def new_secret(self, request: HttpRequest, key: Any, **how: Any) -> str:
         return services.rotate_key(key, who=who(request), **how)
 
@@ -218,6 +213,7 @@ class VirtualKeyAdmin(WithBudgets, ShowsSecrets):
 @admin.register(Team)
 class TeamAdmin(WithBudgets):
     form = TeamForm
+    change_form_template = "admin/keys/team.html"
     list_display = ["name", "created_at"]
     search_fields = ["name"]
     inlines = [BudgetInline]
@@ -227,6 +223,11 @@ class TeamAdmin(WithBudgets):
             owners.change(obj, who=who(request), **{name: form.cleaned_data[name] for name in form.changed_data})
         else:
             obj.__dict__.update(owners.create_team(who=who(request), **form.cleaned_data).__dict__)
+
+    def change_view(self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None) -> HttpResponse:
+        team = self.get_object(request, object_id) if request.method == "GET" else None
+        mine = {"row": overview.rows([team])[0], "of_team": True} if team else {}
+        return super().change_view(request, object_id, form_url, mine | (extra_context or {}))
 
     def delete_model(self, request: HttpRequest, obj: Team) -> None:
         owners.delete_team(obj, who=who(request))

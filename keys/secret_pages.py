@@ -36,6 +36,10 @@ class ShowsSecrets(admin.ModelAdmin):
         """What the page of a rotation says of who uses the key."""
         raise NotImplementedError
 
+    def figures(self, key: Any) -> dict[str, Any]:
+        """What the head of the key's page shows."""
+        return {}
+
     def get_urls(self) -> list[Any]:
         name = f"{self.opts.app_label}_{self.opts.model_name}"
         own = [
@@ -52,14 +56,15 @@ class ShowsSecrets(admin.ModelAdmin):
         return self._shown(request, obj, vars(obj)["new_secret"])
 
     def change_view(self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None) -> HttpResponse:
-        """Leads to a rotation, and back to a secret that is still shown."""
-        key = self.get_object(request, object_id)
-        if key is not None and self.has_change_permission(request, key):
-            mine: dict[str, Any] = {"rotate": self._address("rotate", key)}
-            if waiting := new_secrets.newest(request.session, key):
-                mine |= {"waiting": self._address("secret", key, waiting.name), "shown_until": waiting.until}
-            extra_context = mine | (extra_context or {})
-        return super().change_view(request, object_id, form_url, extra_context)
+        """With figures, and the ways to a rotation and back to a secret that is still shown."""
+        mine: dict[str, Any] = {}
+        if request.method == "GET" and (key := self.get_object(request, object_id)) is not None:
+            mine = self.figures(key)
+            if self.has_change_permission(request, key):
+                mine["rotate"] = self._address("rotate", key)
+                if waiting := new_secrets.newest(request.session, key):
+                    mine |= {"waiting": self._address("secret", key, waiting.name), "shown_until": waiting.until}
+        return super().change_view(request, object_id, form_url, mine | (extra_context or {}))
 
     def secret_view(self, request: HttpRequest, object_id: str, waiting: str) -> HttpResponseBase:
         """The secret, as often as it is asked for, until its ten minutes are over."""

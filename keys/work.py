@@ -1,6 +1,6 @@
 """What this room must know of the work that its keys pay for, told by the room that does it: `tasks` registers here."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 from django.db.models.expressions import BaseExpression
@@ -12,6 +12,8 @@ from keys.models import VirtualKey
 class Work:
     status_of: Callable[[], BaseExpression]  # in SQL, the status of the task that a ledger row's `task_id` names
     in_flight: Callable[[VirtualKey], int]  # how many tasks of a key have not ended, in one query
+    # The same of several, by their ids: of keys (`key_id`), or of the teams that tasks count in (`team_id`). In one query.
+    in_flight_of: Callable[[str, Collection[int]], dict[int, int]]
 
 
 _registered: list[Work] = []

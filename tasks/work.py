@@ -1,6 +1,8 @@
 """What `keys` is told of tasks: their status for its usage reports, and how many are in flight."""
 
-from django.db.models import OuterRef, Subquery
+from collections.abc import Collection
+
+from django.db.models import Count, OuterRef, Subquery
 
 from keys.models import VirtualKey
 from keys.work import Work
@@ -15,4 +17,9 @@ def in_flight(key: VirtualKey) -> int:
     return Task.objects.filter(key=key).active().count()
 
 
-WORK = Work(status_of=status_of, in_flight=in_flight)
+def in_flight_of(column: str, ids: Collection[int]) -> dict[int, int]:
+    found = Task.objects.filter(**{f"{column}__in": ids}).active().order_by()
+    return dict(found.values_list(column).annotate(Count("pk")))
+
+
+WORK = Work(status_of=status_of, in_flight=in_flight, in_flight_of=in_flight_of)

@@ -17,6 +17,8 @@ class ConsoleConfig(AppConfig):
     def ready(self) -> None:
         import conduit.checks
         import conduit.console.catalogue
+        import conduit.console.keys.lists
+        import conduit.console.keys.switching
         import conduit.console.live.state
         import conduit.console.security.pages
         import conduit.console.settings_page

@@ -18,16 +18,17 @@ class Place:
     name: str
     rights: tuple[str, ...] = ()
     below: tuple[str, ...] = ()
+    at: str = ""  # a path that is this place's own, and whose others need not be
 
     def is_here(self, path: str) -> bool:
         """Whether the page at that path of the console, such as `tasks/`, is one of this place's."""
-        return any(path.startswith(start) if start else not path for start in self.below)
+        return bool(path and path == self.at) or any(path.startswith(start) if start else not path for start in self.below)
 
 
 PLACES = (
     Place("Now", "n", "index", (), ("",)),
     Place("Tasks", "t", "tasks_task_changelist", ("tasks.view_task",), ("tasks/", "videos/video/")),
-    Place("Keys", "k", "keys_virtualkey_changelist", ("keys.view_virtualkey",), ("keys/virtualkey/", "keys/team/")),
+    Place("Keys", "k", "keys", ("keys.view_virtualkey",), ("keys/virtualkey/", "keys/team", "keys/disable/", "keys/enable/"), "keys/"),
     Place("Money", "m", "keys_usagecost_changelist", ("keys.view_usagecost",), ("keys/usagecost/",)),
     Place("Models", "o", "models", ("videos.view_videomodel",), ("models/", "videos/videomodel/", "videos/blockedterm/")),
     Place("Audit", "a", "keys_auditentry_changelist", ("keys.view_auditentry",), ("keys/auditentry/",)),

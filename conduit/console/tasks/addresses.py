@@ -16,4 +16,8 @@ def task_address(task_id: UUID) -> str:
 
 def tasks_address(search: str = "") -> str:
     """The list of the tasks that a search finds (tasks.search_language)."""
-    return reverse("admin:tasks") + (f"?{urlencode({'q': search})}" if search else "")
+    try:
+        found = reverse("admin:tasks")
+    except NoReverseMatch:
+        found = reverse("admin:tasks_task_changelist")
+    return found + (f"?{urlencode({'q': search})}" if search else "")

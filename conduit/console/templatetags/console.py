@@ -1,5 +1,6 @@
 """The pieces that pages of the console are made of: `{% load console %}`."""
 
+import re
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -7,6 +8,9 @@ from typing import Any
 from django import template
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+
+from conduit.console.tasks.addresses import tasks_address
+from keys.price_factors import written
 
 register = template.Library()
 
@@ -25,6 +29,31 @@ def short_id(value: Any, what: str = "id") -> dict[str, str]:
 def status(value: str, words: str = "") -> dict[str, str]:
     """A task's status, or `waits`, by shape, colour and word."""
     return {"colour": value, "shape": _SHAPES.get(value, "○"), "words": words or value}
+
+
+# A key's state (keys.presentation.state_of) by the status whose colour and shape it has.
+_KEY_STATES = {"active": "completed", "disabled": "cancelled", "expired": "waits", "deleted": "failed"}
+
+
+@register.inclusion_tag("console/parts/status.html")
+def key_state(value: str) -> dict[str, str]:
+    """A key's state by shape, colour and word."""
+    return status(_KEY_STATES.get(value, "queued"), value)
+
+
+@register.simple_tag
+def found_tasks(name: str, value: Any, *more: str) -> str:
+    """The address of the tasks that a search finds: `{% found_tasks "key" 12 "status:active" %}`."""
+    text = str(value)
+    plain = re.fullmatch(r"\w[\w.:/-]*", text)
+    quoted = text if plain else '"{}"'.format(text.replace("\\", "\\\\").replace('"', '\\"'))
+    return tasks_address(" ".join([f"{name}:{quoted}", *more]))
+
+
+@register.filter
+def factor(value: Decimal | None) -> str:
+    """A price factor; 1 for none."""
+    return written(value) or "1"
 
 
 @register.inclusion_tag("console/parts/bar.html")
