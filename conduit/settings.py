@@ -120,6 +120,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "conduit.api.middleware.RequestContext",  # first: everything after it has a request id, crashes included
     "conduit.api.middleware.AnyHostForHealth",
+    "conduit.console.security.policy.ContentPolicy",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "corsheaders.middleware.CorsMiddleware",
@@ -285,6 +286,9 @@ _jar = hashlib.sha256((PUBLIC_URL if PRODUCTION else str(CONDUIT_HOME)).encode()
 _host_only = "__Host-" if _HTTPS else ""  # browsers then take the cookie from this very host alone
 SESSION_COOKIE_NAME = f"{_host_only}conduit_session_{_jar}"
 CSRF_COOKIE_NAME = f"{_host_only}conduit_csrf_{_jar}"
+CSRF_FAILURE_VIEW = "conduit.console.errors.csrf_failure"
+# For so long a browser that came over TLS does not come without it, in production. 0: it may.
+HSTS_SECONDS = max(0, env.int("HSTS_SECONDS", default=365 * 24 * 3600))
 # Scripts never need it, and pages of others never send it along with a form.
 SESSION_COOKIE_HTTPONLY, SESSION_COOKIE_SAMESITE = True, "Lax"
 # Whoever is logged in to the console is logged out after so long without use, and after so long in any case.

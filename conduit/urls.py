@@ -1,11 +1,20 @@
 """Every path, by room."""
 
 from django.contrib import admin
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import include, path, re_path
+from django.views.decorators.csrf import csrf_exempt
 from django.views.generic import RedirectView
 
 from conduit import health
 from conduit.api.views import unknown_path
+
+
+@csrf_exempt
+def root(request: HttpRequest) -> HttpResponse:
+    """People are sent to the console, until consumers have a page of their own."""
+    return HttpResponseRedirect("/admin/") if request.method in ("GET", "HEAD") else unknown_path(request)
+
 
 urlpatterns = [
     path("", include("keys.urls")),
@@ -13,11 +22,13 @@ urlpatterns = [
     path("", include("videos.urls")),
     path("health", health.whole),
     path("health/ready", health.ready),
+    path("", root),
     path("admin", RedirectView.as_view(url="/admin/")),
     path("admin/", admin.site.urls),
     re_path("", unknown_path),
 ]
 
-handler404 = "conduit.api.views.not_found"
 handler400 = "conduit.api.views.bad_request"
-handler500 = "conduit.api.views.server_error"
+handler403 = "conduit.console.errors.forbidden"
+handler404 = "conduit.console.errors.not_found"
+handler500 = "conduit.console.errors.server_error"

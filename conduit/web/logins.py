@@ -7,8 +7,10 @@ from contextlib import AsyncExitStack
 from typing import Any
 
 from conduit.api.network import network_of
+from conduit.api.policy import HEADER
 from conduit.api.turns import Turns
 from conduit.console.passwords import AT_ONCE, TooManyLogins, too_many_logins_page
+from conduit.console.security.policy import page_policy
 from conduit.web.fair_threads import CALLER, Caller
 from conduit.web.refusals import Application, client_of
 from conduit.web.tracing import traced
@@ -73,6 +75,7 @@ class LoginTurns:
 async def _refuse(scope: Mapping[str, Any], receive: Any, send: Any) -> None:
     error, page = TooManyLogins(), too_many_logins_page().encode()
     headers = {"Content-Type": "text/html; charset=utf-8", "Content-Length": str(len(page)), "Cache-Control": "no-store", **error.headers}
+    headers[HEADER] = page_policy()
     given = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
     await send({"type": "http.response.start", "status": error.status, "headers": given})
     await send({"type": "http.response.body", "body": page})

@@ -10,6 +10,7 @@ from django.conf import settings
 
 from conduit.api.errors import ApiError, envelope, error_of
 from conduit.api.network import nearest_client
+from conduit.api.policy import HEADER, NOTHING
 
 Application = Callable[[Any, Any, Any], Any]
 Headers = list[tuple[bytes, bytes]]
@@ -40,7 +41,11 @@ def in_envelope(status: int, headers: Headers, body: bytes) -> tuple[Headers, by
         words = body.decode(errors="replace")
     if not isinstance(words, dict):
         body = json.dumps(envelope(error_of(status, str(words).strip() or f"{_phrase(status)}."))).encode()
-    ours = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
+    ours = [
+        (b"content-type", b"application/json"),
+        (b"content-length", str(len(body)).encode()),
+        (HEADER.lower().encode(), NOTHING.encode()),
+    ]
     return [*((name, value) for name, value in headers if name.lower() not in dict(ours)), *ours], body
 
 

@@ -21,7 +21,6 @@ A_TASK = "01a20278-ca5c-7589-8260-f58625356f59"
 @pytest.mark.parametrize(
     "path",
     [
-        "/",
         "/v1",
         "/v1/",
         "/v2/tasks",

@@ -22,6 +22,7 @@ from conduit import clock
 BEGAN_AT, USED_AT = "began_at", "used_at"
 # Of the idle time: so late a session's last use may be written.
 _WRITTEN_AFTER = 1 / 30
+_CONSOLE = "/admin/"
 # What a page asks for without anybody at it.
 _ASKED_BY_PAGES = "/admin/live/"
 
@@ -57,7 +58,7 @@ class SessionEnds:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        if settings.SESSION_COOKIE_NAME in request.COOKIES and SESSION_KEY in request.session:
+        if request.path.startswith(_CONSOLE) and SESSION_KEY in request.session:
             self._look_at(request)
         return self.get_response(request)
 
