@@ -79,6 +79,8 @@ PAGES = [
     "models/",
     "models/1/margins/",
     "settings/",
+    "second-factor/",
+    "nope/",
 ]
 
 
