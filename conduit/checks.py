@@ -2,14 +2,17 @@
 
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from ipaddress import collapse_addresses, ip_address, ip_network
 from typing import Any
 from urllib.parse import urlsplit
 
 from django.conf import settings
-from django.core.checks import CheckMessage, Error, register
+from django.core.checks import CheckMessage, Error, Tags, Warning, register
 from django.core.exceptions import ImproperlyConfigured
+from django.db import connections
+
+from conduit.database import SERVER_SETTINGS
 
 SECRET_KEY_CHARACTERS_MIN = 32
 SECRET_KEY_DIFFERENT_MIN = 8
@@ -153,6 +156,32 @@ def _secret_key() -> str:
 @register
 def check_production(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     return [Error(problem, id="conduit.E001") for problem in problems()]
+
+
+@register(Tags.database)
+def limits_arrived(databases: Sequence[str] | None = None, **kwargs: Any) -> list[CheckMessage]:
+    """Of each limit that connections are made with and that the server does not know of: poolers may drop what a start says."""
+    found: list[CheckMessage] = []
+    for connection in (connections[alias] for alias in databases or ()):
+        if connection.vendor == "postgresql":
+            found += [_did_not_arrive(connection, name, seconds) for name, seconds in SERVER_SETTINGS.items() if _is_off(connection, name)]
+    return found
+
+
+def _is_off(connection: Any, name: str) -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT current_setting(%s)", [name])
+        return bool(cursor.fetchone()[0] == "0")
+
+
+def _did_not_arrive(connection: Any, name: str, seconds: int) -> CheckMessage:
+    role = connection.settings_dict["USER"]
+    return Warning(
+        f"PostgreSQL has no {name} for our connections, although they ask for it: a pooler between drops it. "
+        "Calls whose rows somebody holds would wait without an end.",
+        hint=f"ALTER ROLE {role} SET {name} = '{seconds}s'",
+        id="conduit.W001",
+    )
 
 
 def refuse_unsafe_start() -> None:

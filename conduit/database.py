@@ -21,6 +21,14 @@ POSTGRESQL_OPTIONS = {
     "keepalives_count": 3,
     "tcp_user_timeout": 6000,
 }
+# PostgreSQL waits without an end unless it is told otherwise: a call whose rows somebody holds would hang until its client is gone.
+# How long a statement waits for a lock, in seconds: long enough for dozens of calls of one key, which are done one after the other,
+# on a machine that is busy (5 s refused 8 of 64 at once on two crowded cores).
+LOCK_SECONDS = 10
+# A process that hangs in the middle of a transaction, or whose host is gone, loses what it holds after this, in seconds.
+IDLE_IN_TRANSACTION_SECONDS = 30
+# By the server's names. Sent when a connection is made: some poolers drop that (conduit.checks looks whether they arrived).
+SERVER_SETTINGS = {"lock_timeout": LOCK_SECONDS, "idle_in_transaction_session_timeout": IDLE_IN_TRANSACTION_SECONDS}
 # How long a thread of the web process waits for a connection, and how long the pool tries by itself to make one: with a longer time
 # it would pause for longer and longer, and serve nobody for a while after an outage; the next request makes it try anew.
 POOL_SECONDS = 5
@@ -94,7 +102,9 @@ def _postgresql(options: dict[str, Any], pool: int) -> dict[str, Any]:
     max_age = options.pop("conn_max_age", 60)
     settings: dict[str, Any] = {"ENGINE": "conduit.postgresql"}
     settings |= {"DISABLE_SERVER_SIDE_CURSORS": options.pop("disable_server_side_cursors", "") == "true"}
-    settings["OPTIONS"] = POSTGRESQL_OPTIONS | options
+    # Ours first: what DATABASE_URL says of the same counts.
+    ours = " ".join(f"-c {name}={seconds}s" for name, seconds in SERVER_SETTINGS.items())
+    settings["OPTIONS"] = POSTGRESQL_OPTIONS | options | {"options": f"{ours} {options.get('options', '')}".rstrip()}
     if pool:
         # Only the web process pools: its threads give their connection back after each request.
         settings["OPTIONS"]["pool"] = {

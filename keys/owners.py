@@ -7,7 +7,6 @@ from typing import Any
 from django.db import IntegrityError, models, transaction
 
 from conduit.api.errors import Conflict, InvalidRequest, NotFound
-from conduit.api.waiting import bounded
 from keys import audit, budgets, ledger
 from keys.models import Budget, Team, VirtualKey
 
@@ -48,7 +47,7 @@ def lock_joined(team: Team | None) -> None:
     Raises:
         InvalidRequest: it was.
     """
-    if team and not Team.objects.select_for_update(no_key=True).filter(bounded(), pk=team.pk).exists():
+    if team and not Team.objects.select_for_update(no_key=True).filter(pk=team.pk).exists():
         raise InvalidRequest("`team` must be the id of a team: this one was deleted.", param="team")
 
 
@@ -59,7 +58,7 @@ def change(row: models.Model, *, who: str, **fields: Any) -> None:
         NotFound: the row was deleted meanwhile.
     """
     with transaction.atomic():
-        before = type(row)._default_manager.select_for_update(no_key=True).filter(bounded(), pk=row.pk).first()
+        before = type(row)._default_manager.select_for_update(no_key=True).filter(pk=row.pk).first()
         if before is None:
             raise _gone()
         changes = {name: [getattr(before, name), value] for name, value in fields.items() if getattr(before, name) != value}
@@ -94,7 +93,7 @@ def lock(owner: VirtualKey | Team) -> None:
     Raises:
         NotFound: it was deleted meanwhile.
     """
-    if not type(owner)._default_manager.select_for_update(no_key=True).filter(bounded(), pk=owner.pk).values_list("pk").first():
+    if not type(owner)._default_manager.select_for_update(no_key=True).filter(pk=owner.pk).values_list("pk").first():
         raise _gone()
 
 

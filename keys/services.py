@@ -11,7 +11,6 @@ from django.db.models import Q
 
 from conduit import clock
 from conduit.api.errors import Conflict, Forbidden, NotFound
-from conduit.api.waiting import bounded
 from keys import audit, owners
 from keys.models import KeySecret, ManagementKey, Team, VirtualKey
 
@@ -92,7 +91,7 @@ def delete_key(key: VirtualKey, *, who: str) -> None:
     """Refuse the key from now on, for good. Its tasks, costs and audit stay; again changes nothing."""
     with transaction.atomic():
         now = clock.now()
-        if VirtualKey.objects.filter(bounded(), pk=key.pk, deleted_at=None).update(deleted_at=now):
+        if VirtualKey.objects.filter(pk=key.pk, deleted_at=None).update(deleted_at=now):
             key.deleted_at = now
             audit.record(who=who, action="delete", target=key, name=key.name)
 
@@ -121,7 +120,7 @@ def rotate_management_key(
     """
     secret = _new_management_secret()
     with transaction.atomic():
-        locked = ManagementKey.objects.select_for_update(no_key=True).filter(bounded(), pk=key.pk).first()
+        locked = ManagementKey.objects.select_for_update(no_key=True).filter(pk=key.pk).first()
         if locked is None:
             raise NotFound("This was deleted meanwhile.")
         if by_secret and hash_secret(by_secret) != locked.secret_hash:
@@ -147,7 +146,7 @@ def _new_management_secret() -> str:
 
 def _lock_living(key: VirtualKey) -> None:
     """Make who else changes the key wait; raises Conflict when it was deleted meanwhile."""
-    deleted_at = VirtualKey.objects.select_for_update(no_key=True).values_list("deleted_at", flat=True).get(bounded(), pk=key.pk)
+    deleted_at = VirtualKey.objects.select_for_update(no_key=True).values_list("deleted_at", flat=True).get(pk=key.pk)
     if deleted_at:
         raise Conflict(f"This key was deleted on {deleted_at:%Y-%m-%d %H:%M} UTC, for good. Make a new one.")
 

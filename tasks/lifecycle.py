@@ -16,7 +16,6 @@ from django.db.models.functions import Greatest
 
 from conduit import clock
 from conduit.api.errors import Conflict
-from conduit.api.waiting import bounded
 from keys import ledger, limits, locks
 from keys.authentication import check_usable
 from keys.models import VirtualKey
@@ -92,7 +91,7 @@ def move(task_id: UUID, to: Status, *, lease: Lease | None = None, facts: dict[s
     if lease:
         ending |= {"lease_token": None, "lease_until": None}
     with transaction.atomic():
-        if not rows.filter(bounded(), status__in=ALLOWED[to]).update(status=to, updated_at=now, **ending, **fields):
+        if not rows.filter(status__in=ALLOWED[to]).update(status=to, updated_at=now, **ending, **fields):
             return False
         task = Task.objects.get(pk=task_id)
         if to in ENDED:

@@ -19,7 +19,7 @@ log = structlog.get_logger(__name__)
 METHOD_NOT_ALLOWED = "This path does not answer that method. The Allow header lists the methods it takes."
 # When to come back after a 503, in seconds.
 OVERLOADED_RETRY_SECONDS = 5
-# Postgres undid the transaction because others were at the same rows, or because it stood still for too long (conduit.api.waiting):
+# Postgres undid the transaction because others were at the same rows, or because it stood still for too long (conduit.database):
 # the same call, sent again, may well succeed.
 LOCK_NOT_AVAILABLE, DEADLOCK, NOT_SERIALIZABLE, STOOD_STILL = "55P03", "40P01", "40001", "25P03"
 

@@ -23,7 +23,6 @@ from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 
 from conduit import clock
-from conduit.api import waiting
 from conduit.api.errors import LOCK_NOT_AVAILABLE, ApiError, Conflict, InvalidRequest, sqlstate
 from conduit.api.models import KeptAnswer, KeptAnswerQuerySet
 
@@ -39,7 +38,7 @@ _WELL_FORMED = re.compile(r"[!-~]{1,255}")
 # One statement for a new call and for one that expired: the row is ours, or it was answered. {bounds} is a table of one row.
 _CLAIM = f"""
 INSERT INTO {KeptAnswer._meta.db_table} (owner, call_hash, body_hash, expires_at, answer)
-SELECT %s, %s, %s, %s, {{answer}} FROM ({{bounds}}) AS bounds WHERE true
+VALUES (%s, %s, %s, %s, {{answer}})
 ON CONFLICT (owner, call_hash) DO UPDATE SET body_hash = excluded.body_hash, expires_at = excluded.expires_at, answer = excluded.answer
 WHERE {KeptAnswer._meta.db_table}.answer IS NULL OR {KeptAnswer._meta.db_table}.expires_at <= %s
 """  # noqa: S608 - the table's name is ours
@@ -88,13 +87,13 @@ class Idempotency:
 
         Raises:
             AnsweredBefore: it was made within the last 24 hours.
-            Conflict: it is still at work after waiting.WAIT_SECONDS.
+            Conflict: it is still at work after conduit.database.LOCK_SECONDS.
         """
         now = clock.now()
         moment, end = (connection.ops.adapt_datetimefield_value(value) for value in (now, now + KEPT))
         try:
             with connection.cursor() as cursor:
-                claim = _CLAIM.format(bounds=_bounds(), answer="%s::jsonb" if connection.vendor == "postgresql" else "%s")
+                claim = _CLAIM.format(answer="%s::jsonb" if connection.vendor == "postgresql" else "%s")
                 cursor.execute(claim, [self.owner, self.call_hash, self.body_hash, end, json.dumps(answer) if answer else None, moment])
                 claimed = cursor.rowcount
         except OperationalError as error:
@@ -184,11 +183,6 @@ def answer_of(status: int, body: Mapping[str, Any], headers: Mapping[str, str]) 
 def _response(answer: Any) -> HttpResponse:
     """What `store` kept, sent."""
     return HttpResponse(answer["body"], status=answer["status"], headers=answer["headers"], content_type="application/json")
-
-
-def _bounds() -> str:
-    """Sets how long this transaction may wait, its later locks included, and how long it may stand still."""
-    return f"SELECT {waiting.limits_sql()}" if connection.vendor == "postgresql" else "SELECT 1"
 
 
 def _place(path: str) -> str:

@@ -9,7 +9,6 @@ import threading
 import pytest
 from django.db import connection
 
-from conduit.api import waiting
 from conduit.api.errors import Overloaded
 from conduit.api.idempotency import Idempotency
 from conduit.api.models import KeptAnswer
@@ -149,7 +148,9 @@ def test_who_waits_for_a_call_that_is_then_refused_does_it_itself(consumer, firs
 
 
 def test_who_waits_too_long_is_told_when_to_come_back_and_then_gets_the_answer(consumer, first_call, monkeypatch, postgres_only):
-    monkeypatch.setattr(waiting, "WAIT_SECONDS", 0.2)
+    # What connections are made with from now on.
+    monkeypatch.setitem(connection.settings_dict["OPTIONS"], "options", "-c lock_timeout=200ms")
+    connection.close()
 
     def second():
         first_call.wait()
@@ -169,7 +170,8 @@ def test_who_waits_too_long_is_told_when_to_come_back_and_then_gets_the_answer(c
 
 def test_a_process_that_hangs_in_the_middle_loses_its_claim_and_doubles_nothing(consumer, first_call, monkeypatch, postgres_only):
     """So does one whose host lost its power: the database hears nothing more of it."""
-    monkeypatch.setattr(waiting, "LAPSE_SECONDS", 0.3)
+    monkeypatch.setitem(connection.settings_dict["OPTIONS"], "options", "-c idle_in_transaction_session_timeout=300ms")
+    connection.close()
 
     def second():
         first_call.wait()

@@ -6,8 +6,8 @@ import psycopg
 import pytest
 from django.db import DatabaseError, OperationalError, connection, connections, transaction
 
-from conduit.api import waiting
 from conduit.api.errors import OVERLOADED_RETRY_SECONDS, classify
+from conduit.checks import limits_arrived
 from keys import owners
 from keys.models import Team, VirtualKey
 from tasks.models import Task
@@ -28,9 +28,10 @@ def postgres(db):
 
 
 @pytest.fixture
-def held(postgres, monkeypatch):
+def held(postgres):
     """Holds a row in a transaction of somebody else's until the test is over."""
-    monkeypatch.setattr(waiting, "WAIT_SECONDS", 0.2)
+    with connection.cursor() as cursor:
+        cursor.execute("SET lock_timeout = '200ms'")
     locked, over = threading.Event(), threading.Event()
     threads = []
 
@@ -50,6 +51,7 @@ def held(postgres, monkeypatch):
     over.set()
     for thread in threads:
         thread.join(10)
+    connection.close()  # with what was set on it
 
 
 def told_to_come_back(answer):
@@ -115,13 +117,14 @@ def test_a_key_that_joins_a_team_that_is_held_elsewhere_is_told_to_come_back(hel
     assert not VirtualKey.objects.exists()
 
 
-def test_a_transaction_that_stands_still_is_ended_by_the_database(consumer, postgres, monkeypatch):
+def test_a_transaction_that_stands_still_is_ended_by_the_database(consumer, postgres):
     """A process that hangs, or whose host lost its power, keeps nobody waiting for long."""
-    monkeypatch.setattr(waiting, "LAPSE_SECONDS", 0.2)
+    with connection.cursor() as cursor:
+        cursor.execute("SET idle_in_transaction_session_timeout = '200ms'")
 
     def stand_still():
         with transaction.atomic():
-            VirtualKey.objects.select_for_update().get(waiting.bounded(), pk=consumer.key.pk)
+            VirtualKey.objects.select_for_update().get(pk=consumer.key.pk)
             _until_gone(connection.connection.info.backend_pid)
             VirtualKey.objects.get(pk=consumer.key.pk)
 
@@ -141,12 +144,26 @@ def _until_gone(pid):
     raise AssertionError("the session is still there")
 
 
-def test_the_limits_end_with_their_transaction(consumer, postgres):
-    consumer.generate()
+def test_every_connection_is_made_with_the_limits(postgres):
+    connection.close()
 
     with connection.cursor() as cursor:
         cursor.execute("SELECT current_setting('lock_timeout'), current_setting('idle_in_transaction_session_timeout')")
-        assert cursor.fetchone() == ("0", "0")
+        assert cursor.fetchone() == ("10s", "30s")
+    assert limits_arrived(databases=["default"]) == []
+
+
+@pytest.mark.parametrize("name", ["lock_timeout", "idle_in_transaction_session_timeout"])
+def test_limits_that_did_not_arrive_are_named_with_what_to_do(postgres, name):
+    with connection.cursor() as cursor:
+        cursor.execute(f"SET {name} = 0")
+
+    [problem] = limits_arrived(databases=["default"])
+    connection.close()
+
+    assert problem.id == "conduit.W001"
+    assert name in problem.msg
+    assert f"ALTER ROLE {connection.settings_dict['USER']} SET {name} = " in problem.hint
 
 
 @pytest.mark.parametrize("error", [psycopg.errors.LockNotAvailable, psycopg.errors.DeadlockDetected, psycopg.errors.SerializationFailure])
