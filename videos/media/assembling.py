@@ -8,6 +8,7 @@ from pathlib import Path
 
 import av
 
+from videos.media.ahead import ahead
 from videos.media.clips import Clip, last_picture, look
 from videos.media.cutting import Cut, cut
 from videos.media.errors import MediaError, blaming_the_file
@@ -23,6 +24,8 @@ from videos.media.timing import timing
 from videos.media.writing import copied_pictures, copied_sound, encoded_pictures, encoded_sound, mux, writing
 
 Progress = Callable[[float], None]
+
+_FRAMES_AHEAD = 4  # of 3 MB at 1080p
 
 
 def inspect(clip: Path, *, last_frame: Path | None) -> ClipFacts:
@@ -130,15 +133,15 @@ def _write(clips: Sequence[Clip], plan: Cut, wish: Wish, video: Path, on_progres
 
 def _pictures(clips: Sequence[Clip], plan: Cut, wish: Wish, on_progress: Progress) -> Generator[av.VideoFrame, None, None]:
     """The frames of the result: of each later clip all but the first, which shows what the one before it ended with."""
-    joined = _joined(clips, wish)
-    for given, frame in enumerate(islice(joined, plan.frames), 1):
-        yield frame
-        on_progress(given / plan.frames)
-    for _ in joined:
-        pass  # what is cut away is read too: damage in it is the clip's
+    with closing(ahead(_joined(clips, wish), by=_FRAMES_AHEAD)) as joined:
+        for given, frame in enumerate(islice(joined, plan.frames), 1):
+            yield frame
+            on_progress(given / plan.frames)
+        for _ in joined:
+            pass  # what is cut away is read too: damage in it is the clip's
 
 
-def _joined(clips: Sequence[Clip], wish: Wish) -> Iterator[av.VideoFrame]:
+def _joined(clips: Sequence[Clip], wish: Wish) -> Generator[av.VideoFrame, None, None]:
     rate, last = clips[0].timing.rate, None
     for clip in clips:
         framed = Framing(wish.width, wish.height, clip.shape)

@@ -95,7 +95,7 @@ def _shown(frame: av.VideoFrame) -> tuple[str, ...]:
 def graph(*filters: str) -> av.filter.Graph:
     """A chain of filters, each "name=arguments"."""
     made = av.filter.Graph()
-    made.threads = 1  # the encoder keeps the other cores busy
+    made.threads = 1  # the encoder and the decoder keep the other cores busy
     nodes = [made.add(name, arguments or None) for name, _, arguments in (text.partition("=") for text in filters)]
     made.link_nodes(*nodes).configure()
     return made

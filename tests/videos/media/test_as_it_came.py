@@ -87,14 +87,6 @@ def test_a_fragmented_file_becomes_a_whole_one(made):
     assert boxes(result.video) == ["ftyp", "moov", "free", "mdat"]
 
 
-@pytest.mark.parametrize("wish", [(128, 72, 1), (72, 128, 1)])
-def test_the_same_clips_give_the_same_bytes(made, wish):
-    first = made(Clip(sound="aac"), wish=wish)
-    before = first.video.read_bytes(), first.thumbnail.read_bytes()
-    made(first.clips[0], wish=wish)
-    assert (first.video.read_bytes(), first.thumbnail.read_bytes()) == before
-
-
 def test_what_an_edit_list_hides_stays_hidden(made):
     result = made(Clip(start=Fraction(-1, 5), frames=30, number=0), wish=WISH)
     assert result.numbers(Clip()) == list(range(5, 30))
