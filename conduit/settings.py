@@ -94,6 +94,7 @@ except ValueError as error:
     raise ImproperlyConfigured(f"TRUSTED_PROXIES: {error}. List addresses or networks, such as 10.0.0.0/8.") from None
 
 INSTALLED_APPS = [
+    "conduit.console.apps.CommandsConfig",  # first: its commands stand in for others' of the same name
     "conduit.console.apps.ConsoleAdminConfig",  # stands in for django.contrib.admin
     "django.contrib.auth",
     "django.contrib.contenttypes",

@@ -7,10 +7,10 @@ import os
 import pwd
 import re
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
@@ -33,6 +33,10 @@ _TEXT_MAX = 1000
 _SECRET = re.compile(r"(^|_)(password\d?|usable_password|secret|hash|token|seed)$")
 
 
+class Rule(str):
+    """A rule of ours as `who`: what it does on the way of a request is not the doing of whoever sent that."""
+
+
 @dataclass(frozen=True)
 class Origin:
     """Who is at it, as what row, and from where."""
@@ -42,27 +46,27 @@ class Origin:
     address: str = ""
 
 
-@dataclass
-class Trace:
-    """What was recorded while something went on."""
-
-    targets: set[str] = field(default_factory=set)
-
-
 _command: ContextVar[Origin | None] = ContextVar("audit_command", default=None)
-_trace: ContextVar[Trace | None] = ContextVar("audit_trace", default=None)
+_recorded: ContextVar[dict[str, set[str]] | None] = ContextVar("audit_recorded", default=None)
 
 
 def record(*, action: str, target: models.Model | str, who: str = WHOEVER, **changes: Any) -> None:
     """Write the row. Call it inside the transaction of the change.
 
     `target`: the row that was changed, or words for what is none, such as `address:10.0.0.1`. `who`: whoever is at it, unless given
-    (a rule of ours, NOBODY). `changes`: names and values as they are now or, of any action but `create` and `delete`, pairs of before
+    (a Rule, NOBODY). `changes`: names and values as they are now or, of any action but `create` and `delete`, pairs of before
     and after; what is named like a secret is left out.
     """
+    write(action=action, target=target, who=who, changes=changes)
+
+
+def write(*, action: str, target: models.Model | str, changes: Mapping[str, Any], called: str = "", who: str = WHOEVER) -> None:
+    """`record` for fields of any name. `called`: what the target is called, where it is not there any more to be asked."""
     origin = _origin()
-    if who and origin.who not in ("", who):
-        origin = Origin(address=origin.address if who == NOBODY else "")  # not the doing of whoever sent this request
+    if isinstance(who, Rule):
+        origin = Origin()
+    elif who == NOBODY:
+        origin = Origin(address=origin.address)
     named = target if isinstance(target, str) else target_of(target)
     AuditEntry.objects.create(
         who=(who or origin.who or COMMAND_LINE)[:150],
@@ -70,11 +74,27 @@ def record(*, action: str, target: models.Model | str, who: str = WHOEVER, **cha
         address=origin.address,
         action=action,
         target=named[:100],
-        target_name="" if isinstance(target, str) else str(target)[:150],
+        target_name=(called or ("" if isinstance(target, str) else str(target)))[:150],
         changes={name: _plain(value) for name, value in changes.items() if not is_secret(name)},
     )
-    if trace := _trace.get():
-        trace.targets.add(named)
+    _remember(named, changes)
+
+
+def tells_of(row: models.Model) -> None:
+    """What was just recorded tells all of this row too, such as a ledger row that corrects its key."""
+    _remember(target_of(row), ())
+
+
+def told_of(target: str) -> frozenset[str] | None:
+    """The fields that were recorded of it (`target_of`) since the innermost `tracing` began; None: it has no row since."""
+    fields = (_recorded.get() or {}).get(target)
+    return None if fields is None else frozenset(fields)
+
+
+def _remember(target: str, fields: Iterable[str]) -> None:
+    recorded = _recorded.get()
+    if recorded is not None:
+        recorded.setdefault(target, set()).update(fields)
 
 
 def target_of(row: models.Model) -> str:
@@ -96,16 +116,13 @@ def is_secret(name: str) -> bool:
 
 
 @contextmanager
-def tracing() -> Iterator[Trace]:
-    """Tells which targets have a row of what goes on inside."""
-    trace, around = Trace(), _trace.get()
-    token = _trace.set(trace)
+def tracing() -> Iterator[None]:
+    """What is recorded inside can be asked for there (`told_of`)."""
+    token = _recorded.set({})
     try:
-        yield trace
+        yield
     finally:
-        _trace.reset(token)
-        if around:
-            around.targets |= trace.targets
+        _recorded.reset(token)
 
 
 @contextmanager

@@ -55,6 +55,7 @@ def correct(
             case _:
                 raise ValueError(f"{entry} is no correction, or names no task")
         audit.record(who=who, action=entry, target=key, amount=amount, task_id=task_id, why=why)
+        audit.tells_of(row)
         return row
 
 

@@ -25,7 +25,7 @@ from tasks.models import Pause, PauseKind
 REFUSED_RETRY_SECONDS = 60
 NOT_ACCEPTED = "New videos are not accepted right now. Tasks that are under way go on."
 # Who ends a pause whose end has come, as the audit names it.
-ITS_END = "the pause's own end"
+ITS_END = audit.Rule("the pause's own end")
 
 
 def problems(fields: Mapping[str, Any]) -> dict[str, str]:

@@ -8,6 +8,13 @@ class ConsoleAdminConfig(AdminConfig):
     default_site = "conduit.console.site.ConsoleSite"
 
 
+class CommandsConfig(AppConfig):
+    """Commands that stand in for those of Django and of libraries, and so come before their apps."""
+
+    name = "conduit.console.commands"
+    label = "console_commands"
+
+
 class ConsoleConfig(AppConfig):
     """What the console has beside Django's pages: own pages, static files, template tags, tables."""
 
@@ -16,6 +23,7 @@ class ConsoleConfig(AppConfig):
 
     def ready(self) -> None:
         import conduit.checks
+        import conduit.console.audit.logins
         import conduit.console.catalogue
         import conduit.console.keys.lists
         import conduit.console.keys.switching

@@ -1,7 +1,7 @@
 """The admin site."""
 
 from functools import wraps
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 import structlog
 from django.conf import settings
@@ -16,11 +16,16 @@ from django.views.decorators.cache import never_cache
 
 from conduit.conditions import Severity
 from conduit.conditions.reading import place
+from conduit.console.audit.guard import guarded
+from conduit.console.audit.model_pages import audited
 from conduit.console.navigation import navigation
 from conduit.console.pages import urls
 from conduit.console.security.entry import may_enrol, may_enter
 from conduit.console.security.login import code_step, password_step
-from keys import new_secrets
+from keys import audit, new_secrets
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import User
 
 log = structlog.get_logger(__name__)
 
@@ -43,6 +48,21 @@ class ConsoleSite(admin.AdminSite):
     index_title = "Console"
     site_url = None  # there is no page but this one
     enable_nav_sidebar = False  # the way is in the header, by what people do (conduit.console.navigation)
+
+    def register(self, model_or_iterable: Any, admin_class: Any = None, **options: Any) -> None:
+        """No page of a model changes anything that is not in the audit, whoever wrote it."""
+        super().register(model_or_iterable, audited(admin_class or admin.ModelAdmin), **options)
+
+    def password_change(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
+        change = super().password_change
+
+        def recorded() -> HttpResponse:
+            answer = change(request, extra_context)
+            if request.method == "POST" and answer.status_code == 302:  # else the form is shown again
+                audit.record(action="set password", target=cast("User", request.user))
+            return answer
+
+        return guarded(request, recorded)
 
     def get_urls(self) -> list[Any]:
         """Own pages first: some stand where Django has a list of an app's models."""

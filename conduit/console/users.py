@@ -1,4 +1,4 @@
-"""Accounts of the console, in place of Django's own pages: within one's own rights, and with an audit row for each change."""
+"""Accounts of the console, in place of Django's own pages: within one's own rights."""
 
 from collections.abc import Callable
 from typing import Any
@@ -7,49 +7,19 @@ from django.contrib import admin, messages
 from django.contrib.auth.admin import GroupAdmin, UserAdmin
 from django.contrib.auth.models import Group, User
 from django.db.models import Model, QuerySet
-from django.forms import ModelForm
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 
 from conduit.console import accounts
+from conduit.console.audit.guard import guarded
 from conduit.console.security import second_factor
 from keys import audit
-from keys.admin import who
 
 for model in (User, Group):
     admin.site.unregister(model)
 
-# Never written anywhere, not even that they were the same.
-_SECRET_FIELDS = frozenset({"password", "password1", "password2", "usable_password"})
 
-
-class Audited(admin.ModelAdmin):
-    """Writes what changed into the audit, in the transaction of the change."""
-
-    def save_related(self, request: HttpRequest, form: ModelForm, formsets: Any, change: bool) -> None:
-        super().save_related(request, form, formsets, change)
-        changes = {name: _change(form, name, change) for name in form.changed_data if name not in _SECRET_FIELDS}
-        audit.record(who=who(request), action="change" if change else "create", target=form.instance, **changes)
-
-    def delete_model(self, request: HttpRequest, obj: Model) -> None:
-        audit.record(who=who(request), action="delete", target=obj, name=str(obj))
-        super().delete_model(request, obj)
-
-    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
-        for row in queryset:
-            self.delete_model(request, row)
-
-
-def _change(form: ModelForm, name: str, change: bool) -> Any:
-    after = _shown(form.cleaned_data.get(name))
-    return [_shown(form.initial.get(name)), after] if change else after
-
-
-def _shown(value: Any) -> Any:
-    return sorted(map(str, value)) if isinstance(value, QuerySet | list) else value
-
-
-class WithinRights(Audited):
+class WithinRights(admin.ModelAdmin):
     """Offers and changes what whoever is logged in may give and change (conduit.console.accounts)."""
 
     may_administer: Callable[[User, Any], bool]
@@ -99,10 +69,14 @@ class AccountAdmin(WithinRights, UserAdmin):
             return fieldsets
         return [(name, {**rest, "fields": [field for field in rest["fields"] if field != "password"]}) for name, rest in fieldsets]
 
+    def user_change_password(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        view = super().user_change_password
+        return guarded(request, lambda: view(request, *args, **kwargs))
+
     def log_change(self, request: HttpRequest, obj: Model, message: Any) -> Any:
         """The page that sets a password saves no related rows: this is what it calls in their place."""
         if request.path == reverse("admin:auth_user_password_change", args=[obj.pk]):
-            audit.record(who=who(request), action="set password", target=obj)
+            audit.record(action="set password", target=obj)
         return super().log_change(request, obj, message)
 
 

@@ -6,9 +6,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from django.contrib.auth import get_user_model
+from django.db import transaction
 
 from conduit import clock
 from conduit.stack.files import write_private
+from keys import audit
 from keys.models import VirtualKey
 from keys.services import create_key, find_key
 
@@ -53,6 +55,9 @@ def _logs_in(password: str) -> bool:
 def _new_password() -> str:
     password = secrets.token_urlsafe(12)
     users = get_user_model().objects
-    users.filter(username=USERNAME).delete()
-    users.create_superuser(username=USERNAME, password=password)
+    with transaction.atomic():
+        for former in users.filter(username=USERNAME):
+            audit.record(action="delete", target=former)
+            former.delete()
+        audit.record(action="create", target=users.create_superuser(username=USERNAME, password=password), is_superuser=True)
     return password

@@ -20,6 +20,7 @@ class Handler(AxesHandler):
     def is_allowed(self, request: Any, credentials: dict[str, Any] | None = None) -> bool:
         """Counts the attempt, before its password is looked at."""
         _locked_by(request, attempts.begin(_attempt(request, credentials)))
+        request.login_is_not_heard = request.axes_locked_out
         return not request.axes_locked_out
 
     def user_login_failed(self, sender: Any, credentials: dict[str, Any], request: Any = None, **_: Any) -> None:

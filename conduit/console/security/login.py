@@ -6,7 +6,6 @@ from typing import Any, cast
 from axes.handlers.proxy import AxesProxyHandler
 from django import forms
 from django.contrib import admin
-from django.contrib.admin.forms import AdminAuthenticationForm
 from django.contrib.auth import REDIRECT_FIELD_NAME, login
 from django.contrib.auth.models import User
 from django.contrib.auth.signals import user_login_failed
@@ -18,6 +17,7 @@ from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 
 from conduit import clock
+from conduit.console.audit.logins import LoginForm
 from conduit.console.pages import render
 from conduit.console.security import attempts, second_factor
 from conduit.console.security.lockout import locked_page
@@ -107,5 +107,5 @@ def password_step(request: HttpRequest, context: dict[str, Any]) -> HttpResponse
     context = {**site.each_context(request), "title": "Log in", "subtitle": None, "app_path": request.get_full_path(), **context}
     if REDIRECT_FIELD_NAME not in (request.GET | request.POST):
         context[REDIRECT_FIELD_NAME] = reverse("admin:index")
-    view = PasswordStep.as_view(extra_context=context, authentication_form=AdminAuthenticationForm, template_name="admin/login.html")
+    view = PasswordStep.as_view(extra_context=context, authentication_form=LoginForm, template_name="admin/login.html")
     return cast(HttpResponse, view(request))

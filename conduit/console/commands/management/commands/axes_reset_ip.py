@@ -1,0 +1,7 @@
+from axes.management.commands import axes_reset_ip
+
+from keys.management.audited import AuditedCommand
+
+
+class Command(AuditedCommand, axes_reset_ip.Command):
+    """Each lock that it ends has its row."""

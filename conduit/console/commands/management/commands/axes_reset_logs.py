@@ -1,0 +1,7 @@
+from axes.management.commands import axes_reset_logs
+
+from conduit.console.commands.recorded import RecordedCommand
+
+
+class Command(RecordedCommand, axes_reset_logs.Command):
+    pass
