@@ -5,19 +5,18 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from django.db.models import Case, DecimalField, F, Q, QuerySet, Value, When
-from django.db.models.functions import Greatest
+from django.db.models import Q
 
 from conduit import clock
 from keys import budgets
 from keys.budgets import BudgetState
-from keys.models import Budget, BudgetWindow, Period, Team, VirtualKey
+from keys.models import Budget, BudgetAlert, Period, Team, VirtualKey
 
-# From this share of its limit on a budget is named.
-NEAR = Decimal("0.9")
+# From so many percent of its limit on a budget is named: the last threshold, of which an alert tells.
+NEAR = max(budgets.THRESHOLDS)
+LONGEST_PERIOD = timedelta(days=32)
 # Of a period that has only begun nobody knows the pace.
 PACE_AFTER = timedelta(hours=1)
-_ZERO = Decimal(0)
 
 
 @dataclass(frozen=True)
@@ -41,34 +40,29 @@ class BudgetUse:
 
 
 def near(now: datetime | None = None) -> list[BudgetUse]:
-    """Those of keys and teams of which NEAR is used, most of it first. A query for each period and time zone that budgets have."""
+    """Those of keys and teams of which NEAR percent are used, most of it first. Five queries, which read those that came so far at all."""
     now = now or clock.now()
     live = Budget.objects.filter(Q(key__deleted_at=None, key__isnull=False) | Q(team__isnull=False))
-    found: list[BudgetUse] = []
-    for period, zone in live.order_by().values_list("period", "time_zone").distinct():
-        starts_at, _ = budgets.period_of(Budget(period=period, time_zone=zone), now)
-        of_period = live.filter(period=period, time_zone=zone)
-        windows = _nearly_used(now).filter(starts_at=starts_at, budget__in=of_period).select_related("budget__key", "budget__team")
-        found += uses([window.budget for window in windows], now)
-    return sorted(found, key=lambda use: (-use.percent, use.owner_name, use.budget_id))
+    found = live.filter(pk__in=_once_near(now)).select_related("key", "team")
+    return sorted(
+        (use for use in uses(found, now) if use.used * 100 >= use.limit * NEAR),
+        key=lambda use: (-use.percent, use.owner_name, use.budget_id),
+    )
+
+
+def _once_near(now: datetime) -> set[int]:
+    """Budgets that came so far in a period that may still run, by their alerts; and those whose raise has ended, of which none tells."""
+    lately = now - LONGEST_PERIOD
+    alerts = BudgetAlert.objects.filter(percent=NEAR, created_at__gte=lately).values_list("window__budget", flat=True)
+    without_end = Budget.objects.filter(period=Period.TOTAL, windows__alerts__percent=NEAR).values_list("pk", flat=True)
+    raised = Budget.objects.filter(raised_until__range=(lately, now)).values_list("pk", flat=True)
+    return {pk for found in (alerts, without_end, raised) for pk in found}
 
 
 def uses(of: Iterable[Budget], now: datetime | None = None) -> list[BudgetUse]:
     """How these budgets stand, in one query where they came with their owners."""
     now = now or clock.now()
     return [_use(state, now) for state in budgets.states(of, now)]
-
-
-def _nearly_used(now: datetime) -> QuerySet[BudgetWindow]:
-    """Periods of which so much is used, each by what its budget allows now (keys.budgets.limit_of)."""
-    raised = Q(budget__raised_until__gt=now)
-    limit = Case(
-        When(raised, then=Greatest(F("budget__amount"), F("budget__raised_to"))),
-        default=F("budget__amount"),
-        output_field=DecimalField(max_digits=20, decimal_places=4),
-    )
-    spent = Greatest(F("spent"), Value(_ZERO, output_field=DecimalField(max_digits=20, decimal_places=4)))
-    return BudgetWindow.objects.annotate(limit=limit, used=F("held") + spent).filter(used__gte=F("limit") * NEAR, used__gt=0)
 
 
 def _use(state: BudgetState, now: datetime) -> BudgetUse:

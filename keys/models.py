@@ -172,6 +172,7 @@ class BudgetAlert(models.Model):
         verbose_name = "budget alert"
         ordering = ["-id"]
         constraints = [UniqueConstraint(fields=["window", "percent", "limit"], name="alert_once_per_window_threshold_and_limit")]
+        indexes = [models.Index(fields=["created_at"], condition=Q(percent=90), name="alert_near")]  # keys.budget_uses.near
 
     def __str__(self) -> str:
         return f"{self.percent} % of {self.limit} USD passed"

@@ -8,6 +8,7 @@ from conduit import clock
 from conduit.conditions import Condition, Severity
 from conduit.conditions.registry import Findings
 from tasks.models import Task, TaskQuerySet
+from videos.models import Exchange
 from videos.stages import Stage
 
 # A step that failed so many times in a row is no single bad answer any more.
@@ -20,8 +21,23 @@ _LIST = "tasks/task/?stage__exact={}"
 
 
 def _waiting(tasks: TaskQuerySet) -> Findings:
-    count = tasks.active().count()
-    return {"": f"{count} task{'s' if count > 1 else ''} wait{'' if count > 1 else 's'}."} if count else {}
+    waiting = tasks.active()
+    count = waiting.count()
+    if not count:
+        return {}
+    return {"": f"{count} task{'s' if count > 1 else ''} wait{'' if count > 1 else 's'}.{_answered(waiting)}"}
+
+
+def _answered(tasks: TaskQuerySet) -> str:
+    """What MiniMax said to one of them last, with its code."""
+    task_id = tasks.order_by("-pk").values_list("pk", flat=True).first()
+    said = Exchange.objects.errors().filter(video=task_id).first()
+    if said is None:
+        return ""
+    if said.http is None:
+        return f" The last call had no answer ({said.message})."
+    words = f" ({said.message})" if said.message else ""
+    return f" MiniMax's answer was {f'code {said.code}' if said.code else f'HTTP {said.http}'}{words}."
 
 
 def _held_by_rate() -> Findings:

@@ -1,6 +1,7 @@
 """What is wrong between us and MiniMax, as the tasks tell it."""
 
 from datetime import timedelta
+from uuid import UUID
 
 import pytest
 from django.utils import timezone
@@ -9,6 +10,8 @@ from conduit.conditions.looking import look
 from tasks.models import Task
 from tests.conditions.conftest import details
 from tests.support.ending import end
+from videos import exchanges
+from videos.minimax.exchanges import Exchange
 
 pytestmark = pytest.mark.django_db
 
@@ -50,6 +53,15 @@ def test_tasks_that_wait_say_what_is_wrong_until_they_go_on_or_end(tasks, name, 
     end(second, "failed")
     Task.objects.filter(pk=second).update(**fields)
     assert told(name) == {}
+
+
+def test_the_code_that_minimax_answered_stands_with_the_tasks_that_wait_for_an_operator(tasks):
+    first, second = tasks(2, stage="waiting_for_provider_balance")
+    said = {"call": "create", "method": "POST", "path": "/v1/video_generation", "is_error": True, "milliseconds": 9}
+    for task_id in (first, second):
+        exchanges.record(UUID(task_id), 0, [Exchange(http=200, code=1008, message="insufficient balance", ended_at=0, **said)])
+
+    assert told("minimax_balance") == {"": "2 tasks wait. MiniMax's answer was code 1008 (insufficient balance)."}
 
 
 def test_one_bad_answer_does_not_mean_that_minimax_is_away(tasks):

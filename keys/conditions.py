@@ -1,0 +1,50 @@
+"""What can be wrong with the money of keys and teams."""
+
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from conduit.conditions import Condition, Severity
+from conduit.conditions.registry import Findings
+from keys import budget_uses
+from keys.budget_uses import NEAR, BudgetUse
+from keys.budgets import usd
+
+# A detail that changes is a write: it says the last of these that is passed, in percent.
+_MARKS = (100, 99, 95, 90)
+
+
+def _nearly_used_up() -> Findings:
+    return {_subject(use): _detail(use) for use in budget_uses.near()}
+
+
+def _subject(use: BudgetUse) -> str:
+    """Names of keys are not their own: the id stands with them."""
+    zone = "" if use.time_zone == "UTC" else f", {use.time_zone}"
+    return f"{use.owner} {use.owner_id} {use.owner_name}: {use.period}{zone}"
+
+
+def _detail(use: BudgetUse) -> str:
+    if use.used >= use.limit:
+        return f"All of {usd(use.limit)} is used{_until_reset(use)}."
+    passed = next((mark for mark in _MARKS if use.percent >= mark), NEAR)
+    end = f"; at this pace it is used up on {_day(use.used_up_at, use)}" if use.used_up_at else _until_reset(use)
+    return f"{passed} % or more of {usd(use.limit)} is used{end}."
+
+
+def _until_reset(use: BudgetUse) -> str:
+    return f", until it resets on {_day(use.resets_at, use)}" if use.resets_at else ""
+
+
+def _day(moment: datetime, use: BudgetUse) -> str:
+    return f"{moment.astimezone(ZoneInfo(use.time_zone)):%a %d %b}"
+
+
+BUDGETS = Condition(
+    name="budgets",
+    severity=Severity.NOTICE,
+    says="Budgets of keys or teams are nearly used up: what they ask for is refused then.",
+    found_by=f"{NEAR} % or more of what a budget allows in the period that runs now is held or spent.",
+    what_to_do="Raise the budget of the key or team if it is to go on, or leave it: that is what budgets are for.",
+    look=_nearly_used_up,
+    leads_to="keys/virtualkey/",
+)
