@@ -7,7 +7,7 @@ second or two old.
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
@@ -20,7 +20,6 @@ from keys.budget_uses import used_up_at
 from keys.budgets import BudgetState
 from keys.models import Budget, Team, VirtualKey
 from keys.presentation import state_of
-from keys.rollup_models import MoneyOfDay
 
 ZERO = Decimal(0)
 STATES = ("active", "disabled", "expired", "deleted")
@@ -86,7 +85,7 @@ def teams(*, text: str = "") -> QuerySet[Team]:
 def dearest_first(found: QuerySet[Any]) -> QuerySet[Any]:
     """Those first that spent most since the month began."""
     of = _column(found.model)
-    money = MoneyOfDay.objects.filter(**{of: OuterRef("pk")}, day__gte=_month_began(clock.now())).order_by().values(of)
+    money = rollups.of_month(clock.now().date()).filter(**{of: OuterRef("pk")}).order_by().values(of)
     spent = Subquery(money.annotate(spent=Sum(F("charged") - F("refunded"))).values("spent"))
     return found.annotate(spent=Coalesce(spent, ZERO, output_field=DecimalField())).order_by("-spent", "-pk")
 
@@ -132,15 +131,11 @@ def _lines(found: QuerySet[Budget], now: datetime) -> list[BudgetLine]:
 
 
 def _spent(of: str, ids: Sequence[int], now: datetime) -> dict[int, Decimal]:
-    days = rollups.of_days(_month_began(now), now.date()).filter(**{f"{of}__in": ids})
-    summed = days.order_by().values_list(of).annotate(Sum("charged"), Sum("refunded"))
+    month = rollups.of_month(now.date()).filter(**{f"{of}__in": ids})
+    summed = month.order_by().values_list(of).annotate(Sum("charged"), Sum("refunded"))
     # SQLite sums in floating point: the four decimals bring the exact sum back.
     return {pk: round(Decimal(charged), 4) - round(Decimal(refunded), 4) for pk, charged, refunded in summed}
 
 
 def _column(model: type) -> str:
     return "key_id" if model is VirtualKey else "team_id"
-
-
-def _month_began(now: datetime) -> date:
-    return now.date().replace(day=1)

@@ -143,7 +143,7 @@ def as_csv(usage: Usage) -> Iterator[list[str]]:
     """Lines of cells, the names of the columns first. Without a total: programs add up, and so does a spreadsheet."""
     yield [*usage.columns, "currency"]
     for row in map(_written, usage.rows):
-        yield [*(_cell(row[name]) for name in usage.columns), "USD"]
+        yield [*(cell(row[name]) for name in usage.columns), "USD"]
 
 
 def _written(row: dict[str, Any]) -> dict[str, Any]:
@@ -153,7 +153,7 @@ def _written(row: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _cell(value: Any) -> str:
+def cell(value: Any) -> str:
     """A spreadsheet would run a name that begins like a formula, in ASCII or in the wide letters of East Asia (NFKC)."""
     text = "" if value is None else str(value)
     begins = unicodedata.normalize("NFKC", text.lstrip(" ")[:1])

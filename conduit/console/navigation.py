@@ -29,7 +29,7 @@ PLACES = (
     Place("Now", "n", "index", (), ("",)),
     Place("Tasks", "t", "tasks_task_changelist", ("tasks.view_task",), ("tasks/", "videos/video/")),
     Place("Keys", "k", "keys", ("keys.view_virtualkey",), ("keys/virtualkey/", "keys/team", "keys/disable/", "keys/enable/"), "keys/"),
-    Place("Money", "m", "keys_usagecost_changelist", ("keys.view_usagecost",), ("keys/usagecost/",)),
+    Place("Money", "m", "money", ("keys.view_usagecost",), ("money/", "keys/usagecost/", "keys/budget")),
     Place("Models", "o", "models", ("videos.view_videomodel",), ("models/", "videos/videomodel/", "videos/blockedterm/")),
     Place("Audit", "a", "keys_auditentry_changelist", ("keys.view_auditentry",), ("keys/auditentry/",)),
     Place(

@@ -73,6 +73,8 @@ PAGES = [
     "tasks/{completed}/",
     "tasks/{failed}/",
     "keys/",
+    "money/",
+    "money/?by=key",
     "keys/teams/",
     "keys/disable/?key=1",
     "keys/virtualkey/1/rotate/",

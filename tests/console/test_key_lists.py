@@ -174,6 +174,6 @@ def test_the_pages_of_a_key_and_a_team_begin_with_figures(page, consumer):
 
     for path in (f"keys/virtualkey/{consumer.key.pk}/change/", f"keys/team/{team.pk}/change/"):
         text = " ".join(page(path).split())
-        assert "<dt>Spent this month</dt><dd>0.2000 USD</dd>" in text
+        assert ">0.2000 USD</a></dd>" in text
         assert "monthly: 99.60 USD of 100.00 USD left" in text
         assert ">1 task</a>" in text

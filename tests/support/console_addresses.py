@@ -19,6 +19,16 @@ class Address:
 
 ADDRESSES = (
     Address("first page", lambda many: ""),
+    Address("keys", lambda many: "keys/"),
+    Address("keys by what they spent", lambda many: "keys/?order=spent+this+month"),
+    Address("keys of a team, found", lambda many: f"keys/?team={many.team}&q=key"),
+    Address("teams by what they spent", lambda many: "keys/teams/?order=spent+this+month"),
+    Address("a key", lambda many: f"keys/virtualkey/{many.first_key}/change/"),
+    Address("keys to disable", lambda many: f"keys/disable/?key={many.first_key}&key={many.first_key + 1}"),
+    Address("money", lambda many: "money/"),
+    Address("money by key of a year", lambda many: "money/?span=year&by=key"),
+    Address("money by team of a model", lambda many: "money/?span=30d&by=team&model=video-01"),
+    Address("money of a key by model", lambda many: f"money/?span=90d&by=model&key={many.first_key}"),
     Address("models", lambda many: "models/"),
     Address("settings", lambda many: "settings/"),
 )

@@ -1,9 +1,13 @@
 """Where things about tasks are in the console."""
 
+from collections.abc import Mapping
+from typing import Any
 from urllib.parse import urlencode
 from uuid import UUID
 
 from django.urls import NoReverseMatch, reverse
+
+from tasks.search_language import quoted
 
 
 def task_address(task_id: UUID) -> str:
@@ -21,3 +25,8 @@ def tasks_address(search: str = "") -> str:
     except NoReverseMatch:
         found = reverse("admin:tasks_task_changelist")
     return found + (f"?{urlencode({'q': search})}" if search else "")
+
+
+def search_for(parts: Mapping[str, Any]) -> str:
+    """A search by qualifiers and their values; None is any."""
+    return " ".join(f"{name}:{quoted(str(value))}" for name, value in parts.items() if value is not None)

@@ -1,6 +1,5 @@
 """The pieces that pages of the console are made of: `{% load console %}`."""
 
-import re
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -9,7 +8,7 @@ from django import template
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from conduit.console.tasks.addresses import tasks_address
+from conduit.console.tasks.addresses import search_for, tasks_address
 from keys.price_factors import written
 
 register = template.Library()
@@ -44,10 +43,7 @@ def key_state(value: str) -> dict[str, str]:
 @register.simple_tag
 def found_tasks(name: str, value: Any, *more: str) -> str:
     """The address of the tasks that a search finds: `{% found_tasks "key" 12 "status:active" %}`."""
-    text = str(value)
-    plain = re.fullmatch(r"\w[\w.:/-]*", text)
-    quoted = text if plain else '"{}"'.format(text.replace("\\", "\\\\").replace('"', '\\"'))
-    return tasks_address(" ".join([f"{name}:{quoted}", *more]))
+    return tasks_address(" ".join([search_for({name: value}), *more]))
 
 
 @register.filter
