@@ -8,11 +8,14 @@ from django.conf import settings
 from django.db.models import Q, Sum
 
 from conduit.api.formats import money, rfc3339
+from keys.models import UsageCost
 from tasks.models import Status, Task
 from videos.catalogue import rounded
+from videos.life import Step
 from videos.links import expires_at, media_url
 from videos.models import Clip, ClipState, Exchange, Video
 from videos.planning import Plan
+from videos.story import story_of
 
 KIND = "video_generation"
 
@@ -64,8 +67,63 @@ def show_to_operators(task: Task) -> dict[str, Any]:
 
 
 def details_for_operators(task: Task) -> dict[str, Any]:
-    """What was said to MiniMax for it and answered, newest first."""
-    return {"exchanges": [_show_exchange(exchange) for exchange in Exchange.objects.newest(task.pk, EXCHANGES_SHOWN)]}
+    """What became of it: what was said to MiniMax, newest first, its life, its plan, and its money with what does not add up."""
+    story = story_of(task.pk)
+    if story is None:  # it is gone meanwhile
+        return {}
+    return {
+        "exchanges": [_show_exchange(exchange) for exchange in story.told.exchanges[:EXCHANGES_SHOWN]],
+        "life": [_show_step(step) for step in story.life],
+        "plan": _show_plan(story.plan),
+        "ledger": [_show_cost(row) for row in story.money.rows],
+        "ledger_problems": list(story.money.problems),
+        "billed": money(story.money.billed),
+        "margin": money(story.money.margin),
+        "retries": [str(again.pk) for again in story.retries],
+    }
+
+
+def _show_step(step: Step) -> dict[str, Any]:
+    """`state` is done, running, stopped (the task ended within it), moment, or unknown (when it was is not kept)."""
+    return {
+        "name": step.name,
+        "state": str(step.state),
+        "began_at": rfc3339(step.began),
+        "ended_at": rfc3339(step.ended),
+        "words": step.words or None,
+    }
+
+
+def _show_plan(plan: Plan) -> dict[str, Any]:
+    clips = [
+        {
+            "makes": clip.makes,
+            "model": clip.upstream,
+            "duration": clip.seconds,
+            "resolution": clip.resolution or None,
+            "cost": money(clip.cost),
+        }
+        for clip in plan.clips
+    ]
+    return {
+        "clips": clips,
+        "width": plan.width,
+        "height": plan.height,
+        "fps": plan.fps,
+        "then": list(plan.treatment),
+        "cost": money(plan.cost),
+    }
+
+
+def _show_cost(row: UsageCost) -> dict[str, Any]:
+    return {
+        "entry": row.entry,
+        "amount": money(row.amount),
+        "currency": row.currency,
+        "who": row.who or None,
+        "why": row.why or None,
+        "created_at": rfc3339(row.created_at),
+    }
 
 
 # Of one task, the newest.
@@ -87,6 +145,8 @@ def _show_clip(clip: Clip) -> dict[str, Any]:
         "billed": money(clip.billed),
         "submitted_at": rfc3339(clip.submitted_at),
         "made_at": rfc3339(clip.made_at),
+        "fetched_at": rfc3339(clip.fetched_at),
+        "ready_at": rfc3339(clip.ready_at),
     }
 
 

@@ -1,8 +1,7 @@
 """All that is known of one task and its video, as those who run the place see it: in a fixed number of queries, each by an index."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from decimal import Decimal
 from itertools import zip_longest
 from uuid import UUID
@@ -131,9 +130,3 @@ def _money(task: Task, clips: Sequence[Clip]) -> Money:
         is_open=account.is_open,
         problems=[*account.problems(), *contradictions(task, account)],
     )
-
-
-def moments(story: Story, now: datetime) -> Iterator[dict[str, object]]:
-    """The life in plain values, as the management API shows it."""
-    for step in story.life:
-        yield {"name": step.name, "began_at": step.began, "ended_at": step.ended, "state": str(step.state), "seconds": step.seconds(now)}

@@ -56,6 +56,18 @@ def test_a_task_is_read_with_its_exchanges_newest_first(failed):
     }  # fmt: skip
 
 
+def test_a_task_is_read_with_what_became_of_it(failed):
+    shown = make_manager().done("GET", f"tasks/{failed}")
+
+    assert [(step["name"], step["state"]) for step in shown["life"]] == [
+        ("Queued", "done"), ("Clip 1 ordered", "done"), ("Clip 1 at MiniMax", "stopped"), ("Failed", "moment"), ("Told", "moment"),
+    ]  # fmt: skip
+    assert [(row["entry"], row["amount"]) for row in shown["ledger"]] == [("hold", "0.2000"), ("capture", "0.0000"), ("release", "0.2000")]
+    assert (shown["ledger_problems"], shown["billed"], shown["margin"], shown["retries"]) == ([], "0.0000", "0.0000", [])
+    (clip,) = shown["plan"]["clips"]
+    assert clip == {"makes": "video", "model": "video-01", "duration": 6, "resolution": "720P", "cost": "0.4300"}
+
+
 def test_the_owner_of_a_task_does_not_see_them(failed, consumer):
     assert "exchanges" not in consumer.task(failed)
     assert "output refused" not in str(consumer.task(failed))

@@ -4,6 +4,7 @@ One each few seconds until now, in the usual proportions: a hundredth is under w
 first has a key, a team, a model and an error of its own, so that what is rare can be looked for among the rest.
 """
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -18,6 +19,7 @@ from keys.models import Budget, BudgetWindow, Team, UsageCost, VirtualKey
 from keys.rollup_models import MoneyCount, MoneyOfDay, MoneyOfMonth
 from tasks.models import Feed, Task, TaskEvent
 from tasks.rollup_models import TaskCount, TaskTime
+from tests.support.finished_videos import PLAN
 from videos.models import Clip, Exchange, Timing, Video
 from videos.rollup_models import BilledCount, BilledOfDay, CallCount, CallTime, MakingTime
 
@@ -57,7 +59,7 @@ def make_many(tasks: int = 200_000, *, keys: int = 50, seconds_between: float = 
     )
     named = {
         "tasks": tasks, "keys": keys, "first_key": made[0].pk, "rare_key": made[-1].pk, "team": team.pk, "rare_team": rare_team.pk,
-        "now": clock.now(), "between": seconds_between,
+        "now": clock.now(), "between": seconds_between, "plan": json.dumps(PLAN.as_json()),
     }  # fmt: skip
     with connection.cursor() as cursor:
         cursor.execute("SET session_replication_role = replica")  # the rows are known to fit together
@@ -140,7 +142,7 @@ _VIDEO = {
     "resolution": "'1280x720'",
     "aspect_ratio": "'16:9'",
     "upstream": "'video-01'",
-    "plan": "'{}'",
+    "plan": "%(plan)s::jsonb",
     "file": "CASE WHEN status = 'completed' THEN 'results/' || id || '/video-0123456789ab.mp4' ELSE '' END",
     "thumbnail": "CASE WHEN status = 'completed' THEN 'results/' || id || '/thumbnail-0123456789ab.jpg' ELSE '' END",
     "swept_at": "ended_at",
