@@ -59,8 +59,8 @@ _EXCHANGES = """
 INSERT INTO videos_exchange (video_id, clip_number, call, method, path, http, code, status, message, trace_id, is_error, milliseconds,
     count, first_at, last_at)
 SELECT task_id, 0, 'create', 'POST', '/v1/video_generation', 200, 0, '', '', 'trace-' || n, false, 600, 1, at, at
-FROM (SELECT task_id, row_number() OVER (ORDER BY task_id) AS n, %(now)s - make_interval(secs => 3.0 * random() * 1000) AS at
-    FROM videos_video) AS video WHERE n %% 10 = 0
+FROM (SELECT task_id, row_number() OVER (ORDER BY task_id) AS n, %(now)s - make_interval(secs => 0.01 * (%(tasks)s - row_number() OVER (ORDER BY task_id))) AS at
+    FROM videos_video) AS video WHERE n %% 4 = 0
 """
 
 
@@ -74,7 +74,7 @@ def crowd() -> dict[str, Any]:
         cursor.execute("SET session_replication_role = replica")  # the rows are known to fit together
         cursor.execute(_TASKS, named | {"keys": KEYS, "tasks": TASKS})
         for statement in (_VIDEOS, _CLIPS, _EXCHANGES):
-            cursor.execute(statement, named)
+            cursor.execute(statement, named | {"tasks": TASKS})
         cursor.execute("SET session_replication_role = DEFAULT")
         cursor.execute("ANALYZE tasks_task, videos_video, videos_clip, videos_exchange")
     assert Task.objects.count() == TASKS
@@ -127,7 +127,7 @@ WRITTEN = (
     "boat", "unicorn", '-boat "a rainy" street', "prompt:unicorn", 'key:"key 3"', 'key:"key 50" boat', 'key:"key 4*"', 'key:"key 4*" -boat',
     "team:film status:failed", "-team:film", "status:failed,cancelled", "status:failed,cancelled,active unicorn", "-status:completed",
     "error:provider_error,rare", "error:rare", "refused:rate_limit", "meta:shot=12", "cost>5", "wait>10m", "size:720x480", "seconds:7",
-    "created:>2d key:\"key 3\" cost>1", "created:2020-01-01", "provider:job-7000", "provider:trace-40000",
+    "created:>2d key:\"key 3\" cost>1", "created:2020-01-01", "provider:job-7000", "provider:trace-180000",
     "provider:nothing-like-it", "trace-like-nothing-1", "stage:assembling,generating", "model:rare,minimax-video status:failed",
 )  # fmt: skip
 # A span of time whose rows PostgreSQL may rather read than as many of the status that lie far from each other: never the whole table.
@@ -155,7 +155,7 @@ def test_no_search_reads_the_whole_table_or_more_than_it_may_look_at(crowd):
     assert len(_search(Wanted(stage=frozenset({"assembling"})), None).task_ids) == 20
     assert _search(Wanted(key_id=frozenset({crowd["rare_key"]}), model=frozenset({"minimax-video"})), None) == Found([], None)
     assert all(_written(text, after=None).task_ids == [oldest] for text in tails[:3])
-    for known_as in ("job-7000", "file-7000", "trace-40000"):
+    for known_as in ("job-7000", "file-7000", "trace-180000"):
         assert len(_written(f"provider:{known_as}", after=None).task_ids) == 1
 
 
