@@ -4,10 +4,12 @@ from typing import Any
 from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.utils import unquote
+from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils.html import format_html
+from django.utils.http import urlencode
 from django.utils.text import capfirst
 
 from keys import known_models
@@ -15,6 +17,13 @@ from keys.admin import FoundByTask, ReadOnly, TellsRefusals, who
 from keys.forms import RuledForm
 from tasks import paused, pauses
 from tasks.models import PAUSED, Pause, PauseKind, Task, TaskEvent
+from tasks.search_language import quoted
+
+# What Django's lists of tasks and videos were narrowed by, as the search of the console's list of tasks says it.
+_FILTERS = {
+    "status__exact": "status", "task__status__exact": "status", "stage__exact": "stage", "trouble__exact": "refused", "model": "model",
+    "model__exact": "model", "key__id__exact": "key", "key": "key", "resolution": "size", "resolution__exact": "size",
+}  # fmt: skip
 
 
 class LeadsToTask(ReadOnly):
@@ -32,13 +41,20 @@ class LeadsToTask(ReadOnly):
         return super().change_view(request, object_id, *args, **kwargs)
 
 
+class ListedElsewhere(LeadsToTask):
+    """Its rows are in the console's list of tasks: whoever comes to Django's is led there, with what it was narrowed by."""
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        asked = [f"{_FILTERS[name]}:{quoted(str(value))}" for name, value in request.GET.dict().items() if name in _FILTERS and value]
+        text = " ".join([*asked, *([quoted(str(request.GET["q"]))] if request.GET.get("q") else [])])
+        return HttpResponseRedirect(reverse("admin:tasks") + (f"?{urlencode({'q': text})}" if text else ""))
+
+
 @admin.register(Task)
-class TaskAdmin(LeadsToTask):
-    list_display = ["id", "key", "model", "status", "stage", "trouble", "price", "charged", "created_at"]
-    list_filter = ["status", "trouble", "stage", "model", "key"]
-    search_fields = ["id"]
-    list_select_related = ["key"]
-    date_hierarchy = "created_at"
+class TaskAdmin(ListedElsewhere):
+    """Both its list and its page are the console's own."""
 
 
 @admin.register(TaskEvent)
@@ -98,8 +114,7 @@ class PauseAdmin(TellsRefusals):
     def waiting(self, pause: Pause) -> str:
         if pause.kind == PauseKind.NEW_WORK:
             return "-"
-        address = reverse("admin:tasks_task_changelist")
-        return format_html('<a href="{}?stage__exact={}">{}</a>', address, PAUSED, paused.held_by(pause).count())
+        return format_html('<a href="{}?q=stage:{}">{}</a>', reverse("admin:tasks"), PAUSED, paused.held_by(pause).count())
 
     def get_actions(self, request: HttpRequest) -> Any:
         return {name: action for name, action in super().get_actions(request).items() if name != "delete_selected"}

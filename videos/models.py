@@ -12,8 +12,7 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import connection, models
-from django.db.models import CheckConstraint, DecimalField, Exists, F, Index, OuterRef, Q, Subquery, Sum, UniqueConstraint, Value
-from django.db.models.functions import Coalesce
+from django.db.models import CheckConstraint, Exists, F, Index, OuterRef, Q, UniqueConstraint
 
 from conduit import clock
 from tasks.models import ACTIVE, Status, Task, no_lease
@@ -205,16 +204,6 @@ class VideoQuerySet(models.QuerySet["Video"]):
         taken_over = Clip.objects.filter(taken_from__video=OuterRef("pk"), video__swept_at=None)
         # The newest first: what cannot be removed for good must not keep others from their turn.
         return ended.exclude(retryable).filter(no_lease(now, "task__")).exclude(Exists(taken_over)).order_by("-pk")
-
-    def with_billed(self) -> "VideoQuerySet":
-        """Each with `billed`: USD that MiniMax bills for its clips."""
-        of_each = Clip.objects.filter(video=OuterRef("pk")).order_by().values("video").annotate(sum=Sum("billed")).values("sum")
-        return self.annotate(billed=Coalesce(Subquery(of_each), Value(Decimal(0)), output_field=DecimalField()))
-
-    def money(self) -> tuple[Decimal, Decimal]:
-        """USD of all of them: charged to customers, billed by MiniMax."""
-        charged = self.order_by().aggregate(sum=Sum("task__charged", default=Decimal(0)))["sum"]
-        return charged, Clip.objects.filter(video__in=self.order_by().values("pk")).aggregate(sum=Sum("billed", default=Decimal(0)))["sum"]
 
 
 class Video(models.Model):

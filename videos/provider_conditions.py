@@ -17,7 +17,7 @@ FAILURES = 3
 HELD_SECONDS = 30
 
 _FOUND_BY_STAGE = "MiniMax refused the last call of each of these tasks, which try again until OPERATOR_SECONDS_MAX is over."
-_LIST = "tasks/task/?stage__exact={}"
+_LIST = "tasks/?q=stage:{}"
 
 
 def _waiting(tasks: TaskQuerySet) -> Findings:
@@ -75,7 +75,7 @@ CONDITIONS = (
         found_by=f"Steps of these tasks failed {FAILURES} times in a row or more.",
         what_to_do="See MiniMax's status page, and that workers reach MINIMAX_BASE_URL; their logs hold its codes and trace ids.",
         look=lambda: _waiting(Task.objects.filter(trouble__in=("provider_error", "provider_timeout"), attempts__gte=FAILURES)),
-        leads_to="tasks/task/?trouble__exact=provider_error",
+        leads_to="tasks/?q=refused:provider_error,provider_timeout",
     ),
     Condition(
         name="minimax_rate",

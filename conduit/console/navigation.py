@@ -27,7 +27,7 @@ class Place:
 
 PLACES = (
     Place("Now", "n", "index", (), ("",)),
-    Place("Tasks", "t", "tasks_task_changelist", ("tasks.view_task",), ("tasks/", "videos/video/")),
+    Place("Tasks", "t", "tasks", ("tasks.view_task",), ("tasks/", "videos/video/")),
     Place("Keys", "k", "keys", ("keys.view_virtualkey",), ("keys/virtualkey/", "keys/team", "keys/disable/", "keys/enable/"), "keys/"),
     Place("Money", "m", "money", ("keys.view_usagecost",), ("money/", "keys/usagecost/", "keys/budget")),
     Place("Models", "o", "models", ("videos.view_videomodel",), ("models/", "videos/videomodel/", "videos/blockedterm/")),

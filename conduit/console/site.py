@@ -86,7 +86,7 @@ class ConsoleSite(admin.AdminSite):
         context = super().each_context(request)
         is_in = may_enter(request.user, request.session)
         if is_in:
-            context |= {"places": list(navigation(request)), "tasks_address": reverse("admin:tasks_task_changelist")}
+            context |= {"places": list(navigation(request)), "tasks_address": reverse("admin:tasks")}
         context["minimax_sandbox"] = settings.MINIMAX_SANDBOX
         holding = place().holding if is_in else []
         context["conditions"] = [

@@ -99,9 +99,9 @@ def test_what_has_ended_says_how(consumer):
 
     shown = rows([completed, failed, cancelled])
 
-    assert shown[completed]["words"].startswith("Made in ")
+    assert shown[completed]["words"].startswith("Completed in ")
     assert shown[completed]["poster"].startswith(f"/media/{completed}/thumbnail.jpg?expires=")
-    assert (shown[failed]["words"], shown[failed]["error_code"]) == ("The video provider could not make it.", "provider_error")
+    assert (shown[failed]["words"], shown[failed]["error_code"]) == ("Failed: The video provider could not make it.", "provider_error")
     assert shown[cancelled]["words"] == "Cancelled at 0 %"
 
 

@@ -16,7 +16,7 @@ def test_what_waits_for_an_operator_is_a_link_to_just_those_tasks(page, consumer
     Task.objects.filter(pk=waiting).update(stage="waiting_for_provider_key")
     look()
 
-    found = re.search(r'<a href="/admin/(tasks/task/\?[^"]*)">1 task waits.</a>', page())
+    found = re.search(r'<a href="/admin/(tasks/\?[^"]*)">1 task waits.</a>', page())
 
     assert found
     assert waiting in (tasks := page(found[1]))

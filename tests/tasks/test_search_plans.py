@@ -59,8 +59,8 @@ _EXCHANGES = """
 INSERT INTO videos_exchange (video_id, clip_number, call, method, path, http, code, status, message, trace_id, is_error, milliseconds,
     count, first_at, last_at)
 SELECT task_id, 0, 'create', 'POST', '/v1/video_generation', 200, 0, '', '', 'trace-' || n, false, 600, 1, at, at
-FROM (SELECT task_id, row_number() OVER (ORDER BY task_id) AS n, %(now)s - make_interval(secs => 0.01 * (%(tasks)s - row_number() OVER (ORDER BY task_id))) AS at
-    FROM videos_video) AS video WHERE n %% 4 = 0
+FROM (SELECT task_id, n, %(now)s - make_interval(secs => 0.01 * (%(tasks)s - n)) AS at FROM (
+    SELECT task_id, row_number() OVER (ORDER BY task_id) AS n FROM videos_video) AS numbered) AS video WHERE n %% 4 = 0
 """
 
 

@@ -31,9 +31,9 @@ def words(task: Any, now: datetime) -> str:
     """One sentence, without its full stop. `task` comes from `videos.overview`."""
     match task.status:
         case Status.COMPLETED:
-            return f"Made in {span((task.ended_at - task.created_at).total_seconds())}"
+            return f"Completed in {span((task.ended_at - task.created_at).total_seconds())}"
         case Status.FAILED:
-            return str(task.error)
+            return f"Failed: {task.error}"
         case Status.CANCELLED:
             return f"Cancelled at {task.progress} %"
     if task.stage == Stage.PAUSED:

@@ -52,6 +52,18 @@ def factor(value: Decimal | None) -> str:
     return written(value) or "1"
 
 
+@register.simple_tag
+def shape(value: str) -> SafeString:
+    """The shape of a status alone, for who shows it beside words of its own."""
+    return format_html('<span aria-hidden="true">{}</span>', _SHAPES.get(value, "○"))
+
+
+@register.filter
+def decimal(value: str | None) -> Decimal | None:
+    """An amount as rows have it, for `usd`."""
+    return None if value is None else Decimal(value)
+
+
 @register.inclusion_tag("console/parts/bar.html")
 def bar(percent: int, label: str) -> dict[str, Any]:
     """A progress bar of 0 to 100."""
