@@ -224,6 +224,7 @@ CELERY_BEAT_SCHEDULE = {
     "forget old events": _every(600, "tasks.jobs.forget_old_events"),
     "forget old exchanges with MiniMax": _every(600, "videos.jobs.forget_old_exchanges"),
     "forget old roll-ups": _every(600, "conduit.rollups.jobs.forget_old_roll_ups"),
+    "forget sessions that ended": _every(600, "conduit.console.security.jobs.forget_ended_sessions"),
     "note when keys were last used": _every(60, "keys.jobs.note_last_uses"),
 }
 

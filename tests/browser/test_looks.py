@@ -82,7 +82,6 @@ PAGES = [
     "models/1/margins/",
     "settings/",
     "second-factor/",
-    "nope/",
 ]
 
 

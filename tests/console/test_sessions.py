@@ -4,12 +4,14 @@ from datetime import timedelta
 
 import pytest
 from django.contrib.auth.models import User
+from django.contrib.sessions.models import Session
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from conduit import clock
 from conduit.console.security.entry import may_enter
+from conduit.console.security.jobs import forget_ended_sessions
 
 pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
 
@@ -80,6 +82,17 @@ def test_a_session_whose_beginning_nobody_noted_opens_nothing(root):
     session.save()
 
     assert not is_logged_in(root)
+
+
+def test_sessions_that_are_over_are_forgotten_and_others_go_on(root, shift):
+    other = Client()
+    other.force_login(User.objects.get())
+    Session.objects.filter(pk=other.session.session_key).update(expire_date=clock.now() - timedelta(seconds=1))
+
+    forget_ended_sessions()
+
+    assert Session.objects.count() == 1
+    assert is_logged_in(root)
 
 
 def test_a_socket_asks_the_same_question(root, shift):

@@ -13,6 +13,7 @@ from django.utils.crypto import constant_time_compare
 from conduit import clock
 from conduit.api.errors import ApiError, Forbidden, Unauthenticated
 from conduit.console.security.entry import may_enter
+from conduit.console.security.second_factor import with_devices
 
 RIGHT = "tasks.view_task"
 
@@ -43,7 +44,7 @@ def no_longer_admitted(watchers: Iterable[Watcher]) -> dict[Watcher, ApiError]:
     """Those who would not be let in any more, and why: three queries for all, however many there are."""
     asked = set(watchers)
     sessions = _sessions({watcher.session_key for watcher in asked})
-    users = {str(user.pk): user for user in User.objects.filter(pk__in=_numbers(asked))}
+    users = {str(user.pk): user for user in with_devices(User.objects.filter(pk__in=_numbers(asked)))}
     # Of the backends that log people in, this one knows of rights.
     having = User.objects.with_perm(RIGHT, backend="django.contrib.auth.backends.ModelBackend")
     may = {str(pk) for pk in having.filter(pk__in=_numbers(asked)).values_list("pk", flat=True)}
