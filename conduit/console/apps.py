@@ -28,6 +28,7 @@ class ConsoleConfig(AppConfig):
         import conduit.console.keys.lists
         import conduit.console.keys.switching
         import conduit.console.live.state
+        import conduit.console.money.bill
         import conduit.console.money.pages
         import conduit.console.security.pages
         import conduit.console.settings_page

@@ -75,6 +75,7 @@ PAGES = [
     "keys/",
     "money/",
     "money/?by=key",
+    "money/bill/",
     "keys/teams/",
     "keys/disable/?key=1",
     "keys/virtualkey/1/rotate/",

@@ -37,6 +37,8 @@ ADDRESSES = (
     Address("costs of a task", lambda many: f"keys/usagecost/?q={many.completed}"),
     Address("events of a task", lambda many: f"tasks/taskevent/?q={many.completed}"),
     Address("clips of a task", lambda many: f"videos/clip/?q={many.completed}"),
+    Address("MiniMax's bill", lambda many: "money/bill/"),
+    Address("MiniMax's bill of a year", lambda many: "money/bill/?span=year"),
     Address("models", lambda many: "models/"),
     Address("settings", lambda many: "settings/"),
 )

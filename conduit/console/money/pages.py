@@ -10,7 +10,7 @@ from django.http.response import HttpResponseBase
 
 from conduit.api.formats import money as written
 from conduit.console.money.chart import chart
-from conduit.console.money.wanted import SPANS, Asked, asked, costs_of, tasks_of
+from conduit.console.money.wanted import OWN_DAYS, SPANS, Asked, asked, costs_of, tasks_of
 from conduit.console.pages import page, render
 from keys.usage import cell
 from videos.money import BY, Line, Wanted, lines, total
@@ -19,8 +19,6 @@ from videos.money import BY, Line, Wanted, lines, total
 SHOWN = 100
 # Lines of a file: more keys than that have no spreadsheet.
 CSV_LINES_MAX = 100_000
-# Parts of an address that a named span takes the place of.
-OWN_DAYS: dict[str, str | None] = {"from": None, "to": None}
 COLUMNS = ("tasks", "held", "charged", "released", "refunded", "credited", "adjusted")
 
 

@@ -24,6 +24,8 @@ SPANS = {
     "year": "This year",
 }
 DEFAULT = "month"
+# Parts of an address that a named span takes the place of.
+OWN_DAYS: dict[str, str | None] = {"from": None, "to": None}
 MODEL_MAX = 100
 
 
