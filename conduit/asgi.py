@@ -16,6 +16,7 @@ except ImproperlyConfigured as error:
     sys.exit(f"conduit: {error}")
 
 from django.conf import settings
+from django.db import connection
 from django.urls import get_resolver, reverse
 
 from conduit import clock
@@ -25,6 +26,7 @@ from conduit.console.live.consumer import LiveConsumer
 from conduit.console.live.pump import pump
 from conduit.flow import gate_of
 from conduit.signalr import HubServer, Options
+from conduit.web import quick_reads
 from conduit.web.daphne_patches import patch_daphne
 from conduit.web.draining import drain_at_sigterm
 from conduit.web.guards import guarded
@@ -55,6 +57,8 @@ hub = HubServer(TaskHub, path=HUB_PATH, authenticate=authenticate, redis_url=set
 patch_daphne(body_bytes=settings.DATA_UPLOAD_MAX_MEMORY_SIZE, more_of={HUB_PATH: hub_options.post_bytes})
 django_application = OneHopHandler()
 hub_application = traced(guarded(hub))
+# SQLite has one writer at a time, whose turn nothing on the loop may wait for.
+reads = quick_reads.QuickReads(django_application) if connection.vendor == "postgresql" else django_application
 application = Router(
     http=django_application,
     websocket=traced(refused_with(NotFound("There is no WebSocket at this path."))),
@@ -63,6 +67,7 @@ application = Router(
             "/health/live$": traced(live, logged=False),
             f"{reverse('admin:login')}$": LoginTurns(django_application),
             HUB_PATH: hub_application,
+            quick_reads.ROOT: reads,
         },
         "websocket": {
             HUB_PATH: hub_application,

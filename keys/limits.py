@@ -3,6 +3,7 @@
 Money is not here (keys.budgets): these limits may fail open while Redis is away, money never does.
 """
 
+import asyncio
 import math
 import time
 from collections.abc import Sequence
@@ -85,6 +86,21 @@ def count_call(key: VirtualKey, kind: Kind, *, address: str) -> RateState | None
         Overloaded: Redis is away and limits fail closed (LIMITS_FAIL_OPEN).
     """
     return _count(str(key.pk), _limits_of(key, kind), address, _CALLS_IN_WORDS[kind])
+
+
+async def count_call_on_loop(key: VirtualKey, kind: Kind, *, address: str) -> RateState:
+    """The same on the event loop, waiting there.
+
+    Raises:
+        RateLimited: a limit is reached. The call counts against none.
+        redis.RedisError: Redis is away: what that means is `count_call`'s to say.
+    """
+    counted = await rates.count_on_loop(caller=str(key.pk), address=address, limits=_limits_of(key, kind))
+    if not counted.accepted:
+        raise _refusal(counted, _CALLS_IN_WORDS[kind])
+    if counted.wait:
+        await asyncio.sleep(counted.wait)
+    return _tightest(counted.limits)
 
 
 def count_management_call(key: ManagementKey, *, address: str) -> RateState | None:

@@ -9,9 +9,9 @@ from typing import cast
 
 import redis
 from django.conf import settings
-from redis.commands.core import Script
+from redis.commands.core import AsyncScript, Script
 
-from conduit.redis_client import shared_client
+from conduit.redis_client import loop_client, shared_client
 
 MINUTE = 60
 DAY = 24 * 60 * 60
@@ -73,11 +73,26 @@ def count(*, caller: str, address: str, limits: Sequence[Limit], clock: Callable
     Raises:
         redis.RedisError: Redis does not answer.
     """
+    names, figures = _question(caller, address, limits, clock)
+    return _answer(limits, _script(settings.REDIS_URL)(names, figures))
+
+
+async def count_on_loop(*, caller: str, address: str, limits: Sequence[Limit]) -> Count:
+    """The same on the event loop."""
+    names, figures = _question(caller, address, limits, None)
+    return _answer(limits, await _loop_script(settings.REDIS_URL)(names, figures))
+
+
+def _question(caller: str, address: str, limits: Sequence[Limit], clock: Callable[[], float] | None) -> tuple[list[str], list[int | str]]:
     names = [f"conduit:calls:{caller}:{limit.name}" for limit in limits]
     moment = round(clock() * _MICRO) if clock else ""
     figures = [figure for limit in limits for figure in (limit.calls, round(limit.seconds * _MICRO))]
     settled: list[int | str] = [round(PATIENCE * _MICRO), WAITING_MAX, round(GUARD * _MICRO), caller, address, moment]
-    accepted, wait, *found = _script(settings.REDIS_URL)([*names, _LAST_USES], [*settled, *figures])
+    return [*names, _LAST_USES], [*settled, *figures]
+
+
+def _answer(limits: Sequence[Limit], answer: Sequence[int]) -> Count:
+    accepted, wait, *found = answer
     return Count(
         accepted=bool(accepted),
         wait=wait / _MICRO,
@@ -118,3 +133,8 @@ def _redis() -> redis.Redis:
 @lru_cache
 def _script(url: str) -> Script:
     return shared_client(url, seconds=ANSWER_SECONDS).register_script(_SCRIPT)
+
+
+@lru_cache
+def _loop_script(url: str) -> AsyncScript:
+    return loop_client(url, seconds=ANSWER_SECONDS).register_script(_SCRIPT)

@@ -19,14 +19,24 @@ NOT_SERVED_HERE = "The request is malformed, or names a host that is not served 
 def tagged(request: Request, body: dict[str, Any]) -> HttpResponse:
     """A 200 with the body's ETag, or 304 when the client already has it."""
     rendered = JSONRenderer().render(body)
-    etag = f'"{hashlib.sha256(rendered).hexdigest()[:32]}"'
+    etag = etag_of(rendered)
     headers = {"ETag": etag, "Cache-Control": "private, no-cache"}
     return not_modified(headers) if is_known(request, etag) else HttpResponse(rendered, content_type="application/json", headers=headers)
 
 
+def etag_of(rendered: bytes) -> str:
+    """The tag of that body."""
+    return f'"{hashlib.sha256(rendered).hexdigest()[:32]}"'
+
+
 def is_known(request: Request | HttpRequest, etag: str) -> bool:
-    """Whether the client has that version. If-None-Match compares weakly: a proxy that compresses makes W/"…" of our tag."""
-    known = parse_etags(request.headers.get("If-None-Match", ""))
+    """Whether the client has that version."""
+    return is_one_of(request.headers.get("If-None-Match", ""), etag)
+
+
+def is_one_of(if_none_match: str, etag: str) -> bool:
+    """Whether a header names that version. It compares weakly: a proxy that compresses makes W/"…" of our tag."""
+    known = parse_etags(if_none_match)
     return "*" in known or etag in {tag.removeprefix("W/") for tag in known}
 
 

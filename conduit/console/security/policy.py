@@ -15,6 +15,7 @@ _PAGE = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: {files}; media-src 'self' blob: {files}; "
     "connect-src 'self'{sockets}; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
 )
+TRANSPORT = "Strict-Transport-Security"
 _AMAZON = "s3.amazonaws.com"
 
 
@@ -27,8 +28,7 @@ class ContentPolicy:
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self.get_response = get_response
         self._files = " ".join(_origins_of_files())
-        is_for_good = settings.PRODUCTION and urlsplit(settings.PUBLIC_URL).scheme == "https"
-        self._transport = f"max-age={settings.HSTS_SECONDS}" if is_for_good and settings.HSTS_SECONDS else ""
+        self._transport = strict_transport()
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         answer = self.get_response(request)
@@ -38,8 +38,14 @@ class ContentPolicy:
         elif kind.startswith("application/json"):
             answer.headers.setdefault(HEADER, NOTHING)
         if self._transport:
-            answer.headers.setdefault("Strict-Transport-Security", self._transport)
+            answer.headers.setdefault(TRANSPORT, self._transport)
         return answer
+
+
+def strict_transport() -> str:
+    """What that header says; empty where a browser may come without TLS."""
+    is_for_good = settings.PRODUCTION and urlsplit(settings.PUBLIC_URL).scheme == "https"
+    return f"max-age={settings.HSTS_SECONDS}" if is_for_good and settings.HSTS_SECONDS else ""
 
 
 def page_policy() -> str:

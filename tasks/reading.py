@@ -1,0 +1,90 @@
+"""A key's task and the key's secret in one statement, for whoever reads tasks without Django's ORM."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+from uuid import UUID
+
+from django.db.models import Model
+
+from keys.models import KeySecret, VirtualKey
+from tasks import kinds
+from tasks.models import Task
+
+# What authentication and the limits of a read look at.
+_SECRET = ("id", "key_id", "expires_at")
+_KEY = ("id", "enabled", "expires_at", "deleted_at", "reads_per_minute", "ip_ranges")
+
+
+@dataclass(frozen=True)
+class Found:
+    """The row of a secret with its key, and the key's task of that id if there is one, with what showing it needs."""
+
+    secret: KeySecret
+    task: Task | None
+
+
+@dataclass(frozen=True)
+class _Part:
+    """Columns of one table in the row."""
+
+    model: type[Model]
+    alias: str
+    names: Sequence[str]  # attributes, by which Django makes an instance of them
+
+    @property
+    def columns(self) -> list[str]:
+        fields = {field.attname: field.column for field in self.model._meta.concrete_fields}
+        return [f'{self.alias}."{fields[name]}"' for name in self.names]
+
+    def made_of(self, values: Sequence[Any]) -> Any:
+        return self.model.from_db("default", self.names, values)
+
+
+@cache
+def _parts() -> list[_Part]:
+    shown = [(Task, "t"), *((_related(name).related_model, f"r{number}") for number, name in enumerate(kinds.related()))]
+    whole = [_Part(model, alias, [field.attname for field in model._meta.concrete_fields]) for model, alias in shown]
+    return [_Part(KeySecret, "s", _SECRET), _Part(VirtualKey, "k", _KEY), *whole]
+
+
+@cache
+def statement() -> str:
+    """SQL that gives the row of `found`, of the digest of a secret and the id of a task."""
+    columns = ", ".join(column for part in _parts() for column in part.columns)
+    joins = [
+        f'LEFT JOIN {part.model._meta.db_table} {part.alias} ON {part.alias}."{_related(name).field.column}" = t.id'
+        for part, name in zip(_parts()[3:], kinds.related(), strict=True)
+    ]
+    # The key is compared as a sum: by itself it might lead the planner to read all tasks of the key.
+    return (
+        f"SELECT {columns} FROM {KeySecret._meta.db_table} s JOIN {VirtualKey._meta.db_table} k ON k.id = s.key_id "  # noqa: S608 - ours
+        f"LEFT JOIN {Task._meta.db_table} t ON t.id = %s AND t.key_id + 0 = k.id {' '.join(joins)} WHERE s.secret_hash = %s"
+    )
+
+
+def values(*, secret_hash: str, task_id: UUID) -> tuple[Any, ...]:
+    return (task_id, secret_hash)
+
+
+def found(row: Sequence[Any]) -> Found:
+    """What the row holds, as Django's own queries would have made it; other columns would be fetched when somebody asks for them."""
+    made: list[Any] = []
+    begin = 0
+    for part in _parts():
+        end = begin + len(part.names)
+        made.append(part.made_of(row[begin:end]) if row[begin] is not None else None)
+        begin = end
+    secret, key, task, *related = made
+    secret.key = key
+    for name, one in zip(kinds.related() if task else (), related, strict=bool(task)):
+        relation = _related(name)
+        relation.set_cached_value(task, one)
+        if one is not None:
+            relation.field.set_cached_value(one, task)
+    return Found(secret, task)
+
+
+def _related(name: str) -> Any:
+    return Task._meta.get_field(name)

@@ -1,0 +1,286 @@
+"""Tasks that are read on the event loop are answered as the ordinary way answers them, to the byte; what is unusual goes there."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from typing import Any
+from uuid import uuid4
+
+import pytest
+import redis
+from django.conf import settings
+from django.db import connection
+
+from conduit import clock
+from conduit.redis_client import loop_client
+from conduit.web.quick_reads import QuickReads, _always
+from keys import limits, rates
+from keys.models import KeySecret, VirtualKey
+from tasks import reading
+from tasks.models import Task
+from tests.conftest import Consumer
+from tests.support.ending import end
+from tests.support.finished_videos import finished_video
+
+pytestmark = [
+    pytest.mark.django_db(transaction=True, serialized_rollback=True),
+    pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite keeps the ordinary way"),
+]
+
+# Headers that count calls, or time, and so differ between two that are alike.
+_COUNTED = {"x-ratelimit-remaining-requests", "x-ratelimit-reset-requests"}
+
+
+class Quick:
+    """What was answered on the loop, or that the request `went_on` to the ordinary way."""
+
+    def __init__(self, scope: dict[str, Any]) -> None:
+        self.went_on = False
+        self.status_code = 0
+        self.headers: dict[str, str] = {}
+        self.content = b""
+        asyncio.run(self._ask(scope))
+
+    async def _ask(self, scope: dict[str, Any]) -> None:
+        async def ordinary(*_: Any) -> None:
+            self.went_on = True
+
+        async with quick_reads(ordinary) as reads:
+            await reads(scope, None, self._take)
+
+    async def _take(self, message: dict[str, Any]) -> None:
+        if message["type"] == "http.response.start":
+            self.status_code = message["status"]
+            self.headers = {name.decode(): value.decode() for name, value in message["headers"]}
+        else:
+            self.content += message.get("body", b"")
+
+
+@asynccontextmanager
+async def quick_reads(ordinary: Any) -> AsyncIterator[QuickReads]:
+    """Each test has an event loop of its own, where a process has one."""
+    loop_client.cache_clear()
+    rates._loop_script.cache_clear()
+    reads = QuickReads(ordinary)
+    yield reads
+    await reads.close()
+    await loop_client(settings.REDIS_URL, seconds=rates.ANSWER_SECONDS).aclose()
+
+
+def scope_of(task_id: Any, secret: str, *, method: str = "GET", **headers: str) -> dict[str, Any]:
+    path = f"/v1/tasks/{task_id}"
+    given = {"host": "localhost", "authorization": f"Bearer {secret}", "x_request_id": "mine", **headers}
+    sent = [(name.replace("_", "-").encode(), value.encode()) for name, value in given.items() if value]
+    return {"type": "http", "method": method, "path": path, "headers": sent, "client": ("127.0.0.1", 1)}
+
+
+def read(consumer: Consumer, task_id: Any, *, method: str = "GET", **headers: str) -> tuple[Quick, Any]:
+    """The answers of the quick way and of the ordinary one."""
+    quick = Quick(scope_of(task_id, consumer.secret, method=method, **headers))
+    given = {"host": "localhost", "x-request-id": "mine"} | {name.replace("_", "-"): value for name, value in headers.items()}
+    return quick, getattr(consumer.http, method.lower())(f"/v1/tasks/{task_id}", headers=given)
+
+
+@pytest.fixture(autouse=True)
+def _still(monkeypatch):
+    """The clock stands: what is read off it is the same for both."""
+    now = clock.now()
+    monkeypatch.setattr(clock, "now", lambda: now)
+
+
+STATES = {
+    "queued": lambda consumer: consumer.generate(prompt='naïve 🎬 "quotes" </script>', metadata={"a": "ä", "b": "1"})["task_id"],
+    "completed": lambda consumer: completed(consumer),
+    "failed": lambda consumer: end(consumer.generate()["task_id"], "failed").pk,
+    "cancelled": lambda consumer: consumer.delete(f"/v1/video/generations/{consumer.generate()['task_id']}").json()["task_id"],
+    "a retry": lambda consumer: consumer.post(f"/v1/video/generations/{end(consumer.generate()['task_id'], 'failed').pk}/retry").json()[
+        "task_id"
+    ],
+}
+
+
+def completed(consumer):
+    video = finished_video(b"a video")
+    Task.objects.filter(pk=video.pk).update(key=consumer.key)
+    return video.pk
+
+
+def alike(quick: Quick, ordinary: Any) -> None:
+    assert (quick.went_on, quick.status_code) == (False, ordinary.status_code)
+    assert compared(quick) == compared(ordinary)
+
+
+def compared(answer: Any) -> dict[str, str]:
+    names = {name.lower(): value for name, value in answer.headers.items()}
+    return {name: "" if name in _COUNTED else value for name, value in names.items()}
+
+
+@pytest.mark.parametrize("state", STATES)
+def test_a_task_is_answered_alike_on_the_loop(consumer, state):
+    task_id = STATES[state](consumer)
+
+    quick, ordinary = read(consumer, task_id)
+
+    assert quick.status_code == 200
+    alike(quick, ordinary)
+    assert quick.content == ordinary.content
+    # The server leaves out the body of what answers HEAD.
+    alike(*read(consumer, task_id, method="HEAD"))
+
+
+@pytest.mark.parametrize("known", ["{etag}", "W/{etag}", '"another", {etag}', "*", '"another"', "nonsense"])
+def test_a_version_that_the_client_has_is_told_alike(consumer, known):
+    task_id = consumer.generate()["task_id"]
+    etag = read(consumer, task_id)[0].headers["ETag"]
+
+    quick, ordinary = read(consumer, task_id, if_none_match=known.format(etag=etag))
+
+    assert quick.status_code == (200 if known in ('"another"', "nonsense") else 304)
+    alike(quick, ordinary)
+    assert quick.content == ordinary.content
+
+
+def disabled(consumer):
+    VirtualKey.objects.filter(pk=consumer.key.pk).update(enabled=False)
+
+
+def expired(consumer):
+    VirtualKey.objects.filter(pk=consumer.key.pk).update(expires_at=clock.now() - timedelta(seconds=1))
+
+
+def deleted(consumer):
+    VirtualKey.objects.filter(pk=consumer.key.pk).update(deleted_at=clock.now())
+
+
+def replaced(consumer):
+    KeySecret.objects.filter(key=consumer.key).update(expires_at=clock.now() - timedelta(seconds=1))
+
+
+def elsewhere(consumer):
+    VirtualKey.objects.filter(pk=consumer.key.pk).update(ip_ranges=["10.0.0.0/8"])
+
+
+def used_up(consumer):
+    VirtualKey.objects.filter(pk=consumer.key.pk).update(reads_per_minute=0)
+
+
+@pytest.mark.parametrize("change", [disabled, expired, deleted, replaced, elsewhere, used_up])
+def test_whoever_may_not_read_is_refused_by_the_ordinary_way(consumer, change):
+    task_id = consumer.generate()["task_id"]
+    change(consumer)
+
+    quick, ordinary = read(consumer, task_id)
+
+    assert quick.went_on
+    assert ordinary.status_code in (401, 403, 429)
+
+
+@pytest.mark.parametrize(
+    "unusual",
+    [
+        {"origin": "https://example.com"},
+        {"x_api_key": "condt_other"},
+        {"authorization": ""},
+        {"authorization": "Basic YTpi"},
+        {"host": "elsewhere.example"},
+        {"content_length": "0"},
+        {"cookie": "a=b"},
+        {"content_type": "text/plain"},
+    ],
+    ids=lambda headers: next(iter(headers)),
+)
+def test_what_is_unusual_goes_the_ordinary_way(consumer, unusual, settings):
+    settings.ALLOWED_HOSTS = ["localhost", "testserver"]
+    task_id = consumer.generate()["task_id"]
+
+    assert Quick(scope_of(task_id, consumer.secret, **unusual)).went_on
+
+
+@pytest.mark.parametrize("public_url", ["https://conduit.example", "http://conduit.example"])
+def test_what_production_adds_to_every_answer_is_added_here(consumer, settings, public_url):
+    settings.PRODUCTION, settings.PUBLIC_URL = True, public_url
+    _always.cache_clear()
+    task_id = consumer.generate()["task_id"]
+
+    quick, ordinary = read(consumer, task_id, x_forwarded_proto="https", x_forwarded_for="203.0.113.7", accept="text/html")
+    _always.cache_clear()
+
+    alike(quick, ordinary)
+    assert ("Strict-Transport-Security" in ordinary.headers) == public_url.startswith("https")
+
+
+def test_another_keys_task_and_one_that_there_is_not_are_not_found(consumer, make_consumer):
+    theirs = make_consumer("bob").generate()["task_id"]
+
+    for task_id in (theirs, uuid4()):
+        quick, ordinary = read(consumer, task_id)
+        assert (quick.went_on, ordinary.status_code) == (True, 404)
+
+
+def test_each_read_counts_once(consumer):
+    task_id = consumer.generate()["task_id"]
+
+    left = [int(answer.headers["X-RateLimit-Remaining-Requests"]) for _ in range(2) for answer in read(consumer, task_id)]
+
+    assert left == [left[0] - counted for counted in range(4)]
+
+
+def test_with_redis_away_the_ordinary_way_decides(consumer, monkeypatch):
+    task_id = consumer.generate()["task_id"]
+
+    async def away(**_: Any) -> None:
+        raise redis.ConnectionError
+
+    monkeypatch.setattr(rates, "count_on_loop", away)
+
+    assert Quick(scope_of(task_id, consumer.secret)).went_on
+
+
+def test_a_connection_that_broke_costs_one_read_nothing(consumer):
+    """The next one makes another; this one goes the ordinary way."""
+    task_id = consumer.generate()["task_id"]
+
+    async def thrice() -> list[bool]:
+        went_on: list[bool] = []
+
+        async def ordinary(*_: Any) -> None:
+            went_on[-1] = True
+
+        async def send(message: dict[str, Any]) -> None:
+            assert message.get("status", 200) == 200
+
+        async with quick_reads(ordinary) as reads:
+            for _ in range(3):
+                went_on.append(False)
+                await reads(scope_of(task_id, consumer.secret), None, send)
+                if len(went_on) == 1:
+                    await asyncio.to_thread(_end_others)
+        return went_on
+
+    assert asyncio.run(thrice()) == [False, True, False]
+
+
+def _end_others() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid() "
+            "AND query LIKE 'SELECT s.%'"
+        )
+    connection.close()
+
+
+def test_the_statement_reads_the_task_by_its_id_and_nothing_else(consumer):
+    """A plan by the key's tasks would read all of them."""
+    task_id = consumer.generate()["task_id"]
+    values = reading.values(secret_hash="no", task_id=task_id)
+    with connection.cursor() as cursor:
+        cursor.execute("SET plan_cache_mode = force_generic_plan")
+        cursor.execute("SET enable_seqscan = off")
+        cursor.execute(f"EXPLAIN {reading.statement()}", values)
+        plan = "\n".join(line for (line,) in cursor.fetchall())
+    connection.close()
+
+    assert "tasks_task_pkey" in plan
+    assert plan.count("tasks_task") == 2  # the table and that index
+    assert limits.reads_per_minute(consumer.key) == settings.READS_PER_MINUTE
