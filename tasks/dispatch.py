@@ -33,7 +33,12 @@ def hint_cancelled_on_commit(task_id: UUID, kind: str) -> None:
     transaction.on_commit(lambda: _send(kinds.job_after_cancel(kind), task_id, Lane.PROVIDER, str(task_id)), robust=True)
 
 
-def _send(job: str, task_id: UUID, lane: str, *args: str | None) -> bool:
+def hint_run(run_id: int) -> bool:
+    """Have a run taken up by whoever calls the provider; False when the broker is away."""
+    return _send("tasks.jobs.advance_run", run_id, Lane.PROVIDER, run_id)
+
+
+def _send(job: str, subject: UUID | int, lane: str, *args: str | int | None) -> bool:
     global _away_until
     if time.monotonic() < _away_until:
         return False
@@ -41,7 +46,7 @@ def _send(job: str, task_id: UUID, lane: str, *args: str | None) -> bool:
         current_app.send_task(job, args=list(args), queue=lane, headers=good_for(CLAIM_SECONDS))
     except OperationalError as error:
         _away_until = time.monotonic() + AWAY_SECONDS
-        log.warning("hint not sent: the broker is away", task_id=str(task_id), error=str(error))
+        log.warning("hint not sent: the broker is away", task_id=str(subject), error=str(error))
         return False
     return True
 

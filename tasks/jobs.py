@@ -3,7 +3,7 @@
 from celery import shared_task
 
 from conduit import clock
-from tasks import dispatch, forgetting, leases, paused
+from tasks import dispatch, forgetting, leases, paused, runs
 
 # What one tick hands out at most: a second's worth of work for many workers; the rest is due a second later.
 TICK_LIMIT = 200
@@ -27,3 +27,21 @@ def go_on_after_pauses() -> None:
 def forget_old_events() -> None:
     """Forget events that are older than what clients may ask for."""
     forgetting.forget_old_events(clock.now())
+
+
+@shared_task
+def hint_due_runs() -> None:
+    """Have what is done to many tasks at once gone on with."""
+    runs.hint_due(clock.now())
+
+
+@shared_task
+def advance_run(run_id: int) -> None:
+    """Do a few seconds' work of a run."""
+    runs.advance(run_id)
+
+
+@shared_task
+def forget_old_runs() -> None:
+    """Forget runs that ended longer ago than they are kept."""
+    runs.forget_old(clock.now())

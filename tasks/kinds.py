@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -51,6 +51,7 @@ class Kind:
     related: tuple[str, ...]  # joins that `show` needs, from the task
     show: Callable[[Task, datetime], dict[str, Any]]  # the public fields that only this kind has
     owed_when_cancelled: Callable[[Task], Decimal]  # USD of the price that is due although the task was cancelled
+    owed_of_many: Callable[[Sequence[Task]], dict[UUID, Decimal]]  # the same of each of these, if they were cancelled now
     hub_event: Callable[[Notice], tuple[str, dict[str, Any]] | None]  # its name and object for hub clients; None: they are not told
     job_after_cancel: str  # the Celery function that then tells others, (task_id); a hint like any other
     waits: Mapping[str, str]  # what the API says that a task waits for, by its stage; it waits for nothing in others
@@ -94,6 +95,15 @@ def waiting_for(kind: str, stage: str) -> str | None:
 def with_provider_id(text: str) -> list[UUID]:
     """The tasks of any kind for which a provider gave that id."""
     return [task_id for kind in _kinds.values() for task_id in kind.with_provider_id(text)]
+
+
+def owed_when_cancelled(tasks: Sequence[Task]) -> dict[UUID, Decimal]:
+    """USD that each of these would cost if it was cancelled now, in a query for each kind."""
+    owed: dict[UUID, Decimal] = {}
+    for name, kind in _kinds.items():
+        if of_kind := [task for task in tasks if task.kind == name]:
+            owed |= kind.owed_of_many(of_kind)
+    return owed
 
 
 def searched(name: str) -> list[Column]:

@@ -284,3 +284,6 @@ class Pause(models.Model):
         """In a sentence: what was stopped by whom, until when, and why."""
         until = f", until {self.until:%Y-%m-%d %H:%M} UTC" if self.until else ""
         return f"{self} was stopped by {self.created_by}{until}{f': {self.reason}' if self.reason else ''}."
+
+
+import tasks.run_models  # noqa: E402, F401 - Django finds an app's models here

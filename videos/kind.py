@@ -4,7 +4,15 @@ from tasks.kinds import Column, Kind
 from videos.hub import hub_event
 from videos.lookup import tasks_with_provider_id
 from videos.models import Video
-from videos.presentation import KIND, RELATED_FOR_OPERATORS, details_for_operators, owed_when_cancelled, show, show_to_operators
+from videos.presentation import (
+    KIND,
+    RELATED_FOR_OPERATORS,
+    details_for_operators,
+    owed_of_many,
+    owed_when_cancelled,
+    show,
+    show_to_operators,
+)
 from videos.services import retry_generation
 from videos.stages import WAITS
 
@@ -15,6 +23,7 @@ VIDEO_GENERATION = Kind(
     related=("video",),
     show=show,
     owed_when_cancelled=owed_when_cancelled,
+    owed_of_many=owed_of_many,
     hub_event=hub_event,
     waits=WAITS,
     retry=retry_generation,

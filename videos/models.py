@@ -12,7 +12,7 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import connection, models
-from django.db.models import CheckConstraint, Exists, F, Index, OuterRef, Q, UniqueConstraint
+from django.db.models import CheckConstraint, Exists, F, Index, OuterRef, Q, Sum, UniqueConstraint
 
 from conduit import clock
 from tasks.models import ACTIVE, Status, Task, no_lease
@@ -287,6 +287,15 @@ class ClipQuerySet(models.QuerySet["Clip"]):
     def to_count(self) -> "ClipQuerySet":
         """Those that are billed otherwise than roll-ups say (videos.rollups)."""
         return self.exclude(billed=F("billed_counted"))
+
+    def sent_seconds(self, video_ids: Collection[UUID]) -> dict[UUID, int]:
+        """The seconds of each video's clips that may have been sent.
+
+        A clip counts from the moment its intent is stored: MiniMax may have accepted it then, bills it and cannot cancel. One
+        that was taken over from a failed task, which was not charged for it, counts too.
+        """
+        sent = self.filter(Q(sent_at__isnull=False) | Q(taken_from__isnull=False) | Q(state=ClipState.READY), video__in=video_ids)
+        return dict(sent.order_by().values_list("video_id").annotate(Sum("seconds")))
 
     def tasks_with_provider_id(self, text: str) -> list[UUID]:
         """The newest tasks with a clip to which MiniMax gave that id, of its job or of its file; a clip that was taken over has several."""

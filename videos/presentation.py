@@ -1,11 +1,12 @@
 """A video task as the API shows it, and what it costs when it is cancelled."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
+from uuid import UUID
 
 from django.conf import settings
-from django.db.models import Q, Sum
 
 from conduit.api.formats import money, rfc3339
 from keys.models import UsageCost
@@ -13,7 +14,7 @@ from tasks.models import Status, Task
 from videos.catalogue import rounded
 from videos.life import Step
 from videos.links import expires_at, media_url
-from videos.models import Clip, ClipState, Exchange, Video
+from videos.models import Clip, Exchange, Video
 from videos.planning import Plan
 from videos.story import story_of
 
@@ -174,20 +175,20 @@ def _show_exchange(exchange: Exchange) -> dict[str, Any]:
 
 def owed_when_cancelled(task: Task) -> Decimal:
     """What a cancelled task costs, as CANCEL_CHARGES says: nothing, its price, or the share of its price that was sent to MiniMax."""
+    return owed_of_many([task])[task.pk]
+
+
+def owed_of_many(tasks: Sequence[Task]) -> dict[UUID, Decimal]:
+    """The same of each of these. `tasks` come with their videos."""
     match settings.CANCEL_CHARGES:
         case "nothing":
-            return Decimal(0)
+            return {task.pk: Decimal(0) for task in tasks}
         case "all":
-            return task.price
-    return rounded(task.price * _sent_share(task.video))
+            return {task.pk: task.price for task in tasks}
+    sent = Clip.objects.sent_seconds([task.pk for task in tasks])
+    return {task.pk: rounded(task.price * _share(sent.get(task.pk, 0), task.video)) for task in tasks}
 
 
-def _sent_share(video: Video) -> Decimal:
-    """The share of the planned seconds that were sent, at most 1: clips beyond the plan cost the customer nothing more.
-
-    A clip counts from the moment its intent is stored: MiniMax may have accepted it then, bills it and cannot cancel. One
-    that was taken over from a failed task, which was not charged for it, counts too.
-    """
-    sent = video.clips.filter(Q(sent_at__isnull=False) | Q(taken_from__isnull=False) | Q(state=ClipState.READY))
-    seconds = sent.aggregate(seconds=Sum("seconds"))["seconds"] or 0
-    return min(Decimal(1), Decimal(seconds) / Plan.from_json(video.plan).seconds)
+def _share(sent_seconds: int, video: Video) -> Decimal:
+    """The share of the planned seconds that were sent, at most 1: clips beyond the plan cost the customer nothing more."""
+    return min(Decimal(1), Decimal(sent_seconds) / Plan.from_json(video.plan).seconds) if sent_seconds else Decimal(0)

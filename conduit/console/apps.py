@@ -35,4 +35,5 @@ class ConsoleConfig(AppConfig):
         import conduit.console.task.actions
         import conduit.console.task.page
         import conduit.console.tasks.list_page
+        import conduit.console.tasks.run_pages
         import conduit.console.users  # noqa: F401 - after Django's own pages for accounts, whose place it takes

@@ -53,6 +53,8 @@ def tasks_page(request: HttpRequest) -> HttpResponseBase:
         "looked_at_words": f"{LOOKED_AT:,}",
         "qualifiers": QUALIFIERS,
         "may_share": may(request, "console.share_search"),
+        "may_cancel": may(request, "tasks.cancel_task"),
+        "may_retry": may(request, "tasks.retry_task"),
     }
     try:
         meaning = meaning_of(text, clock.now())

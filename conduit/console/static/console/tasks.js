@@ -1,4 +1,17 @@
-// The list of tasks: how many are selected, and what to do with them. Without it the boxes and buttons work all the same.
+// The list of tasks: its rows are kept as they are right now, newer tasks are announced, and the selection is counted. Without it
+// links, boxes and buttons work all the same.
+
+import { watch } from "./live.js";
+
+const shown = [...document.querySelectorAll("table.tasks tr[data-task]")].map((row) => row.dataset.task);
+const newer = document.getElementById("newer-tasks");
+if (shown.length) {
+  watch({ tasks: shown, list: newer ? newer.dataset.newest : false }, (message) => {
+    if (!newer || !message.newer) return;
+    newer.hidden = false;
+    newer.querySelector("a").textContent = `${message.newer} newer task${message.newer === 1 ? "" : "s"}`;
+  });
+}
 
 const chosen = document.getElementById("chosen");
 const boxes = [...document.querySelectorAll("table.tasks input[name=task]")];
