@@ -353,13 +353,13 @@ class AuditEntry(WrittenOnce):
         verbose_name = "audit entry"
         verbose_name_plural = "audit entries"
         ordering = ["-id"]
-        # keys.audit_search: each filter, newest first.
+        # keys.audit_search: each filter by pairs of its value and an id, and by time.
         indexes = [
-            models.Index(fields=["target", "-id"], name="audit_of_target"),
-            models.Index(fields=["who", "-id"], name="audit_of_who"),
-            models.Index(fields=["address", "-id"], name="audit_from_address"),
-            models.Index(fields=["action", "-id"], name="audit_of_action"),
-            models.Index(fields=["target_kind", "-id"], name="audit_of_kind"),
+            models.Index(fields=["target", "id"], name="audit_of_target"),
+            models.Index(fields=["who", "id"], name="audit_of_who"),
+            models.Index(fields=["address", "id"], name="audit_from_address"),
+            models.Index(fields=["action", "id"], name="audit_of_action"),
+            models.Index(fields=["target_kind", "id"], name="audit_of_kind"),
             models.Index(fields=["created_at"], name="audit_by_time"),
         ]
 

@@ -9,11 +9,11 @@ COLUMNS = [
     ("target_name", models.CharField(max_length=150, blank=True, default="", help_text="What the target was called at the time.")),
 ]
 INDEXES = [
-    models.Index(fields=["target", "-id"], name="audit_of_target"),
-    models.Index(fields=["who", "-id"], name="audit_of_who"),
-    models.Index(fields=["address", "-id"], name="audit_from_address"),
-    models.Index(fields=["action", "-id"], name="audit_of_action"),
-    models.Index(fields=["target_kind", "-id"], name="audit_of_kind"),
+    models.Index(fields=["target", "id"], name="audit_of_target"),
+    models.Index(fields=["who", "id"], name="audit_of_who"),
+    models.Index(fields=["address", "id"], name="audit_from_address"),
+    models.Index(fields=["action", "id"], name="audit_of_action"),
+    models.Index(fields=["target_kind", "id"], name="audit_of_kind"),
     models.Index(fields=["created_at"], name="audit_by_time"),
 ]
 KINDS = {
