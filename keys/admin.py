@@ -15,7 +15,7 @@ from django.template.response import TemplateResponse
 from conduit.api.errors import ApiError
 from keys import corrections, known_models, ledger, overview, owners, scopes, services, usage, work
 from keys.forms import BudgetForm, BudgetFormSet, CorrectionForm, KeyForm, ManagementKeyForm, TeamForm
-from keys.models import AuditEntry, Budget, BudgetAlert, BudgetWindow, KeySecret, ManagementKey, Scope, Team, UsageCost, VirtualKey
+from keys.models import Budget, BudgetAlert, BudgetWindow, KeySecret, ManagementKey, Scope, Team, UsageCost, VirtualKey
 from keys.presentation import state_of
 from keys.secret_pages import ShowsSecrets
 
@@ -352,11 +352,3 @@ class BudgetAlertAdmin(ReadOnly):
     @admin.display
     def period_began(self, alert: BudgetAlert) -> Any:
         return alert.window.starts_at
-
-
-@admin.register(AuditEntry)
-class AuditEntryAdmin(ReadOnly):
-    list_display = ["created_at", "who", "action", "target", "changes"]
-    list_filter = ["action"]
-    search_fields = ["who", "target"]
-    date_hierarchy = "created_at"

@@ -24,6 +24,7 @@ class ConsoleConfig(AppConfig):
     def ready(self) -> None:
         import conduit.checks
         import conduit.console.audit.logins
+        import conduit.console.audit.page
         import conduit.console.catalogue
         import conduit.console.keys.lists
         import conduit.console.keys.switching

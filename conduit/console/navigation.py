@@ -31,7 +31,7 @@ PLACES = (
     Place("Keys", "k", "keys", ("keys.view_virtualkey",), ("keys/virtualkey/", "keys/team", "keys/disable/", "keys/enable/"), "keys/"),
     Place("Money", "m", "money", ("keys.view_usagecost",), ("money/", "keys/usagecost/", "keys/budget")),
     Place("Models", "o", "models", ("videos.view_videomodel",), ("models/", "videos/videomodel/", "videos/blockedterm/")),
-    Place("Audit", "a", "keys_auditentry_changelist", ("keys.view_auditentry",), ("keys/auditentry/",)),
+    Place("Audit", "a", "audit", ("keys.view_auditentry",), ("audit/",)),
     Place(
         "Settings", "s", "settings", (), ("settings/", "auth/", "security/", "keys/managementkey/", "password_change/", "second-factor/")
     ),

@@ -21,7 +21,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
 
 LISTS = [
     "keys/virtualkey/", "keys/team/", "keys/managementkey/", "keys/usagecost/", "keys/budgetwindow/", "keys/budgetalert/",
-    "keys/auditentry/", "tasks/pause/", "videos/timing/", "videos/videomodel/", "videos/blockedterm/", "auth/user/", "auth/group/",
+    "audit/", "tasks/pause/", "videos/timing/", "videos/videomodel/", "videos/blockedterm/", "auth/user/", "auth/group/",
 ]  # fmt: skip
 FORMS_OF_A_KEY = {f"{name}-{count}_FORMS": 0 for name in ("budgets", "secrets") for count in ("TOTAL", "INITIAL")}
 

@@ -2,11 +2,14 @@
 
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import urlencode
 
 from django.contrib import admin
+from django.contrib.admin.utils import unquote
 from django.db.models import Model, QuerySet
 from django.forms import BaseInlineFormSet, BaseModelFormSet, ModelForm
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
 
 from conduit.console.audit.guard import guarded, is_as_it_was
 from conduit.console.audit.states import State, differences, locked_state, present_state, state_of, values_of, what_hangs_on
@@ -32,6 +35,13 @@ class Audited(admin.ModelAdmin):
     def delete_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
         view = super().delete_view
         return guarded(request, lambda: view(request, *args, **kwargs))
+
+    def history_view(self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        """A row's history is what the audit says of it; Django's own, which knows this console alone, is for who may not read that."""
+        if not request.user.has_perm("keys.view_auditentry"):
+            return super().history_view(request, object_id, extra_context)
+        query = urlencode({"target": f"{audit.kind_of(self.model)}:{unquote(object_id)}"})
+        return HttpResponseRedirect(f"{reverse('admin:audit')}?{query}")
 
     def save_model(self, request: HttpRequest, obj: Model, form: ModelForm, change: bool) -> None:
         vars(form)[_BEFORE] = locked_state(type(obj), obj.pk) if change else None

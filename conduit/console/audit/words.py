@@ -1,0 +1,38 @@
+"""The audit's names in words for people."""
+
+from functools import lru_cache
+
+from django.apps import apps
+from django.db.models import Model
+
+from keys import audit
+
+# What is no model.
+_OTHER_KINDS = {"command": "command", "process": "process", "address": "address", "unknown account": "unknown account"}
+_PAST = {
+    "create": "created", "change": "changed", "delete": "deleted", "rotate": "rotated the secret of", "cancel": "cancelled",
+    "retry": "retried", "pause": "paused", "resume": "resumed", "refund": "refunded", "credit": "credited", "adjustment": "adjusted",
+    "set password": "set the password of", "log in": "logged in", "log out": "logged out", "fail to log in": "failed to log in as",
+    "lock": "locked", "unlock": "unlocked", "run": "ran", "forget": "forgot", "accept loss": "accepted the loss of",
+}  # fmt: skip
+
+
+def action_in_words(action: str) -> str:
+    """As the past of what somebody did; of one that has no such word here its own."""
+    return _PAST.get(action, action)
+
+
+def kind_in_words(kind: str) -> str:
+    """Such as `virtual key` of `key`."""
+    model = model_of(kind)
+    return str(model._meta.verbose_name) if model else _OTHER_KINDS.get(kind, kind.replace("_", " "))
+
+
+def model_of(kind: str) -> type[Model] | None:
+    """The model whose rows are told as `kind:…`; None where that is no model, or no more."""
+    return _models().get(kind)
+
+
+@lru_cache
+def _models() -> dict[str, type[Model]]:
+    return {audit.kind_of(model): model for model in apps.get_models()}
