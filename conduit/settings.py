@@ -226,7 +226,7 @@ CELERY_BEAT_SCHEDULE = {
     "forget old runs": _every(600, "tasks.jobs.forget_old_runs"),
     "forget old exchanges with MiniMax": _every(600, "videos.jobs.forget_old_exchanges"),
     "forget old roll-ups": _every(600, "conduit.rollups.jobs.forget_old_roll_ups"),
-    "forget sessions that ended": _every(600, "conduit.console.security.jobs.forget_ended_sessions"),
+    "forget sessions and counts of log-ins that are over": _every(600, "conduit.console.security.jobs.forget_what_is_over"),
     "note when keys were last used": _every(60, "keys.jobs.note_last_uses"),
 }
 

@@ -46,7 +46,8 @@ def server_error(request: HttpRequest) -> HttpResponse:
     if not _is_for_people(request):
         return api.server_error(request)
     is_away = isinstance(sys.exc_info()[1], DatabaseError | InterfaceError)
-    context = {"title": "The database does not answer" if is_away else "Something broke", "site_header": "Conduit", "is_away": is_away}
+    context = {"site_header": "Conduit", "is_away": is_away}
+    context["title"] = "The database does not answer in time" if is_away else "Something broke"
     context["request_id"] = structlog.contextvars.get_contextvars().get("request_id", "")
     answer = HttpResponse(render_to_string(_PAGE.format("broken"), context), status=503 if is_away else 500)
     if is_away:

@@ -1,5 +1,6 @@
 """The groups that are shipped: what each opens, and that a site keeps what it made of them."""
 
+import re
 from importlib import import_module
 
 import pytest
@@ -8,6 +9,7 @@ from django.contrib.auth.models import Group, Permission, User
 from django.contrib.contenttypes.models import ContentType
 from django.test import Client
 
+from conduit.console.pages import _pages
 from conduit.console.security.models import Role
 from conduit.console.security.roles import ROLES, apply_roles
 from keys import scopes
@@ -86,6 +88,19 @@ def test_a_viewer_is_refused_by_hand(consumer, pause):
     assert AuditEntry.objects.count() == before
     assert list(Pause.objects.all()) == [pause]
     assert VirtualKey.objects.get().deleted_at is None
+
+
+def test_no_page_of_our_own_has_a_form_that_changes_anything_for_a_viewer(consumer):
+    viewer, task_id = in_role("viewer"), consumer.generate()["task_id"]
+    routes = {page.route.replace("<uuid:task_id>", task_id) for page in _pages if not page.route.startswith("second-factor")}
+    assert len(routes) > 10
+
+    for route in routes:
+        answer = viewer.get(f"/admin/{route}")
+        assert answer.status_code in (200, 302, 403, 404), route
+        forms = re.findall(r'<form[^>]*method="post"[^>]*>', answer.getvalue().decode())
+        # Logging out, and keeping a search of one's own, are everybody's.
+        assert [form for form in forms if "/logout/" not in form and "/searches/" not in form] == [], route
 
 
 def test_a_viewer_reads_no_secret_and_nothing_that_stands_for_one(consumer):

@@ -11,7 +11,7 @@ from django.test.utils import CaptureQueriesContext
 
 from conduit import clock
 from conduit.console.security.entry import may_enter
-from conduit.console.security.jobs import forget_ended_sessions
+from conduit.console.security.jobs import forget_what_is_over
 
 pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
 
@@ -89,7 +89,7 @@ def test_sessions_that_are_over_are_forgotten_and_others_go_on(root, shift):
     other.force_login(User.objects.get())
     Session.objects.filter(pk=other.session.session_key).update(expire_date=clock.now() - timedelta(seconds=1))
 
-    forget_ended_sessions()
+    forget_what_is_over()
 
     assert Session.objects.count() == 1
     assert is_logged_in(root)

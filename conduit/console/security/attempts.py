@@ -41,9 +41,13 @@ def attempt_of(request: HttpRequest, name: str | None) -> Attempt:
 
 def begin(attempt: Attempt) -> Lock | None:
     """Count it, before anybody looks at what was given; or give the lock because of which nobody will."""
+    if lock := _lock_on(attempt, clock.now()):  # whoever is locked out keeps nobody waiting
+        return lock
     with _one_after_another():
         now = clock.now()
-        _forget(now)
+        if lock := _lock_on(attempt, now):
+            return lock
+        forget_old(now)
         _lock_what_is_full(attempt, now)
         if lock := _lock_on(attempt, now):
             return lock
@@ -86,6 +90,12 @@ def unlock(locks: QuerySet[Lock], *, who: str) -> int:
     return len(found)
 
 
+def forget_old(now: datetime) -> None:
+    """Delete counts and locks that are over."""
+    AccessAttempt.objects.filter(attempt_time__lte=now - _span()).delete()
+    Lock.objects.filter(until__lte=now).delete()
+
+
 @contextmanager
 def _one_after_another() -> Iterator[None]:
     """A transaction in which nobody else counts. On SQLite any that writes is."""
@@ -94,11 +104,6 @@ def _one_after_another() -> Iterator[None]:
             with connection.cursor() as cursor:
                 cursor.execute(f"LOCK TABLE {AccessAttempt._meta.db_table} IN SHARE ROW EXCLUSIVE MODE")
         yield
-
-
-def _forget(now: datetime) -> None:
-    AccessAttempt.objects.filter(attempt_time__lte=now - _span()).delete()
-    Lock.objects.filter(until__lte=now).delete()
 
 
 def _lock_on(attempt: Attempt, now: datetime) -> Lock | None:
@@ -115,15 +120,15 @@ def _lock_what_is_full(attempt: Attempt, now: datetime) -> None:
         if failures < limit:
             continue
         name, address = ("" if kind == LockKind.ADDRESS else attempt.name), ("" if kind == LockKind.NAME else attempt.address)
-        lock, is_new = Lock.objects.get_or_create(
-            kind=kind, name=name, address=address, defaults={"failures": failures, "began_at": now, "until": now + _span()}
-        )
+        is_known = User.objects.filter(username=name).exists()
+        told = {"is_known": is_known, "failures": failures, "began_at": now, "until": now + _span()}
+        lock, is_new = Lock.objects.get_or_create(kind=kind, name=name, address=address, defaults=told)
         if is_new:
             audit.record(who=audit.NOBODY, action="lock", target=lock, **_told_of(lock))
 
 
 def _told_of(lock: Lock) -> dict[str, object]:
-    return {"kind": lock.kind, "name": lock.name, "address": lock.address, "failures": lock.failures, "until": lock.until}
+    return {"kind": lock.kind, "name": lock.name_shown, "address": lock.address, "failures": lock.failures, "until": lock.until}
 
 
 def _counted(kind: LockKind, attempt: Attempt) -> QuerySet[AccessAttempt]:

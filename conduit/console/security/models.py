@@ -54,7 +54,8 @@ class Lock(models.Model):
     """Log-ins that are not heard for a while, after too many wrong passwords. The row goes with the lock; the audit keeps its story."""
 
     kind = models.CharField(max_length=10, choices=LockKind)
-    name = models.CharField(max_length=255, blank=True, help_text="As it was typed; nobody may have that name.")
+    name = models.CharField(max_length=255, blank=True, help_text="As it was typed.")
+    is_known = models.BooleanField(default=False, help_text="Whether an account has that name: else it may be a password.")
     address = models.CharField(max_length=50, blank=True, help_text="Of IPv6 the /64 that one client has.")
     failures = models.PositiveIntegerField(help_text="Wrong passwords that led to it.")
     began_at = models.DateTimeField(default=clock.now)
@@ -69,7 +70,12 @@ class Lock(models.Model):
         constraints = [models.UniqueConstraint(fields=["kind", "name", "address"], name="lock_once_per_name_and_address")]
 
     def __str__(self) -> str:
-        return " from ".join(filter(None, (self.name, self.address)))
+        return " from ".join(filter(None, (self.name_shown, self.address)))
+
+    @property
+    def name_shown(self) -> str:
+        """The name, where an account has it: people type passwords into its place."""
+        return self.name if self.is_known or not self.name else "a name that no account has"
 
 
 class LastAddress(models.Model):
