@@ -15,6 +15,7 @@ from django.template.response import TemplateResponse
 from conduit.api.errors import ApiError
 from keys import corrections, known_models, ledger, overview, owners, scopes, services, usage, work
 from keys.forms import BudgetForm, BudgetFormSet, CorrectionForm, KeyForm, ManagementKeyForm, TeamForm
+from keys.long_lists import LongList
 from keys.models import Budget, BudgetAlert, BudgetWindow, KeySecret, ManagementKey, Scope, Team, UsageCost, VirtualKey
 from keys.presentation import state_of
 from keys.secret_pages import ShowsSecrets
@@ -38,13 +39,17 @@ class ReadOnly(admin.ModelAdmin):
         return False
 
 
-class FoundByTask(admin.ModelAdmin):
-    """A list of rows of tasks: whoever searches for a task's whole id finds its rows by their index, however many there are."""
-
-    show_full_result_count = False  # it would count all of them
+class FoundByTask(LongList):
+    """A long list of rows of tasks: whoever searches for a task's whole id finds its rows by their index, however many there are."""
 
     def of_task(self, rows: QuerySet[Any], task_id: UUID) -> QuerySet[Any]:
         return rows.filter(task_id=task_id)
+
+    def newest(self, request: HttpRequest) -> QuerySet[Any]:
+        try:
+            return self.of_task(self.model._default_manager.order_by("-pk"), UUID(request.GET.get("q", "").strip()))
+        except ValueError:
+            return super().newest(request)
 
     def get_search_results(self, request: HttpRequest, queryset: QuerySet[Any], search_term: str) -> tuple[QuerySet[Any], bool]:
         try:
@@ -301,10 +306,10 @@ class ModelFilter(admin.SimpleListFilter):
 @admin.register(UsageCost)
 class UsageCostAdmin(FoundByTask, TellsRefusals, ReadOnly):
     list_display = ["created_at", "key", "entry", "amount", "currency", "model", "task_id", "who", "why"]
-    list_filter = ["entry", ModelFilter, "key"]
+    list_filter = ["entry", "created_at", ModelFilter, "key"]
     search_fields = ["=task_id"]
     list_select_related = ["key"]
-    date_hierarchy = "created_at"
+    indexed, moment = {"key__id__exact": "created_at", "team_id": "counted_at"}, "created_at"
     readonly_fields = ["created_at"]
 
     def of_task(self, rows: QuerySet[UsageCost], task_id: UUID) -> QuerySet[UsageCost]:
@@ -325,7 +330,7 @@ class UsageCostAdmin(FoundByTask, TellsRefusals, ReadOnly):
 
 
 @admin.register(BudgetWindow)
-class BudgetWindowAdmin(ReadOnly):
+class BudgetWindowAdmin(LongList, ReadOnly):
     list_display = ["starts_at", "owner", "budget", "held", "spent"]
     list_filter = ["budget__period", "budget__team"]
     list_select_related = ["budget__key", "budget__team"]
@@ -336,7 +341,7 @@ class BudgetWindowAdmin(ReadOnly):
 
 
 @admin.register(BudgetAlert)
-class BudgetAlertAdmin(ReadOnly):
+class BudgetAlertAdmin(LongList, ReadOnly):
     list_display = ["created_at", "percent", "limit", "owner", "budget", "period_began"]
     list_filter = ["percent"]
     list_select_related = ["window__budget__key", "window__budget__team"]

@@ -63,6 +63,7 @@ class TaskEventAdmin(FoundByTask, ReadOnly):
     list_filter = ["status", "key"]
     search_fields = ["=task__id"]
     list_select_related = ["key"]
+    indexed = {"key__id__exact": "position"}
     readonly_fields = ["created_at"]
 
 

@@ -7,6 +7,7 @@ from django.http import HttpRequest
 
 import videos.catalogue_admin  # noqa: F401 - the pages of models
 from keys.admin import FoundByTask, ReadOnly
+from keys.long_lists import LongList
 from tasks.admin import LeadsToTask, ListedElsewhere
 from videos.models import Clip, Timing, Video, VideoModel
 from videos.planning import IMAGE_MODEL
@@ -42,6 +43,11 @@ class ClipAdmin(FoundByTask, LeadsToTask):
     def of_task(self, rows: QuerySet[Clip], task_id: UUID) -> QuerySet[Clip]:
         return rows.filter(video=task_id)
 
+    def newest(self, request: HttpRequest) -> QuerySet[Any]:
+        """MiniMax's id is found by its index too."""
+        found = Clip.objects.filter(provider_task_id=request.GET.get("q", "").strip()).exclude(provider_task_id="").order_by("-pk")
+        return found if found.exists() else super().newest(request)
+
     def task_of(self, row: Clip) -> UUID:
         return row.video_id
 
@@ -51,6 +57,6 @@ class ClipAdmin(FoundByTask, LeadsToTask):
 
 
 @admin.register(Timing)
-class TimingAdmin(ReadOnly):
+class TimingAdmin(LongList, ReadOnly):
     list_display = ["created_at", "upstream", "seconds", "resolution", "made_in", "delivered_in"]
-    list_filter = ["upstream", "resolution"]
+    list_filter = [UpstreamFilter]
