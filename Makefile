@@ -20,7 +20,7 @@ PATIENT := -o faulthandler_timeout=3600
 PARALLEL := -n $(WORKERS) --maxprocesses 8 --dist worksteal
 PIP := $(PY) -m pip --disable-pip-version-check --no-input install --quiet
 
-.PHONY: help demo run test test-browser soak lint bench bench-realtime clean
+.PHONY: help demo run test test-browser soak lint bench bench-realtime bench-console clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
@@ -62,6 +62,9 @@ bench: $(DEV) ## measure reading and creating tasks against a bare server
 
 bench-realtime: $(DEV) ## measure how fast events reach the hub's clients
 	$(PY) -m tests.bench.realtime
+
+bench-console: $(DEV) ## measure the console's pages at a million tasks, and what two hundred dashboards cost
+	$(PY) -m tests.bench.console
 
 clean: ## remove the venv, caches and the embedded stack's data (.conduit)
 	rm -rf .venv .conduit .second-tries .pictures tests/signalr/node/node_modules .pytest_cache .mypy_cache .ruff_cache .import_linter_cache

@@ -3,6 +3,8 @@ their plans (tests/console/test_plans.py) and for `make bench-console`. A new pa
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import timedelta
+from urllib.parse import quote
 
 from tests.support.many import Many
 from tests.support.plans import READ_MAX
@@ -17,6 +19,32 @@ class Address:
     most: int = READ_MAX  # rows that each of its queries reads at most
 
 
+def _day(many: Many) -> str:
+    """The third before the last, as Django's filters ask for it."""
+    first, after = (many.now.date() - timedelta(days=days) for days in (3, 2))
+    return f"created_at__gte={first}T00:00:00Z&created_at__lt={after}T00:00:00Z"
+
+
+SEARCHES = (
+    "",
+    "lighthouse",
+    "rhinoceros",
+    "id:{many.completed}",
+    "key:{many.first_key}",
+    "key:{many.rare_key}",
+    "team:{many.team}",
+    "model:video-01",
+    "status:failed",
+    "stage:generating",
+    "error:content_policy_violation",
+    "prompt:glacier",
+    "provider:job-7000",
+    "meta:order=7",
+    "cost>0.1",
+    "wait>1m",
+    "created:>2d",
+    "key:{many.first_key} status:failed error:content_policy_violation created:>2d",
+)
 ADDRESSES = (
     Address("first page", lambda many: ""),
     Address("keys", lambda many: "keys/"),
@@ -41,4 +69,21 @@ ADDRESSES = (
     Address("MiniMax's bill of a year", lambda many: "money/bill/?span=year"),
     Address("models", lambda many: "models/"),
     Address("settings", lambda many: "settings/"),
+    Address("pauses", lambda many: "tasks/pause/"),
+    Address("live state of twenty tasks", lambda many: f"live/state/?now=1&list=1&tasks={','.join(map(str, many.some))}"),
+    Address("ledger", lambda many: "keys/usagecost/"),
+    Address("ledger of a key", lambda many: f"keys/usagecost/?key__id__exact={many.first_key}"),
+    Address("ledger of a key with one task", lambda many: f"keys/usagecost/?key__id__exact={many.rare_key}"),
+    Address("ledger of a team", lambda many: f"keys/usagecost/?team_id={many.team}"),
+    Address("ledger, captures", lambda many: "keys/usagecost/?entry__exact=capture"),
+    Address("ledger, refunds", lambda many: "keys/usagecost/?entry__exact=refund"),
+    Address("ledger of a day", lambda many: f"keys/usagecost/?{_day(many)}"),
+    Address("ledger of a day of a key", lambda many: f"keys/usagecost/?key__id__exact={many.first_key}&{_day(many)}"),
+    Address("events", lambda many: "tasks/taskevent/"),
+    Address("events of a key", lambda many: f"tasks/taskevent/?key__id__exact={many.first_key}"),
+    Address("clips", lambda many: "videos/clip/"),
+    Address("clips by MiniMax's id", lambda many: "videos/clip/?q=job-7000"),
+    Address("timings", lambda many: "videos/timing/"),
+    Address("budgets", lambda many: "keys/budgetwindow/"),
+    *(Address(f"tasks, {text}", lambda many, text=text: f"tasks/?q={quote(text.format(many=many))}", most=20_000) for text in SEARCHES),
 )

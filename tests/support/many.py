@@ -48,6 +48,7 @@ class Many:
     completed: UUID  # lately
     failed: UUID  # lately
     running: UUID
+    some: tuple[UUID, ...]  # twenty of the newest
 
 
 def make_many(tasks: int = 200_000, *, keys: int = 50, seconds_between: float = 3.0) -> Many:
@@ -85,7 +86,8 @@ def _found(named: Mapping[str, Any]) -> Many:
     ends = [Task.objects.order_by(order).values_list("pk", flat=True)[0] for order in ("-pk", "pk")]
     names = ("tasks", "now", "keys", "first_key", "rare_key", "team", "rare_team")
     states = {name: newest(status) for name, status in (("completed", "completed"), ("failed", "failed"), ("running", "processing"))}
-    return Many(**{name: named[name] for name in names}, newest=ends[0], oldest=ends[1], **states)
+    some = tuple(Task.objects.order_by("-pk").values_list("pk", flat=True)[:20])
+    return Many(some=some, **{name: named[name] for name in names}, newest=ends[0], oldest=ends[1], **states)
 
 
 def _insert(cursor: Any, model: type[models.Model], columns: Mapping[str, str], source: str, named: Mapping[str, Any]) -> None:

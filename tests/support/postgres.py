@@ -64,6 +64,12 @@ class Postgres(Databases):
         self._binaries = self._readable_binaries()
         self._process: subprocess.Popen[bytes] | None = None
 
+    @property
+    def pid(self) -> int:
+        """Of the process whose children serve the connections."""
+        assert self._process
+        return int((self._data / "postmaster.pid").read_text().split()[0])
+
     def start(self) -> None:
         """Make an empty server and start it."""
         atexit.register(self.stop)
