@@ -9,6 +9,7 @@ from base64 import urlsafe_b64encode
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal
+from urllib.parse import urlsplit
 from uuid import UUID
 
 from django.conf import settings
@@ -48,6 +49,12 @@ def media_url(task_id: UUID, name: MediaName, now: datetime) -> str:
     expires = str(int(expires_at(now).timestamp()))
     signature = _signature(task_id, name, expires, settings.SECRET_KEY)
     return f"{settings.PUBLIC_URL}/media/{task_id}/{name}?expires={expires}&signature={signature}"
+
+
+def media_path(task_id: UUID, name: MediaName, now: datetime) -> str:
+    """The same link without its origin, for pages of ours: it leads to the one that the page is on."""
+    link = urlsplit(media_url(task_id, name, now))
+    return f"{link.path}?{link.query}"
 
 
 def expires_at(now: datetime) -> datetime:

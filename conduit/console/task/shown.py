@@ -2,18 +2,17 @@
 
 from datetime import datetime
 from typing import Any
-from urllib.parse import urlencode, urlsplit
 
 from django.db.models import Model
 from django.http import HttpRequest
-from django.urls import reverse
 
 from conduit.console.pages import may
 from conduit.console.task.curl import curl_of
+from conduit.console.tasks.addresses import tasks_address
 from conduit.console.tasks.rows import rows
 from tasks.models import Status, Task
 from videos.life import State, Step
-from videos.links import MediaName, media_url
+from videos.links import media_path
 from videos.minimax.exchanges import TEXT_MAX
 from videos.models import Clip, ClipState, Exchange
 from videos.story import EXCHANGES_READ, Story
@@ -64,11 +63,6 @@ def shown(request: HttpRequest, story: Story, now: datetime) -> dict[str, Any]:
     }
 
 
-def _tasks(search: str) -> str:
-    """The list of the tasks that a search finds."""
-    return f"{reverse('admin:index')}tasks/?{urlencode({'q': search})}"
-
-
 def _clip(story: Story, said: Exchange) -> str:
     return "-" if said.clip_number is None else story.told.names.get(said.clip_number, "-")
 
@@ -76,10 +70,10 @@ def _clip(story: Story, said: Exchange) -> str:
 def _lists(task: Task) -> dict[str, str]:
     """The lists of tasks that share something with this one."""
     return {
-        "key": _tasks(f"key:{task.key_id}"),
-        "team": _tasks(f"team:{task.team_id}") if task.team_id else "",
-        "model": _tasks(f'model:"{task.model}"'),
-        "error": _tasks(f"error:{task.error_code}") if task.error_code else "",
+        "key": tasks_address(f"key:{task.key_id}"),
+        "team": tasks_address(f"team:{task.team_id}") if task.team_id else "",
+        "model": tasks_address(f'model:"{task.model}"'),
+        "error": tasks_address(f"error:{task.error_code}") if task.error_code else "",
     }
 
 
@@ -100,14 +94,11 @@ def _player(task: Task, now: datetime) -> dict[str, Any]:
     width, height = (video.width, video.height) if video.width and video.height else map(int, video.resolution.split("x"))
     place: dict[str, Any] = {"width": width, "height": height, "has_file": task.status == Status.COMPLETED and bool(video.file)}
     if place["has_file"]:
-        place |= {"video": _link(task, "video.mp4", now), "poster": _link(task, "thumbnail.jpg", now) if video.thumbnail else ""}
+        place |= {
+            "video": media_path(task.pk, "video.mp4", now),
+            "poster": media_path(task.pk, "thumbnail.jpg", now) if video.thumbnail else "",
+        }
     return place
-
-
-def _link(task: Task, name: MediaName, now: datetime) -> str:
-    """On the origin that the console is on: a page's policy takes media from there."""
-    link = urlsplit(media_url(task.pk, name, now))
-    return f"{link.path}?{link.query}"
 
 
 def _life(story: Story, now: datetime) -> list[dict[str, Any]]:

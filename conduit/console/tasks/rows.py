@@ -3,7 +3,6 @@
 from collections.abc import Collection
 from datetime import datetime
 from typing import Any
-from urllib.parse import urlsplit
 from uuid import UUID
 
 from conduit import clock
@@ -12,7 +11,7 @@ from conduit.console.tasks.addresses import task_address
 from conduit.console.tasks.words import words
 from tasks import kinds, progress
 from tasks.models import TAIL_CHARACTERS, Status
-from videos.links import media_url
+from videos.links import media_path
 from videos.overview import overview
 
 
@@ -60,8 +59,6 @@ def row(task: Any, now: datetime) -> dict[str, Any]:
 
 
 def _poster(task: Any, now: datetime) -> str | None:
-    """Its address on the origin that the console is on: a page's policy takes pictures from there."""
     if task.status != Status.COMPLETED or not task.video.thumbnail:
         return None
-    link = urlsplit(media_url(task.pk, "thumbnail.jpg", now))
-    return f"{link.path}?{link.query}"
+    return media_path(task.pk, "thumbnail.jpg", now)
