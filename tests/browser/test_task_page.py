@@ -11,7 +11,7 @@ from tests.browser.conftest import PASSWORD, PATIENCE_MS
 from tests.support.running import RunningStack
 
 # MiniMax refuses what is asked for so.
-REFUSED = "somebody famous [sandbox: create status=1026]"
+REFUSED = "somebody famous [sandbox: create status=1026 times=always]"
 
 
 @pytest.fixture
