@@ -82,6 +82,15 @@ def test_a_second_factor_is_set_up_with_a_picture_or_the_secret_and_its_codes_ar
     assert [value for value in (secret, *codes) if value in audited] == []
 
 
+def test_a_page_that_was_opened_twice_at_once_shows_one_picture_and_leaves_one_device(client, ann):
+    first, _ = (TOTPDevice.objects.create(user=ann, confirmed=False, name="x") for _ in range(2))
+    assert second_factor.secret_of(first) in text_of(client.get(PAGE))
+
+    client.post(PAGE, {"do": "confirm", "code": code_of(first)})
+
+    assert TOTPDevice.objects.get() == first
+
+
 def test_recovery_codes_are_shown_for_ten_minutes_to_their_session_alone(client, ann, time_travel):
     time_travel.move_to(clock.now())
     device = second_factor.begin(ann)
@@ -145,7 +154,7 @@ def test_a_recovery_code_opens_once_and_is_audited_without_its_letters(ann):
     again, _ = password_given()
     assert "This is not the code" in text_of(again.post(STEP, {"code": codes[0]}))
     row = AuditEntry.objects.get(action="use recovery code")
-    assert row.changes == {"left": 9}
+    assert (row.who, row.changes) == ("ann", {"left": 9})
     assert "9 of your recovery codes are left" in text_of(client.get(PAGE))
 
 

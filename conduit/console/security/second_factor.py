@@ -24,6 +24,7 @@ from keys import audit
 
 SHOWN_WITH = "second_factor"
 RECOVERY_CODES = 10
+_APP_DIGITS = 6
 # Nothing that is read as something else; 50 bits.
 _LETTERS, _CODE_LENGTH = "abcdefghjkmnpqrstuvwxyz23456789", 10
 
@@ -77,11 +78,11 @@ def check(user: User, code: str) -> None:
         TooSoon: it was not looked at.
     """
     code = _tidy(code)
-    devices: Any = TOTPDevice if code.isdecimal() else StaticDevice
+    devices: Any = TOTPDevice if len(code) == _APP_DIGITS else StaticDevice
     with transaction.atomic():
         refusal = _refusal(devices.objects.select_for_update().filter(user=user, confirmed=True).order_by("-pk").first(), code)
         if devices is StaticDevice and not refusal:
-            audit.record(action="use recovery code", target=user, left=recovery_codes_left(user))
+            audit.record(who=user.get_username(), action="use recovery code", target=user, left=recovery_codes_left(user))
     if refusal:
         raise refusal
 
@@ -105,12 +106,12 @@ def _tidy(code: str) -> str:
 
 def begin(user: User) -> TOTPDevice:
     """The device that is not confirmed yet: the same until it is."""
-    device, _ = TOTPDevice.objects.get_or_create(user=user, confirmed=False, defaults={"name": "authenticator app"})
-    return device
+    return begun(user) or TOTPDevice.objects.create(user=user, confirmed=False, name="authenticator app")
 
 
 def begun(user: User) -> TOTPDevice | None:
-    return TOTPDevice.objects.filter(user=user, confirmed=False).first()
+    """The first: a page that was opened twice at once may have begun two."""
+    return TOTPDevice.objects.filter(user=user, confirmed=False).order_by("pk").first()
 
 
 def confirm(user: User, code: str) -> None:
@@ -121,10 +122,11 @@ def confirm(user: User, code: str) -> None:
         TooSoon: it was not looked at.
     """
     with transaction.atomic():
-        device = TOTPDevice.objects.select_for_update().filter(user=user, confirmed=False).first()
+        device = TOTPDevice.objects.select_for_update().filter(user=user, confirmed=False).order_by("pk").first()
         refusal = _refusal(device, _tidy(code))
         if device and not refusal:
             former, _ = TOTPDevice.objects.filter(user=user, confirmed=True).delete()
+            TOTPDevice.objects.filter(user=user).exclude(pk=device.pk).delete()
             device.confirmed = True
             device.save(update_fields=["confirmed"])
             setattr(user, SHOWN_WITH, device.pk)
