@@ -44,7 +44,7 @@ def test_every_list_of_the_console_opens(admin: Page, problems: list[str], compl
     assert {"/admin/keys/virtualkey/", "/admin/tasks/task/", "/admin/videos/video/"} <= {urlsplit(address).path for address in lists}
     for address in lists:
         admin.goto(address)
-        assert admin.is_visible("#changelist"), address
+        assert admin.is_visible("#changelist, table.tasks"), address
     assert problems == []
 
 
@@ -55,15 +55,6 @@ def test_no_page_of_the_console_is_wider_than_the_window(admin: Page, completed:
     for path in paths:
         admin.goto(console + path)
         assert admin.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth") <= 0, path
-
-
-def test_what_a_video_earned_is_read_without_scrolling(admin: Page, completed: str):
-    admin.goto(f"{admin.url}videos/video/")
-    margin, table = (admin.locator(where).first.bounding_box() for where in (".field-margin", "#changelist .results"))
-
-    assert margin
-    assert table
-    assert margin["x"] + margin["width"] <= table["x"] + table["width"]
 
 
 def test_a_row_opens_from_its_list(admin: Page, problems: list[str], completed: str):

@@ -70,6 +70,10 @@ def themed(request: pytest.FixtureRequest, browser: Browser, stack: RunningStack
 
 PAGES = [
     "",
+    "tasks/",
+    "tasks/?q=status:failed -boat",
+    "tasks/act/?do=retry&all=1",
+    "tasks/runs/",
     "tasks/{completed}/",
     "tasks/{failed}/",
     "keys/",
@@ -105,5 +109,5 @@ def test_a_page_reads_well_at_every_width_and_theme(themed: tuple[str, Page], st
 
 def _keep_picture(page: Page, path: str, width: int, theme: str) -> None:
     PICTURES.mkdir(exist_ok=True)
-    name = path.replace("{", "").replace("}", "").strip("/").replace("/", "-").replace("?", "-") or "now"
+    name = path.replace("{", "").replace("}", "").strip("/").replace("/", "-").replace("?", "-").replace(" ", "-") or "now"
     page.screenshot(path=PICTURES / f"{name}-{width}-{theme}.png", full_page=True)
