@@ -225,12 +225,14 @@ def _outcome(run: Run, task_id: UUID) -> RunOutcome | None:
         return found
     try:
         if run.action == Action.CANCEL:
-            if not steering.cancel(task, who=run.created_by, run=run.pk):
+            if not steering.cancel(task, who=run.created_by, of=audit.target_of(run)):
                 found.outcome, found.detail = Outcome.UNCHANGED, "It was cancelled already."
         elif again := _retried(task):
             found.outcome, found.retried_as, found.detail = Outcome.UNCHANGED, again.pk, "It was retried already."
         else:
-            found.retried_as = steering.retry(task, who=run.created_by, idempotency=None, answer=lambda task: {}, run=run.pk).pk
+            found.retried_as = steering.retry(
+                task, who=run.created_by, idempotency=None, answer=lambda task: {}, of=audit.target_of(run)
+            ).pk
     except ApiError as error:
         ended = error.code in ("task_not_cancellable", "task_not_retryable") and task.status not in _CAN[Action(run.action)]
         found.outcome, found.detail = Outcome.UNCHANGED if ended else Outcome.REFUSED, error.message[:DETAIL_CHARACTERS]

@@ -203,3 +203,15 @@ def test_the_pages_of_runs_cost_the_same_queries_for_few_and_for_many(page, cons
 
     assert (cost(f"tasks/runs/{many.pk}/"), cost("tasks/act/?do=cancel&all=1"), cost("tasks/runs/")) == before
     assert before <= (8, 8, 6)
+
+
+def test_the_audit_leads_from_a_cancelled_task_to_its_run_and_back(page, consumer):
+    task_id = of(consumer)
+    run = runs.begin(Action.CANCEL, who="ann", search_text="cat")
+    runs.advance(run.pk)
+
+    text = page("audit/")
+
+    assert f'href="/admin/tasks/runs/{run.pk}/"' in text
+    assert f'href="/admin/tasks/{task_id}/"' in text
+    assert "cancelled many tasks by" in text

@@ -100,7 +100,7 @@ def test_the_audit_has_a_row_for_the_run_and_one_for_each_task(consumer):
 
     rows = AuditEntry.objects.filter(target__startswith="task:")
     assert sorted((row.who, row.action, row.target, row.changes) for row in rows) == sorted(
-        ("root", "cancel", f"task:{task_id}", {"run": run.pk}) for task_id in made
+        ("root", "cancel", f"task:{task_id}", {"of": f"run:{run.pk}"}) for task_id in made
     )
     whole = AuditEntry.objects.get(action="cancel many")
     assert (whole.who, whole.target, whole.changes) == ("root", f"run:{run.pk}", {"q": "key:somebody", "chosen": 0, "expected": 2})

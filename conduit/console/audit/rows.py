@@ -14,6 +14,7 @@ from django.urls import reverse
 from conduit.console.audit.words import action_in_words, kind_in_words, model_of
 from keys.models import AuditEntry
 from tasks.models import Task
+from tasks.run_models import Run
 
 # Fields of one row that are shown before the rest folds away.
 SHOWN_FIELDS = 4
@@ -120,7 +121,8 @@ def _pages_of(request: HttpRequest, targets: Iterable[str]) -> dict[str, str]:
     for kind, numbers in by_kind.items():
         model = model_of(kind)
         model_admin = admin.site._registry.get(model) if model else None
-        if model and model_admin and model_admin.has_view_permission(request):
+        is_seen = request.user.has_perm("tasks.view_task") if model is Run else model_admin and model_admin.has_view_permission(request)
+        if model and is_seen:
             for pk in _existing(model, numbers):
                 found[f"{kind}:{pk}"] = _page_of(model, pk)
     return found
@@ -137,6 +139,8 @@ def _existing(model: type[Model], numbers: Iterable[str]) -> Iterable[Any]:
 
 
 def _page_of(model: type[Model], pk: Any) -> str:
+    if model is Run:
+        return reverse("admin:tasks-run", args=[pk])
     if model is Task:
         return reverse("admin:task", args=[pk])
     return reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_change", args=[pk])
