@@ -18,6 +18,7 @@ from keys.forms import RuledForm
 from tasks import paused, pauses
 from tasks.models import PAUSED, Pause, PauseKind, Task, TaskEvent
 from tasks.search_language import quoted
+from tasks.standing import standing
 
 # What Django's lists of tasks and videos were narrowed by, as the search of the console's list of tasks says it.
 _FILTERS = {
@@ -125,6 +126,12 @@ class PauseAdmin(TellsRefusals):
         for pause in chosen:
             pauses.end(pause, who=who(request))
             messages.success(request, f"{pause}: resumed.")
+
+    def add_view(self, request: HttpRequest, form_url: str = "", extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        """Says what each kind will do, with how many tasks there are; the one that was asked for (`?kind=`) first."""
+        stands, asked_for = standing(), request.GET.get("kind")
+        kinds = sorted(PauseKind.values, key=lambda kind: kind != asked_for)
+        return super().add_view(request, form_url, {"stands": stands, "kinds": kinds} | (extra_context or {}))
 
     def delete_view(self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         """Says how many tasks wait for it."""

@@ -9,6 +9,7 @@ needs alone are read where they live:
 - `conduit.conditions.reading.place()`: what needs somebody; `conduit.conditions.processes.roster()`: workers and beat
 """
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -34,6 +35,8 @@ from videos import rollups as videos
 from videos.rollups import Bill, Code, Health, LastError
 
 TOP_KEYS = 5
+# How old the number of open streams may be.
+SUBSCRIBERS_SECONDS = 4.0
 
 
 @dataclass(frozen=True)
@@ -113,10 +116,23 @@ def live(now: datetime | None = None) -> Live:
         standing=standing.standing(now),
         running=standing.running(),
         workers=roster(),
-        subscribers=places.connected(settings.REDIS_URL),
+        subscribers=_subscribers(),
         today=_money_since(midnight(now)),
         month=_money_since(first_of_month(now)),
     )
+
+
+def _subscribers() -> int | None:
+    """Asked for now and then: while Redis hangs, the rest must not wait for it each time."""
+    global _streams
+    at, count = _streams
+    if time.monotonic() - at > SUBSCRIBERS_SECONDS:
+        count = places.connected(settings.REDIS_URL)
+        _streams = time.monotonic(), count
+    return count
+
+
+_streams: tuple[float, int | None] = (float("-inf"), None)
 
 
 def spanned(span: Span, now: datetime | None = None) -> Spanned:

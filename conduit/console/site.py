@@ -19,7 +19,8 @@ from conduit.conditions.reading import place
 from conduit.console.audit.guard import guarded
 from conduit.console.audit.model_pages import audited
 from conduit.console.navigation import navigation
-from conduit.console.pages import urls
+from conduit.console.now.page import RIGHT, now_page
+from conduit.console.pages import may, urls
 from conduit.console.security.entry import may_enrol, may_enter
 from conduit.console.security.login import code_step, password_step
 from keys import audit, new_secrets
@@ -67,6 +68,10 @@ class ConsoleSite(admin.AdminSite):
     def get_urls(self) -> list[Any]:
         """Own pages first: some stand where Django has a list of an app's models."""
         return [path("login/code/", never_cache(code_step), name="login-code"), *urls(self), *super().get_urls()]
+
+    def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> TemplateResponse:
+        """Now, for whoever may see tasks; the tables that he may see for whoever may not."""
+        return now_page(request) if may(request, RIGHT) else super().index(request, extra_context)
 
     def has_permission(self, request: HttpRequest) -> bool:
         """Whoever has to set up a second factor may do that, and log out."""

@@ -39,6 +39,7 @@ def test_a_wrong_password_is_told_on_the_login_page(page: Page, problems: list[s
 
 
 def test_every_list_of_the_console_opens(admin: Page, problems: list[str], completed: str):
+    admin.goto(f"{admin.url}settings/")
     lists = admin.eval_on_selector_all("#content-main th a", "(links) => links.map((link) => link.href)")
 
     assert {"/admin/keys/virtualkey/", "/admin/tasks/task/", "/admin/videos/video/"} <= {urlsplit(address).path for address in lists}

@@ -1,4 +1,4 @@
-"""What every page of the console says at its top."""
+"""What every page of the console says at its top, but for Now, where it is the first part (test_now)."""
 
 from datetime import timedelta
 
@@ -13,7 +13,7 @@ from tests.support.ending import end
 pytestmark = pytest.mark.django_db
 
 SANDBOX = "Videos are made by the built-in look-alike"
-PAGES = ["", "tasks/", "keys/virtualkey/add/"]
+PAGES = ["settings/", "tasks/", "keys/virtualkey/add/"]
 WAIT = "tasks/?q=stage"
 
 
@@ -54,7 +54,7 @@ def test_what_no_longer_holds_is_no_longer_told(page, consumer):
     Task.objects.filter(pk=task.pk).update(stage="waiting_for_provider_key")
     look()
 
-    assert WAIT not in page()
+    assert WAIT not in page("settings/")
 
 
 def test_what_is_only_worth_knowing_is_no_banner(page, consumer):
@@ -62,7 +62,7 @@ def test_what_is_only_worth_knowing_is_no_banner(page, consumer):
     Task.objects.update(stage="waiting_for_rate_limit", stage_since=timezone.now() - timedelta(minutes=5))
     look()
 
-    assert "rate limit holds" not in page()
+    assert "rate limit holds" not in page("settings/")
 
 
 def test_a_place_at_which_nobody_looks_says_so(page):

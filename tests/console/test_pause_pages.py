@@ -143,3 +143,13 @@ def test_an_operator_with_the_right_of_pauses_alone_pauses_and_resumes():
 
     assert pause.created_by == "viewer"
     assert not Pause.objects.exists()
+
+
+def test_the_form_says_first_what_the_pause_that_was_asked_for_will_do(page, consumer):
+    consumer.generate()
+    form = page("tasks/pause/add/?kind=new_work").partition('class="what-happens"')[2]
+
+    assert "answered 503" in form
+    assert "1 queued and 0 in progress go on" in form
+    assert form.index("New work") < form.index("Sending to MiniMax")
+    assert '<option value="new_work" selected>' in form

@@ -17,11 +17,12 @@ from django.http import parse_cookie
 from conduit.api.errors import ApiError, InvalidRequest, TooManyRequests, Unauthenticated, classify
 from conduit.console.live.pump import Pump, Restarting, Socket, pump
 from conduit.console.live.wanted import in_message
+from conduit.console.live.watchers import RightsChanged
 from conduit.flow import Gate, gate_of
 from conduit.signalr.rates import Rate
 from tasks.realtime.connections import address_in
 
-RESTARTING = 1012
+COME_AGAIN = 1012
 # What a page may send: what it wants, now and then.
 MESSAGE_CHARACTERS_MAX = 8192
 MESSAGES_PER_SECOND, MESSAGES_BURST = 5, 30
@@ -108,7 +109,7 @@ class LiveConsumer(AsyncConsumer):
                     return
 
     async def _close(self, error: ApiError) -> None:
-        code = RESTARTING if isinstance(error, Restarting) else 4000 + error.status
+        code = COME_AGAIN if isinstance(error, Restarting | RightsChanged) else 4000 + error.status
         await self.send({"type": "websocket.close", "code": code, "reason": error.message})
 
 

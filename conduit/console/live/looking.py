@@ -8,6 +8,7 @@ from uuid import UUID
 
 from conduit import clock
 from conduit.console.live.wanted import Wanted
+from conduit.console.now.parts import Part, are_for, parts, reader
 from conduit.console.tasks.rows import rows
 from tasks import changes
 from tasks.changes import Changes, Standing
@@ -17,22 +18,26 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What somebody wants to know right now; `fresh` are the tasks that were not asked for with the last look."""
+    """What somebody wants to know right now: tasks, and Now with the figures of these spans."""
 
     tasks: frozenset[str]
-    fresh: frozenset[str]
-    now: bool
+    spans: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """Rows that changed (None: there is no such task), where they stand, new tasks, and the parts of Now.
-    `newest`: all the newest, oldest first."""
+    """Rows that changed (None: there is no such task), where tasks stand, which are new, and the parts of Now.
 
+    `tasks` are all that were looked at: those that were asked for, and those `running` that Now shows. `newest`: all the newest ones,
+    oldest first.
+    """
+
+    tasks: frozenset[str] = frozenset()
     rows: Mapping[str, Row | None] = field(default_factory=dict)
     standings: Mapping[str, Standing] = field(default_factory=dict)
     created: tuple[str, ...] = ()
-    parts: Mapping[str, str] = field(default_factory=dict)
+    running: frozenset[str] = frozenset()
+    parts: Mapping[str, Part] = field(default_factory=dict)
     newest: list[str] | None = None
 
 
@@ -41,31 +46,40 @@ class Looking:
 
     def __init__(self) -> None:
         self._changes = Changes()
+        self._known: frozenset[str] = frozenset()
         self._updated: dict[str, datetime] = {}
         self._looked_at: datetime | None = None
-        self._knows_newest = False
 
     def look(self, asked: Asked) -> Found:
+        """What happened since the last look."""
         began = clock.now()
         seen = self._changes.look()
-        changed = asked.tasks if seen.everything else asked.fresh | (seen.tasks & asked.tasks)
-        newest = None
-        if seen.everything or not self._knows_newest:
-            newest = changes.newest_ids()
-        standings = {one.task_id: one for one in changes.standings(asked.tasks, changed, self._looked_at or began)} if asked.tasks else {}
+        figures = reader.figures(asked.spans) if asked.spans else None
+        running = frozenset(map(str, figures.live.running)) if figures else frozenset()
+        tasks = asked.tasks | running
+        newest = changes.newest_ids() if seen.everything or self._looked_at is None else None
+        changed = tasks if seen.everything else (tasks - self._known) | (seen.tasks & tasks)
+        standings = {one.task_id: one for one in changes.standings(tasks, changed, self._looked_at or began)} if tasks else {}
         changed |= {task_id for task_id, one in standings.items() if self._updated.get(task_id) != one.updated_at}
-        read = rows_of(changed)
-        self._updated |= {task_id: one.updated_at for task_id, one in standings.items()}
-        self._updated = {task_id: at for task_id, at in self._updated.items() if task_id in asked.tasks}
-        self._looked_at, self._knows_newest = began, True
-        return Found(read, standings, seen.created, newest=newest)
+        rows = rows_of(changed)
+        updated = self._updated | {task_id: one.updated_at for task_id, one in standings.items()}
+        self._updated = {task_id: at for task_id, at in updated.items() if task_id in tasks}
+        self._known, self._looked_at = tasks, began
+        shown = parts(figures) if figures else {}
+        return Found(tasks, rows, standings, seen.created, running, shown, newest)
 
 
-def state(wanted: Wanted) -> dict[str, Any]:
+def state(wanted: Wanted, *, sees_money: bool) -> dict[str, Any]:
     """All that a page wants to know, as it is now: for pages whose socket is away."""
     found: dict[str, Any] = {}
-    if wanted.tasks:
-        found["tasks"] = rows_of(wanted.tasks)
+    ids = set(wanted.tasks)
+    if wanted.now:
+        figures = reader.figures([wanted.now])
+        shown = parts(figures)
+        found["now"] = {name: shown[name].content for name in are_for(shown, wanted.now, sees_money=sees_money)}
+        ids |= set(map(str, figures.live.running))
+    if ids:
+        found["tasks"] = rows_of(ids)
     if wanted.newer:
         found["newest"] = changes.newest_id()
         found["newer"] = changes.count_newer(wanted.newer_than) if wanted.newer_than else 0

@@ -11,6 +11,7 @@ from django.core.serializers.json import DjangoJSONEncoder
 
 from conduit.api.formats import rfc3339
 from conduit.console.live.looking import Found, Row
+from conduit.console.now.parts import Part, are_for
 from tasks import progress
 from tasks.changes import NEWEST, Standing
 
@@ -62,23 +63,29 @@ class News:
         self.looked_at: datetime | None = None
         self._rows: dict[str, Row | None] = {}
         self._standings: dict[str, Standing] = {}
-        self._parts: dict[str, str] = {}
+        self.running: frozenset[str] = frozenset()  # what Now shows
+        self._parts: dict[str, Part] = {}
         self._encoded: dict[str, str] = {}
+        # Made once for all sockets, until the next look.
         self._messages: dict[object, str] = {}
+        self._for: dict[object, frozenset[str]] = {}
 
-    @property
-    def parts(self) -> Collection[str]:
-        """The names of those that are known."""
-        return self._parts.keys()
+    def parts_for(self, names: Collection[str] | None, span: str, *, sees_money: bool) -> frozenset[str]:
+        """Those of the parts (None: of all that are known) that a page of this span is told."""
+        key = (None if names is None else frozenset(names), span, sees_money)
+        if key not in self._for:
+            self._for[key] = are_for(self._parts.keys() if names is None else names, span, sees_money=sees_money)
+        return self._for[key]
 
     def knows(self, task_ids: Iterable[str]) -> set[str]:
         return {task_id for task_id in task_ids if task_id in self._rows}
 
     # ---- What happens
 
-    def take(self, found: Found, wanted: frozenset[str]) -> tuple[set[str], set[str]]:
+    def take(self, found: Found) -> tuple[set[str], set[str]]:
         """Learn what a look found; the tasks and the parts that are other than before."""
-        self._messages = {}
+        self._messages, self._for = {}, {}
+        wanted, self.running = found.tasks, found.running
         changed = {task_id for task_id, row in found.rows.items() if task_id not in self._rows or self._rows[task_id] != row}
         self._rows = {task_id: row for task_id, row in (self._rows | dict(found.rows)).items() if task_id in wanted}
         standings = {task_id: one for task_id, one in (self._standings | dict(found.standings)).items() if task_id in wanted}
@@ -87,7 +94,7 @@ class News:
         if found.newest is not None:
             self.newest.begin(found.newest)
         self.newest.add(found.created)
-        parts = {name for name, text in found.parts.items() if self._parts.get(name) != text}
+        parts = {name for name, part in found.parts.items() if name not in self._parts or self._parts[name].key != part.key}
         self._parts |= found.parts
         return changed, parts
 
@@ -117,7 +124,7 @@ class News:
         if tasks:
             yield "tasks", _object(tasks)
         if due.parts:
-            yield "now", _object((name, _json(self._parts[name])) for name in due.parts)
+            yield "now", _object((name, _json(self._parts[name].content)) for name in due.parts if name in self._parts)
         if due.newer and newer_than is not None:
             yield "newest", _json(self.newest.last)
             yield "newer", str(self.newest.count_newer(newer_than))

@@ -81,7 +81,6 @@ class Pump:
         self._sockets: set[Socket] = set()
         self._of_session: Counter[str] = Counter()
         self._looking = Looking()
-        self._known: frozenset[str] = frozenset()
         self._admitted_at = 0.0
         self._prompted = asyncio.Event()
         self._running: asyncio.Task[None] | None = None
@@ -120,7 +119,7 @@ class Pump:
 
     def _begin(self) -> None:
         """What was known when the last socket left is old."""
-        self.news, self._looking, self._known, self._admitted_at = News(), Looking(), frozenset(), 0.0
+        self.news, self._looking, self._admitted_at = News(), Looking(), 0.0
         self._running = asyncio.create_task(self._run())
 
     def leave(self, socket: Socket) -> None:
@@ -132,13 +131,12 @@ class Pump:
 
     def want(self, socket: Socket, wanted: Wanted) -> None:
         """Tell it of this from now on, instead of what it wanted before: all of it with the next look, which comes at once."""
-        before, socket.wanted = socket.wanted, wanted
+        socket.wanted = wanted
         socket.newer_than = wanted.newer if isinstance(wanted.newer, str) else None
-        socket.due.rows = self.news.knows(wanted.tasks - before.tasks) | (socket.due.rows & wanted.tasks)
-        socket.due.moved &= wanted.tasks
-        socket.due.newer = bool(wanted.newer)
-        socket.due.parts = set(self.news.parts) if wanted.now else set()
-        socket.due.standing = True
+        due = socket.due = Due(rows=self.news.knows(wanted.tasks), newer=bool(wanted.newer), standing=True)
+        if wanted.now:
+            due.parts |= self.news.parts_for(None, wanted.now, sees_money=socket.watcher.sees_money)
+            due.rows |= self.news.knows(self.news.running)
         self._prompted.set()
 
     def drain(self) -> None:
@@ -174,22 +172,22 @@ class Pump:
                 socket.end(problem)
 
     async def _look(self) -> None:
-        wanted = frozenset[str]().union(*(socket.wanted.tasks for socket in self._sockets))
-        asked = Asked(wanted, wanted - self._known, any(socket.wanted.now for socket in self._sockets))
-        found = await _in_thread(self._looks, partial(self._looking.look, asked))
-        self._known = wanted
+        tasks = frozenset[str]().union(*(socket.wanted.tasks for socket in self._sockets))
+        spans = frozenset(socket.wanted.now for socket in self._sockets if socket.wanted.now)
+        found = await _in_thread(self._looks, partial(self._looking.look, Asked(tasks, spans)))
         now = clock.now()
         was_stale, self.news.stale_since, self.news.looked_at = self.news.stale_since, None, now
-        changed, parts = self.news.take(found, wanted)
+        changed, parts = self.news.take(found)
         self._tell(changed, self.news.go_on(now), parts, bool(found.created or found.newest), bool(was_stale))
 
     def _tell(self, changed: set[str], moved: set[str], parts: set[str], newer: bool, standing: bool) -> None:
         for socket in self._sockets:
             due, wanted = socket.due, socket.wanted
-            due.rows |= wanted.tasks & changed
-            due.moved |= wanted.tasks & moved
-            if wanted.now:
-                due.parts |= parts
+            tasks = wanted.tasks | self.news.running if wanted.now else wanted.tasks
+            due.rows |= tasks & changed
+            due.moved |= tasks & moved
+            if wanted.now and parts:
+                due.parts |= self.news.parts_for(parts, wanted.now, sees_money=socket.watcher.sees_money)
             if wanted.newer is True and socket.newer_than is None:
                 socket.newer_than = self.news.newest.last
             due.newer |= newer and bool(wanted.newer)
@@ -200,7 +198,7 @@ class Pump:
         """Nothing is known any more of what happens: everything is read anew once that can be done."""
         is_away = isinstance(error, OperationalError | InterfaceError)
         log.warning("pages of the console are not told anything new", error=type(error).__name__, exc_info=not is_away)
-        self._looking, self._known, self._admitted_at = Looking(), frozenset(), 0.0
+        self._looking, self._admitted_at = Looking(), 0.0
         if self.news.stale_since is None:
             self.news.stale_since = self.news.looked_at or clock.now()
         self._tell(set(), set(), set(), newer=False, standing=True)

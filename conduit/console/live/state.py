@@ -9,7 +9,8 @@ from conduit.api.formats import rfc3339
 from conduit.console.live import looking
 from conduit.console.live.wanted import in_query
 from conduit.console.live.watchers import RIGHT
-from conduit.console.pages import page
+from conduit.console.now.parts import MONEY_RIGHT
+from conduit.console.pages import may, page
 
 
 @page("live/state/", name="live-state", rights=RIGHT)
@@ -18,5 +19,5 @@ def state(request: HttpRequest) -> HttpResponseBase:
         wanted = in_query(request.GET)
     except InvalidRequest as error:
         return response_for(error)
-    found = looking.state(wanted) | {"at": rfc3339(clock.now()), "stale": None}
+    found = looking.state(wanted, sees_money=may(request, MONEY_RIGHT)) | {"at": rfc3339(clock.now()), "stale": None}
     return JsonResponse(found, headers={"Cache-Control": "no-store"})

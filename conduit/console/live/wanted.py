@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from conduit.api.errors import InvalidRequest
+from conduit.rollups.steps import HOUR, SPANS
 from tasks.ids import parse_task_id
 
 # Tasks that one page may follow: a list shows a page of them.
@@ -15,9 +16,10 @@ TASKS_MAX = 100
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """`now`: the figures of the first page; `tasks`: rows; `newer`: how many tasks are newer than one (True: than any of now)."""
+    """`now`: the first page, with the figures of that span of time; `tasks`: rows; `newer`: how many tasks are newer than one (True:
+    than any of now)."""
 
-    now: bool = False
+    now: str = ""
     tasks: frozenset[str] = frozenset()
     newer: str | bool = False
 
@@ -27,7 +29,7 @@ class Wanted:
 
 
 def in_message(text: str) -> Wanted:
-    """What a socket's message asks for: `{"watch": {"now": true, "tasks": ["<id>", …], "list": true or "<newest id shown>"}}`.
+    """What a socket's message asks for: `{"watch": {"now": "1h", "tasks": ["<id>", …], "list": true or "<newest id shown>"}}`.
 
     Raises:
         InvalidRequest: it is none.
@@ -43,20 +45,22 @@ def in_message(text: str) -> Wanted:
 
 
 def in_query(query: Mapping[str, str]) -> Wanted:
-    """The same of an address: `?now=1&tasks=a,b&list=1` or `list=<id>`.
+    """The same of an address: `?now=1h&tasks=a,b&list=1` or `list=<id>`.
 
     Raises:
         InvalidRequest: it cannot be read.
     """
     tasks, newer = query.get("tasks", ""), query.get("list", "")
-    return _wanted(now=query.get("now") == "1", tasks=tasks.split(",") if tasks else [], newer=True if newer == "1" else newer)
+    return _wanted(now=query.get("now"), tasks=tasks.split(",") if tasks else [], newer=True if newer == "1" else newer)
 
 
 def _wanted(*, now: object, tasks: Any, newer: object) -> Wanted:
     if not isinstance(tasks, list) or len(tasks) > TASKS_MAX:
         raise InvalidRequest(f"`tasks` must be a list of at most {TASKS_MAX} ids.", param="tasks")
     ids = frozenset(_id(task, "tasks") for task in tasks)
-    return Wanted(bool(now), ids, _id(newer, "list") if newer and newer is not True else bool(newer))
+    if now and now is not True and now not in SPANS:
+        raise InvalidRequest(f"`now` must be one of {', '.join(SPANS)}.", param="now")
+    return Wanted(HOUR.name if now is True else str(now or ""), ids, _id(newer, "list") if newer and newer is not True else bool(newer))
 
 
 def _id(text: object, param: str) -> str:

@@ -11,19 +11,25 @@ from django.contrib.sessions.models import Session
 from django.utils.crypto import constant_time_compare
 
 from conduit import clock
-from conduit.api.errors import ApiError, Forbidden, Unauthenticated
+from conduit.api.errors import ApiError, Forbidden, Overloaded, Unauthenticated
+from conduit.console.now.parts import MONEY_RIGHT
 from conduit.console.security.entry import may_enter
 from conduit.console.security.second_factor import with_devices
 
 RIGHT = "tasks.view_task"
 
 
+class RightsChanged(Overloaded):
+    """What was told so far is not what the account may see now: its page should come again."""
+
+
 @dataclass(frozen=True, slots=True)
 class Watcher:
-    """A session of the console, and whose it is."""
+    """A session of the console, whose it is, and whether he may see money."""
 
     session_key: str
     user_id: str
+    sees_money: bool = False
 
 
 def admit(session_key: str) -> Watcher:
@@ -34,22 +40,30 @@ def admit(session_key: str) -> Watcher:
         Forbidden: he may not see tasks.
     """
     session = _sessions([session_key]).get(session_key)
-    watcher = Watcher(session_key, str(session.get(SESSION_KEY, "")) if session else "")
+    user_id = str(session.get(SESSION_KEY, "")) if session else ""
+    watcher = Watcher(session_key, user_id, user_id in _having(MONEY_RIGHT, [user_id]))
     if problem := no_longer_admitted([watcher]).get(watcher):
         raise problem
     return watcher
 
 
 def no_longer_admitted(watchers: Iterable[Watcher]) -> dict[Watcher, ApiError]:
-    """Those who would not be let in any more, and why: three queries for all, however many there are."""
+    """Those who would not be let in any more, or would see something else, and why: four queries for all, however many there are."""
     asked = set(watchers)
+    ids = {watcher.user_id for watcher in asked}
     sessions = _sessions({watcher.session_key for watcher in asked})
-    users = {str(user.pk): user for user in with_devices(User.objects.filter(pk__in=_numbers(asked)))}
-    # Of the backends that log people in, this one knows of rights.
-    having = User.objects.with_perm(RIGHT, backend="django.contrib.auth.backends.ModelBackend")
-    may = {str(pk) for pk in having.filter(pk__in=_numbers(asked)).values_list("pk", flat=True)}
-    found = ((watcher, _problem(watcher, sessions.get(watcher.session_key), users.get(watcher.user_id), may)) for watcher in asked)
-    return {watcher: problem for watcher, problem in found if problem}
+    users = {str(user.pk): user for user in with_devices(User.objects.filter(pk__in=_numbers(ids)))}
+    may, may_see_money = _having(RIGHT, ids), _having(MONEY_RIGHT, ids)
+    refused: dict[Watcher, ApiError] = {}
+    for watcher in asked:
+        session, user = sessions.get(watcher.session_key), users.get(watcher.user_id)
+        if session is None or user is None or not _is_of(session, user) or not may_enter(user, session):
+            refused[watcher] = Unauthenticated("You are not logged in any more.")
+        elif watcher.user_id not in may:
+            refused[watcher] = Forbidden("Your account may not see tasks.")
+        elif watcher.sees_money != (watcher.user_id in may_see_money):
+            refused[watcher] = RightsChanged()
+    return refused
 
 
 def _sessions(keys: Collection[str]) -> dict[str, SessionStore]:
@@ -61,14 +75,15 @@ def _sessions(keys: Collection[str]) -> dict[str, SessionStore]:
     return found
 
 
-def _numbers(watchers: Iterable[Watcher]) -> set[str]:
-    return {watcher.user_id for watcher in watchers if watcher.user_id.isdigit()}
+def _having(right: str, user_ids: Iterable[str]) -> set[str]:
+    """Those of the accounts that have the right."""
+    # Of the backends that log people in, this one knows of rights.
+    having = User.objects.with_perm(right, backend="django.contrib.auth.backends.ModelBackend")
+    return {str(pk) for pk in having.filter(pk__in=_numbers(user_ids)).values_list("pk", flat=True)}
 
 
-def _problem(watcher: Watcher, session: SessionStore | None, user: User | None, may: Collection[str]) -> ApiError | None:
-    if session is None or user is None or not _is_of(session, user) or not may_enter(user, session):
-        return Unauthenticated("You are not logged in any more.")
-    return None if watcher.user_id in may else Forbidden("Your account may not see tasks.")
+def _numbers(user_ids: Iterable[str]) -> set[str]:
+    return {user_id for user_id in user_ids if user_id.isdigit()}
 
 
 def _is_of(session: SessionStore, user: User) -> bool:

@@ -115,3 +115,22 @@ def span(seconds: float | None) -> str:
         if whole >= unit:
             return f"{whole // unit} {name} {whole % unit // below} {smaller}"
     raise AssertionError(seconds)
+
+
+@register.simple_tag
+def searched_tasks(search: str) -> str:
+    """The address of the tasks that a whole search finds."""
+    return tasks_address(search)
+
+
+@register.filter
+def share(value: float) -> str:
+    """A part of a whole (0 to 1) in percent, to a tenth: `99.1 %`. What is not all is never shown as all."""
+    percent = min(value * 100, 99.9) if value < 1 else 100.0
+    return f"{percent:.1f} %"
+
+
+@register.filter
+def number(value: int) -> str:
+    """With a comma between thousands."""
+    return f"{value:,}"

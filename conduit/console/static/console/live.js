@@ -2,12 +2,12 @@
 // the header. Two names in the HTML do most of it:
 //   data-task="<id>"   what is about one task; in it data-live="<field of its row>" is kept: status, words, progress, eta_seconds, …
 //   data-age="<moment>" how long ago that is, and data-left="<seconds>" how much is left, counted on each second.
-// A page that shows more calls watch({now, tasks, list}, handler); list is the newest id that it shows, or true.
+// A page that shows more calls watch({now, tasks, list}, handler); list is the newest id that it shows, or true, and now a span of time.
 
 const ASK_SECONDS = 5;
 // The server says something every five seconds: when it has not for so long, nobody is there.
 const SILENCE_SECONDS = 13;
-const BACK_OFF_SECONDS = [0.5, 30];
+const BACK_OFF_SECONDS = [0.5, 15];
 // A tab that nobody looks at keeps its socket for so long.
 const HIDDEN_SECONDS = 20;
 const LOGGED_OUT = 4401, NOT_ALLOWED = 4403, RESTARTING = 1012;
@@ -44,7 +44,7 @@ export function watch(wanted, handler = () => {}) {
 function wanted() {
   const all = { now: false, tasks: new Set(), list: false };
   for (const one of watchers) {
-    all.now ||= Boolean(one.wanted.now);
+    all.now ||= one.wanted.now ?? false;
     all.list ||= one.wanted.list ?? false;
     for (const id of one.wanted.tasks ?? []) all.tasks.add(id);
   }
@@ -103,8 +103,12 @@ function lost(code) {
   // A session may have got another cookie meanwhile, as with a new password: only the next answer says that one is logged out.
   if (code !== RESTARTING) startAsking();
   const most = code === RESTARTING ? 1 : Math.min(BACK_OFF_SECONDS[1], BACK_OFF_SECONDS[0] * 2 ** failures++);
-  const least = code === LOGGED_OUT ? 1 : 0.1;
-  if (!document.hidden) connecting = setTimeout(connect, Math.max(least, most * (0.5 + Math.random() / 2)) * 1000);
+  connectSoon(Math.max(code === LOGGED_OUT ? 1 : 0.1, most * (0.5 + Math.random() / 2)));
+}
+
+function connectSoon(seconds) {
+  clearTimeout(connecting);
+  if (!document.hidden) connecting = setTimeout(connect, seconds * 1000);
 }
 
 // ---- Asking, while it is away
@@ -122,7 +126,7 @@ function stopAsking() {
 async function ask() {
   asking = setTimeout(ask, ASK_SECONDS * 1000);
   const { now, tasks, list } = wanted();
-  const query = new URLSearchParams({ now: now ? "1" : "", tasks: tasks.join(","), list: list === true ? "1" : list || "" });
+  const query = new URLSearchParams({ now: now || "", tasks: tasks.join(","), list: list === true ? "1" : list || "" });
   const address = new URL(`state/?${query}`, new URL(indicator.dataset.address, location.href));
   try {
     const answer = await fetch(address, { redirect: "manual", signal: AbortSignal.timeout(ASK_SECONDS * 1000) });
@@ -130,7 +134,9 @@ async function ask() {
     if (answer.status === 403) return end("Your account may not see tasks any more.");
     if (!answer.ok) throw new Error(`answered ${answer.status}`);
     const message = await answer.json();
-    if (asking) hear(message, "asks");
+    if (!asking) return;
+    if (way === "away") connectSoon(0); // whoever was away is back, and so may the socket be
+    hear(message, "asks");
   } catch {
     if (asking) show("away");
   }

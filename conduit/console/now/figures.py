@@ -1,0 +1,102 @@
+"""What the parts of Now say of the figures that they are given."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from conduit.console.templatetags.console import span as time_span
+from conduit.rollups.steps import Span
+from tasks.models import Pause, PauseKind
+from tasks.standing import Standing
+from videos.now import Spanned
+from videos.stages import Stage
+
+SPAN_WORDS = {"1h": "the last hour", "24h": "the last 24 hours", "30d": "the last 30 days"}
+STEP_WORDS = {"1h": "minute", "24h": "ten minutes", "30d": "six hours"}
+
+_WAITS = {
+    Stage.PAUSED: "wait for the end of a pause",
+    Stage.WAITING_FOR_RATE_LIMIT: "wait for MiniMax's rate limit",
+    Stage.WAITING_FOR_PROVIDER: "wait for MiniMax, which does not answer well",
+    Stage.WAITING_FOR_PROVIDER_KEY: "wait for a MiniMax account: its key is not accepted",
+    Stage.WAITING_FOR_PROVIDER_BALANCE: "wait for a MiniMax account: its balance is empty",
+    Stage.WAITING_FOR_STORAGE: "wait for the storage",
+}
+
+
+@dataclass(frozen=True)
+class Wait:
+    """Tasks that wait for the same thing."""
+
+    count: int
+    stage: str
+    words: str
+    since: Any
+
+
+def waits_of(standing: Standing) -> list[Wait]:
+    """What tasks wait for, most first."""
+    found: dict[str, Wait] = {}
+    for one in standing.waiting:
+        before = found.get(one.stage)
+        since = min(one.since, before.since) if before else one.since
+        words = _WAITS.get(Stage(one.stage), one.stage)
+        found[one.stage] = Wait(one.count + (before.count if before else 0), one.stage, words, since)
+    return sorted(found.values(), key=lambda wait: -wait.count)
+
+
+def steering_of(pauses: Sequence[Pause]) -> dict[str, Any]:
+    """What is stopped, by what can be."""
+    return {
+        "steering": [
+            {
+                "kind": kind.value,
+                "what": what,
+                "running": running,
+                "verb": verb,
+                "pauses": [pause for pause in pauses if pause.kind == kind],
+                "is_stopped": any(pause.kind == kind and not pause.model for pause in pauses),
+            }
+            for kind, what, running, verb in (
+                (PauseKind.SENDING, "Sending to MiniMax", "on", "Pause…"),
+                (PauseKind.MEDIA, "Work on files", "on", "Pause…"),
+                (PauseKind.NEW_WORK, "New work", "accepted", "Refuse…"),
+            )
+        ]
+    }
+
+
+def chart_of(of: Spanned) -> dict[str, list[Any]]:
+    """The figures of the charts, step by step: moments in seconds, counts, and seconds until tasks were done."""
+    return {
+        "at": [int(point.at.timestamp()) for point in of.chart],
+        "completed": [point.counts.completed for point in of.chart],
+        "failed": [point.counts.failed for point in of.chart],
+        "cancelled": [point.counts.cancelled for point in of.chart],
+        "p50": [point.p50 and round(point.p50, 1) for point in of.time_chart],
+        "p95": [point.p95 and round(point.p95, 1) for point in of.time_chart],
+    }
+
+
+def rows_of(chart: Any) -> list[dict[str, Any]]:
+    """The charts' figures as rows of a table, newest first."""
+    rows = [dict(zip(chart, values, strict=True)) for values in zip(*chart.values(), strict=True)]
+    return [row | {"at": datetime.fromtimestamp(row["at"], UTC)} for row in reversed(rows)]
+
+
+def in_words(of: Spanned) -> str:
+    """The charts in a sentence or two, for who cannot see them."""
+    span, total = SPAN_WORDS[of.span.name], of.total
+    if not total.ended:
+        return f"No task ended in {span}."
+    counts = f"{total.completed:,} completed, {total.failed:,} failed, {total.cancelled:,} cancelled"
+    best = max(of.chart, key=lambda point: point.counts.ended)
+    most = f"most of them, {best.counts.ended:,}, in the {STEP_WORDS[of.span.name]} from {_clock(best.at, of.span)}"
+    done = of.times.done
+    times = f" Half of those completed took {time_span(done.p50)} or less, 95 % {time_span(done.p95)} or less." if done.count else ""
+    return f"In {span} {total.ended:,} tasks ended: {counts}; {most}.{times}"
+
+
+def _clock(moment: Any, span: Span) -> str:
+    return f"{moment:%H:%M} UTC" if span.name == "1h" else f"{moment:%Y-%m-%d %H:%M} UTC"

@@ -1,0 +1,139 @@
+"""The parts of which the page Now is made: each a piece of HTML, so that the page and its socket show the same.
+
+What is shown comes from roll-ups (videos.now) and the table of conditions; nothing is computed here. Parts of a span of time have its
+name before theirs, such as `24h:ended`.
+"""
+
+import time
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from django.template.loader import render_to_string
+from django.urls import NoReverseMatch, reverse
+
+from conduit import clock
+from conduit.conditions.reading import Place, place
+from conduit.console.now.figures import chart_of, in_words, steering_of, waits_of
+from conduit.console.tasks.addresses import task_address
+from conduit.console.tasks.rows import rows
+from conduit.rollups.steps import SPANS
+from tasks.models import Pause
+from videos.now import Live, Spanned, live, spanned
+
+# Parts that only those see who may see money.
+OF_MONEY = frozenset({"money", "keys"})
+MONEY_RIGHT = "keys.view_usagecost"
+# Parts with links that only those are shown who may pause.
+OF_OPERATORS = frozenset({"steering.operator"})
+# Figures that were read so lately (seconds) are good for whoever asks next.
+FRESH_SECONDS = 0.8
+
+
+class Part(NamedTuple):
+    """A piece of HTML, or the figures of a chart. Of two with one `key` the second need not be told."""
+
+    key: object
+    content: str | dict[str, list[Any]]
+
+
+@dataclass(frozen=True)
+class Figures:
+    """All that was read at one moment."""
+
+    live: Live
+    place: Place
+    pauses: Sequence[Pause]
+    spans: Mapping[str, Spanned]
+
+
+class Reader:
+    """Reads figures, once for all who ask within a moment. May be used by several threads: they may read the same at once."""
+
+    def __init__(self) -> None:
+        self._read: dict[str, tuple[float, Any]] = {}
+
+    def figures(self, spans: Collection[str]) -> Figures:
+        """What Now shows of these spans; about ten queries, and a dozen for each span."""
+        now = clock.now()
+        return Figures(
+            live=self._fresh("live", lambda: live(now)),
+            place=self._fresh("place", place),
+            pauses=self._fresh("pauses", lambda: list(Pause.objects.active(now))),
+            spans={name: self._fresh(name, lambda name=name: spanned(SPANS[name], now)) for name in spans},  # type: ignore[misc]
+        )
+
+    def _fresh(self, name: str, read: Callable[[], Any]) -> Any:
+        at, found = self._read.get(name, (0.0, None))
+        if found is None or time.monotonic() - at > FRESH_SECONDS:
+            found = read()
+            self._read[name] = (time.monotonic(), found)
+        return found
+
+
+reader = Reader()
+
+
+def parts(figures: Figures, running: Mapping[UUID, dict[str, Any]] | None = None) -> dict[str, Part]:
+    """All parts by name. `running` are the rows of what is being made; without them they are read."""
+    shown = rows(figures.live.running) if running is None else running
+    found = {
+        "needs": _needs(figures),
+        "steering": _html("steering", steering_of(figures.pauses) | {"may_pause": False}),
+        "steering.operator": _html("steering", steering_of(figures.pauses) | {"may_pause": True}),
+        "standing": _html("standing", {"standing": figures.live.standing, "waits": waits_of(figures.live.standing)}),
+        "money": _money(figures.live),
+        "workers": _html("workers", {"live": figures.live, "heard": [seen for seen in figures.live.workers if seen.is_heard]}),
+        "running": _running(figures.live, shown),
+    }
+    for name, of_span in figures.spans.items():
+        found |= {f"{name}:{part}": one for part, one in _of_span(of_span).items()}
+    return found
+
+
+def are_for(names: Collection[str], span: str, *, sees_money: bool) -> frozenset[str]:
+    """Those of the parts that a page of this span is told."""
+    return frozenset(
+        name for name in names if name.rpartition(":")[0] in ("", span) and (sees_money or name.rpartition(":")[2] not in OF_MONEY)
+    )
+
+
+def _of_span(of: Spanned) -> dict[str, Part]:
+    context = {
+        "of": of,
+        "span": of.span,
+        "in_words": in_words(of),
+        "created_within": f"created:>{of.span.name}",
+        "last_error_address": task_address(of.last_error.task_id) if of.last_error else "",
+    }
+    chart = chart_of(of)
+    return {**{name: _html(name, context) for name in ("ended", "times", "causes", "minimax", "keys")}, "chart": Part(chart, chart)}
+
+
+def _needs(figures: Figures) -> Part:
+    console = reverse("admin:index")
+    needs = [(state, f"{console}{state.condition.leads_to}" if state.condition.leads_to else "") for state in figures.place.holding]
+    return _html("needs", {"needs": needs})
+
+
+def _money(of: Live) -> Part:
+    try:
+        address = reverse("admin:money")
+    except NoReverseMatch:
+        address = reverse("admin:keys_usagecost_changelist")
+    return _html("money", {"today": of.today, "month": of.month, "held": of.standing.held, "address": address})
+
+
+def _running(of: Live, shown: Mapping[UUID, dict[str, Any]]) -> Part:
+    """Oldest first, so that what begins comes below; rows are kept by themselves, so that their table is told when other ones are in it."""
+    ids = [task_id for task_id in sorted(of.running) if task_id in shown]
+    running = [shown[task_id] | {"age": (of.at - datetime.fromisoformat(shown[task_id]["created"])).total_seconds()} for task_id in ids]
+    part = _html("running", {"running": running, "processing": of.standing.processing})
+    return Part((ids, of.standing.processing), part.content)
+
+
+def _html(name: str, context: dict[str, Any]) -> Part:
+    text = render_to_string(f"console/now/{name}.html", context)
+    return Part(text, text)
