@@ -28,7 +28,7 @@ _BARRED = """async (theirs) => {
 }"""
 _CUT = """() => [...document.querySelectorAll("body *")]
   .filter((element) => element.getBoundingClientRect().right > document.documentElement.clientWidth + 1)
-  .filter((element) => !element.closest(".wide, .results, .tabular, .places, pre, .heard, .visually-hidden"))
+  .filter((element) => !element.closest(".wide, .results, .tabular, .places, .cut, pre, .heard, .visually-hidden"))
   .map((element) => element.outerHTML.slice(0, 120))"""
 
 
@@ -76,6 +76,9 @@ PAGES = [
     "tasks/runs/",
     "tasks/{completed}/",
     "tasks/{failed}/",
+    "tasks/",
+    "tasks/?q=status:failed",
+    "audit/",
     "keys/",
     "money/",
     "money/?by=key",
