@@ -189,5 +189,6 @@ ROLL_UP = RollUp(
     name=NAME,
     tables=_TABLES,
     roll_up=LEDGER.count_new,
+    first_left=LEDGER.first_left,
     rebuild=lambda: LEDGER.count_anew(_TABLES),
 )

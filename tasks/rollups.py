@@ -153,5 +153,6 @@ ROLL_UP = RollUp(
     name=NAME,
     tables=(TaskCount, TaskTime),
     roll_up=EVENTS.count_new,
+    first_left=EVENTS.first_left,
     rebuild=lambda: EVENTS.count_anew((TaskCount, TaskTime)),
 )

@@ -291,7 +291,13 @@ def recount_billed() -> int:
 
 
 ROLL_UPS = (
-    RollUp(name=MAKING, tables=(MakingTime,), roll_up=TIMINGS.count_new, rebuild=lambda: TIMINGS.count_anew((MakingTime,))),
+    RollUp(
+        name=MAKING,
+        tables=(MakingTime,),
+        roll_up=TIMINGS.count_new,
+        first_left=TIMINGS.first_left,
+        rebuild=lambda: TIMINGS.count_anew((MakingTime,)),
+    ),
     RollUp(name=BILLED, tables=(BilledCount, BilledOfDay), roll_up=count_billed, rebuild=recount_billed),
     RollUp(name=CALLS, tables=(CallCount, CallTime)),
 )

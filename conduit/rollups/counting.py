@@ -59,6 +59,12 @@ class Counter:
             cursor.save(update_fields=["position"])
         return len(found) == BATCH
 
+    def first_left(self) -> datetime | None:
+        """When the first row was written that is not counted yet; None when all are."""
+        left = self.rows().model._default_manager.filter(pk__gt=position_of(self.name)).order_by("pk")
+        found: datetime | None = left.values_list(self.moment, flat=True).first()
+        return found
+
     def count_anew(self, tables: Sequence[type[models.Model]]) -> int:
         """Empty the tables and count all that was counted before, in one transaction. How many rows there were.
 

@@ -7,26 +7,37 @@ from celery import shared_task
 
 from conduit import clock
 from conduit.rollups import registry
+from conduit.rollups.conditions import report
+from conduit.rollups.registry import RollUp
 from conduit.rollups.steps import KEPT, Step
 
 log = structlog.get_logger(__name__)
 
-# What one tick may take in all, in seconds: the process that counts also hands out what is due.
+# When there is much to count, a tick goes on for so long (seconds): the process that counts also hands out what is due.
 SECONDS_MAX = 0.4
 
 
 @shared_task
 def roll_up() -> None:
-    """Count what is new since the last tick; what is left after a while is for the next one. The last is first the next time."""
+    """Count what is new since the last tick: a batch of each kind, then further ones in turn while there is time."""
     ends = time.monotonic() + SECONDS_MAX
-    left = [rollup for rollup in registry.registered() if rollup.roll_up]
+    left = [rollup for rollup in registry.registered() if _counts(rollup)]
     while left and time.monotonic() < ends:
-        rollup = left.pop(0)
-        try:
-            if rollup.roll_up and rollup.roll_up():
-                left.append(rollup)
-        except Exception:
-            log.exception("not rolled up", rollup=rollup.name)
+        left = [rollup for rollup in left if _counts(rollup)]
+
+
+def _counts(rollup: RollUp) -> bool:
+    """Count a batch; whether more is left."""
+    if rollup.roll_up is None:
+        return False
+    try:
+        more = rollup.roll_up()
+    except Exception as error:
+        log.exception("not rolled up", rollup=rollup.name)
+        report(rollup.name, error)
+        return False
+    report(rollup.name, None)
+    return more
 
 
 @shared_task

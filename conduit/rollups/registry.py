@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 
 from django.db import models
 
@@ -15,6 +16,7 @@ class RollUp:
     name: str
     tables: tuple[type[models.Model], ...]
     roll_up: Callable[[], bool] | None = None  # count a batch of what is new; False when nothing is left. None: others hand in
+    first_left: Callable[[], datetime | None] | None = None  # when the first row was written that is not counted; None: all are
     rebuild: Callable[[], int] | None = None  # count all anew, in one transaction; how many rows were read. None: cannot be
 
     @property

@@ -1,5 +1,6 @@
 """Roll-ups go on from the last row that was counted, and count each once."""
 
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 
@@ -8,6 +9,10 @@ from django.core.management import call_command
 from django.db.models import F
 
 from conduit import clock
+from conduit.conditions import Severity
+from conduit.conditions.looking import look
+from conduit.conditions.reading import place
+from conduit.rollups import registry
 from conduit.rollups.jobs import forget_old_roll_ups, roll_up
 from conduit.rollups.steps import DAY, HOUR, MONTH, midnight
 from keys import rollups as money
@@ -18,6 +23,7 @@ from tasks import rollups
 from tasks.forgetting import forget_old_events
 from tasks.rollup_models import TaskCount
 from tasks.rollups import Counts, What
+from tests.conditions.conftest import details
 from tests.support.ending import end
 from videos import rollups as videos
 from videos.models import Clip
@@ -144,6 +150,42 @@ def test_money_is_added_up_by_day_key_team_and_model(make_consumer):
     assert [(share.name, share.money.net) for share in money.by_model(money.of_month(today))] == [("minimax-video", 2 * price)]
     assert [(day.day, day.money.held) for day in money.by_day(money.of_days(today, today, team_id=team.pk))] == [(today, 2 * price)]
     assert money.total(midnight(clock.now())) == sum((share.money for share in money.by_key(rows)), Money())
+
+
+def test_figures_that_are_behind_are_a_condition_until_they_have_caught_up(consumer, time_travel):
+    now = clock.now()
+    time_travel.move_to(now - timedelta(minutes=5))
+    clip(consumer.generate()["task_id"], billed="0.19", submitted_at=clock.now())
+    look()
+    assert details("roll_ups") == {}
+    time_travel.move_to(now)
+
+    look()
+
+    left = f"What was written from {now - timedelta(minutes=5):%Y-%m-%d %H:%M} UTC on is not counted."
+    assert details("roll_ups") == {"tasks": left, "ledger": left}
+    assert next(state for state in place().holding if state.condition.name == "roll_ups").condition.severity is Severity.NOTICE
+    roll_up()
+    look()
+    assert details("roll_ups") == {}
+
+
+def test_counting_that_fails_is_told_and_keeps_no_other_kind_from_being_counted(consumer, monkeypatch):
+    def fails():
+        raise RuntimeError
+
+    consumer.generate()
+    broken = replace(registry._registered["tasks"], roll_up=fails)
+    with monkeypatch.context() as patched:
+        patched.setitem(registry._registered, "tasks", broken)
+        roll_up()
+    assert details("roll_ups") == {"tasks": "Counting failed (RuntimeError)."}
+    assert money.total(midnight(clock.now())).tasks == 1
+
+    roll_up()
+
+    assert details("roll_ups") == {}
+    assert counted().created == 1
 
 
 def figures():
