@@ -8,6 +8,7 @@ of control, which counts. Exits with 1 when an address took more than 300 ms, an
 import argparse
 import json
 import logging
+import math
 import os
 import platform
 import statistics
@@ -31,6 +32,8 @@ MILLISECONDS_MAX = 300
 # Of one session: a process serves twenty sockets of each at most.
 SOCKETS_OF_SESSION = 20
 WARM_UP_SECONDS = 5.0
+# Events a second that one process makes with ease.
+RATE_OF_PROCESS = 50
 
 
 def main() -> int:
@@ -183,18 +186,24 @@ def _watched(server: Any, dashboards: int, rate: float, seconds: float) -> None:
     try:
         with _dashboards(web, dashboards) as messages, _tasks_that_live(rate):
             time.sleep(WARM_UP_SECONDS)
-            before, came, began = _used(server, web, control), messages(), time.monotonic()
+            before, came, began, events = _used(server, web, control), messages(), time.monotonic(), _events()
             time.sleep(seconds)
             took = time.monotonic() - began
             used = {name: after - before[name] for name, after in _used(server, web, control).items()}
-            heard = messages() - came
-        print(f"\n{dashboards} dashboards, {rate:g} events/s, {took:.0f} s, load {os.getloadavg()[0]:.1f}:")
+            heard, events = messages() - came, _events() - events
+        print(f"\n{dashboards} dashboards, {events / took:.1f} of {rate:g} events/s, {took:.0f} s, load {os.getloadavg()[0]:.1f}:")
         for name, processor in used.items():
             print(f"  {name:<12} {processor / took:>6.1%} of a core ({processor:.1f} s)")
         print(f"  {heard / took / max(1, dashboards):.1f} messages a second to each dashboard")
     finally:
         for process in (web, control, beat):
             process.stop()
+
+
+def _events() -> int:
+    from tasks.models import TaskEvent
+
+    return TaskEvent.objects.order_by("-pk").values_list("pk", flat=True)[0]
 
 
 def _used(server: Any, web: "Web", control: Any) -> dict[str, float]:
@@ -253,14 +262,17 @@ def _dashboards(web: "Web", count: int) -> Iterator[Any]:
 @contextmanager
 def _tasks_that_live(rate: float) -> Iterator[None]:
     """Tasks that are created, begun and completed, each change an event, so many a second."""
-    process = subprocess.Popen([sys.executable, "-m", "tests.bench.living", str(rate)], cwd=ROOT, env=_environment())
+    count = math.ceil(rate / RATE_OF_PROCESS)
+    command = [sys.executable, "-m", "tests.bench.living"]
+    processes = [subprocess.Popen([*command, str(rate / count), str(number)], cwd=ROOT, env=_environment()) for number in range(count)]
     try:
         yield
-        if process.poll() is not None:
+        if any(process.poll() is not None for process in processes):
             raise RuntimeError("no tasks lived")
     finally:
-        process.kill()
-        process.wait()
+        for process in processes:
+            process.kill()
+            process.wait()
 
 
 def _environment() -> dict[str, str]:

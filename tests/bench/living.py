@@ -1,4 +1,7 @@
-"""Tasks that are created, begun and completed at so many events a second: `python -m tests.bench.living RATE`, until it is killed."""
+"""Tasks that are created, begun and completed at so many events a second: `python -m tests.bench.living RATE NUMBER`, until it is killed.
+
+Each NUMBER has keys of its own, so that several processes do not wait for each other.
+"""
 
 import sys
 import time
@@ -7,7 +10,7 @@ from itertools import cycle, islice
 import django
 
 
-def main(rate: float) -> None:
+def main(rate: float, number: int) -> None:
     django.setup()
     from django.db import transaction
 
@@ -17,7 +20,7 @@ def main(rate: float) -> None:
     from videos.requests import GenerationRequest
     from videos.services import start_generation
 
-    keys = cycle(VirtualKey.objects.order_by("pk")[:50])
+    keys = cycle(VirtualKey.objects.order_by("pk")[number * 20 : number * 20 + 20])
     wanted = GenerationRequest.parse({"model": "minimax-video", "prompt": "a lighthouse", "duration": 6, "resolution": "1280x720"})
     begun = time.monotonic()
     events = 0
@@ -38,4 +41,4 @@ def main(rate: float) -> None:
 
 
 if __name__ == "__main__":
-    main(float(sys.argv[1]))
+    main(float(sys.argv[1]), int(sys.argv[2]))

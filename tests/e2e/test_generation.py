@@ -139,3 +139,24 @@ def test_the_whole_stack_works_with_somebody_elses_minimax(elsewhere: Elsewhere)
 
     assert (done["status"], done["result"]["width"], done["result"]["duration"]) == ("completed", 1280, 6.0)
     assert len([create for create in elsewhere.minimax.creates if create.prompt == prompt]) == 1
+
+
+def test_what_happens_is_counted_within_seconds_by_the_processes_that_run(stack: RunningStack):
+    def counts() -> list[tuple[Any, ...]]:
+        return [
+            stack.sql(f"SELECT COALESCE(SUM({column}), 0) FROM {table} WHERE step = 60 AND {condition}")[0]
+            for table, column, condition in (
+                ("tasks_taskcount", "count", "status = 'completed'"),
+                ("keys_moneycount", "tasks", "model <> ''"),
+                ("videos_billedcount", "jobs", "upstream <> ''"),
+                ("videos_makingtime", "count", "upstream <> ''"),
+                ("videos_callcount", "count", "call = 'create' AND upstream <> '' AND answer = 'fine'"),
+                ("videos_callcount", "count", "call = 'query' AND upstream <> '' AND answer = 'fine'"),
+                ("videos_calltime", "count", "upstream <> ''"),
+            )
+        ]
+
+    before = counts()
+    assert ended(stack, generate(stack))["status"] == "completed"
+
+    stack.until(lambda: all(now > then for now, then in zip(counts(), before, strict=True)), 15)
