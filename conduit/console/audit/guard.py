@@ -36,7 +36,8 @@ class _Writes:
     def __call__(self, execute: Callable[..., Any], sql: Any, params: Any, many: bool, context: Any) -> Any:
         answer = execute(sql, params, many, context)
         text = str(sql)
-        if (found := _WRITE.match(text)) and context["cursor"].rowcount:  # a statement that met no row wrote nothing
+        # A statement that met no row wrote nothing; of one that gives its rows back SQLite counts them when they were read.
+        if (found := _WRITE.match(text)) and (context["cursor"].rowcount or " RETURNING " in text):
             self._tables |= {found[1]}
         elif found := _SAVEPOINT.fullmatch(text):
             rolled_back, name = found.groups()
