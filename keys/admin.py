@@ -303,10 +303,25 @@ class ModelFilter(admin.SimpleListFilter):
         return costs.filter(model=self.value()) if self.value() else costs
 
 
+class KeyFilter(admin.SimpleListFilter):
+    """By one key, which the address names: a list of all of them would be longer than the page."""
+
+    title = "key"
+    parameter_name = "key__id__exact"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        text = request.GET.get(self.parameter_name, "")
+        known = VirtualKey.objects.filter(pk=int(text)).first() if text.isascii() and text.isdigit() and len(text) < 19 else None
+        return [(text, known.name)] if known else []
+
+    def queryset(self, request: HttpRequest, rows: QuerySet[Any]) -> QuerySet[Any]:
+        return rows.filter(key_id=self.value()) if self.value() else rows
+
+
 @admin.register(UsageCost)
 class UsageCostAdmin(FoundByTask, TellsRefusals, ReadOnly):
     list_display = ["created_at", "key", "entry", "amount", "currency", "model", "task_id", "who", "why"]
-    list_filter = ["entry", "created_at", ModelFilter, "key"]
+    list_filter = ["entry", "created_at", ModelFilter, KeyFilter]
     search_fields = ["=task_id"]
     list_select_related = ["key"]
     indexed, moment = {"key__id__exact": "created_at", "team_id": "counted_at"}, "created_at"

@@ -13,7 +13,7 @@ from django.utils.http import urlencode
 from django.utils.text import capfirst
 
 from keys import known_models
-from keys.admin import FoundByTask, ReadOnly, TellsRefusals, who
+from keys.admin import FoundByTask, KeyFilter, ReadOnly, TellsRefusals, who
 from keys.forms import RuledForm
 from tasks import paused, pauses
 from tasks.models import PAUSED, Pause, PauseKind, Task, TaskEvent
@@ -61,7 +61,7 @@ class TaskAdmin(ListedElsewhere):
 @admin.register(TaskEvent)
 class TaskEventAdmin(FoundByTask, ReadOnly):
     list_display = ["id", "created_at", "key", "position", "task_id", "status"]
-    list_filter = ["status", "key"]
+    list_filter = ["status", KeyFilter]
     search_fields = ["=task__id"]
     list_select_related = ["key"]
     indexed = {"key__id__exact": "position"}

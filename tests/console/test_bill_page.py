@@ -70,9 +70,9 @@ def test_a_bill_is_compared_by_day_and_model_and_what_differs_is_marked(made, up
 
     assert answer.redirect_chain == [("/admin/money/bill/?from=2026-11-02&to=2026-11-05", 302)]
     assert rows(text) == [
-        ["2026-11-05", "MiniMax-Hailuo-02", "1", "0.2800 USD", "-", "0.0000 USD", "▼ is not on the bill"],
+        ["2026-11-05", "MiniMax-Hailuo-02", "1", "0.2800 USD", "-", "0", "▼ is not on the bill"],
         ["2026-11-05", "video-01", "1", "0.4300 USD", "1", "0.4300 USD", "● the same"],
-        ["2026-11-04", "image-01", "0", "0.0000 USD", "1", "0.0035 USD", "● the same"],
+        ["2026-11-04", "image-01", "0", "0", "1", "0.0035 USD", "● the same"],
         ["2026-11-03", "video-01", "1", "0.4300 USD", "2", "0.8600 USD", "▲ 0.4300 USD more"],
         ["2026-11-02", "video-01", "2", "0.8600 USD", "2", "0.8600 USD", "● the same"],
     ]

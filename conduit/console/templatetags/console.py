@@ -101,6 +101,14 @@ def usd(value: Decimal | None) -> str:
     return f"{value:,.4f} USD" if abs(value) < 10 else f"{value:,.2f} USD"
 
 
+@register.simple_tag
+def amount(value: Decimal | None, address: str = "") -> SafeString:
+    """Money as a way to what it counts; nothing leads nowhere, and is quiet."""
+    if not value:
+        return format_html('<span class="muted">{}</span>', "-" if value is None else "0")
+    return format_html('<a href="{}">{}</a>', address, usd(value)) if address else format_html("{}", usd(value))
+
+
 @register.filter
 def span(seconds: float | None) -> str:
     """A length of time in its two largest units: `0.4 s`, `52 s`, `1 m 40 s`, `3 h 5 m`, `2 d 4 h`; `-` for none."""

@@ -1,0 +1,73 @@
+"""Keys in the console, as somebody at a browser makes, rotates and switches them."""
+
+import shlex
+import subprocess
+
+import pytest
+from playwright.sync_api import Page
+
+from tests.browser.conftest import PASSWORD
+from tests.support.running import RunningStack
+
+
+@pytest.fixture
+def console(page: Page, problems: list[str], stack: RunningStack) -> Page:
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page.goto(f"{stack.url}/admin/login/?next=/admin/keys/")
+    page.fill("#id_username", "ann")
+    page.fill("#id_password", PASSWORD)
+    page.click("[type=submit]")
+    page.wait_for_url("**/admin/keys/")
+    return page
+
+
+def called(line: str) -> str:
+    """What the call on the page answers, as it stands."""
+    return subprocess.run(shlex.split(line), capture_output=True, text=True, check=True, timeout=30).stdout
+
+
+def test_a_key_is_made_copied_called_with_rotated_and_switched_off(console: Page, problems: list[str], stack: RunningStack):
+    console.click("text='Add a key'")
+    console.fill("#id_name", "cutting room")
+    console.check("text='video-01 (also minimax-video)'")
+    console.click("[name=_save]")
+    console.wait_for_url("**/secret/**")
+    secret = console.input_value("#secret")
+    console.reload()
+    assert console.input_value("#secret") == secret
+    console.click("[aria-label='Copy the secret']")
+    assert console.evaluate("navigator.clipboard.readText()") == secret
+    assert '"name":"cutting room"' in called(console.input_value("#curl")).replace('": "', '":"')
+
+    console.click("text='Go on to cutting room'")
+    console.click("text='Rotate…'")
+    console.click("text='Rotate: the old one ends now'")
+    console.wait_for_url("**/secret/**")
+    new = console.input_value("#secret")
+    console.reload()
+    assert secret != console.input_value("#secret") == new
+    assert "api_key_expired" in called(f"curl -s {stack.url}/v1/key -H 'X-API-Key: {secret}'")
+
+    console.click(".places >> text='Keys'")
+    console.check("[aria-label='Choose cutting room']")
+    console.click("text='Disable…'")
+    assert "1 key will be refused from the next call on" in console.inner_text("#content")
+    console.click("text='Disable 1 key'")
+    assert "Disabled 1 key: cutting room." in console.inner_text(".messagelist")
+    assert "api_key_disabled" in called(f"curl -s {stack.url}/v1/key -H 'X-API-Key: {new}'")
+    assert problems == []
+
+
+def test_what_a_key_spent_this_month_is_three_clicks_away(console: Page, problems: list[str], stack: RunningStack):
+    task_id = stack.call("POST", "/v1/video/generations", json={"model": "minimax-video", "prompt": "a kite"}).json()["task_id"]
+    stack.until(lambda: stack.call("GET", f"/v1/tasks/{task_id}").json()["status"] == "completed")
+    console.goto(f"{stack.url}/admin/")
+
+    console.click(".places >> text='Keys'")
+    row = console.locator("tbody tr").last
+    stack.until(lambda: bool(console.reload()) and not row.locator("td.number").first.inner_text().startswith("0.0000"))
+    row.locator("td.number a").first.click()
+
+    assert console.inner_text("h1") == "Money"
+    assert console.locator("tfoot td.number").nth(1).inner_text().endswith("USD")
+    assert problems == []
