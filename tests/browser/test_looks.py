@@ -88,6 +88,7 @@ PAGES = [
     "money/bill/",
     "models/",
     "models/1/margins/",
+    "audit/?did=create&q=no-such-word",
     "settings/",
     "second-factor/",
 ]

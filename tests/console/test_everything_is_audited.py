@@ -21,8 +21,9 @@ from conduit.console.security.models import Lock
 from keys import owners
 from keys.models import AuditEntry, Team
 from keys.services import create_management_key
-from tasks import pauses
+from tasks import pauses, runs
 from tasks.models import Pause
+from tasks.run_models import Action
 from tests.support import browser_forms
 from tests.support.audits import forget_audit
 from tests.support.ending import end
@@ -30,7 +31,7 @@ from tests.support.managing import make_manager
 from tests.support.planned_clips import planned_clip
 from videos.models import BlockedTerm, ResolutionFactor, Timing, VideoModel
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
 
 SITE = django_admin.site
 MODELS = sorted(SITE._registry, key=lambda model: model._meta.label_lower)
@@ -295,6 +296,9 @@ CALLS = {
     ("DELETE", "teams/<team_id>"): None,
     ("POST", "tasks/<task_id>/cancel"): None,
     ("POST", "tasks/<task_id>/retry"): None,
+    ("POST", "tasks/cancel"): {"q": "dog"},
+    ("POST", "tasks/retry"): {"q": "bird"},
+    ("POST", "runs/<run_id>/stop"): None,
     ("POST", "pauses"): {"kind": "media"},
     ("PATCH", "pauses/<pause_id>"): {"reason": "MiniMax is ill"},
     ("DELETE", "pauses/<pause_id>"): None,
@@ -328,7 +332,13 @@ def test_every_write_of_the_management_api_leaves_a_row_that_names_the_key_and_t
     manager = make_manager("ops")
     manager.http.defaults["REMOTE_ADDR"] = ADDRESS
     tasks = {"cancel": consumer.generate("a dog")["task_id"], "retry": end(consumer.generate("a bird")["task_id"], "failed").pk}
-    ids = {"<key_id>": consumer.key.pk, "<team_id>": Team.objects.get(name="film").pk, "<pause_id>": Pause.objects.get().pk}
+    run = runs.begin(Action.CANCEL, who="root", search_text="dog", chosen=None)
+    ids = {
+        "<key_id>": consumer.key.pk,
+        "<team_id>": Team.objects.get(name="film").pk,
+        "<pause_id>": Pause.objects.get().pk,
+        "<run_id>": run.pk,
+    }
     forget_audit()
     for method, path in each(CALLS):
         *_, last = path.split("/")

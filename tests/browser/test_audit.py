@@ -1,0 +1,52 @@
+"""A price that is changed in the console is found in the audit, with and without script."""
+
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, Page
+
+from tests.browser.conftest import PATIENCE_MS, watched
+from tests.browser.test_looks import PICTURES
+from tests.browser.test_safety import log_in
+from tests.support.running import RunningStack
+
+
+@pytest.fixture(params=[True, False], ids=["with script", "without script"])
+def ann(request: pytest.FixtureRequest, browser: Browser, stack: RunningStack) -> Iterator[Page]:
+    context = browser.new_context(java_script_enabled=request.param, viewport={"width": 1440, "height": 900})
+    context.set_default_timeout(PATIENCE_MS)
+    page = context.new_page()
+    with watched(page) as problems:
+        log_in(page, stack, "ann")
+        yield page
+    context.close()
+    assert problems == []
+
+
+def test_a_price_that_is_changed_in_the_console_is_found_in_the_audit(ann: Page, stack: RunningStack):
+    ann.goto(f"{stack.url}/admin/videos/videomodel/1/change/")
+    before = ann.input_value("[name=base_price]")
+    after = f"{float(before) + 0.01:.4f}"
+    ann.fill("[name=base_price]", after)
+    ann.click("input[name=_save]")
+    ann.click("text=/^Save/")  # after the page that shows what it brings
+    ann.click(".places >> text=Audit")
+
+    newest = ann.locator("table.audit tbody tr").first
+    assert newest.locator(".who").inner_text() == "ann"
+    assert "changed video model" in newest.locator(".what").inner_text()
+    assert f"base price {before} → {after}" in newest.locator(".changes").inner_text().replace("became", "").replace("  ", " ")
+    name = newest.locator(".target").inner_text()
+
+    newest.locator(".history").click()
+    assert ann.locator(".chip").count() == 1
+    assert set(ann.locator("table.audit .target").all_inner_texts()) == {name}
+    ann.fill("[name=q]", after)
+    ann.click("text=Search >> visible=true")
+    assert ann.locator("table.audit tbody tr").count() >= 1
+    PICTURES.mkdir(exist_ok=True)
+    for width in (1440, 390):
+        ann.set_viewport_size({"width": width, "height": 900})
+        ann.screenshot(path=PICTURES / f"audit-found-{width}.png", full_page=True)
+    ann.locator("table.audit .target").first.click()
+    ann.wait_for_url("**/admin/videos/videomodel/1/change/")
