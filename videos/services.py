@@ -160,7 +160,10 @@ def quote_of_retry(original: Task) -> Quote:
     Raises:
         ApiError: what retrying it would be refused for, but for what only holds at that moment: budgets and tasks in flight.
     """
-    return quote(_asked_again(original), key=original.key)
+    quoted = quote(_asked_again(original), key=original.key)
+    if quoted.offer.is_stopped:
+        raise refusal_of_new_work()
+    return quoted
 
 
 def _asked_again(original: Task) -> GenerationRequest:

@@ -97,7 +97,7 @@ def story_of(task_id: UUID) -> Story | None:
     events = list(TaskEvent.objects.filter(task=task_id).order_by("position"))
     retries = list(Task.objects.filter(retry_of=task_id).order_by("-pk")[:RETRIES_READ])
     told = Told(clips, events, exchanges, calls)
-    kept = sum(1 for _ in exchanges) if len(exchanges) < EXCHANGES_READ else Exchange.objects.filter(video=task_id).count()
+    kept = len(exchanges) if len(exchanges) < EXCHANGES_READ else Exchange.objects.filter(video=task_id).count()
     return Story(task, told, kept, _money(task, clips), retries)
 
 

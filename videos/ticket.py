@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 
 from django.conf import settings
 
+from videos.minimax.exchanges import place_of
 from videos.models import Clip, Exchange
 from videos.story import Story
 
@@ -16,7 +17,7 @@ def ticket(story: Story) -> str:
 
 def _lines(story: Story) -> Iterator[str]:
     task = story.task
-    yield f"A video generation at {settings.MINIMAX_BASE_URL} that we ask you to look into. All times are UTC."
+    yield f"A video generation at {place_of(settings.MINIMAX_BASE_URL)} that we ask you to look into. All times are UTC."
     yield ""
     yield f"Our id: {task.pk}"
     yield f"Asked: {_moment(task.created_at)}; {task.status}{f' {_moment(task.ended_at)}' if task.ended_at else ''}"

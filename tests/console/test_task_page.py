@@ -11,6 +11,7 @@ from django.test import Client
 
 from conduit import clock
 from keys.models import AuditEntry, UsageCost
+from tasks import pauses
 from tasks.models import Task, TaskEvent
 from tests.support.ending import end
 from tests.support.lookalike import Answer
@@ -195,7 +196,10 @@ def test_the_page_of_a_clip_leads_to_it(admin, consumer):
 
 @pytest.mark.parametrize("path", ["", "parts/", "cancel/", "retry/"])
 def test_there_is_no_page_of_what_is_no_task(admin, path):
-    assert admin.get(f"/admin/tasks/{uuid4()}/{path}").status_code == 404
+    answer = admin.get(f"/admin/tasks/{uuid4()}/{path}")
+
+    assert answer.status_code == 404
+    assert 'aria-label="Console"' in answer.content.decode()
 
 
 def test_rows_of_a_task_are_found_by_its_id(page, consumer):
@@ -333,6 +337,16 @@ def test_a_retry_that_is_refused_says_why(operator, consumer):
 
     assert "The task&#x27;s key takes no new tasks." in answer
     assert not Task.objects.filter(retry_of=failed).exists()
+
+
+def test_no_retry_is_offered_while_new_work_is_refused(operator, consumer):
+    failed = end(consumer.generate()["task_id"], "failed")
+    pauses.begin(who="root", kind="new_work", message="Back at noon.")
+
+    form = operator.get(f"/admin/tasks/{failed.pk}/retry/").content.decode()
+
+    assert "It cannot be retried: Back at noon." in form
+    assert "form_id" not in form
 
 
 def test_a_form_of_a_retry_that_cannot_be_read_does_nothing(operator, consumer):
