@@ -45,7 +45,8 @@ class ClipAdmin(FoundByTask, LeadsToTask):
 
     def newest(self, request: HttpRequest) -> QuerySet[Any]:
         """MiniMax's id is found by its index too."""
-        found = Clip.objects.filter(provider_task_id=request.GET.get("q", "").strip()).exclude(provider_task_id="").order_by("-pk")
+        searched = request.GET.get("q", "").replace("\0", "").strip()
+        found = Clip.objects.filter(provider_task_id=searched).exclude(provider_task_id="").order_by("-pk")
         return found if found.exists() else super().newest(request)
 
     def task_of(self, row: Clip) -> UUID:
