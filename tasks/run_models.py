@@ -95,7 +95,7 @@ class RunOutcome(models.Model):
         REFUSED = "refused", "refused"
 
     run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="outcomes", db_index=False)
-    task = models.ForeignKey("tasks.Task", on_delete=models.CASCADE, related_name="+", db_index=False)
+    task = models.ForeignKey("tasks.Task", on_delete=models.CASCADE, related_name="+")
     outcome = models.CharField(max_length=10, choices=Outcome)
     detail = models.CharField(max_length=DETAIL_CHARACTERS, blank=True, help_text="Why, in a sentence.")
     retried_as = models.UUIDField(null=True)
