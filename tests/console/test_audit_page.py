@@ -55,6 +55,26 @@ def test_of_two_lists_what_came_and_went_is_told(shown):
     assert "without night, with operator" in shown()
 
 
+def test_what_is_empty_is_told_where_it_changed_and_not_where_it_never_was_anything_else(shown):
+    audit.record(who="ann", action="create", target="team:7", note="", until=None, members=[])
+    audit.record(who="ann", action="change", target="team:7", note=["", "new"])
+
+    page = shown()
+    assert (page.count('<div class="change">'), "<del>empty</del>" in page) == (1, True)
+
+
+def test_moments_are_told_to_the_second_with_their_zone(shown):
+    audit.record(who="ann", action="change", target="team:7", until=[None, "2026-11-29T07:39:10.363171+00:00"])
+
+    assert "<ins>2026-11-29 07:39:10 UTC</ins>" in shown()
+
+
+def test_the_address_of_a_search_holds_only_what_was_filled_in(admin):
+    answer = admin.get(PATH, {"q": "film", "who": "", "did": "", "since": ""})
+
+    assert (answer.status_code, answer.headers["Location"]) == (302, f"{PATH}?q=film")
+
+
 def test_many_fields_fold_away(shown):
     audit.record(who="ann", action="create", target="team:7", **{f"field_{number}": number for number in range(6)})
 
@@ -68,7 +88,7 @@ def test_a_name_leads_to_its_page_while_that_exists(shown, admin):
 
     page = shown()
     assert f"/admin/keys/team/{team.pk}/change/" not in page
-    assert '<span class="target">film</span>' in page
+    assert 'title="All of it: it has no page of its own, or none any more">film</a>' in page
 
 
 def test_a_name_leads_nowhere_for_whoever_may_not_see_its_page():

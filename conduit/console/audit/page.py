@@ -6,6 +6,7 @@ from urllib.parse import urlencode
 
 from django.http import HttpRequest, QueryDict
 from django.http.response import HttpResponseBase
+from django.shortcuts import redirect
 from django.urls import reverse
 
 from conduit.api.errors import InvalidRequest
@@ -31,10 +32,12 @@ _LABELS = {
 def audit_page(request: HttpRequest) -> HttpResponseBase:
     """Its address is its search: `q`, the filters, `since`, `until`, and `before`, the row after which a later page begins."""
     asked = {name: value for name in _LABELS if (value := request.GET.get(name, "").strip()[:TEXT_MAX])}
+    before = request.GET.get("before", "")
+    if "" in request.GET.values():  # a form sends the fields that were left empty too
+        return redirect(address(asked, **({"before": before} if before else {})))
     problems: dict[str, str] = {}
     begins, ends = (_moment(request.GET, name, problems) for name in ("since", "until"))
     filters = {column: asked[name] for name, column in PARAMETERS.items() if name in asked}
-    before = request.GET.get("before", "")
     found = search(
         Wanted(filters=filters, text=asked.get("q", ""), begins=begins, ends=ends),
         before=int(before) if before.isascii() and before.isdigit() and len(before) < 19 else None,

@@ -1,7 +1,9 @@
 """Rows of the audit as the page shows them: in words, each a link."""
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import UTC
 from typing import Any
 from urllib.parse import urlencode
 
@@ -10,6 +12,7 @@ from django.core.exceptions import ValidationError
 from django.db.models import Model
 from django.http import HttpRequest
 from django.urls import reverse
+from django.utils.dateparse import parse_datetime
 
 from conduit.console.audit.words import action_in_words, kind_in_words, model_of
 from keys.models import AuditEntry
@@ -20,6 +23,8 @@ from tasks.run_models import Run
 SHOWN_FIELDS = 4
 # A value that is longer is cut; the whole is in the audit.
 VALUE_MAX = 300
+_EMPTY: tuple[Any, ...] = (None, "", [], {})
+_MOMENT = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d+)?(Z|[+-]\d{2}:\d{2})$", re.ASCII)
 # What holds values and no pairs of before and after.
 _WHOLE = ("create", "delete")
 
@@ -42,7 +47,7 @@ class Row:
     action: str
     kind: str
     name: str
-    target: str  # the target's page, empty where there is none any more
+    page: str  # the target's, empty where there is none any more
     links: dict[str, str]  # the same search with that value as a filter
     changes: list[Change]
 
@@ -72,9 +77,9 @@ def _row(entry: AuditEntry, pages: dict[str, str], asked: dict[str, str]) -> Row
         action=action_in_words(entry.action),
         kind=kind_in_words(entry.target_kind),
         name=entry.target_name or number,
-        target=pages.get(entry.target, ""),
+        page=pages.get(entry.target, ""),
         links=links,
-        changes=[_change(entry.action, name, value, pages) for name, value in entry.changes.items()],
+        changes=[_change(entry.action, name, value, pages) for name, value in entry.changes.items() if value not in _EMPTY],
     )
 
 
@@ -90,10 +95,12 @@ def _change(action: str, name: str, value: Any, pages: dict[str, str]) -> Change
 
 def _shown(value: Any) -> str:
     match value:
-        case None | "" | [] | {}:
+        case _ if value in _EMPTY:
             return "empty"
         case bool():
             return "yes" if value else "no"
+        case str() if _MOMENT.match(value) and (moment := parse_datetime(value)):
+            return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
         case list():
             text = ", ".join(map(_shown, value))
         case dict():
