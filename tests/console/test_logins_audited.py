@@ -87,3 +87,12 @@ def test_ones_own_password_leaves_a_row_when_it_was_changed_and_none_when_it_was
     assert AuditEntry.objects.count() == before
     client.post("/admin/password_change/", wrong | {"old_password": PASSWORD})
     assert audited()[before:] == [("ann", "set password", f"user:{ann.pk}", "ann")]
+
+
+def test_a_lock_on_a_name_that_no_account_has_does_not_tell_it(ann):
+    for _ in range(6):
+        log_in(PASSWORD, "wrong")
+
+    locked = AuditEntry.objects.get(action="lock")
+    assert (locked.changes["kind"], locked.changes["name"], locked.target_name) == ("pair", "", "")
+    assert PASSWORD not in str(list(AuditEntry.objects.values()))

@@ -85,7 +85,7 @@ def unlock(locks: QuerySet[Lock], *, who: str) -> int:
         for lock in found:
             _counted(LockKind(lock.kind), Attempt(lock.name, lock.address)).delete()
             second_factor.forget_failures(lock.name)
-            audit.record(who=who, action="unlock", target=lock, **_told_of(lock))
+            _record("unlock", lock, who=who)
         Lock.objects.filter(pk__in=[lock.pk for lock in found]).delete()
     return len(found)
 
@@ -124,11 +124,16 @@ def _lock_what_is_full(attempt: Attempt, now: datetime) -> None:
         told = {"is_known": is_known, "failures": failures, "began_at": now, "until": now + _span()}
         lock, is_new = Lock.objects.get_or_create(kind=kind, name=name, address=address, defaults=told)
         if is_new:
-            audit.record(who=audit.NOBODY, action="lock", target=lock, **_told_of(lock))
+            _record("lock", lock, who=audit.NOBODY)
 
 
-def _told_of(lock: Lock) -> dict[str, object]:
-    return {"kind": lock.kind, "name": lock.name_shown, "address": lock.address, "failures": lock.failures, "until": lock.until}
+def _record(action: str, lock: Lock, *, who: str) -> None:
+    """The name is told where an account has it: another may be a password, typed in the wrong field."""
+    told = {"kind": lock.kind, "name": lock.name, "address": lock.address, "failures": lock.failures, "until": lock.until}
+    if not lock.name or User.objects.filter(username=lock.name).exists():
+        audit.record(who=who, action=action, target=lock, **told)
+    else:
+        audit.record(who=who, action=action, target=audit.target_of(lock), **{**told, "name": ""})
 
 
 def _counted(kind: LockKind, attempt: Attempt) -> QuerySet[AccessAttempt]:
