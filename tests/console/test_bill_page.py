@@ -90,7 +90,7 @@ def test_what_differs_can_be_looked_at_alone_and_leads_to_the_tasks_of_that_day_
     assert "q=model%3Aminimax-video+created%3A2026-11-03" in text
 
 
-def test_a_new_bill_takes_the_place_of_earlier_ones_for_its_days_alone(made, upload):
+def test_a_new_bill_takes_the_place_of_earlier_ones_for_its_days_alone(page, made, upload):
     upload("2026-11-02,video-01,2,5", "2026-11-03,video-01,1,5", "2026-11-05,video-01,1,5")
     answer = upload("2026-11-03,video-01,1,0.43", "2026-11-05,video-01,1,0.43", name="corrected.csv")
 
@@ -106,6 +106,7 @@ def test_a_new_bill_takes_the_place_of_earlier_ones_for_its_days_alone(made, upl
     ]
     [_, entry] = AuditEntry.objects.filter(action="upload bill").order_by("pk")
     assert entry.changes["replaced_lines"] == 2
+    assert "uploaded" in page("audit/")
     assert (entry.who, entry.changes["file_name"], entry.changes["amount"]) == ("root", "corrected.csv", "0.8600")
 
 

@@ -15,7 +15,7 @@ _PAST = {
     "set password": "set the password of", "log in": "logged in", "log out": "logged out", "fail to log in": "failed to log in as",
     "lock": "locked", "unlock": "unlocked", "run": "ran", "forget": "forgot", "accept loss": "accepted the loss of",
     "cancel many": "cancelled many tasks by", "retry many": "retried many tasks by", "stop": "stopped",
-    "save search": "saved for everybody", "share search no more": "shares no more",
+    "save search": "saved for everybody", "share search no more": "shares no more", "upload bill": "uploaded",
 }  # fmt: skip
 
 

@@ -15,7 +15,7 @@ from conduit.console.pages import page, render
 from keys.usage import cell
 from videos.money import BY, Line, Wanted, lines, total
 
-# Lines of one page; all of them are in the CSV.
+# Keys, teams or models of one page; all of them are in the CSV.
 SHOWN = 100
 # Lines of a file: more keys than that have no spreadsheet.
 CSV_LINES_MAX = 100_000
@@ -27,13 +27,13 @@ def money(request: HttpRequest) -> HttpResponseBase:
     wanted = asked(request)
     found = lines(wanted.wanted, wanted.by)
     days = found if wanted.by == "day" else lines(wanted.wanted, "day")
-    listed = list(reversed(found)) if wanted.by == "day" else found
+    listed = found[::-1] if wanted.by == "day" else found[:SHOWN]
     context = {
         "asked": wanted,
         "spans": [(words, wanted.query(span=name, **OWN_DAYS), name == wanted.span) for name, words in SPANS.items()],
         "bys": [(by, wanted.query(by=by), by == wanted.by) for by in BY],
-        "rows": [_row(wanted, line) for line in listed[:SHOWN]],
-        "left_out": max(0, len(listed) - SHOWN),
+        "rows": [_row(wanted, line) for line in listed],
+        "left_out": len(found) - len(listed),
         "total": _linked(wanted.wanted, total(days)),
         "chart": chart(days),
         "csv": wanted.query(),
