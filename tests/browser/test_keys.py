@@ -53,7 +53,7 @@ def test_a_key_is_made_copied_called_with_rotated_and_switched_off(console: Page
     console.click("text='Disable…'")
     assert "1 key will be refused from the next call on" in console.inner_text("#content")
     console.click("text='Disable 1 key'")
-    assert "Disabled 1 key: cutting room." in console.inner_text(".messagelist")
+    assert "Disabled 1 key: cutting room." in console.inner_text(".messagelist .success")
     assert "api_key_disabled" in called(f"curl -s {stack.url}/v1/key -H 'X-API-Key: {new}'")
     assert problems == []
 
