@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page
+from playwright.sync_api import Browser, BrowserContext, Page, Request
 
 from tests.browser.chromium import chromium
 from tests.browser.consumer import Consumer
@@ -79,6 +79,11 @@ def page(context: BrowserContext, request: pytest.FixtureRequest, tmp_path: Path
         request.node.add_report_section("teardown", "browser", f"What the page looked like: {picture}")
 
 
+def _had_enough(failed: Request) -> bool:
+    """Whether the browser itself broke it off: of a video it reads no more than it shows."""
+    return failed.resource_type == "media" and failed.failure == "net::ERR_ABORTED"
+
+
 @contextmanager
 def watched(page: Page) -> Iterator[list[str]]:
     """What the browser complains of meanwhile: errors in its console, scripts that threw, requests that failed, policies that were
@@ -91,7 +96,7 @@ def watched(page: Page) -> Iterator[list[str]]:
     listeners = {
         "console": lambda message: message.type in ("error", "warning") and note("console:", message.text),
         "pageerror": lambda error: note("script:", error),
-        "requestfailed": lambda failed: note("request:", failed.method, failed.url, failed.failure),
+        "requestfailed": lambda failed: _had_enough(failed) or note("request:", failed.method, failed.url, failed.failure),
         "response": lambda answer: answer.status >= 400 and note("answer:", answer.status, answer.url),
     }
     for event, listener in listeners.items():

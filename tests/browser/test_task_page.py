@@ -30,7 +30,7 @@ def log_in(page: Page, stack: RunningStack, name: str) -> None:
 
 
 def complaints(problems: list[str]) -> list[str]:
-    """Without requests that the browser itself broke off: of a page that was left, of a part of a video that is not wanted any more."""
+    """Without what a page that was left had just asked for."""
     return [problem for problem in problems if "ERR_ABORTED" not in problem]
 
 
