@@ -12,9 +12,10 @@ from django.utils.dateparse import parse_date, parse_datetime
 from django.utils.timezone import is_naive, make_aware
 
 # Rows that one list looks at, whatever it is narrowed by.
-LOOKED_AT = 2_000
+LOOKED_AT = 1_000
 # Ids are given out before the moment is read, or after: rows whose ids follow each other may differ by as much.
 SLACK = timedelta(minutes=10)
+_LOOKED_AT = "_looked_at"  # on the request: found once
 
 
 class NewestRows(ChangeList):
@@ -22,9 +23,7 @@ class NewestRows(ChangeList):
 
     def get_queryset(self, request: HttpRequest, exclude_parameters: Any = None) -> QuerySet[Any]:
         shown_by = cast(LongList, self.model_admin)
-        # As values: of a subquery the database may read all rows to find which are in it.
-        ids = list(shown_by.newest(request).values_list("pk", flat=True)[:LOOKED_AT])
-        self.root_queryset = shown_by.get_queryset(request).filter(pk__in=ids)
+        self.root_queryset = shown_by.get_queryset(request).filter(pk__in=shown_by.looked_at(request)[:LOOKED_AT])
         found: QuerySet[Any] = super().get_queryset(request, exclude_parameters)
         return found
 
@@ -48,12 +47,21 @@ class LongList(admin.ModelAdmin):
             rows = rows.filter(pk__lt=_first_id_at(self.model, self.moment, end + SLACK))
         return rows.order_by("-pk")
 
+    def looked_at(self, request: HttpRequest) -> list[Any]:
+        """The ids of what the list looks at, and one more if there is. As values: of a subquery the database may read all rows to find
+        which are in it."""
+        known: list[Any] | None = getattr(request, _LOOKED_AT, None)
+        if known is None:
+            known = list(self.newest(request).values_list("pk", flat=True)[: LOOKED_AT + 1])
+            setattr(request, _LOOKED_AT, known)
+        return known
+
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         return NewestRows
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         context: dict[str, Any] = {}
-        if self.has_view_or_change_permission(request) and self.newest(request).values("pk")[LOOKED_AT : LOOKED_AT + 1]:
+        if self.has_view_or_change_permission(request) and len(self.looked_at(request)) > LOOKED_AT:
             context["subtitle"] = f"Among the newest {LOOKED_AT:,}: narrow them by what is beside, or search for a task's id."
         return super().changelist_view(request, context | (extra_context or {}))
 

@@ -5,11 +5,12 @@ A tick does that (conduit.rollups): pages read counts, however long the ledger i
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any, Self
 
 from django.db.models import QuerySet, Sum
+from django.db.models.functions import TruncDate
 
 from conduit import clock
 from conduit.rollups.adding import Tally
@@ -100,13 +101,21 @@ def of_days(
     return MoneyOfDay.objects.filter(day__range=(first, last), **{name: value for name, value in wanted.items() if value is not None})
 
 
+def of_days_in_all(first: date, last: date, *, model: str | None = None) -> QuerySet[MoneyCount]:
+    """What all keys together come to on these days, both included: as many rows however many keys there are."""
+    start, end = (datetime(day.year, day.month, day.day, tzinfo=UTC) for day in (first, last + timedelta(days=1)))
+    rows = MoneyCount.objects.filter(step=Step.SIX_HOURS, starts_at__gte=start, starts_at__lt=end)
+    rows = rows.annotate(day=TruncDate("starts_at", tzinfo=UTC))
+    return rows if model is None else rows.filter(model=model)
+
+
 def of_month(month: date) -> QuerySet[MoneyOfMonth]:
     """The rows of the month that holds this day."""
     return MoneyOfMonth.objects.filter(month=month.replace(day=1))
 
 
-def by_day(rows: QuerySet[MoneyOfDay]) -> list[DayOfMoney]:
-    """The days of `of_days` on which something happened, the oldest first. One query."""
+def by_day(rows: QuerySet[MoneyOfDay] | QuerySet[MoneyCount]) -> list[DayOfMoney]:
+    """The days of `of_days` or `of_days_in_all` on which something happened, the oldest first. One query."""
     return [DayOfMoney(row.pop("day"), _money(row)) for row in _summed(rows, "day").order_by("day")]
 
 
@@ -126,8 +135,8 @@ def by_team(rows: QuerySet[MoneyOfDay] | QuerySet[MoneyOfMonth], limit: int | No
     return [Share(team_id or None, names.get(team_id, f"team {team_id}") if team_id else "", money) for team_id, money in shares]
 
 
-def by_model(rows: QuerySet[MoneyOfDay] | QuerySet[MoneyOfMonth]) -> list[Share]:
-    """What each model comes to of `of_days` or `of_month`, by the name that was asked for, the dearest first. One query."""
+def by_model(rows: QuerySet[MoneyOfDay] | QuerySet[MoneyOfMonth] | QuerySet[MoneyCount]) -> list[Share]:
+    """What each model comes to of any such rows, by the name that was asked for, the dearest first. One query."""
     return [Share(None, row.pop("model"), _money(row)) for row in _summed(rows, "model").order_by("-sum_charged", "-sum_held", "model")]
 
 

@@ -13,7 +13,7 @@ from typing import Any
 from keys import rollups
 from keys.models import Team, VirtualKey
 from keys.rollups import Money, Share
-from videos.rollups import Bill, bills_by, bills_of_days
+from videos.rollups import Bill, bills_by, bills_of_days, bills_of_days_in_all
 
 BY = ("day", "key", "team", "model")
 # In what a bill is grouped for each.
@@ -61,8 +61,14 @@ class Line:
 
 def lines(wanted: Wanted, by: str) -> list[Line]:
     """A line for each day of the span, or for each key, team or model that something happened of, the dearest first. Three queries."""
-    rows = rollups.of_days(wanted.first, wanted.last, **wanted.of)
-    bills = {key: bill for (key,), bill in bills_by(bills_of_days(wanted.first, wanted.last, **wanted.of), _OF_BILLS[by]).items()}
+    days = wanted.first, wanted.last
+    rows: Any
+    billed: Any
+    if by == "day" and not any(wanted.of.values()):
+        rows, billed = rollups.of_days_in_all(*days), bills_of_days_in_all(*days)
+    else:
+        rows, billed = rollups.of_days(*days, **wanted.of), bills_of_days(*days, **wanted.of)
+    bills = {key: bill for (key,), bill in bills_by(billed, _OF_BILLS[by]).items()}
     if by == "day":
         found = {day.day: day.money for day in rollups.by_day(rows)}
         return [Line(day, f"{day:%Y-%m-%d}", found.get(day, Money()), _billed(bills, day)) for day in wanted.days]

@@ -7,7 +7,7 @@ is billed of the clips themselves, by a tick (conduit.rollups). What is counted 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -15,6 +15,7 @@ from uuid import UUID
 from django.conf import settings
 from django.db import connection
 from django.db.models import F, QuerySet, Sum
+from django.db.models.functions import TruncDate
 
 from conduit import clock
 from conduit.rollups.adding import Tally
@@ -226,8 +227,15 @@ def bills_of_days(
     return BilledOfDay.objects.filter(day__range=(first, last), **{name: value for name, value in wanted.items() if value is not None})
 
 
-def bills_by(rows: QuerySet[BilledOfDay], *names: str) -> dict[tuple[object, ...], Bill]:
-    """`bills_of_days` by the values of some of day, key_id, team_id (0: none's), model, upstream. One query."""
+def bills_of_days_in_all(first: date, last: date) -> QuerySet[BilledCount]:
+    """What is billed for all keys together on these days, both included: as many rows however many keys there are."""
+    start, end = (datetime(day.year, day.month, day.day, tzinfo=UTC) for day in (first, last + timedelta(days=1)))
+    rows = BilledCount.objects.filter(step=Step.SIX_HOURS, starts_at__gte=start, starts_at__lt=end)
+    return rows.annotate(day=TruncDate("starts_at", tzinfo=UTC))
+
+
+def bills_by(rows: QuerySet[BilledOfDay] | QuerySet[BilledCount], *names: str) -> dict[tuple[object, ...], Bill]:
+    """`bills_of_days` or `bills_of_days_in_all` by the values of some of day, key_id, team_id (0: none's), model, upstream. One query."""
     summed = rows.order_by().values(*names).annotate(sum_jobs=Sum("jobs"), sum_billed=Sum("billed"))
     return {tuple(row[name] for name in names): _bill(row) for row in summed}
 
