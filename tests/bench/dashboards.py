@@ -20,7 +20,7 @@ class Watching:
         url = f"ws://127.0.0.1:{port}/admin/live/"
         origin = f"http://127.0.0.1:{port}"
         async with connect(url, origin=origin, additional_headers={"Cookie": cookie}, proxy=None, max_size=2**24) as socket:  # type: ignore[arg-type]
-            await socket.send(json.dumps({"watch": {"now": True, "list": True}}))
+            await socket.send(json.dumps({"watch": {"now": "1h", "list": True}}))
             await socket.recv()
             ready.release()
             async for _ in socket:

@@ -77,7 +77,7 @@ ADDRESSES = (
     Address("models", lambda many: "models/"),
     Address("settings", lambda many: "settings/"),
     Address("pauses", lambda many: "tasks/pause/"),
-    Address("live state of twenty tasks", lambda many: f"live/state/?now=1&list=1&tasks={','.join(map(str, many.some))}"),
+    Address("live state of twenty tasks", lambda many: f"live/state/?now=1h&list=1&tasks={','.join(map(str, many.some))}"),
     Address("ledger", lambda many: "keys/usagecost/"),
     Address("ledger of a key", lambda many: f"keys/usagecost/?key__id__exact={many.first_key}"),
     Address("ledger of a key with one task", lambda many: f"keys/usagecost/?key__id__exact={many.rare_key}"),
