@@ -1,6 +1,8 @@
 """The audit's page: rows in words that lead on, a search that its address holds, and nothing for whoever may not see it."""
 
+import re
 from datetime import timedelta
+from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -9,6 +11,7 @@ from django.contrib.auth.models import Permission
 from django.test import Client
 
 from conduit import clock
+from conduit.console.audit.words import action_in_words
 from keys import audit, owners
 from keys.models import AuditEntry, Team
 from keys.services import change_key, create_key
@@ -79,6 +82,15 @@ def test_many_fields_fold_away(shown):
     audit.record(who="ann", action="create", target="team:7", **{f"field_{number}": number for number in range(6)})
 
     assert "<summary>2 more</summary>" in shown()
+
+
+def test_every_action_of_ours_has_words():
+    root = Path(__file__).resolve().parents[2]
+    source = "".join(path.read_text() for room in ("conduit", "keys", "tasks", "videos") for path in (root / room).rglob("*.py"))
+    actions = set(re.findall(r'audit\.(?:record|write)\([^)]*?action="([^"{]+)"', source))
+
+    assert {"create", "log in", "upload bill"} <= actions
+    assert [action for action in sorted(actions) if action_in_words(action) == action] == []
 
 
 def test_a_name_leads_to_its_page_while_that_exists(shown, admin):
