@@ -15,8 +15,10 @@ from django.db import connection, models
 
 from conduit import clock
 from conduit.rollups.models import Cursor
+from keys import rollups as keys_rollups
 from keys.models import Budget, BudgetWindow, Team, UsageCost, VirtualKey
 from keys.rollup_models import MoneyCount, MoneyOfDay, MoneyOfMonth
+from tasks import rollups as tasks_rollups
 from tasks.models import Feed, Task, TaskEvent
 from tasks.rollup_models import TaskCount, TaskTime
 from tests.support.finished_videos import PLAN
@@ -67,6 +69,8 @@ def make_many(tasks: int = 200_000, *, keys: int = 50, seconds_between: float = 
         cursor.execute("SET work_mem = '256MB'")
         for model, columns, source in _rows():
             _insert(cursor, model, columns, source, named)
+        for name, counted in ((tasks_rollups.NAME, TaskEvent), (keys_rollups.NAME, UsageCost)):
+            Cursor.objects.create(name=name, position=counted._default_manager.latest("pk").pk)  # nothing is left to be counted
         cursor.execute("RESET session_replication_role; RESET work_mem")
         cursor.execute(f"ANALYZE {', '.join(table._meta.db_table for table in TABLES)}, keys_virtualkey, keys_budget, keys_budgetwindow")
     return _found(named)
