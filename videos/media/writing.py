@@ -20,14 +20,14 @@ from videos.media.sound import RATE
 # thread has come at that moment: of 30 renderings of the same second of noise 27 differed. One thread takes 4 % less of
 # processors; a minute of 1080x1920 takes two idle ones 20 s instead of 18, and 12 s of the noisiest pictures 15.6 s instead of 12.4.
 _THREADS = 1
-# Beyond what an eye tells from the source, up to what decoders of 1080p (H.264 level 4) are promised. The preset takes the
-# least of processors; with the next slower one's look ahead, without which its files are twice as large, it takes
+# Beyond what an eye tells from the source, up to what decoders of 1080p (H.264 level 4) are promised. The preset keeps
+# the noisiest pictures cheap; with the next slower one's look ahead, without which its files are twice as large, it takes
 # 0.6 of that one's processor time for files 5 % larger, at half a decibel (PSNR) less where the limit of the rate is met.
 _AHEAD = "mbtree=1:rc-lookahead=10"
 
 
 def _instructions(processor: Path = Path("/proc/cpuinfo")) -> str:
-    """Keep x264 (165, and every one before it) from AVX-512: where a row is not a multiple of 8 macroblocks (720 and 1080 pixels
+    """Keep x264 (core 165) from AVX-512: where a row is not a multiple of 8 macroblocks (720 and 1080 pixels
     are not), its macroblock tree counts up to 7 more, of whatever its memory held before. AVX2's takes as long.
 
     Only Linux says what the processor has, and AVX2 must not be asked for where it is missing.
