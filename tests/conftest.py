@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
@@ -12,6 +13,7 @@ from django.conf import LazySettings
 from django.core.files.storage import storages
 from django.db import connection
 from django.test import Client
+from pytest_django import DjangoDbBlocker
 
 from conduit import clock
 from keys.models import UsageCost, VirtualKey
@@ -20,6 +22,7 @@ from tests.settings import ON_SQLITE, VALKEY
 from tests.support.driving import Driver
 from tests.support.lookalike import LookAlike
 from tests.support.relay import Relay
+from tests.support.restoring import restored_by_snapshot
 from tests.support.running import RunningStack
 from tests.support.sharing import together
 from tests.support.stacks import SHARED, STACK
@@ -46,9 +49,10 @@ def pytest_sessionfinish() -> None:
 
 
 @pytest.fixture(scope="session")
-def django_db_setup(django_db_setup: None) -> Iterator[None]:
+def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
     """PostgreSQL drops no database that somebody is connected to, and the clock is."""
-    yield
+    with nullcontext() if ON_SQLITE else restored_by_snapshot(django_db_blocker):
+        yield
     clock.stop()
 
 
