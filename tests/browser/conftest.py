@@ -80,8 +80,8 @@ def page(context: BrowserContext, request: pytest.FixtureRequest, tmp_path: Path
 
 
 def _had_enough(failed: Request) -> bool:
-    """Whether the browser itself broke it off: of a video it reads no more than it shows."""
-    return failed.resource_type == "media" and failed.failure == "net::ERR_ABORTED"
+    """Whether the browser broke it off itself: it reads no more of a video than it shows, and nothing more for a page that it left."""
+    return failed.failure == "net::ERR_ABORTED" and failed.resource_type in ("media", "fetch")
 
 
 @contextmanager
