@@ -6,7 +6,6 @@ status. A server that stops closes with 1012.
 
 import asyncio
 from collections.abc import Mapping
-from contextlib import suppress
 from typing import Any
 
 from channels.consumer import AsyncConsumer, get_handler_name
@@ -48,8 +47,7 @@ class LiveConsumer(AsyncConsumer):
                 self._pump.leave(self._socket)
             if self._writing:
                 self._writing.cancel()
-                with suppress(asyncio.CancelledError):
-                    await self._writing
+                await asyncio.gather(self._writing, return_exceptions=True)
 
     async def dispatch(self, message: dict[str, Any]) -> None:
         """Without a trip to a thread for each message, which Channels makes to give back connections that this one never has."""

@@ -63,6 +63,7 @@ class News:
         self.looked_at: datetime | None = None
         self._rows: dict[str, Row | None] = {}
         self._standings: dict[str, Standing] = {}
+        self._timed_at: dict[str, datetime] = {}  # when what is left of a task was told: pages count it down from there
         self.running: frozenset[str] = frozenset()  # what Now shows
         self._parts: dict[str, Part] = {}
         self._encoded: dict[str, str] = {}
@@ -82,12 +83,14 @@ class News:
 
     # ---- What happens
 
-    def take(self, found: Found) -> tuple[set[str], set[str]]:
+    def take(self, found: Found, now: datetime) -> tuple[set[str], set[str]]:
         """Learn what a look found; the tasks and the parts that are other than before."""
         self._messages, self._for = {}, {}
         wanted, self.running = found.tasks, found.running
         changed = {task_id for task_id, row in found.rows.items() if task_id not in self._rows or self._rows[task_id] != row}
         self._rows = {task_id: row for task_id, row in (self._rows | dict(found.rows)).items() if task_id in wanted}
+        timed = self._timed_at | dict.fromkeys(changed, now)
+        self._timed_at = {task_id: at for task_id, at in timed.items() if task_id in wanted}
         standings = {task_id: one for task_id, one in (self._standings | dict(found.standings)).items() if task_id in wanted}
         self._standings = {task_id: one for task_id, one in standings.items() if one.legs.is_active}
         self._encoded = {name: text for name, text in self._encoded.items() if name in wanted and name not in changed}
@@ -99,15 +102,23 @@ class News:
         return changed, parts
 
     def go_on(self, now: datetime) -> set[str]:
-        """Lead the progress of active tasks on by the clock; those of which it is another number now."""
+        """Lead the progress of active tasks on by the clock; those of which pages no longer know it."""
         moved = set()
         for task_id, standing in self._standings.items():
             row, reading = self._rows.get(task_id), progress.read(standing.legs, now)
-            if row and (reading.progress != row["progress"] or (reading.eta_seconds is None) != (row["eta_seconds"] is None)):
+            if row and (reading.progress != row["progress"] or self._is_off(task_id, row["eta_seconds"], reading.eta_seconds, now)):
                 self._rows[task_id] = row | {"progress": reading.progress, "eta_seconds": reading.eta_seconds}
+                self._timed_at[task_id] = now
                 self._encoded.pop(task_id, None)
                 moved.add(task_id)
         return moved
+
+    def _is_off(self, task_id: str, told: int | None, left: int | None, now: datetime) -> bool:
+        """Whether what pages count down from is no longer what is left, by more than anybody minds."""
+        if told is None or left is None:
+            return told is not left
+        counted = max(0.0, told - (now - self._timed_at.get(task_id, now)).total_seconds())
+        return abs(counted - left) > max(3.0, left / 5)
 
     # ---- What is told
 

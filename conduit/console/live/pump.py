@@ -177,7 +177,7 @@ class Pump:
         found = await _in_thread(self._looks, partial(self._looking.look, Asked(tasks, spans)))
         now = clock.now()
         was_stale, self.news.stale_since, self.news.looked_at = self.news.stale_since, None, now
-        changed, parts = self.news.take(found)
+        changed, parts = self.news.take(found, now)
         self._tell(changed, self.news.go_on(now), parts, bool(found.created or found.newest), bool(was_stale))
 
     def _tell(self, changed: set[str], moved: set[str], parts: set[str], newer: bool, standing: bool) -> None:

@@ -10,6 +10,8 @@ const SILENCE_SECONDS = 13;
 const BACK_OFF_SECONDS = [0.5, 15];
 // A tab that nobody looks at keeps its socket for so long.
 const HIDDEN_SECONDS = 20;
+// Rows that are remembered before those that no longer show are forgotten.
+const ROWS_KEPT = 300;
 const LOGGED_OUT = 4401, NOT_ALLOWED = 4403, RESTARTING = 1012;
 
 const indicator = document.getElementById("live");
@@ -173,6 +175,14 @@ function hear(message, by) {
     if (row) showRow(row);
   }
   for (const one of watchers) one.handler(message);
+  if (rows.size > ROWS_KEPT) forget();
+}
+
+// A page may stay open for weeks, and tasks come and go on it.
+function forget() {
+  const shown = new Set([...document.querySelectorAll("[data-task]")].map((element) => element.dataset.task));
+  for (const id of wanted().tasks) shown.add(id);
+  for (const id of rows.keys()) if (!shown.has(id)) rows.delete(id);
 }
 
 function show(now, words = "") {

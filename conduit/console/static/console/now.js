@@ -45,7 +45,7 @@ function optionsOf(id, element) {
   const paths = uPlot.paths;
   const axis = { stroke: colour("muted"), grid: { stroke: colour("line"), width: 1 }, ticks: { show: false }, font: "12px system-ui" };
   const filled = (name) => ({ fill: colour(name), stroke: colour(name), width: 0, paths: paths.bars(bars), points: { show: false } });
-  const line = (name, dash) => ({ stroke: colour(name), width: 2, dash, spanGaps: true, points: { size: 4 } });
+  const line = (name, dash) => ({ stroke: colour(name), width: 2, dash, spanGaps: true, points: { show: true, size: 5, fill: colour(name) } });
   const isCounts = id === "chart-ended";
   return {
     width: element.clientWidth,
