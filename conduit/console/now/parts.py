@@ -26,8 +26,6 @@ from videos.now import Live, Spanned, live, spanned
 # Parts that only those see who may see money.
 OF_MONEY = frozenset({"money", "keys"})
 MONEY_RIGHT = "keys.view_usagecost"
-# Parts with links that only those are shown who may pause.
-OF_OPERATORS = frozenset({"steering.operator"})
 # Figures that were read so lately (seconds) are good for whoever asks next.
 FRESH_SECONDS = 0.8
 
