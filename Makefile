@@ -20,7 +20,7 @@ PATIENT := -o faulthandler_timeout=3600
 PARALLEL := -n $(WORKERS) --maxprocesses 8 --dist worksteal
 PIP := $(PY) -m pip --disable-pip-version-check --no-input install --quiet
 
-.PHONY: help demo run test test-browser soak lint bench bench-realtime bench-console clean
+.PHONY: help demo run test test-browser pictures soak lint bench bench-realtime bench-console clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
@@ -42,6 +42,10 @@ test: $(DEV) $(NODE) ## run all tests: on PostgreSQL, then what touches the data
 test-browser: $(DEV) $(NODE) ## run the tests that look at it through a browser (Debian's Chromium)
 	@command -v chromium >/dev/null || { $(call GET,chromium,the browser tests); }
 	$(PY) -m pytest tests/browser
+
+pictures: $(DEV) $(NODE) ## take the README's pictures of the console anew (docs/pictures)
+	@command -v chromium >/dev/null || { $(call GET,chromium,the pictures); }
+	$(PY) -m tests.browser.pictures
 
 soak: $(DEV) $(NODE) ## run the tests that take long: chaos, real time, rolling restarts
 	@{ command -v chromium && PATH="$$PATH:/usr/sbin" command -v nginx && ls /usr/lib/*/faketime/libfaketimeMT.so.1; } >/dev/null 2>&1 || \
