@@ -28,7 +28,7 @@ from tasks.search_meaning import meaning_of
 log = structlog.get_logger(__name__)
 
 # Tasks whose money is added up before a run; of more it is said that it is at least so much.
-PRICED = 1_000
+PRICED = 500
 CHOSEN_MAX = 1_000
 # How long one turn works before the next may be somebody else's, and how long it is its own at most.
 TURN_SECONDS, LEASE_SECONDS = 5.0, 60.0
