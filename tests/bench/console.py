@@ -278,8 +278,14 @@ def _tasks_that_live(rate: float) -> Iterator[None]:
     """Tasks that are created, begun and completed, each change an event, so many a second."""
     count = math.ceil(rate / RATE_OF_PROCESS)
     command = [sys.executable, "-m", "tests.bench.living"]
-    processes = [subprocess.Popen([*command, str(rate / count), str(number)], cwd=ROOT, env=_environment()) for number in range(count)]
+    processes = [
+        subprocess.Popen([*command, str(rate / count), str(number)], cwd=ROOT, env=_environment(), stdout=subprocess.PIPE, text=True)
+        for number in range(count)
+    ]
     try:
+        for process in processes:
+            assert process.stdout
+            process.stdout.readline()  # it has begun
         yield
         if any(process.poll() is not None for process in processes):
             raise RuntimeError("no tasks lived")

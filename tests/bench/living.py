@@ -22,6 +22,7 @@ def main(rate: float, number: int) -> None:
 
     keys = cycle(VirtualKey.objects.order_by("pk")[number * 20 : number * 20 + 20])
     wanted = GenerationRequest.parse({"model": "minimax-video", "prompt": "a lighthouse", "duration": 6, "resolution": "1280x720"})
+    print("begun", flush=True)
     begun = time.monotonic()
     events = 0
 
