@@ -7,7 +7,7 @@ from django.http import HttpRequest
 from django.template.response import TemplateResponse
 
 from conduit.console.now.figures import SPAN_WORDS, STEP_WORDS, rows_of
-from conduit.console.now.parts import MONEY_RIGHT, Part, are_for, parts, reader
+from conduit.console.now.parts import MONEY_RIGHT, Part, Reader, are_for, parts
 from conduit.console.pages import may, render
 from conduit.rollups.steps import HOUR, SPANS
 from keys.models import VirtualKey
@@ -22,7 +22,7 @@ curl {url}/v1/video/generations -H "Authorization: Bearer $KEY" -H "Content-Type
 def now_page(request: HttpRequest) -> TemplateResponse:
     """What needs somebody and what happens, for whoever may see tasks. It shows parts that its socket keeps as they are."""
     span = SPANS.get(request.GET.get("span", ""), HOUR)
-    all_parts = parts(reader.figures([span.name]))
+    all_parts = parts(Reader().figures([span.name]))  # what one has just done shows at once
     shown = are_for(all_parts, span.name, sees_money=may(request, MONEY_RIGHT))
     operator = ".operator" if may(request, PAUSE_RIGHT) else ""
     context = {
