@@ -72,6 +72,8 @@ async def _drain(reactor: Any, under_way: Callable[[], int], begin: Sequence[Ste
     except TimeoutError:
         log.warning("ended before everything was over", under_way=under_way())
     finally:
+        # Python gives its own handlers up before it ends: one more SIGTERM would then kill a process that ends well.
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
         reactor.stop()
 
 
