@@ -240,7 +240,11 @@ def _outcome(run: Run, task_id: UUID) -> RunOutcome | None:
 
 
 def _retried(task: Task) -> Task | None:
-    """A retry of it that is under way, or came to its end: it needs no other."""
+    """A retry of it that is under way, or came to its end: it needs no other.
+
+    The task is this run's until its transaction ends: two runs that met at it would else both find none, and charge for two.
+    """
+    Task.objects.select_for_update(no_key=True).values_list("pk").get(pk=task.pk)
     return task.retries.exclude(status__in=[Status.FAILED, Status.CANCELLED]).order_by("-pk").first()
 
 

@@ -1,7 +1,10 @@
 """Cancelling and retrying many tasks at once: begun by a row, gone on with by whoever is there."""
 
+import threading
+from contextlib import suppress
 from datetime import timedelta
 from decimal import Decimal
+from functools import partial
 from uuid import UUID, uuid4
 
 import pytest
@@ -18,6 +21,7 @@ from tests.support.ending import end
 from tests.support.envelopes import refused
 from tests.support.managing import Manager, make_manager
 from tests.support.planned_clips import planned_clip
+from tests.support.racing import in_threads
 
 pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
 
@@ -135,6 +139,24 @@ def test_a_retry_of_many_makes_each_once_and_obeys_the_budget_of_its_key(consume
     again = work(runs.begin(Action.RETRY, who="root", search_text="status:failed"))
     assert (again.done, again.unchanged, again.refused) == (0, 4, 1)
     assert Task.objects.filter(retry_of__isnull=False).count() == 4
+
+
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+def test_two_runs_that_meet_at_a_task_retry_it_once(consumer, monkeypatch):
+    of(consumer, "failed")
+    begun = [runs.begin(Action.RETRY, who="root", search_text="status:failed") for _ in range(2)]
+    retry, met = runs.steering.retry, threading.Barrier(2)
+
+    def retry_together(*args, **kwargs):
+        with suppress(threading.BrokenBarrierError):  # the other waits for this one, and never comes here
+            met.wait(timeout=2)
+        return retry(*args, **kwargs)
+
+    monkeypatch.setattr(runs.steering, "retry", retry_together)
+    in_threads(*[partial(runs.advance, run.pk) for run in begun])
+
+    assert sorted(RunOutcome.objects.values_list("outcome", flat=True)) == ["done", "unchanged"]
+    assert Task.objects.filter(retry_of__isnull=False).count() == 1
 
 
 def test_who_is_killed_in_the_middle_of_a_task_leaves_it_undone_and_another_goes_on(consumer, monkeypatch):
