@@ -58,7 +58,7 @@ def _wanted(*, now: object, tasks: Any, newer: object) -> Wanted:
     if not isinstance(tasks, list) or len(tasks) > TASKS_MAX:
         raise InvalidRequest(f"`tasks` must be a list of at most {TASKS_MAX} ids.", param="tasks")
     ids = frozenset(_id(task, "tasks") for task in tasks)
-    if now and now is not True and now not in SPANS:
+    if now and now is not True and not (isinstance(now, str) and now in SPANS):
         raise InvalidRequest(f"`now` must be one of {', '.join(SPANS)}.", param="now")
     return Wanted(HOUR.name if now is True else str(now or ""), ids, _id(newer, "list") if newer and newer is not True else bool(newer))
 

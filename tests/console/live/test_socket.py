@@ -128,13 +128,14 @@ def test_the_socket_ends_with_the_login_or_the_right(ann, open_page, what, code)
 
 
 def test_what_is_no_wish_ends_the_socket(ann, open_page):
-    pages = [open_page(ann) for _ in range(4)]
-    for page, text in zip(pages, ["[]", "{", '{"watch": {"tasks": ["x"]}}', '{"watch": {"tasks": ["' + "x" * 9000 + '"]}}'], strict=True):
+    texts = ["[]", "{", '{"watch": {"tasks": ["x"]}}', '{"watch": {"tasks": ["' + "x" * 9000 + '"]}}', '{"watch": {"now": ["1h"]}}']
+    pages = [open_page(ann) for _ in texts]
+    for page, text in zip(pages, texts, strict=True):
         page.send(text)
 
     for page in pages:
         page.rest()
-    assert [page.close_code for page in pages] == [4400] * 4
+    assert [page.close_code for page in pages] == [4400] * 5
 
 
 def test_one_login_has_no_more_than_its_share_of_sockets(ann, open_page):
