@@ -13,8 +13,10 @@ from decimal import Decimal, InvalidOperation
 
 BYTES_MAX, LINES_MAX = 1024 * 1024, 20_000
 MODEL_MAX = 100
-# As the database holds them.
-DECIMALS, MOST = 6, Decimal(10) ** 12
+# Of the first line, to tell the delimiter by: a value that is longer than any the reader takes is told of with its line.
+FIRST_LINE_MAX = 10_000
+# As the database holds them, those of a whole file added up too.
+DECIMALS, MOST = 6, Decimal(10) ** 9
 
 COLUMNS = {
     "day": ("day", "date", "billing day", "billing date", "usage date", "日期", "账单日期"),
@@ -86,7 +88,7 @@ def _decoded(content: bytes) -> str:
 
 def _rows(text: str) -> tuple[str, Iterator[tuple[int, list[str]]]]:
     """The delimiter by which the first line holds most names of columns, and the file's rows with their lines' numbers."""
-    first = next((line for line in text.splitlines() if line.strip()), "")
+    first = next((line for line in text.splitlines() if line.strip()), "")[:FIRST_LINE_MAX]
     delimiter = max(_DELIMITERS, key=lambda one: (sum(1 for name in _split(first, one) if _column(name)), first.count(one)))
     return delimiter, _numbered(text, delimiter)
 

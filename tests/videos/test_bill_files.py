@@ -5,7 +5,8 @@ from decimal import Decimal
 
 import pytest
 
-from videos.bill_files import BYTES_MAX, LINES_MAX, BillError, read
+from videos.bill_files import BYTES_MAX, DECIMALS, LINES_MAX, MOST, BillError, read
+from videos.bill_models import ProviderBill, ProviderBillLine
 
 PLAIN = "day,model,quantity,amount\n2026-11-02,video-01,3,1.29\n2026-11-01,video-01,1,0.43\n"
 
@@ -69,6 +70,7 @@ def test_amounts_are_read_as_people_write_them(amount, delimiter, read_as):
         ("day,model,amount\n" + "2026-11-01,a,1\n" * LINES_MAX, "more than 20,000 lines"),
         ("x" * (BYTES_MAX + 1), "at most 1,048,576 are read"),
         ("a\0b", "The file is no text"),
+        ("a" * 200_000, "Line 1 cannot be read: field larger than field limit"),
     ],
 )
 def test_what_cannot_be_read_is_told_with_its_line(text, words):
@@ -85,3 +87,11 @@ def test_a_picture_is_no_bill():
 
 def test_days_are_plain_days():
     assert read(PLAIN.encode())[0].day == date(2026, 11, 1)
+
+
+def test_the_dearest_bill_that_is_read_fits_where_it_is_stored():
+    most = MOST * LINES_MAX
+
+    for stored in (ProviderBill._meta.get_field("amount"), ProviderBillLine._meta.get_field("quantity")):
+        assert most < 10 ** (stored.max_digits - stored.decimal_places)
+        assert stored.decimal_places == DECIMALS
