@@ -13,6 +13,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 
 from conduit.api.errors import ApiError
+from conduit.api.pagination import parse_row_id
 from keys import corrections, known_models, ledger, overview, owners, scopes, services, usage, work
 from keys.forms import BudgetForm, BudgetFormSet, CorrectionForm, KeyForm, ManagementKeyForm, TeamForm
 from keys.long_lists import LongList
@@ -311,7 +312,8 @@ class KeyFilter(admin.SimpleListFilter):
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
         text = request.GET.get(self.parameter_name, "")
-        known = VirtualKey.objects.filter(pk=int(text)).first() if text.isascii() and text.isdigit() and len(text) < 19 else None
+        number = parse_row_id(text)
+        known = None if number is None else VirtualKey.objects.filter(pk=number).first()
         return [(text, known.name)] if known else []
 
     def queryset(self, request: HttpRequest, rows: QuerySet[Any]) -> QuerySet[Any]:

@@ -13,7 +13,7 @@ from rest_framework.views import APIView
 
 from conduit.api.errors import InvalidRequest, NotFound
 from conduit.api.idempotency import Idempotency, idempotent
-from conduit.api.pagination import check_parameters, page, parse_limit
+from conduit.api.pagination import check_parameters, page, parse_limit, parse_row_id
 from keys import owners, services, usage
 from keys.authentication import secret_of
 from keys.management_authentication import ManagementKeyAuthentication
@@ -233,7 +233,8 @@ def found(rows: QuerySet[Row], text: str, name: str) -> Row:
 
 
 def _by_id(rows: QuerySet[Row], text: str) -> Row | None:
-    return rows.filter(pk=int(text)).first() if text.isascii() and text.isdigit() and len(text) < 19 else None
+    number = parse_row_id(text)
+    return None if number is None else rows.filter(pk=number).first()
 
 
 def _noun(rows: QuerySet[Any]) -> str:

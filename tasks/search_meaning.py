@@ -14,6 +14,7 @@ from django.db.models import Q, TextField
 from django.db.models.fields.json import compile_json_path  # type: ignore[attr-defined] # it is there
 from django.db.models.functions import Cast, Right
 
+from conduit.api.pagination import parse_row_id
 from keys.models import Team, VirtualKey
 from tasks import kinds
 from tasks.models import ACTIVE, TAIL_CHARACTERS, Status, Task
@@ -106,9 +107,9 @@ def _named(model: Any, term: Term, value: str) -> frozenset[int]:
     found = list(model.objects.filter(named).order_by("pk").values_list("pk", flat=True)[: NAMES_MAX + 1])
     if len(found) > NAMES_MAX:
         raise NotUnderstood(term.text, f"more than {NAMES_MAX} {term.name}s are named so. Write more of the name.")
-    if not found and value.isascii() and value.isdigit() and len(value) < 19:
+    if not found and (number := parse_row_id(value)) is not None:
         # A team that is gone is known by its number alone.
-        found = [int(value)] if model is Team or model.objects.filter(pk=int(value)).exists() else []
+        found = [number] if model is Team or model.objects.filter(pk=number).exists() else []
     if not found:
         raise NotUnderstood(term.text, f"there is no {term.name} `{value}`. Write its whole name, its beginning and a *, or its number.")
     return frozenset(found)

@@ -23,6 +23,11 @@ def parse_limit(query: Mapping[str, str]) -> int:
     return int(text)
 
 
+def parse_row_id(text: str) -> int | None:
+    """The number of a row in an address, or None: what no column of ids can hold is none."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else None
+
+
 # Of what ISO 8601 also allows (20260131, 2026-W05, T12) some would be misread, and none is RFC 3339.
 _MOMENT = re.compile(r"\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}:\d{2})?)?", re.ASCII)
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.contrib import admin
+from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
@@ -54,6 +55,11 @@ def may(request: HttpRequest, *rights: str) -> bool:
     """Whether the account has one of the rights; whether it is staff when none is asked for."""
     user = request.user
     return any(map(user.has_perm, rights)) if rights else user.is_active and user.is_staff
+
+
+def account(request: HttpRequest) -> User:
+    """Who is logged in: a page of the console lets nobody else in."""
+    return request.user  # type: ignore[return-value]
 
 
 def _for_those_with_a_right(page: Page) -> View:

@@ -19,10 +19,12 @@ from conduit.conditions.reading import place
 from conduit.console.audit.guard import guarded
 from conduit.console.audit.model_pages import audited
 from conduit.console.navigation import navigation
+from conduit.console.now.figures import with_lists
 from conduit.console.now.page import RIGHT, now_page
 from conduit.console.pages import may, urls
 from conduit.console.security.entry import may_enrol, may_enter
 from conduit.console.security.login import code_step, password_step
+from conduit.console.tasks.addresses import tasks_address
 from keys import audit, new_secrets
 
 if TYPE_CHECKING:
@@ -91,14 +93,12 @@ class ConsoleSite(admin.AdminSite):
         context = super().each_context(request)
         is_in = may_enter(request.user, request.session)
         if is_in:
-            context |= {"places": list(navigation(request)), "tasks_address": reverse("admin:tasks")}
+            context |= {"places": list(navigation(request)), "tasks_address": tasks_address()}
         context["minimax_sandbox"] = settings.MINIMAX_SANDBOX
         holding = place().holding if is_in else []
-        context["conditions"] = [
-            (state, f"{reverse('admin:index')}{state.condition.leads_to}" if state.condition.leads_to else "")
-            for state in holding
-            if state.condition.severity > Severity.NOTICE or state.condition.on_every_page
-        ]
+        context["conditions"] = with_lists(
+            state for state in holding if state.condition.severity > Severity.NOTICE or state.condition.on_every_page
+        )
         return context
 
     def admin_view(self, view: Any, cacheable: bool = False) -> Any:

@@ -12,6 +12,7 @@ from django.urls import reverse
 
 from conduit.console import accounts
 from conduit.console.audit.guard import guarded
+from conduit.console.pages import account
 from conduit.console.security import second_factor
 from keys import audit
 
@@ -26,13 +27,13 @@ class WithinRights(admin.ModelAdmin):
 
     def formfield_for_manytomany(self, db_field: Any, request: Any = None, **kwargs: Any) -> Any:
         grantable = accounts.grantable_groups if db_field.name == "groups" else accounts.grantable_permissions
-        return super().formfield_for_manytomany(db_field, request, queryset=grantable(_actor(request)), **kwargs)
+        return super().formfield_for_manytomany(db_field, request, queryset=grantable(account(request)), **kwargs)
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return super().has_change_permission(request, obj) and (obj is None or self.may_administer(_actor(request), obj))
+        return super().has_change_permission(request, obj) and (obj is None or self.may_administer(account(request), obj))
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return super().has_delete_permission(request, obj) and (obj is None or self.may_administer(_actor(request), obj))
+        return super().has_delete_permission(request, obj) and (obj is None or self.may_administer(account(request), obj))
 
 
 @admin.register(User)
@@ -60,7 +61,7 @@ class AccountAdmin(WithinRights, UserAdmin):
 
     def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> Any:
         readonly = super().get_readonly_fields(request, obj)
-        return readonly if _actor(request).is_superuser else [*readonly, "is_superuser"]
+        return readonly if account(request).is_superuser else [*readonly, "is_superuser"]
 
     def get_fieldsets(self, request: HttpRequest, obj: User | None = None) -> Any:
         """Without what stands for the password (its way of hashing, its salt) for whoever may only look."""
@@ -83,8 +84,3 @@ class AccountAdmin(WithinRights, UserAdmin):
 @admin.register(Group)
 class RoleAdmin(WithinRights, GroupAdmin):
     may_administer = staticmethod(accounts.may_administer_group)
-
-
-def _actor(request: HttpRequest) -> User:
-    """Who is logged in: the admin lets nobody else in."""
-    return request.user  # type: ignore[return-value]

@@ -10,7 +10,7 @@ from django.shortcuts import redirect
 from django.urls import reverse
 
 from conduit.api.errors import InvalidRequest
-from conduit.api.pagination import parse_moment
+from conduit.api.pagination import parse_moment, parse_row_id
 from conduit.console.audit.rows import rows
 from conduit.console.audit.words import action_in_words, kind_in_words
 from conduit.console.pages import page, render
@@ -40,7 +40,7 @@ def audit_page(request: HttpRequest) -> HttpResponseBase:
     filters = {column: asked[name] for name, column in PARAMETERS.items() if name in asked}
     found = search(
         Wanted(filters=filters, text=asked.get("q", ""), begins=begins, ends=ends),
-        before=int(before) if before.isascii() and before.isdigit() and len(before) < 19 else None,
+        before=parse_row_id(before),
         limit=ROWS,
     )
     context = {

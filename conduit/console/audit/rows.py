@@ -15,6 +15,7 @@ from django.urls import reverse
 from django.utils.dateparse import parse_datetime
 
 from conduit.console.audit.words import action_in_words, kind_in_words, model_of
+from conduit.console.tasks.addresses import task_address
 from keys.models import AuditEntry
 from tasks.models import Task
 from tasks.run_models import Run
@@ -149,5 +150,5 @@ def _page_of(model: type[Model], pk: Any) -> str:
     if model is Run:
         return reverse("admin:tasks-run", args=[pk])
     if model is Task:
-        return reverse("admin:task", args=[pk])
+        return task_address(pk)
     return reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_change", args=[pk])

@@ -5,6 +5,7 @@ from typing import Any
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
+from conduit.api.pagination import parse_row_id
 from conduit.console.listing import listing, text_of
 from conduit.console.pages import may, page, render
 from keys import overview
@@ -46,5 +47,5 @@ def teams(request: HttpRequest) -> HttpResponseBase:
 
 
 def _team(request: HttpRequest) -> Team | None:
-    text = request.GET.get("team", "")
-    return Team.objects.filter(pk=int(text)).first() if text.isascii() and text.isdigit() and len(text) < 19 else None
+    number = parse_row_id(request.GET.get("team", ""))
+    return None if number is None else Team.objects.filter(pk=number).first()

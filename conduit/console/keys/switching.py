@@ -8,6 +8,7 @@ from django.http.response import HttpResponseBase
 from django.shortcuts import redirect
 
 from conduit.api.errors import ApiError
+from conduit.api.pagination import parse_row_id
 from conduit.console.listing import ROWS
 from conduit.console.pages import page, render
 from keys import overview, services
@@ -45,7 +46,7 @@ def _switch(request: HttpRequest, *, enabled: bool) -> HttpResponseBase:
 def _chosen(request: HttpRequest) -> list[VirtualKey]:
     """Those that are not deleted, of a page of the list at most."""
     asked = (request.POST if request.method == "POST" else request.GET).getlist("key")[:ROWS]
-    ids = [int(text) for text in asked if text.isascii() and text.isdigit() and len(text) < 19]
+    ids = [number for text in asked if (number := parse_row_id(text)) is not None]
     return list(VirtualKey.objects.filter(pk__in=ids, deleted_at=None).select_related("team").order_by("name", "pk"))
 
 

@@ -14,6 +14,7 @@ from django.urls import reverse
 from conduit.console.money.wanted import OWN_DAYS, SPANS, asked
 from conduit.console.pages import may, page, render
 from conduit.console.tasks.addresses import search_for, tasks_address
+from conduit.console.templatetags.console import usd
 from keys.admin import who
 from tasks.search_language import VALUES_MAX, quoted
 from videos.bill_files import BYTES_MAX, BillError
@@ -69,7 +70,7 @@ def _upload(request: HttpRequest) -> HttpResponseBase:
 def _in_words(stored: Stored) -> str:
     bill = stored.bill
     replaced = f" {stored.replaced} lines of earlier bills were replaced." if stored.replaced else ""
-    return f"Stored {bill.file_name}: {bill.line_count} days and models from {bill.first} to {bill.last}, {bill.amount:.2f} USD.{replaced}"
+    return f"Stored {bill.file_name}: {bill.line_count} days and models from {bill.first} to {bill.last}, {usd(bill.amount)}.{replaced}"
 
 
 def _row(row: Comparison) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
+from conduit.console.templatetags.console import usd
 from videos.money import Line
 
 # Units of the drawing: its height, and what a day takes of its width.
@@ -37,7 +38,7 @@ def chart(lines: Sequence[Line]) -> dict[str, Any]:
             top=HEIGHT - length(line.money.net),
             height=length(line.money.net),
             billed=HEIGHT - length(line.billed),
-            words=f"{line.name}: {line.money.net:.2f} USD charged, MiniMax bills {line.billed:.2f} USD",
+            words=f"{line.name}: {usd(line.money.net)} charged, MiniMax bills {usd(line.billed)}",
         )
         for number, line in enumerate(lines)
     ]

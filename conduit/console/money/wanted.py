@@ -9,6 +9,7 @@ from django.http import HttpRequest
 from django.urls import reverse
 
 from conduit import clock
+from conduit.api.pagination import parse_row_id
 from conduit.console.tasks.addresses import search_for, tasks_address
 from keys.models import Team, VirtualKey
 from videos.money import BY, Wanted
@@ -112,7 +113,8 @@ def _day(text: str) -> date | None:
 
 
 def _row(model: Any, text: str) -> Any:
-    return model.objects.filter(pk=int(text)).first() if text.isascii() and text.isdigit() and len(text) < 19 else None
+    number = parse_row_id(text)
+    return None if number is None else model.objects.filter(pk=number).first()
 
 
 def _id(value: int | None) -> str | None:

@@ -1,10 +1,13 @@
 """What the parts of Now say of the figures that they are given."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from django.urls import reverse
+
+from conduit.conditions.reading import State
 from conduit.console.templatetags.console import span as time_span
 from conduit.rollups.steps import Span
 from tasks.models import Pause, PauseKind
@@ -23,6 +26,12 @@ _WAITS = {
     Stage.WAITING_FOR_PROVIDER_BALANCE: "wait for a MiniMax account: its balance is empty",
     Stage.WAITING_FOR_STORAGE: "wait for the storage",
 }
+
+
+def with_lists(states: Iterable[State]) -> list[tuple[State, str]]:
+    """Each condition that holds with the address of the list of what it holds for, or nothing."""
+    console = reverse("admin:index")
+    return [(state, f"{console}{state.condition.leads_to}" if state.condition.leads_to else "") for state in states]
 
 
 @dataclass(frozen=True)

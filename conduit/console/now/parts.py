@@ -12,11 +12,10 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from django.template.loader import render_to_string
-from django.urls import NoReverseMatch, reverse
 
 from conduit import clock
 from conduit.conditions.reading import Place, place
-from conduit.console.now.figures import chart_of, in_words, steering_of, waits_of
+from conduit.console.now.figures import chart_of, in_words, steering_of, waits_of, with_lists
 from conduit.console.tasks.addresses import task_address
 from conduit.console.tasks.rows import rows
 from conduit.rollups.steps import SPANS
@@ -111,17 +110,11 @@ def _of_span(of: Spanned) -> dict[str, Part]:
 
 
 def _needs(figures: Figures) -> Part:
-    console = reverse("admin:index")
-    needs = [(state, f"{console}{state.condition.leads_to}" if state.condition.leads_to else "") for state in figures.place.holding]
-    return _html("needs", {"needs": needs})
+    return _html("needs", {"needs": with_lists(figures.place.holding)})
 
 
 def _money(of: Live) -> Part:
-    try:
-        address = reverse("admin:money")
-    except NoReverseMatch:
-        address = reverse("admin:keys_usagecost_changelist")
-    return _html("money", {"today": of.today, "month": of.month, "held": of.standing.held, "address": address})
+    return _html("money", {"today": of.today, "month": of.month, "held": of.standing.held})
 
 
 def _running(of: Live, shown: Mapping[UUID, dict[str, Any]]) -> Part:

@@ -7,12 +7,12 @@ from uuid import UUID, uuid4
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponseRedirect
 from django.http.response import HttpResponseBase
-from django.urls import reverse
 
 from conduit.api.errors import ApiError
 from conduit.api.idempotency import AnsweredBefore, Idempotency, answer_of
 from conduit.api.models import KeptAnswer
 from conduit.console.pages import page, render
+from conduit.console.tasks.addresses import task_address
 from conduit.console.templatetags.console import usd
 from keys.admin import who
 from tasks import kinds, steering
@@ -89,7 +89,7 @@ def _made_before(kept: KeptAnswer) -> HttpResponseRedirect:
 
 
 def _leads_to(task: Task) -> dict[str, Any]:
-    return answer_of(303, {}, {"Location": reverse("admin:task", args=[task.pk])})
+    return answer_of(303, {}, {"Location": task_address(task.pk)})
 
 
 def _task_of(task_id: UUID) -> Task:
@@ -100,4 +100,4 @@ def _task_of(task_id: UUID) -> Task:
 
 
 def _to(task_id: UUID) -> HttpResponseRedirect:
-    return HttpResponseRedirect(reverse("admin:task", args=[task_id]))
+    return HttpResponseRedirect(task_address(task_id))

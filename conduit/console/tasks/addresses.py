@@ -15,9 +15,10 @@ def task_address(task_id: UUID) -> str:
     return reverse("admin:task", args=[task_id])
 
 
-def tasks_address(search: str = "") -> str:
-    """The list of the tasks that a search finds (tasks.search_language)."""
-    return reverse("admin:tasks") + (f"?{urlencode({'q': search})}" if search else "")
+def tasks_address(search: str = "", **further: Any) -> str:
+    """The list of the tasks that a search finds (tasks.search_language); `further`: `before` or `after`, the id at which a page begins."""
+    query = {name: value for name, value in {"q": search, **further}.items() if value}
+    return reverse("admin:tasks") + (f"?{urlencode(query)}" if query else "")
 
 
 def search_for(parts: Mapping[str, Any]) -> str:

@@ -7,14 +7,13 @@ from uuid import UUID
 
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase, HttpResponseRedirect
-from django.urls import reverse
 from django.utils.dateparse import parse_datetime
-from django.utils.http import urlencode
 
 from conduit import clock
-from conduit.console.pages import may, page, render
+from conduit.console.pages import account, may, page, render
+from conduit.console.tasks.addresses import tasks_address
 from conduit.console.tasks.rows import rows
-from conduit.console.tasks.saved import account, shown_to
+from conduit.console.tasks.saved import shown_to
 from tasks.ids import parse_task_id
 from tasks.search import LOOKED_AT, Found, search
 from tasks.search_language import QUALIFIERS, NotUnderstood, Term, quoted, written
@@ -62,8 +61,8 @@ def tasks_page(request: HttpRequest) -> HttpResponseBase:
         return render(request, "console/tasks/list.html", context | {"refused": refused}, title="Tasks", status=400)
     listed = _listed(meaning, before=before, after=after)
     if after and not listed.newer:
-        return HttpResponseRedirect(address(text))
-    parts = [Part(term.text, address(written([*meaning.terms[:n], *meaning.terms[n + 1 :]]))) for n, term in enumerate(meaning.terms)]
+        return HttpResponseRedirect(tasks_address(text))
+    parts = [Part(term.text, tasks_address(written([*meaning.terms[:n], *meaning.terms[n + 1 :]]))) for n, term in enumerate(meaning.terms)]
     return render(request, "console/tasks/list.html", context | vars(listed) | {"parts": parts}, title="Tasks")
 
 
@@ -87,10 +86,14 @@ def _listed(meaning: Meaning, *, before: UUID | None, after: UUID | None) -> Lis
     ids = list(found.task_ids[:PAGE])
     shown = rows(ids)
     ids = [one for one in (reversed(ids) if after else ids) if one in shown]
-    further = address(text, **{"after" if after else "before": found.next_after}) if found.next_after and len(found.task_ids) < PAGE else ""
+    further = (
+        tasks_address(text, **{"after" if after else "before": found.next_after}) if found.next_after and len(found.task_ids) < PAGE else ""
+    )
     return Listed(
         rows=[_linked(shown[one], meaning.terms) for one in ids],
-        older=address(text, before=ids[-1]) if ids and (after or len(found.task_ids) > PAGE or (found.next_after and not further)) else "",
+        older=tasks_address(text, before=ids[-1])
+        if ids and (after or len(found.task_ids) > PAGE or (found.next_after and not further))
+        else "",
         newer=_newer(text, found, ids, after) if not is_first else "",
         further=further,
         is_first=is_first,
@@ -103,13 +106,7 @@ def _newer(text: str, found: Found, ids: Sequence[UUID], after: UUID | None) -> 
     """The page of those that are newer; nothing when there are none, so that the first page is the one to show."""
     if after and found.next_after is None:
         return ""
-    return address(text, after=ids[0]) if ids else address(text)
-
-
-def address(text: str, **further: Any) -> str:
-    """Of the list that this search finds."""
-    query = {name: value for name, value in {"q": text, **further}.items() if value}
-    return reverse("admin:tasks") + (f"?{urlencode(query)}" if query else "")
+    return tasks_address(text, after=ids[0]) if ids else tasks_address(text)
 
 
 def _linked(row: dict[str, Any], terms: Sequence[Term]) -> dict[str, Any]:
@@ -127,7 +124,7 @@ def _linked(row: dict[str, Any], terms: Sequence[Term]) -> dict[str, Any]:
     created = parse_datetime(row["created"])
     assert created is not None  # noqa: S101 - rows() wrote it
     return row | {
-        "searches": {name: address(narrowed(terms, name, value)) for name, value in values.items() if value},
+        "searches": {name: tasks_address(narrowed(terms, name, value)) for name, value in values.items() if value},
         "created_at": created,
         "age": max(0.0, (clock.now() - created).total_seconds()),
         "cost": row["charged"] if row["charged"] is not None else row["price"],

@@ -12,6 +12,7 @@ from django.urls import reverse
 from django.utils.http import urlencode
 
 from conduit.api.errors import ApiError
+from conduit.api.pagination import parse_row_id
 from conduit.console.pages import may, page, render
 from conduit.console.tasks.addresses import task_address, tasks_address
 from conduit.console.tasks.rows import rows
@@ -72,8 +73,8 @@ def run_page(request: HttpRequest, run_id: int) -> HttpResponseBase:
     outcomes = run.outcomes.all()
     if wanted in RunOutcome.Outcome.values:
         outcomes = outcomes.filter(outcome=wanted)
-    if before.isascii() and before.isdigit() and len(before) < 19:
-        outcomes = outcomes.filter(pk__lt=int(before))
+    if (number := parse_row_id(before)) is not None:
+        outcomes = outcomes.filter(pk__lt=number)
     found = list(outcomes[: OUTCOMES_SHOWN + 1])
     shown = found[:OUTCOMES_SHOWN]
     tasks = rows([one.task_id for one in shown])

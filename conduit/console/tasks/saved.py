@@ -11,7 +11,7 @@ from django.shortcuts import get_object_or_404
 from conduit import clock
 from conduit.api.errors import Conflict, InvalidRequest
 from conduit.console.models import NAME_CHARACTERS, SavedSearch
-from conduit.console.pages import may, page
+from conduit.console.pages import account, may, page
 from conduit.console.tasks.addresses import tasks_address
 from keys import audit
 from tasks.search_language import NotUnderstood
@@ -89,8 +89,3 @@ def delete_page(request: HttpRequest, search_id: int) -> HttpResponseBase:
     delete(saved)
     messages.success(request, f"{saved.name} is deleted.")
     return HttpResponseRedirect(tasks_address(saved.text))
-
-
-def account(request: HttpRequest) -> User:
-    """Who is logged in: a page of the console lets nobody else in."""
-    return request.user  # type: ignore[return-value]

@@ -10,18 +10,18 @@ from django.utils.safestring import SafeString
 
 from conduit.console.tasks.addresses import search_for, tasks_address
 from keys.price_factors import written
+from tasks.models import TAIL_CHARACTERS
 
 register = template.Library()
 
 # A shape beside each word, so that it reads without its colour.
 _SHAPES = {"queued": "○", "processing": "◐", "completed": "●", "failed": "✕", "cancelled": "⊘", "waits": "▲"}
-ID_CHARACTERS = 8
 
 
 @register.inclusion_tag("console/parts/id.html")
 def short_id(value: Any, what: str = "id") -> dict[str, str]:
     """The end of an id, with a button that copies the whole; `what` names it to those who listen."""
-    return {"id": str(value), "tail": str(value)[-ID_CHARACTERS:], "what": what}
+    return {"id": str(value), "tail": str(value)[-TAIL_CHARACTERS:], "what": what}
 
 
 @register.inclusion_tag("console/parts/status.html")
@@ -84,7 +84,7 @@ def moment(value: datetime | None) -> SafeString | str:
 @register.filter
 def id_tail(value: Any) -> str:
     """The end of an id, where a link says the rest."""
-    return str(value)[-ID_CHARACTERS:]
+    return str(value)[-TAIL_CHARACTERS:]
 
 
 @register.filter
