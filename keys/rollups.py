@@ -16,7 +16,7 @@ from conduit import clock
 from conduit.rollups.adding import Tally
 from conduit.rollups.counting import Counter
 from conduit.rollups.registry import RollUp
-from conduit.rollups.steps import Span, Step
+from conduit.rollups.steps import Step
 from keys.models import Team, UsageCost, VirtualKey
 from keys.rollup_models import NO_TEAM, MoneyCount, MoneyOfDay, MoneyOfMonth
 
@@ -42,16 +42,12 @@ class Money:
         """What tasks cost in the end."""
         return self.charged - self.refunded
 
+    def percent_of(self, margin: Decimal) -> int | None:
+        """A margin as a share of what tasks cost in the end; None when they cost nothing."""
+        return round(margin * 100 / self.net) if self.net > 0 else None
+
     def __add__(self, other: Self) -> "Money":
         return Money(*(getattr(self, field.name) + getattr(other, field.name) for field in fields(self)))
-
-
-@dataclass(frozen=True)
-class MoneyPoint:
-    """One step of a chart, from `at` on."""
-
-    at: datetime
-    money: Money
 
 
 @dataclass(frozen=True)
@@ -75,14 +71,6 @@ _SUMS = tuple(field.name for field in fields(Money))
 
 
 # ---- Reading ---------------------------------------------------------------------------------------------------------
-
-
-def chart(span: Span, now: datetime | None = None) -> list[MoneyPoint]:
-    """A point for each step of the span, the oldest first, empty ones too. One query."""
-    now = now or clock.now()
-    rows = MoneyCount.objects.filter(step=span.step, starts_at__gte=span.since(now))
-    found = {row.pop("starts_at"): _money(row) for row in _summed(rows, "starts_at")}
-    return [MoneyPoint(at, found.get(at, Money())) for at in span.moments(now)]
 
 
 def total(since: datetime, until: datetime | None = None) -> Money:

@@ -114,11 +114,8 @@ def time_chart(span: Span, what: TaskTime.What, now: datetime | None = None) -> 
     rows = TaskTime.objects.filter(step=span.step, starts_at__gte=span.since(now), what=what)
     for at, bucket, count in rows.order_by().values_list("starts_at", "bucket").annotate(Sum("count")):
         found[at].append((bucket, count))
-    return [time_point(at, Histogram.of(found.get(at, ()))) for at in span.moments(now)]
-
-
-def time_point(at: datetime, histogram: Histogram) -> TimePoint:
-    return TimePoint(at, histogram.count, histogram.p50, histogram.p95)
+    histograms = ((at, Histogram.of(found.get(at, ()))) for at in span.moments(now))
+    return [TimePoint(at, one.count, one.p50, one.p95) for at, one in histograms]
 
 
 # ---- Counting --------------------------------------------------------------------------------------------------------

@@ -16,7 +16,6 @@ from conduit.api.errors import InvalidRequest
 from conduit.api.pagination import parse_moment
 
 TEXT_MAX, TERMS_MAX, VALUES_MAX = 500, 20, 20
-USD_MAX = Decimal("99999999.9999")
 
 # What each qualifier is, for whoever wrote another.
 QUALIFIERS = {

@@ -56,7 +56,7 @@ class Line:
     @property
     def percent(self) -> int | None:
         """The margin as a share of what was charged; None when nothing was."""
-        return round(self.margin * 100 / self.money.net) if self.money.net else None
+        return self.money.percent_of(self.margin)
 
 
 def lines(wanted: Wanted, by: str) -> list[Line]:

@@ -1,7 +1,7 @@
 """What the console's first page shows, put together: each part is read by the room that owns its rows.
 
-`now_of(span)` asks about twenty queries whose cost does not grow with the tasks that have ended, and Redis once. Parts that a page
-needs alone are read where they live:
+`live` and `spanned` ask about twenty queries whose cost does not grow with the tasks that have ended, and Redis once. What they put
+together is read where it lives:
 
 - `tasks.standing`: how the tasks that have not ended stand; `tasks.rollups`: how many ended how, why they failed, how long it took
 - `keys.rollups`, `keys.budget_uses`: money by time, day, key, team and model; budgets that are nearly used up
@@ -55,7 +55,7 @@ class MoneyOf:
     @property
     def margin_percent(self) -> int | None:
         """Of what was charged; None when nothing was."""
-        return round(self.margin * 100 / self.money.net) if self.money.net > 0 else None
+        return self.money.percent_of(self.margin)
 
 
 @dataclass(frozen=True)
@@ -95,17 +95,6 @@ class Spanned:
     last_error: LastError | None
     top_keys: Sequence[Share]  # of this month, whatever the span
     budgets: Sequence[BudgetUse]  # nearly used up
-
-
-@dataclass(frozen=True)
-class Now:
-    live: Live
-    spanned: Spanned
-
-
-def now_of(span: Span, now: datetime | None = None) -> Now:
-    now = now or clock.now()
-    return Now(live(now), spanned(span, now))
 
 
 def live(now: datetime | None = None) -> Live:

@@ -23,7 +23,6 @@ from conduit.rollups.counting import BATCH, BusyError, Counter, cursor_of
 from conduit.rollups.histograms import Histogram, bucket_of
 from conduit.rollups.registry import RollUp
 from conduit.rollups.steps import Span, Step
-from tasks.rollups import TimePoint, time_point
 from videos.models import Clip, Exchange, Timing
 from videos.rollup_models import BilledCount, BilledOfDay, CallCount, CallTime, MakingTime
 
@@ -76,17 +75,6 @@ class LastError:
     trace_id: str
 
 
-@dataclass(frozen=True)
-class CallPoint:
-    """One step of a chart, from `at` on."""
-
-    at: datetime
-    fine: int
-    rates: int
-    errors: int  # with those that were not answered
-    p95: float | None  # seconds
-
-
 def health(span: Span, now: datetime | None = None) -> list[Health]:
     """Of each model at MiniMax that was called within the span, by name. Two queries."""
     now = now or clock.now()
@@ -107,21 +95,6 @@ def health(span: Span, now: datetime | None = None) -> list[Health]:
             times=Histogram.of(times.get(upstream, ())),
         )
         for upstream, of in sorted(counts.items())
-    ]
-
-
-def health_chart(span: Span, now: datetime | None = None) -> list[CallPoint]:
-    """A point for each step of the span, the oldest first. Two queries."""
-    now = now or clock.now()
-    counts: dict[datetime, dict[str, int]] = defaultdict(lambda: defaultdict(int))
-    for at, answer, count in _calls(span, now).order_by().values_list("starts_at", "answer").annotate(Sum("count")):
-        counts[at][answer] = count
-    times: dict[datetime, list[tuple[int, int]]] = defaultdict(list)
-    for at, bucket, count in _times(span, now).order_by().values_list("starts_at", "bucket").annotate(Sum("count")):
-        times[at].append((bucket, count))
-    return [
-        CallPoint(at, of[Answer.FINE], of[Answer.RATE], of[Answer.ERROR] + of[Answer.NONE], Histogram.of(times.get(at, ())).p95)
-        for at, of in ((at, counts[at]) for at in span.moments(now))
     ]
 
 
@@ -159,16 +132,6 @@ def making(span: Span, now: datetime | None = None, *, upstream: str | None = No
     return Histogram.of(rows.order_by().values_list("bucket").annotate(Sum("count")))
 
 
-def making_chart(span: Span, now: datetime | None = None) -> list[TimePoint]:
-    """A point for each step of the span, the oldest first. One query."""
-    now = now or clock.now()
-    found: dict[datetime, list[tuple[int, int]]] = defaultdict(list)
-    rows = MakingTime.objects.filter(step=span.step, starts_at__gte=span.since(now))
-    for at, bucket, count in rows.order_by().values_list("starts_at", "bucket").annotate(Sum("count")):
-        found[at].append((bucket, count))
-    return [time_point(at, Histogram.of(found.get(at, ()))) for at in span.moments(now)]
-
-
 def _count_times(timings: Sequence[Timing]) -> None:
     now = clock.now()
     tally = Tally(MakingTime, ("step", "starts_at", "upstream", "bucket"))
@@ -194,29 +157,12 @@ class Bill:
     billed: Decimal = ZERO  # USD
 
 
-@dataclass(frozen=True)
-class BillPoint:
-    """One step of a chart, from `at` on."""
-
-    at: datetime
-    bill: Bill
-
-
 def bill(since: datetime, until: datetime | None = None) -> Bill:
     """From a moment on, before another: both where six hours begin (UTC), such as midnight. One query."""
     rows = BilledCount.objects.filter(step=Step.SIX_HOURS, starts_at__gte=since)
     if until is not None:
         rows = rows.filter(starts_at__lt=until)
     return _bill(rows.aggregate(sum_jobs=Sum("jobs"), sum_billed=Sum("billed")))
-
-
-def bill_chart(span: Span, now: datetime | None = None) -> list[BillPoint]:
-    """A point for each step of the span, the oldest first, empty ones too. One query."""
-    now = now or clock.now()
-    rows = BilledCount.objects.filter(step=span.step, starts_at__gte=span.since(now))
-    summed = rows.order_by().values("starts_at").annotate(sum_jobs=Sum("jobs"), sum_billed=Sum("billed"))
-    found = {row["starts_at"]: _bill(row) for row in summed}
-    return [BillPoint(at, found.get(at, Bill())) for at in span.moments(now)]
 
 
 def bills_of_days(

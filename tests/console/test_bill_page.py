@@ -78,7 +78,7 @@ def test_a_bill_is_compared_by_day_and_model_and_what_differs_is_marked(made, up
     ]
     assert "▲ 2 days and models differ." in text
     assert "should bill 2.0000 USD and bills 2.1535 USD: 0.1535 USD more." in text
-    assert "Stored november.csv: 4 days and models from 2026-11-02 to 2026-11-05, 2.15 USD." in text
+    assert "Stored november.csv: 4 days and models from 2026-11-02 to 2026-11-05, 2.1535 USD." in text
 
 
 def test_what_differs_can_be_looked_at_alone_and_leads_to_the_tasks_of_that_day_and_model(page, made, upload):

@@ -14,7 +14,6 @@ from tests.settings import ON_SQLITE
 from tests.support.console_addresses import ADDRESSES, Address
 from tests.support.many import Many, make_many, remove_many
 from tests.support.plans import plan_problems
-from videos import rollups as videos
 from videos.now import live, spanned
 
 pytestmark = [
@@ -51,10 +50,6 @@ def test_a_page_reads_no_whole_table(many: Many, operator: Client, address: Addr
 READS: dict[str, Callable[[Many], object]] = {
     "live": lambda many: live(),
     "looks of conditions": lambda many: look(),
-    "charts of money": lambda many: [money.chart(span) for span in SPANS.values()],
-    "charts of bills": lambda many: [videos.bill_chart(span) for span in SPANS.values()],
-    "charts of calls": lambda many: [videos.health_chart(span) for span in SPANS.values()],
-    "charts of making": lambda many: [videos.making_chart(span) for span in SPANS.values()],
     "money of a key": lambda many: money.by_day(_days(many, key_id=many.first_key)),
     "money of a team": lambda many: money.by_key(_days(many, team_id=many.team)),
     "money of all keys": lambda many: money.by_key(_days(many)),

@@ -27,7 +27,7 @@ from tests.conditions.conftest import details
 from tests.support.ending import end
 from videos import rollups as videos
 from videos.models import Clip
-from videos.now import now_of
+from videos.now import live, spanned
 from videos.rollup_models import BilledCount
 from videos.rollups import Bill
 
@@ -54,16 +54,15 @@ def test_what_happened_is_counted_once_in_each_span_however_often_it_is_rolled_u
 
 
 def test_the_page_of_now_can_be_read_of_an_empty_place_and_of_one_at_work(consumer):
-    empty = now_of(HOUR)
-    assert empty.live.standing.queued == 0
+    assert (live().standing.queued, spanned(HOUR).total.created) == (0, 0)
     consumer.generate()
     roll_up()
 
-    full = now_of(HOUR)
+    now, hour = live(), spanned(HOUR)
 
-    assert (full.live.standing.queued, full.spanned.total.created, full.live.subscribers) == (1, 1, 0)
-    assert full.live.today.money.held == full.live.standing.held > Decimal(0)
-    assert [key.name for key in full.spanned.top_keys] == ["somebody"]
+    assert (now.standing.queued, hour.total.created, now.subscribers) == (1, 1, 0)
+    assert now.today.money.held == now.standing.held > Decimal(0)
+    assert [key.name for key in hour.top_keys] == ["somebody"]
 
 
 def test_counting_all_anew_gives_the_same(consumer):

@@ -56,7 +56,6 @@ def test_calls_are_counted_by_how_they_went(calls, django_assert_num_queries):
         assert health.success == 97 / 99
         assert 0.08 < health.times.p95 < 0.12
         assert rollups.codes(span) == [Code(0, False, 1), Code(529, True, 1), Code(1002, True, 1), Code(1008, False, 1)]
-        assert sum(point.fine for point in rollups.health_chart(span)) == 97
 
 
 def test_what_cannot_be_handed_in_is_handed_in_later(calls, monkeypatch):
