@@ -90,7 +90,7 @@ def test_the_days_are_a_chart_with_its_words(page, spent):
     text = page("money/?span=7d")
 
     assert text.count('<rect class="charged"') == 7
-    assert f"<title>{clock.now():%Y-%m-%d}: 0.35 USD charged, MiniMax bills 0.86 USD</title>" in text
+    assert f"<title>{clock.now():%Y-%m-%d}: 0.3500 USD charged, MiniMax bills 0.8600 USD</title>" in text
     assert 'role="img" aria-label="USD charged' in text
 
 
