@@ -52,7 +52,9 @@ class AccountAdmin(WithinRights, UserAdmin):
     @admin.action(permissions=["change"], description="Take the second factor away: from whoever has lost it")
     def take_second_factor_away(self, request: HttpRequest, users: QuerySet[User]) -> None:
         for user in users:
-            if not self.has_change_permission(request, user):
+            if user.pk == request.user.pk:
+                messages.error(request, "Your own is switched off or renewed on its own page, with a code.")
+            elif not self.has_change_permission(request, user):
                 messages.error(request, f"Not yours to take: {user} may do more than you.")
             elif second_factor.remove(user):
                 messages.success(request, f"Taken away: the second factor of {user}.")

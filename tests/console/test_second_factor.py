@@ -330,6 +330,13 @@ def test_an_administrator_takes_a_lost_one_away_from_whoever_may_no_more_than_he
     assert (row.who, row.target) == ("carol", f"user:{bob.pk}")
 
 
+def test_nobody_takes_his_own_away_without_a_code(verified, ann):
+    answer = verified.post("/admin/auth/user/", {"action": "take_second_factor_away", "_selected_action": [ann.pk]}, follow=True)
+
+    assert "Your own is switched off or renewed on its own page, with a code." in text_of(answer)
+    assert TOTPDevice.objects.filter(confirmed=True).exists()
+
+
 def test_the_command_takes_it_from_whoever_is_locked_out(ann, capsys):
     enrolled(ann)
 
