@@ -35,7 +35,7 @@ def _row(model: VideoModel, stopped: dict[str, int]) -> dict[str, Any]:
     }
 
 
-@page("models/<int:model_id>/margins/", name="model_margins", rights="videos.view_videomodel")
+@page("models/<int:model_id>/margins/", name="model-margins", rights="videos.view_videomodel")
 def model_margins(request: HttpRequest, model_id: int) -> HttpResponseBase:
     """What videos of one model bring and cost. A POST accepts that it loses money."""
     model = get_object_or_404(VideoModel, pk=model_id)
@@ -44,7 +44,7 @@ def model_margins(request: HttpRequest, model_id: int) -> HttpResponseBase:
             raise PermissionDenied
         margins.accept_loss(model, who=who(request))
         messages.success(request, f"{model}: the loss is accepted. It is told again when the model loses more.")
-        return redirect("admin:model_margins", model_id)
+        return redirect("admin:model-margins", model_id)
     offer = margins.offer_of(model)
     context = {
         "model": model,

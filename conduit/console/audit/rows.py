@@ -3,7 +3,6 @@
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC
 from typing import Any
 from urllib.parse import urlencode
 
@@ -15,6 +14,7 @@ from django.urls import reverse
 from django.utils.dateparse import parse_datetime
 
 from conduit.console.audit.words import action_in_words, kind_in_words, model_of
+from conduit.console.moments import day_and_time
 from conduit.console.tasks.addresses import task_address
 from keys.models import AuditEntry
 from tasks.models import Task
@@ -101,7 +101,7 @@ def _shown(value: Any) -> str:
         case bool():
             return "yes" if value else "no"
         case str() if _MOMENT.match(value) and (moment := parse_datetime(value)):
-            return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+            return day_and_time(moment)
         case list():
             text = ", ".join(map(_shown, value))
         case dict():

@@ -16,12 +16,12 @@ from keys.admin import who
 from keys.models import VirtualKey
 
 
-@page("keys/disable/", name="keys_disable", rights="keys.change_virtualkey")
+@page("keys/disable/", name="keys-disable", rights="keys.change_virtualkey")
 def disable(request: HttpRequest) -> HttpResponseBase:
     return _switch(request, enabled=False)
 
 
-@page("keys/enable/", name="keys_enable", rights="keys.change_virtualkey")
+@page("keys/enable/", name="keys-enable", rights="keys.change_virtualkey")
 def enable(request: HttpRequest) -> HttpResponseBase:
     return _switch(request, enabled=True)
 

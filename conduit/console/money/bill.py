@@ -25,7 +25,7 @@ SHOWN = 400
 UPLOAD = "videos.add_providerbill"
 
 
-@page("money/bill/", name="money_bill", rights="keys.view_usagecost")
+@page("money/bill/", name="money-bill", rights="keys.view_usagecost")
 def bill(request: HttpRequest) -> HttpResponseBase:
     """GET compares, POST uploads a bill and leads back to its days."""
     if request.method == "POST":
@@ -57,14 +57,14 @@ def _upload(request: HttpRequest) -> HttpResponseBase:
     sent = request.FILES.get("bill")
     if sent is None:
         messages.error(request, "No file was chosen. Nothing was stored.")
-        return redirect("admin:money_bill")
+        return redirect("admin:money-bill")
     try:
         stored = upload(sent.read(BYTES_MAX + 1), file_name=sent.name or "", who=who(request))
     except BillError as error:
         messages.error(request, f"Nothing was stored of {sent.name}. {error}")
-        return redirect("admin:money_bill")
+        return redirect("admin:money-bill")
     messages.success(request, _in_words(stored))
-    return redirect(f"{reverse('admin:money_bill')}?from={stored.bill.first}&to={stored.bill.last}")
+    return redirect(f"{reverse('admin:money-bill')}?from={stored.bill.first}&to={stored.bill.last}")
 
 
 def _in_words(stored: Stored) -> str:

@@ -42,7 +42,7 @@ def money(request: HttpRequest) -> HttpResponseBase:
     return render(request, "console/money/money.html", context, title="Money")
 
 
-@page("money/csv/", name="money_csv", rights="keys.view_usagecost")
+@page("money/csv/", name="money-csv", rights="keys.view_usagecost")
 def money_csv(request: HttpRequest) -> HttpResponseBase:
     wanted = asked(request)
     name = f"money-by-{wanted.by}-{wanted.wanted.first}-{wanted.wanted.last}.csv"

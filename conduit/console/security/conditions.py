@@ -3,12 +3,13 @@
 from conduit import clock
 from conduit.conditions import Condition, Severity
 from conduit.conditions.registry import Findings
+from conduit.console.moments import time_of_day
 from conduit.console.security.models import Lock
 
 
 def _locks() -> Findings:
     locks = Lock.objects.active(clock.now())
-    return {str(lock): f"{lock.failures} wrong passwords or codes, locked until {lock.until:%H:%M:%S} UTC." for lock in locks}
+    return {str(lock): f"{lock.failures} wrong passwords or codes, locked until {time_of_day(lock.until)}." for lock in locks}
 
 
 LOG_INS_LOCKED = Condition(

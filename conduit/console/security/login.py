@@ -18,6 +18,7 @@ from django.utils.http import url_has_allowed_host_and_scheme
 
 from conduit import clock
 from conduit.console.audit.logins import LoginForm
+from conduit.console.moments import time_of_day
 from conduit.console.pages import render
 from conduit.console.security import attempts, second_factor
 from conduit.console.security.lockout import locked_page
@@ -75,7 +76,7 @@ def code_step(request: HttpRequest) -> HttpResponseBase:
 
 
 def too_soon(until: datetime) -> str:
-    return f"Too many codes were wrong: this one was not looked at. The next is from {until:%H:%M:%S} UTC on."
+    return f"Too many codes were wrong: this one was not looked at. The next is from {time_of_day(until)} on."
 
 
 def _ask_for_code(session: SessionBase, user: User, leads_to: str) -> None:

@@ -3,6 +3,7 @@
 from datetime import UTC, datetime
 from typing import Any
 
+from conduit.console.moments import day_and_time, time_of_day
 from conduit.console.templatetags.console import span
 from tasks.models import Lane, Status, Task
 from tasks.progress import NOT_KNOWN
@@ -37,11 +38,11 @@ def words(task: Any, now: datetime) -> str:
         case Status.CANCELLED:
             return f"Cancelled at {task.progress} %"
     if task.stage == Stage.PAUSED:
-        end = "" if task.leg_started_at >= NOT_KNOWN else f", until {clock_time(task.leg_started_at, now)}"
-        return f"Waits: {_PAUSED[Lane(task.lane)]} since {clock_time(task.stage_since, now)}{end}"
+        end = "" if task.leg_started_at >= NOT_KNOWN else f", until {_since_or_until(task.leg_started_at, now)}"
+        return f"Waits: {_PAUSED[Lane(task.lane)]} since {_since_or_until(task.stage_since, now)}{end}"
     if task.stage in _WAITS_FOR:
         code = f" ({task.refused_with})" if task.refused_with is not None else ""
-        return f"{_WAITS_FOR[Stage(task.stage)]}{code} since {clock_time(task.stage_since, now)}"
+        return f"{_WAITS_FOR[Stage(task.stage)]}{code} since {_since_or_until(task.stage_since, now)}"
     does = _DOES.get(task.stage, task.stage.replace("_", " ").capitalize())
     return does + (_clip_at_hand(task) if task.stage in _OF_A_CLIP else "") + _trouble(task)
 
@@ -61,8 +62,7 @@ def _trouble(task: Task) -> str:
     return f"; its last step failed ({task.trouble}) and is tried again" if task.trouble else ""
 
 
-def clock_time(moment: datetime, now: datetime) -> str:
+def _since_or_until(moment: datetime, now: datetime) -> str:
     """To the second with its zone; with the day where that is not today's."""
-    moment = moment.astimezone(UTC)
-    today = moment.date() == now.astimezone(UTC).date()
-    return f"{moment:%H:%M:%S} UTC" if today else f"{moment:%Y-%m-%d %H:%M:%S} UTC"
+    is_today = moment.astimezone(UTC).date() == now.astimezone(UTC).date()
+    return time_of_day(moment) if is_today else day_and_time(moment)

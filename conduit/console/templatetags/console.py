@@ -8,6 +8,7 @@ from django import template
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from conduit.console.moments import day_and_time, time_of_day
 from conduit.console.tasks.addresses import search_for, tasks_address
 from keys.price_factors import written
 from tasks.models import TAIL_CHARACTERS
@@ -76,9 +77,7 @@ def moment(value: datetime | None) -> SafeString | str:
     if value is None:
         return "-"
     value = value.astimezone(UTC)
-    return format_html(
-        '<time class="nowrap" datetime="{}">{}</time>', value.isoformat(timespec="seconds"), f"{value:%Y-%m-%d %H:%M:%S} UTC"
-    )
+    return format_html('<time class="nowrap" datetime="{}">{}</time>', value.isoformat(timespec="seconds"), day_and_time(value))
 
 
 @register.filter
@@ -90,7 +89,7 @@ def id_tail(value: Any) -> str:
 @register.filter
 def clock_time(value: datetime) -> str:
     """The time of a day that is told elsewhere."""
-    return f"{value.astimezone(UTC):%H:%M:%S} UTC"
+    return time_of_day(value)
 
 
 @register.filter

@@ -5,6 +5,7 @@ from typing import Any
 
 from conduit import clock
 from conduit.api.network import network_of
+from conduit.console.moments import day_and_time
 from conduit.console.security import attempts
 from conduit.console.security.models import Lock
 from keys.management.audited import AuditedCommand
@@ -27,6 +28,6 @@ class Command(AuditedCommand):
             locks = locks.filter(address=network_of(address))
         elif not all:
             for lock in locks:
-                self.stdout.write(f"{lock} ({lock.get_kind_display()}), until {lock.until:%Y-%m-%d %H:%M:%S} UTC")
+                self.stdout.write(f"{lock} ({lock.get_kind_display()}), until {day_and_time(lock.until)}")
             return
         self.stdout.write(f"Unlocked: {attempts.unlock(locks, who='')}.")
