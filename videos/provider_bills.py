@@ -7,8 +7,7 @@ from datetime import date
 from decimal import Decimal
 from typing import cast
 
-from django.db import transaction
-
+from conduit.postgresql.one_by_one import one_by_one
 from keys import audit
 from videos.bill_files import BilledLine, read
 from videos.bill_models import ProviderBill, ProviderBillLine
@@ -38,7 +37,7 @@ def upload(content: bytes, *, file_name: str, who: str) -> Stored:
     lines = _in_our_names(read(content))
     first, last = min(line.day for line in lines), max(line.day for line in lines)
     amount = sum((line.amount for line in lines), ZERO)
-    with transaction.atomic():
+    with one_by_one(ProviderBill):  # two of the same days would each leave its lines, and the second fail
         bill = ProviderBill.objects.create(
             file_name=file_name[-200:], first=first, last=last, line_count=len(lines), amount=amount, uploaded_by=who
         )

@@ -3,6 +3,7 @@
 import re
 from datetime import date, timedelta
 from decimal import Decimal
+from functools import partial
 from html import unescape
 
 import pytest
@@ -15,7 +16,9 @@ from django.test.utils import CaptureQueriesContext
 from conduit import clock
 from keys.models import AuditEntry
 from tests.support.planned_clips import planned_clip
+from tests.support.racing import in_threads
 from tests.support.rolling import roll_up
+from videos import provider_bills
 from videos.bill_models import ProviderBill, ProviderBillLine
 
 pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
@@ -136,3 +139,14 @@ def test_the_page_costs_the_same_for_a_bill_of_a_year(admin, made, upload):
         answer = admin.get("/admin/money/bill/?from=2026-01-01&to=2026-12-30")
 
     assert (answer.status_code, len(queries) <= 9) == (200, True), [query["sql"][:90] for query in queries]
+
+
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+def test_bills_of_the_same_days_that_are_uploaded_at_once_follow_each_other():
+    days = "\n".join(f"2026-{month:02}-{day:02},a,1" for month in range(1, 13) for day in range(1, 29))
+    send = partial(provider_bills.upload, f"day,model,amount\n{days}".encode(), file_name="a.csv", who="root")
+
+    stored = in_threads(*[send] * 4)
+
+    assert sorted(one.replaced for one in stored) == [0, 336, 336, 336]
+    assert ProviderBillLine.objects.values_list("bill").distinct().count() == 1

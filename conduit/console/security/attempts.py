@@ -5,15 +5,12 @@ heard than may be wrong. One count follows another, over all processes. Counts a
 long as a lock lasts, and so is a lock itself when it is over.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from axes.models import AccessAttempt
 from django.conf import settings
 from django.contrib.auth.models import User
-from django.db import connection, transaction
 from django.db.models import F, QuerySet, Sum
 from django.http import HttpRequest
 
@@ -21,6 +18,7 @@ from conduit import clock
 from conduit.api.network import client_address, network_of
 from conduit.console.security import second_factor
 from conduit.console.security.models import LastAddress, Lock, LockKind
+from conduit.postgresql.one_by_one import one_by_one
 from keys import audit
 
 # So many wrong passwords lock.
@@ -43,7 +41,7 @@ def begin(attempt: Attempt) -> Lock | None:
     """Count it, before anybody looks at what was given; or give the lock because of which nobody will."""
     if lock := _lock_on(attempt, clock.now()):  # whoever is locked out keeps nobody waiting
         return lock
-    with _one_after_another():
+    with one_by_one(AccessAttempt):
         now = clock.now()
         if lock := _lock_on(attempt, now):
             return lock
@@ -57,7 +55,7 @@ def begin(attempt: Attempt) -> Lock | None:
 
 def failed(attempt: Attempt) -> Lock | None:
     """What was given was wrong: the lock that this was one too many for, if it was."""
-    with _one_after_another():
+    with one_by_one(AccessAttempt):
         now = clock.now()
         _lock_what_is_full(attempt, now)
         return _lock_on(attempt, now)
@@ -65,7 +63,7 @@ def failed(attempt: Attempt) -> Lock | None:
 
 def take_back(attempt: Attempt) -> None:
     """It was right, or nobody has looked: as if it had not been."""
-    with _one_after_another():
+    with one_by_one(AccessAttempt):
         _counted(LockKind.PAIR, attempt).filter(failures_since_start__gt=0).update(failures_since_start=F("failures_since_start") - 1)
 
 
@@ -73,14 +71,14 @@ def got_in(attempt: Attempt, user: User) -> None:
     """Everything that was asked for was given: what was wrong before, from there, is forgotten."""
     if not attempt.address:
         return
-    with _one_after_another():
+    with one_by_one(AccessAttempt):
         _counted(LockKind.PAIR, attempt).delete()
         LastAddress.objects.update_or_create(user=user, defaults={"address": attempt.address})
 
 
 def unlock(locks: QuerySet[Lock], *, who: str) -> int:
     """Hear again what these keep out, as if nothing had been wrong. How many there were."""
-    with _one_after_another():
+    with one_by_one(AccessAttempt):
         found = list(locks)
         for lock in found:
             _counted(LockKind(lock.kind), Attempt(lock.name, lock.address)).delete()
@@ -94,16 +92,6 @@ def forget_old(now: datetime) -> None:
     """Delete counts and locks that are over."""
     AccessAttempt.objects.filter(attempt_time__lte=now - _span()).delete()
     Lock.objects.filter(until__lte=now).delete()
-
-
-@contextmanager
-def _one_after_another() -> Iterator[None]:
-    """A transaction in which nobody else counts. On SQLite any that writes is."""
-    with transaction.atomic():
-        if connection.vendor == "postgresql":
-            with connection.cursor() as cursor:
-                cursor.execute(f"LOCK TABLE {AccessAttempt._meta.db_table} IN SHARE ROW EXCLUSIVE MODE")
-        yield
 
 
 def _lock_on(attempt: Attempt, now: datetime) -> Lock | None:
