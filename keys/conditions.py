@@ -46,5 +46,5 @@ BUDGETS = Condition(
     found_by=f"{NEAR} % or more of what a budget allows in the period that runs now is held or spent.",
     what_to_do="Raise the budget of the key or team if it is to go on, or leave it: that is what budgets are for.",
     look=_nearly_used_up,
-    leads_to="keys/virtualkey/",
+    leads_to="keys/",
 )

@@ -8,6 +8,7 @@ from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Permission
 from django.test import Client
 
+from conduit import clock
 from conduit.conditions.looking import look
 from conduit.console.now.parts import Reader, are_for, parts, reader
 from conduit.rollups.jobs import roll_up
@@ -88,6 +89,8 @@ def test_tasks_are_counted_as_they_are_and_each_figure_leads_to_what_it_counts(p
     assert "In the last hour 2 tasks ended: 1 completed, 1 failed, 0 cancelled" in ended
     assert searches(part(text, "1h:ended"))[:2] == ["status:completed created:>1h", "status:failed created:>1h"]
     assert searches(part(text, "1h:causes"))[0] == "error:provider_error created:>1h"
+    assert searches(part(text, "1h:keys")) == [f"key:{consumer.key.pk} created:>={clock.now():%Y-%m}-01"]
+    assert {f"/admin/money/?span={span}" in part(text, "money") for span in ("today", "month")} == {True}
 
 
 def test_other_spans_are_an_address_away(page, consumer):

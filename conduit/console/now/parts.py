@@ -18,7 +18,7 @@ from conduit.conditions.reading import Place, place
 from conduit.console.now.figures import chart_of, in_words, steering_of, waits_of, with_lists
 from conduit.console.tasks.addresses import task_address
 from conduit.console.tasks.rows import rows
-from conduit.rollups.steps import SPANS
+from conduit.rollups.steps import SPANS, first_of_month
 from tasks.models import Pause
 from videos.now import Live, Spanned, live, spanned
 
@@ -103,6 +103,7 @@ def _of_span(of: Spanned) -> dict[str, Part]:
         "span": of.span,
         "in_words": in_words(of),
         "created_within": f"created:>{of.span.name}",
+        "created_this_month": f"created:>={first_of_month(of.chart[-1].at):%Y-%m-%d}",
         "last_error_address": task_address(of.last_error.task_id) if of.last_error else "",
     }
     chart = chart_of(of)
