@@ -9,19 +9,18 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from django.conf import settings
-from django.core.management.base import CommandParser
+from django.core.management.base import BaseCommand, CommandParser
 
 from conduit.checks import refuse_unsafe_start
 from conduit.stack.environment import claim
 from conduit.stack.errors import CannotStart, DemoFailed
 from conduit.stack.lifeline import die_with_parent
 from conduit.stack.stack import Plan, Stack, Stopped
-from keys.management.audited import AuditedCommand
 
 _STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
-class StackCommand(AuditedCommand):
+class StackCommand(BaseCommand):
     """Runs `during` while a stack runs; Ctrl-C, SIGTERM and SIGHUP end both and exit with 0."""
 
     # Only what forbids a start is asked, below: the rest is for `manage.py check`.

@@ -11,9 +11,10 @@ from conduit.stack.command import StackCommand
 from conduit.stack.demo import Demo, Video, wanted
 from conduit.stack.progress_bar import ProgressBar
 from conduit.stack.stack import Stack
+from keys.management.audited import AuditedCommand
 
 
-class Command(StackCommand):
+class Command(AuditedCommand, StackCommand):
     help = "Run everything, make one video (PROMPT, DURATION, RESOLUTION), then serve until Ctrl-C; with ONCE=1 stop after the video."
 
     def handle(self, *args: Any, **options: Any) -> None:
