@@ -22,7 +22,7 @@ CHANGE_NOTHING = {
     "axes_list_attempts", "check", "check_ledger", "clearsessions", "collectstatic", "compilemessages", "createcachetable",
     "diffsettings", "dumpdata", "findstatic", "generateschema", "inspectdb", "makemessages", "makemigrations", "migrate",
     "optimizemigration", "rebuild_rollups", "runserver", "sandbox", "sendtestemail", "showmigrations", "sqlflush", "sqlmigrate",
-    "sqlsequencereset", "squashmigrations", "startapp", "startproject", "test", "testserver",
+    "sqlsequencereset", "squashmigrations", "stack", "startapp", "startproject", "test", "testserver",
 }  # fmt: skip
 
 
