@@ -24,7 +24,7 @@ def ann(request: pytest.FixtureRequest, browser: Browser, stack: RunningStack) -
 
 
 def test_a_price_that_is_changed_in_the_console_is_found_in_the_audit(ann: Page, stack: RunningStack):
-    ann.goto(f"{stack.url}/admin/videos/videomodel/1/change/")
+    ann.goto(f"{stack.url}/admin/videos/videomodel/4/change/")
     before = ann.input_value("[name=base_price]")
     after = f"{float(before) + 0.01:.4f}"
     ann.fill("[name=base_price]", after)
@@ -52,4 +52,4 @@ def test_a_price_that_is_changed_in_the_console_is_found_in_the_audit(ann: Page,
         ann.set_viewport_size({"width": width, "height": 900})
         ann.screenshot(path=PICTURES / f"audit-found-{width}.png", full_page=True)
     ann.locator("table.audit .target").first.click()
-    ann.wait_for_url("**/admin/videos/videomodel/1/change/")
+    ann.wait_for_url("**/admin/videos/videomodel/4/change/")
