@@ -62,10 +62,12 @@ class Relay:
 
     async def _close(self) -> None:
         self._server.close()
-        meeting = asyncio.all_tasks() - {asyncio.current_task()}  # one may have been let in at this very moment
-        for task in meeting:
-            task.cancel()
-        await asyncio.gather(*meeting, return_exceptions=True)
+        for _ in range(2):  # one may have been let in at this very moment: it has to begin before it can end and close its socket
+            await asyncio.sleep(0)
+            meeting = asyncio.all_tasks() - {asyncio.current_task()}
+            for task in meeting:
+                task.cancel()
+            await asyncio.gather(*meeting, return_exceptions=True)
 
     async def _meet(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._wires.add(writer)
@@ -76,8 +78,8 @@ class Relay:
                 self._refused.set()
             else:
                 await self._relay(reader, writer)
-        except OSError:
-            pass  # either side is gone
+        except (OSError, asyncio.CancelledError):
+            pass  # either side is gone, or the relay ends
         finally:
             writer.transport.abort()
             self._wires.discard(writer)
