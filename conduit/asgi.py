@@ -87,5 +87,5 @@ sys.setswitchinterval(0.001)
 drain_at_sigterm(
     lambda: application.under_way + len(hub.connections),
     begin=[lambda: feeds().drain(), lambda: pump().drain(), hub.leave],
-    end=[hub.stop],
+    end=[hub.stop, *([reads.close] if isinstance(reads, quick_reads.QuickReads) else [])],
 )

@@ -99,11 +99,9 @@ def causes(span: Span, now: datetime | None = None) -> list[Cause]:
     return [Cause(code, count) for code, count in counts]
 
 
-def times(span: Span, what: TaskTime.What, now: datetime | None = None, *, model: str | None = None) -> Histogram:
-    """How long tasks were queued, or took until they were done; of one model, by the name that was asked for, or of all. One query."""
+def times(span: Span, what: TaskTime.What, now: datetime | None = None) -> Histogram:
+    """How long tasks were queued, or took until they were done. One query."""
     rows = TaskTime.objects.filter(step=span.step, starts_at__gte=span.since(now or clock.now()), what=what)
-    if model is not None:
-        rows = rows.filter(model=model)
     return Histogram.of(rows.order_by().values_list("bucket").annotate(Sum("count")))
 
 

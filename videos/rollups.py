@@ -124,11 +124,9 @@ def _times(span: Span, now: datetime) -> QuerySet[CallTime]:
 # ---- How long it takes -------------------------------------------------------------------------------------------------
 
 
-def making(span: Span, now: datetime | None = None, *, upstream: str | None = None) -> Histogram:
+def making(span: Span, now: datetime | None = None) -> Histogram:
     """How long clips were at MiniMax, from its acceptance to their end, of those that came within the span. One query."""
     rows = MakingTime.objects.filter(step=span.step, starts_at__gte=span.since(now or clock.now()))
-    if upstream is not None:
-        rows = rows.filter(upstream=upstream)
     return Histogram.of(rows.order_by().values_list("bucket").annotate(Sum("count")))
 
 

@@ -12,7 +12,7 @@ from django.http.response import HttpResponseBase
 from django.urls import reverse
 from django_otp.plugins.otp_static.models import StaticDevice
 
-from conduit.console.pages import page, render
+from conduit.console.pages import account, page, render
 from conduit.console.security import second_factor
 from conduit.console.security.entry import may_enter
 from conduit.console.security.login import CodeForm, too_soon
@@ -22,7 +22,7 @@ from keys import new_secrets
 @page("second-factor/", name="second-factor")
 def second_factor_page(request: HttpRequest) -> HttpResponseBase:
     """Each of its forms asks for a code: of the device that is being set up, or of the one that there is."""
-    user = _user(request)
+    user = account(request)
     form = CodeForm(request.POST or None)
     done = _DOES.get(request.POST.get("do", ""))
     if request.method == "POST" and done and form.is_valid():
@@ -43,7 +43,7 @@ def second_factor_page(request: HttpRequest) -> HttpResponseBase:
 @page("second-factor/codes/", name="second-factor-codes")
 def recovery_codes_page(request: HttpRequest) -> HttpResponseBase:
     """The recovery codes that were just made: for ten minutes, in the session of whoever made them alone."""
-    device = StaticDevice.objects.filter(user=_user(request)).first()
+    device = StaticDevice.objects.filter(user=account(request)).first()
     waiting = new_secrets.newest(request.session, device) if device else None
     context = {"codes": waiting.secret.split() if waiting else [], "until": waiting and waiting.until, **_standing(request)}
     return _never_kept(render(request, "console/security/recovery_codes.html", context, title="Your recovery codes"))
@@ -92,14 +92,9 @@ def _show_new_codes(request: HttpRequest, user: User) -> HttpResponseBase:
 
 def _standing(request: HttpRequest) -> dict[str, Any]:
     """What the templates ask: whoever has to set it up sees nothing of the console beside it."""
-    return {"is_a_must": settings.CONSOLE_SECOND_FACTOR == "required", "has_permission": may_enter(_user(request), request.session)}
+    return {"is_a_must": settings.CONSOLE_SECOND_FACTOR == "required", "has_permission": may_enter(account(request), request.session)}
 
 
 def _never_kept(answer: Any) -> HttpResponseBase:
     answer.headers["Cache-Control"] = "no-store"
     return answer
-
-
-def _user(request: HttpRequest) -> User:
-    """The site's login lets nobody else come here."""
-    return request.user  # type: ignore[return-value]
