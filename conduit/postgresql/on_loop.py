@@ -48,9 +48,10 @@ class LoopConnections:
             await self._idle.pop().close()
 
     async def _connect(self) -> psycopg.AsyncConnection[Any]:
-        # As Django connects, but for what is its pool's; moments in UTC, as it asks for them.
+        # As Django connects, but for what is its pool's; moments in UTC, as it asks for them. What is read here is found by an index:
+        # a plan that was prepared when a table was small must not read all of it when it has grown.
         parameters = {
             name: value for name, value in connection.get_connection_params().items() if name not in ("cursor_factory", "context", "pool")
         }
-        parameters["options"] = f"{parameters.get('options', '')} -c timezone=UTC".strip()
+        parameters["options"] = f"{parameters.get('options', '')} -c timezone=UTC -c enable_seqscan=off".strip()
         return await psycopg.AsyncConnection.connect(**parameters, autocommit=True)
