@@ -5,6 +5,7 @@ does tell when a connection's buffer is full; this listens.
 """
 
 import asyncio
+import select
 import time
 from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import Executor
@@ -23,6 +24,10 @@ from conduit.signalr.rates import Rate
 _FRAMES_PER_SECOND, _FRAMES_BURST = 400, 4000
 _SPARE_FRAMES = Rate(20_000)
 _WAIT_SECONDS = 0.1
+# Of a connection that is not read, so often (seconds) whether its client has gone: what it said last is not waited for any longer.
+_GONE_LOOK_SECONDS = 3.0
+# Linux says so although what came before is unread; elsewhere only a reset is seen.
+_GONE = getattr(select, "POLLRDHUP", 0) | select.POLLHUP | select.POLLERR
 
 
 @implementer(IPushProducer)
@@ -46,7 +51,7 @@ class Gate:
         self._transport.abortConnection()
 
     def pause_reading(self) -> None:
-        """Take nothing more from the client: what it sends waits at its end. A client that leaves is seen when it is written to."""
+        """Take nothing more from the client: what it sends waits at its end."""
         if not self._transport.disconnected:
             self._transport.pauseProducing()
 
@@ -106,6 +111,7 @@ class _SocketGate(Gate):
         self._protocol = protocol
         self._frames = Rate(_FRAMES_PER_SECOND, _FRAMES_BURST)
         self._is_paused = self._is_slowed = False
+        self._looking: asyncio.TimerHandle | None = None
         self._unanswered: bytes | None = None
         self._began = protocol.onFrameBegin
         protocol.onFrameBegin = self._frame_begins
@@ -118,12 +124,28 @@ class _SocketGate(Gate):
             self._protocol.autoPingTimeoutCall.cancel()
             self._protocol.autoPingTimeoutCall = None
         super().pause_reading()
+        self._look_later()
 
     def resume_reading(self) -> None:
         self._is_paused = False
+        if self._looking:
+            self._looking.cancel()
         self._protocol.last_ping = time.time()  # noqa: TID251 - what daphne compares it with
         if not self._is_slowed:
             super().resume_reading()
+
+    def _look_later(self) -> None:
+        if self._looking:
+            self._looking.cancel()
+        self._looking = asyncio.get_running_loop().call_later(_GONE_LOOK_SECONDS, self._look)
+
+    def _look(self) -> None:
+        if self._transport.disconnected:
+            return
+        if _is_gone(self._transport):
+            self.abort()
+        else:
+            self._look_later()
 
     def answer_ping(self, payload: bytes) -> None:
         """A client that pings and reads none of the answers would fill memory with them, and keep itself alive by it. While something
@@ -150,6 +172,13 @@ class _SocketGate(Gate):
         self._is_slowed = False
         if not self._is_paused:
             super().resume_reading()
+
+
+def _is_gone(transport: Any) -> bool:
+    """Whether the client has ended its side of the connection."""
+    looking = select.poll()
+    looking.register(transport.fileno(), _GONE)
+    return bool(looking.poll(0))
 
 
 async def at_the_readers_pace(pieces: Iterator[bytes], send: Any, threads: Executor) -> AsyncIterator[bytes]:

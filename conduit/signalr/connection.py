@@ -81,7 +81,7 @@ class Connection:
         self._leaves_at: float | None = None  # when the client's Close is answered at the latest
         self._sealed_at: float | None = None
         self._close_reason: Exception | None = None
-        self._is_ended = False
+        self._is_ended = self._is_heard_out = False
         self._comes_again = self._has_called = False  # called: said what shows that it has started
         self._spoke_at: float | None = None  # first, after the handshake
         self._ending: asyncio.Task[None] | None = None
@@ -211,6 +211,8 @@ class Connection:
     def detach(self, wire: Wire, *, final: bool) -> None:
         """The wire is gone. `final`: no other one is awaited."""
         if self._wire is wire:
+            if final:
+                self._hear_out()
             cut_off = self._cut_off()
             self._lose_wire()
             if final:
@@ -219,6 +221,13 @@ class Connection:
     def left(self) -> None:
         """The client has said by other means that it leaves."""
         self.end(self._cut_off())
+
+    def _hear_out(self) -> None:
+        """What came before the client left counts, also when it was not read yet; no more can come."""
+        if self.is_stopped and self.transport is Transport.WEB_SOCKETS:
+            self._is_heard_out = True
+            self._inbound.resume()
+            self._read_on()
 
     def _cut_off(self) -> Exception | None:
         return self._inbound.cut_off() if self._sealed_at is None and self._leaves_at is None else None
@@ -312,7 +321,7 @@ class Connection:
                 self._handle(message, len(frame), self._calls)
             if self._sealed_at is not None or self._leaves_at is not None:
                 break
-            if self._calls.is_full:
+            if self._calls.is_full and not self._is_heard_out:
                 self._inbound.stop()
         return count
 

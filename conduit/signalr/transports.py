@@ -45,12 +45,13 @@ async def serve_socket(connection: Connection, wire: Wire, receive: Receive, sen
                 connection.received(bytes_of(event))
                 if connection.has_flooded:
                     wire.pause_reading()
-                await wire.let_read(connection)
+                wire.hold_back(connection)
         code = event.get("code") or code
     except asyncio.CancelledError:
         await _farewell(connection, wire, send_frame)
         raise
     finally:
+        wire.let_go()
         await _stopped(pumping)
         final = code in {_NORMAL_CLOSURE, _FAILED}
         connection.detach(wire, final=final or connection.is_over or not connection.is_resumable)

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 __all__ = ["CHUNK", "Transport", "Wire"]
 
 CHUNK = 64 * 1024  # of what is sent or read at once, before it is asked whether there may be more
+# Of what a client says that is not read for now, so much is taken in all the same: behind it may be the news that it leaves.
+AHEAD = 16 * 1024
 
 
 class Wire:
@@ -22,6 +24,7 @@ class Wire:
         self.is_replaced = False
         self._gate = gate
         self._is_sending = False
+        self._holding: asyncio.Task[None] | None = None
 
     @property
     def is_stuck(self) -> bool:
@@ -42,15 +45,23 @@ class Wire:
         if self._gate is not None:
             self._gate.pause_reading()
 
-    async def let_read(self, connection: "Connection") -> None:
-        """Wait until more may be read from the client; meanwhile it waits as well."""
-        if not connection.is_stopped or self.is_replaced:
-            return
-        self.pause_reading()
+    def hold_back(self, connection: "Connection") -> None:
+        """Take nothing more from the client while much of it waits to be read."""
+        if connection.is_stopped and connection.unread > AHEAD and self._holding is None and not self.is_replaced:
+            self.pause_reading()
+            self._holding = asyncio.create_task(self._hold(connection))
+
+    async def _hold(self, connection: "Connection") -> None:
         while connection.is_stopped and not self.is_replaced:
             await connection.room()
+        self._holding = None
         if self._gate is not None:
             self._gate.resume_reading()
+
+    def let_go(self) -> None:
+        """The client has left."""
+        if self._holding is not None:
+            self._holding.cancel()
 
     async def pump(self, connection: "Connection", send: Callable[[bytes], Awaitable[None]]) -> None:
         """Send what the connection has until it is over or another wire takes over."""

@@ -80,6 +80,11 @@ class EchoHub(Hub):
         async with _client() as store:
             return [name.decode() for name in await store.lrange(_LEFT + user, 0, -1)]
 
+    @hub_method("Unread")
+    async def unread(self, user: str) -> int | None:
+        """Bytes that wait in this process until a connection of that user is read again; None while it is read."""
+        return next((one.unread for one in application.connections if one.user == user and one.is_stopped), None)
+
     @hub_method("Refuse")
     async def refuse(self, text: str) -> None:
         raise HubException(text)

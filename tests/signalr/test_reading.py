@@ -1,9 +1,11 @@
 """A client that says more than its methods take is read no faster than they do, and loses nothing."""
 
 import json
+import socket
 import threading
 from collections.abc import Callable
 
+from conduit.signalr.wires import AHEAD
 from tests.signalr.client import Client
 from tests.signalr.raw import HANDSHAKE, SECONDS, socket_to
 from tests.signalr.servers import Service
@@ -55,10 +57,40 @@ def test_a_client_that_is_not_read_is_not_silent(make_service: Callable[..., Ser
 def test_a_method_that_never_ends_does_not_keep_a_client_that_left(
     make_service: Callable[..., Service], call: Callable[..., Client]
 ) -> None:
+    """It says so when nothing of it is read any more."""
     service = make_service(pending_invocations=2, keep_alive=0.3, closing=1.0)
+    watcher = call(service, Wire("WebSockets", "json"))
     client = call(service, Wire("WebSockets", "json"), token="secret-stuck")
     for _ in range(10):
         client.begin("send", method="Slow", args=[60])
+    until(lambda: watcher.invoke("Unread", "stuck") is not None)
     client.stop()
+    until(lambda: bool(watcher.invoke("Left", "stuck")), seconds=10)
+
+
+def test_a_client_that_is_cut_off_while_much_of_it_is_unread_is_not_kept_either(
+    make_service: Callable[..., Service], call: Callable[..., Client]
+) -> None:
+    service = make_service(pending_invocations=2, closing=1.0)
     watcher = call(service, Wire("WebSockets", "json"))
-    until(lambda: bool(watcher.invoke("Left", "stuck")))
+    with socket_to(service.servers[0], token="secret-cut") as wire:
+        wire.send(HANDSHAKE.decode())
+        wire.send(_written("Slow", 60) * 3)
+        for _ in range(3):
+            wire.send(_written("Echo", LARGE))
+        until(lambda: (watcher.invoke("Unread", "cut") or 0) > AHEAD)
+        wire.socket.shutdown(socket.SHUT_WR)
+        until(lambda: bool(watcher.invoke("Left", "cut")), seconds=10)
+
+
+def test_what_a_client_called_before_it_left_is_done_although_it_was_not_read_then(
+    make_service: Callable[..., Service], call: Callable[..., Client]
+) -> None:
+    service = make_service(pending_invocations=2)
+    watcher = call(service, Wire("WebSockets", "json"))
+    with socket_to(service.servers[0], token="secret-parting") as wire:
+        wire.send(HANDSHAKE.decode())
+        wire.send(_written("Slow", 0.5) + _written("SendMe", 1) * 20)
+        until(lambda: watcher.invoke("Unread", "parting") is not None)
+    until(lambda: bool(watcher.invoke("Left", "parting")))
+    assert watcher.invoke("HowOftenSent", "parting") == 20

@@ -356,16 +356,19 @@ async def test_a_client_is_not_silent_while_it_is_not_read_nor_just_after() -> N
 
 
 @seated
-async def test_a_socket_is_not_read_while_its_connection_is_not() -> None:
+async def test_a_socket_is_not_read_while_much_of_it_waits() -> None:
     seat = Seat(pending_invocations=1)
     seat.connection.received(HELLO)
     seat.says(*NOTES[:5])
-    waiting = asyncio.create_task(seat.wire.let_read(seat.connection))
-    await asyncio.sleep(0)
-    assert not seat.gate.is_reading
-    await waiting
+    seat.wire.hold_back(seat.connection)
     assert seat.gate.is_reading
-    assert not seat.connection.is_stopped
+    seat.says(*NOTES)
+    seat.wire.hold_back(seat.connection)
+    assert not seat.gate.is_reading
+    while seat.connection.is_stopped:
+        await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    assert seat.gate.is_reading
 
 
 PING = {"type": 6}
