@@ -67,6 +67,7 @@ class MoneyOfMonth(Sums):
 
     class Meta:
         constraints = [UniqueConstraint(fields=["month", "key_id", "team_id", "model"], name="money_of_month_once")]
+        indexes = [Index(fields=["team_id", "month"], name="money_of_month_of_team")]  # keys.overview.dearest_first
 
     def __str__(self) -> str:
         return f"money of key {self.key_id} in {self.month:%Y-%m}"

@@ -3,10 +3,12 @@
 A tick does that (conduit.rollups): pages read counts, however long the ledger is. What is counted may be a second or two old.
 """
 
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from itertools import chain
 from typing import Any, Self
 
 from django.db.models import QuerySet, Sum
@@ -16,7 +18,7 @@ from conduit import clock
 from conduit.rollups.adding import Tally
 from conduit.rollups.counting import Counter
 from conduit.rollups.registry import RollUp
-from conduit.rollups.steps import Step
+from conduit.rollups.steps import Step, in_months
 from keys.models import Team, UsageCost, VirtualKey
 from keys.rollup_models import NO_TEAM, MoneyCount, MoneyOfDay, MoneyOfMonth
 
@@ -89,6 +91,21 @@ def of_days(
     return MoneyOfDay.objects.filter(day__range=(first, last), **{name: value for name, value in wanted.items() if value is not None})
 
 
+def of_days_by_months(
+    first: date, last: date, *, key_id: int | None = None, team_id: int | None = None, model: str | None = None
+) -> list[QuerySet[MoneyOfDay] | QuerySet[MoneyOfMonth]]:
+    """The same days for those who do not group by day, in parts: whole months as such, a thirtieth of the rows, and the days that are left.
+
+    Of ten thousand keys a year is as many rows as there are months; at most a month's days at each end are read one by one.
+    """
+    wanted = {name: value for name, value in (("key_id", key_id), ("team_id", team_id), ("model", model)) if value is not None}
+    split = in_months(first, last, clock.now().date())
+    parts: list[QuerySet[MoneyOfDay] | QuerySet[MoneyOfMonth]] = [
+        MoneyOfDay.objects.filter(day__range=days, **wanted) for days in split.rest
+    ]
+    return [*parts, MoneyOfMonth.objects.filter(month__in=split.months, **wanted)] if split.months else parts
+
+
 def of_days_in_all(first: date, last: date, *, model: str | None = None) -> QuerySet[MoneyCount]:
     """What all keys together come to on these days, both included: as many rows however many keys there are."""
     start, end = (datetime(day.year, day.month, day.day, tzinfo=UTC) for day in (first, last + timedelta(days=1)))
@@ -107,25 +124,34 @@ def by_day(rows: QuerySet[MoneyOfDay] | QuerySet[MoneyCount]) -> list[DayOfMoney
     return [DayOfMoney(row.pop("day"), _money(row)) for row in _summed(rows, "day").order_by("day")]
 
 
-def by_key(rows: QuerySet[MoneyOfDay] | QuerySet[MoneyOfMonth], limit: int | None = None) -> list[Share]:
-    """What each key comes to of `of_days` or `of_month`, the dearest first. Two queries."""
-    shares = [(row.pop("key_id"), _money(row)) for row in _summed(rows, "key_id").order_by("-sum_charged", "-sum_held", "key_id")[:limit]]
+def by_key(*parts: QuerySet[MoneyOfDay] | QuerySet[MoneyOfMonth], limit: int | None = None) -> list[Share]:
+    """What each key comes to of `of_days`, `of_month` or all of `of_days_by_months`, the dearest first. A query for each, and one."""
+    shares = _by("key_id", parts, limit)
     names = _names(VirtualKey.objects.all(), (key_id for key_id, _ in shares))
     return [Share(key_id, names.get(key_id, f"key {key_id}"), money) for key_id, money in shares]
 
 
-def by_team(rows: QuerySet[MoneyOfDay] | QuerySet[MoneyOfMonth], limit: int | None = None) -> list[Share]:
-    """What each team comes to of `of_days` or `of_month`, the dearest first, and what belongs to none. Two queries."""
-    shares = [
-        (row.pop("team_id"), _money(row)) for row in _summed(rows, "team_id").order_by("-sum_charged", "-sum_held", "team_id")[:limit]
-    ]
+def by_team(*parts: QuerySet[MoneyOfDay] | QuerySet[MoneyOfMonth], limit: int | None = None) -> list[Share]:
+    """What each team comes to of the same, the dearest first, and what belongs to none. A query for each, and one."""
+    shares = _by("team_id", parts, limit)
     names = _names(Team.objects.all(), (team_id for team_id, _ in shares))
     return [Share(team_id or None, names.get(team_id, f"team {team_id}") if team_id else "", money) for team_id, money in shares]
 
 
-def by_model(rows: QuerySet[MoneyOfDay] | QuerySet[MoneyOfMonth] | QuerySet[MoneyCount]) -> list[Share]:
-    """What each model comes to of any such rows, by the name that was asked for, the dearest first. One query."""
-    return [Share(None, row.pop("model"), _money(row)) for row in _summed(rows, "model").order_by("-sum_charged", "-sum_held", "model")]
+def by_model(*parts: QuerySet[MoneyOfDay] | QuerySet[MoneyOfMonth] | QuerySet[MoneyCount]) -> list[Share]:
+    """What each model comes to of any such rows, by the name that was asked for, the dearest first. A query for each."""
+    return [Share(None, model, money) for model, money in _by("model", parts)]
+
+
+def _by(name: str, parts: Sequence[QuerySet[Any]], limit: int | None = None) -> list[tuple[Any, Money]]:
+    """The sums by a column, the dearest first. Of one part the database finds the first `limit`."""
+    if len(parts) == 1:
+        summed = _summed(parts[0], name).order_by("-sum_charged", "-sum_held", name)[:limit]
+        return [(row.pop(name), _money(row)) for row in summed]
+    found: dict[Any, Money] = defaultdict(Money)
+    for row in chain.from_iterable(_summed(rows, name) for rows in parts):
+        found[row.pop(name)] += _money(row)
+    return sorted(found.items(), key=lambda share: (-share[1].charged, -share[1].held, share[0]))[:limit]
 
 
 def _summed(rows: QuerySet[Any], name: str) -> QuerySet[Any, dict[str, Any]]:

@@ -20,7 +20,15 @@ from videos.bill_models import ProviderBill, ProviderBillLine  # noqa: F401 - ta
 from videos.links import StoredFile
 from videos.minimax.exchanges import PATH_MAX, TEXT_MAX, TRACE_MAX, WORD_MAX
 from videos.natives import NativesError, read_natives
-from videos.rollup_models import BilledCount, BilledOfDay, CallCount, CallTime, MakingTime  # noqa: F401 - tables of this app
+from videos.rollup_models import (  # noqa: F401 - tables of this app
+    BilledCount,
+    BilledOfDay,
+    BilledOfModel,
+    BilledOfMonth,
+    CallCount,
+    CallTime,
+    MakingTime,
+)
 
 
 class Resolution(models.TextChoices):

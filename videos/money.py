@@ -13,7 +13,7 @@ from typing import Any
 from keys import rollups
 from keys.models import Team, VirtualKey
 from keys.rollups import Money, Share
-from videos.rollups import Bill, bills_by, bills_of_days, bills_of_days_in_all
+from videos.rollups import Bill, bills_by, bills_of_days, bills_of_days_by_months
 
 BY = ("day", "key", "team", "model")
 # In what a bill is grouped for each.
@@ -60,19 +60,20 @@ class Line:
 
 
 def lines(wanted: Wanted, by: str) -> list[Line]:
-    """A line for each day of the span, or for each key, team or model that something happened of, the dearest first. Three queries."""
+    """A line for each day of the span, or for each key, team or model that something happened of, the dearest first. Three to five queries.
+
+    Of all keys together days and models are read without them, and otherwise only days by the day: a year of all keys is its months.
+    """
     days = wanted.first, wanted.last
-    rows: Any
-    billed: Any
-    if by == "day" and not any(wanted.of.values()):
-        rows, billed = rollups.of_days_in_all(*days), bills_of_days_in_all(*days)
-    else:
-        rows, billed = rollups.of_days(*days, **wanted.of), bills_of_days(*days, **wanted.of)
+    of_all = wanted.key_id is None and wanted.team_id is None and by in ("day", "model")
+    billed = bills_of_days(*days, **wanted.of) if of_all or by == "day" else bills_of_days_by_months(*days, **wanted.of)
     bills = {key: bill for (key,), bill in bills_by(billed, _OF_BILLS[by]).items()}
     if by == "day":
+        rows = rollups.of_days_in_all(*days, model=wanted.model) if of_all else rollups.of_days(*days, **wanted.of)
         found = {day.day: day.money for day in rollups.by_day(rows)}
         return [Line(day, f"{day:%Y-%m-%d}", found.get(day, Money()), _billed(bills, day)) for day in wanted.days]
-    shares = {_key(share, by): share for share in _SHARES[by](rows)}
+    parts: list[Any] = [rollups.of_days_in_all(*days, model=wanted.model)] if of_all else rollups.of_days_by_months(*days, **wanted.of)
+    shares = {_key(share, by): share for share in _SHARES[by](*parts)}
     known = [Line(key, share.name, share.money, _billed(bills, key)) for key, share in shares.items()]
     return known + _billed_alone({key: bill for key, bill in bills.items() if key not in shares}, by)
 
@@ -85,7 +86,7 @@ def total(found: list[Line]) -> Line:
     return Line(None, "all", money, billed)
 
 
-_SHARES: Mapping[str, Callable[[Any], list[Share]]] = {"key": rollups.by_key, "team": rollups.by_team, "model": rollups.by_model}
+_SHARES: Mapping[str, Callable[..., list[Share]]] = {"key": rollups.by_key, "team": rollups.by_team, "model": rollups.by_model}
 
 
 def _key(share: Share, by: str) -> Any:

@@ -142,7 +142,7 @@ def spanned(span: Span, now: datetime | None = None) -> Spanned:
         health=videos.health(span, now),
         codes=videos.codes(span, now),
         last_error=videos.last_error(),
-        top_keys=money.by_key(money.of_month(now.date()), TOP_KEYS),
+        top_keys=money.by_key(money.of_month(now.date()), limit=TOP_KEYS),
         budgets=budget_uses.near(now),
     )
 

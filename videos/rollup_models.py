@@ -56,16 +56,36 @@ class BilledCount(Stepped):
         constraints = [once("upstream", name="billed_count_once")]
 
 
-class BilledOfDay(models.Model):
-    """What MiniMax bills for the jobs of one key that it accepted on a day (UTC)."""
+class Billed(models.Model):
+    """What MiniMax bills for jobs of one model."""
 
-    day = models.DateField()
-    key_id = models.BigIntegerField()
-    team_id = models.BigIntegerField(default=0, help_text="In whose budgets the task counts; 0: none's.")
     model = models.CharField(max_length=100, help_text="The name that was asked for.")
     upstream = models.CharField(max_length=100, help_text="The model at MiniMax.")
     jobs = models.BigIntegerField(default=0)
     billed = models.DecimalField(max_digits=20, decimal_places=4, default=Decimal(0), help_text="USD.")
+
+    class Meta:
+        abstract = True
+
+
+class BilledOfModel(Billed):
+    """For all keys together, of the jobs that it accepted on a day (UTC)."""
+
+    day = models.DateField()
+
+    class Meta:
+        constraints = [UniqueConstraint(fields=["day", "model", "upstream"], name="billed_of_model_once")]
+
+    def __str__(self) -> str:
+        return f"billed by MiniMax for {self.upstream} on {self.day}"
+
+
+class BilledOfDay(Billed):
+    """For one key, of the jobs that it accepted on a day (UTC)."""
+
+    day = models.DateField()
+    key_id = models.BigIntegerField()
+    team_id = models.BigIntegerField(default=0, help_text="In whose budgets the task counts; 0: none's.")
 
     class Meta:
         constraints = [UniqueConstraint(fields=["day", "key_id", "team_id", "model", "upstream"], name="billed_of_day_once")]
@@ -76,3 +96,17 @@ class BilledOfDay(models.Model):
 
     def __str__(self) -> str:
         return f"billed by MiniMax for key {self.key_id} on {self.day}"
+
+
+class BilledOfMonth(Billed):
+    """For one key, of the jobs that it accepted in a month (UTC): of ten thousand keys a thirtieth of the rows."""
+
+    month = models.DateField(help_text="Its first day.")
+    key_id = models.BigIntegerField()
+    team_id = models.BigIntegerField(default=0, help_text="In whose budgets the task counts; 0: none's.")
+
+    class Meta:
+        constraints = [UniqueConstraint(fields=["month", "key_id", "team_id", "model", "upstream"], name="billed_of_month_once")]
+
+    def __str__(self) -> str:
+        return f"billed by MiniMax for key {self.key_id} in {self.month:%Y-%m}"

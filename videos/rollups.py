@@ -7,7 +7,7 @@ is billed of the clips themselves, by a tick (conduit.rollups). What is counted 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -15,16 +15,15 @@ from uuid import UUID
 from django.conf import settings
 from django.db import connection
 from django.db.models import F, QuerySet, Sum
-from django.db.models.functions import TruncDate
 
 from conduit import clock
 from conduit.rollups.adding import Tally
 from conduit.rollups.counting import BATCH, BusyError, Counter, cursor_of
 from conduit.rollups.histograms import Histogram, bucket_of
 from conduit.rollups.registry import RollUp
-from conduit.rollups.steps import Span, Step
+from conduit.rollups.steps import Span, Step, in_months
 from videos.models import Clip, Exchange, Timing
-from videos.rollup_models import BilledCount, BilledOfDay, CallCount, CallTime, MakingTime
+from videos.rollup_models import BilledCount, BilledOfDay, BilledOfModel, BilledOfMonth, CallCount, CallTime, MakingTime
 
 CALLS, MAKING, BILLED = "calls", "making", "billed"
 ZERO = Decimal(0)
@@ -154,6 +153,9 @@ class Bill:
     jobs: int = 0
     billed: Decimal = ZERO  # USD
 
+    def __add__(self, other: "Bill") -> "Bill":
+        return Bill(self.jobs + other.jobs, self.billed + other.billed)
+
 
 def bill(since: datetime, until: datetime | None = None) -> Bill:
     """From a moment on, before another: both where six hours begin (UTC), such as midnight. One query."""
@@ -163,25 +165,39 @@ def bill(since: datetime, until: datetime | None = None) -> Bill:
     return _bill(rows.aggregate(sum_jobs=Sum("jobs"), sum_billed=Sum("billed")))
 
 
+Whose = QuerySet[BilledOfDay] | QuerySet[BilledOfMonth] | QuerySet[BilledOfModel]
+
+
 def bills_of_days(
     first: date, last: date, *, key_id: int | None = None, team_id: int | None = None, model: str | None = None
-) -> QuerySet[BilledOfDay]:
-    """The rows of these days, both included, of what is asked for; None is all."""
-    wanted = {"key_id": key_id, "team_id": team_id, "model": model}
-    return BilledOfDay.objects.filter(day__range=(first, last), **{name: value for name, value in wanted.items() if value is not None})
+) -> list[Whose]:
+    """The rows of these days, both included, of what is asked for; None is all. Of all keys together when neither is named."""
+    wanted = _named(key_id=key_id, team_id=team_id, model=model)
+    rows: Any = BilledOfModel if key_id is None and team_id is None else BilledOfDay
+    return [rows.objects.filter(day__range=(first, last), **wanted)]
 
 
-def bills_of_days_in_all(first: date, last: date) -> QuerySet[BilledCount]:
-    """What is billed for all keys together on these days, both included: as many rows however many keys there are."""
-    start, end = (datetime(day.year, day.month, day.day, tzinfo=UTC) for day in (first, last + timedelta(days=1)))
-    rows = BilledCount.objects.filter(step=Step.SIX_HOURS, starts_at__gte=start, starts_at__lt=end)
-    return rows.annotate(day=TruncDate("starts_at", tzinfo=UTC))
+def bills_of_days_by_months(
+    first: date, last: date, *, key_id: int | None = None, team_id: int | None = None, model: str | None = None
+) -> list[Whose]:
+    """The rows of each key for those who do not group by day, in parts: whole months as such, and the days that are left of others."""
+    wanted = _named(key_id=key_id, team_id=team_id, model=model)
+    split = in_months(first, last, clock.now().date())
+    parts: list[Whose] = [BilledOfDay.objects.filter(day__range=days, **wanted) for days in split.rest]
+    return [*parts, BilledOfMonth.objects.filter(month__in=split.months, **wanted)] if split.months else parts
 
 
-def bills_by(rows: QuerySet[BilledOfDay] | QuerySet[BilledCount], *names: str) -> dict[tuple[object, ...], Bill]:
-    """`bills_of_days` or `bills_of_days_in_all` by the values of some of day, key_id, team_id (0: none's), model, upstream. One query."""
-    summed = rows.order_by().values(*names).annotate(sum_jobs=Sum("jobs"), sum_billed=Sum("billed"))
-    return {tuple(row[name] for name in names): _bill(row) for row in summed}
+def _named(**wanted: object) -> dict[str, Any]:
+    return {name: value for name, value in wanted.items() if value is not None}
+
+
+def bills_by(parts: Sequence[Whose], *names: str) -> dict[tuple[object, ...], Bill]:
+    """Such rows by the values of some of day, key_id, team_id (0: none's), model, upstream. A query for each part."""
+    found: dict[tuple[object, ...], Bill] = defaultdict(Bill)
+    for rows in parts:
+        for row in rows.order_by().values(*names).annotate(sum_jobs=Sum("jobs"), sum_billed=Sum("billed")):
+            found[tuple(row[name] for name in names)] += _bill(row)
+    return dict(found)
 
 
 def _bill(row: Mapping[str, Any]) -> Bill:
@@ -213,15 +229,24 @@ def count_billed() -> bool:
 def _add_billed(found: Sequence[tuple[Clip, Decimal, int]]) -> None:
     """Of each clip: so many USD more, and whether it is a job more or less that is billed."""
     now = clock.now()
-    steps = Tally(BilledCount, ("step", "starts_at", "upstream"), ("jobs", "billed"))
-    days = Tally(BilledOfDay, ("day", "key_id", "team_id", "model", "upstream"), ("jobs", "billed"))
+    sums = ("jobs", "billed")
+    steps = Tally(BilledCount, ("step", "starts_at", "upstream"), sums)
+    models = Tally(BilledOfModel, ("day", "model", "upstream"), sums)
+    days = Tally(BilledOfDay, ("day", "key_id", "team_id", "model", "upstream"), sums)
+    months = Tally(BilledOfMonth, ("month", "key_id", "team_id", "model", "upstream"), sums)
     for clip, amount, jobs in found:
         task = clip.video.task
         at = clip.submitted_at or task.created_at
+        day, of = at.astimezone(UTC).date(), (task.key_id, task.team_id or 0, task.model, clip.upstream)
         steps.add_to_steps(at, now, clip.upstream, jobs=jobs, billed=amount)
-        days.add(at.astimezone(UTC).date(), task.key_id, task.team_id or 0, task.model, clip.upstream, jobs=jobs, billed=amount)
-    steps.write()
-    days.write()
+        models.add(day, task.model, clip.upstream, jobs=jobs, billed=amount)
+        days.add(day, *of, jobs=jobs, billed=amount)
+        months.add(day.replace(day=1), *of, jobs=jobs, billed=amount)
+    for tally in (steps, models, days, months):
+        tally.write()
+
+
+_BILLED = (BilledCount, BilledOfModel, BilledOfDay, BilledOfMonth)
 
 
 def recount_billed() -> int:
@@ -230,7 +255,7 @@ def recount_billed() -> int:
     with cursor_of(BILLED) as cursor:
         if cursor is None:
             raise BusyError
-        for table in (BilledCount, BilledOfDay):
+        for table in _BILLED:
             table.objects.all().delete()
         clips = Clip.objects.exclude(billed_counted=0).select_related("video__task").order_by("pk")
         batch: list[tuple[Clip, Decimal, int]] = []
@@ -252,6 +277,6 @@ ROLL_UPS = (
         first_left=TIMINGS.first_left,
         rebuild=lambda: TIMINGS.count_anew((MakingTime,)),
     ),
-    RollUp(name=BILLED, tables=(BilledCount, BilledOfDay), roll_up=count_billed, rebuild=recount_billed),
+    RollUp(name=BILLED, tables=_BILLED, roll_up=count_billed, rebuild=recount_billed),
     RollUp(name=CALLS, tables=(CallCount, CallTime)),
 )

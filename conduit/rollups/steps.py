@@ -3,7 +3,7 @@ an hour or a minute does."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 from django.db.models import IntegerChoices
 
@@ -53,6 +53,34 @@ HOUR = Span("1h", Step.MINUTE, timedelta(hours=1))
 DAY = Span("24h", Step.TEN_MINUTES, timedelta(hours=24))
 MONTH = Span("30d", Step.SIX_HOURS, timedelta(days=30))
 SPANS = {span.name: span for span in (HOUR, DAY, MONTH)}
+
+
+@dataclass(frozen=True)
+class InMonths:
+    """A span of days as the calendar months that are wholly in it, and what is left of others at both ends."""
+
+    months: tuple[date, ...]  # the first day of each
+    rest: tuple[tuple[date, date], ...]  # first and last day
+
+
+def in_months(first: date, last: date, today: date) -> InMonths:
+    """Days, both included. The month that runs is whole when today is among them: nothing has happened since."""
+    if last >= today:
+        last = max(last, _last_of_month(today))
+    months: list[date] = []
+    rest: list[tuple[date, date]] = []
+    while first <= last:
+        end = min(_last_of_month(first), last)
+        if first.day == 1 and end == _last_of_month(first):
+            months.append(first)
+        else:
+            rest.append((first, end))
+        first = end + timedelta(days=1)
+    return InMonths(tuple(months), tuple(rest))
+
+
+def _last_of_month(day: date) -> date:
+    return (day.replace(day=28) + timedelta(days=4)).replace(day=1) - timedelta(days=1)
 
 
 def midnight(moment: datetime) -> datetime:

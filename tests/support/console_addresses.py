@@ -25,6 +25,12 @@ def _day(many: Many) -> str:
     return f"created_at__gte={first}T00:00:00Z&created_at__lt={after}T00:00:00Z"
 
 
+def _own_days(many: Many) -> str:
+    """Months, and parts of one at both ends."""
+    first, last = (many.now.date() - timedelta(days=days) for days in (200, 40))
+    return f"from={first}&to={last}"
+
+
 SEARCHES = (
     "",
     "lighthouse",
@@ -58,6 +64,9 @@ ADDRESSES = (
     Address("keys to disable", lambda many: f"keys/disable/?key={many.first_key}&key={many.first_key + 1}"),
     Address("money", lambda many: "money/"),
     Address("money by key of a year", lambda many: "money/?span=year&by=key"),
+    Address("money by key of days of one's own", lambda many: f"money/?{_own_days(many)}&by=key"),
+    Address("money by team of a year", lambda many: "money/?span=year&by=team"),
+    Address("money of a model of a year", lambda many: "money/?span=year&by=model&model=video-01"),
     Address("money by team of a model", lambda many: "money/?span=30d&by=team&model=video-01"),
     Address("money of a key by model", lambda many: f"money/?span=90d&by=model&key={many.first_key}"),
     Address("a completed task", lambda many: f"tasks/{many.completed}/"),

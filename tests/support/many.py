@@ -23,11 +23,11 @@ from tasks.models import Feed, Task, TaskEvent
 from tasks.rollup_models import TaskCount, TaskTime
 from tests.support.finished_videos import PLAN
 from videos.models import Clip, Exchange, Timing, Video
-from videos.rollup_models import BilledCount, BilledOfDay, CallCount, CallTime, MakingTime
+from videos.rollup_models import BilledCount, BilledOfDay, BilledOfModel, BilledOfMonth, CallCount, CallTime, MakingTime
 
 ROLL_UPS: tuple[type[models.Model], ...] = (
     *(TaskCount, TaskTime, MoneyCount, MoneyOfDay, MoneyOfMonth),
-    *(BilledCount, BilledOfDay, CallCount, CallTime, MakingTime, Cursor),
+    *(BilledCount, BilledOfModel, BilledOfDay, BilledOfMonth, CallCount, CallTime, MakingTime, Cursor),
 )
 TABLES: tuple[type[models.Model], ...] = (Exchange, Clip, Video, Timing, TaskEvent, Feed, Task, UsageCost, *ROLL_UPS)
 # Whose many rows belong to tasks, and which events and exchanges are still kept: the newest.
@@ -243,22 +243,26 @@ def _rows() -> list[tuple[type[models.Model], dict[str, str], str]]:
 
 # ---- What ticks would have counted of them -------------------------------------------------------------------------------
 
-# Somewhat more of each length than a page shows.
-_STEPS = """(
+# Somewhat more of each length than a page shows; of money a year.
+_STEPS, _STEPS_OF_MONEY = (
+    f"""(
     SELECT step, to_timestamp(floor(extract(epoch FROM %(now)s) / step) * step) - make_interval(secs => step * s) AS starts_at
-    FROM (VALUES (60, 100), (600, 180), (21600, 240)) AS kept (step, times), LATERAL generate_series(0, times - 1) AS s
+    FROM (VALUES (60, 100), (600, 180), (21600, {longest})) AS kept (step, times), LATERAL generate_series(0, times - 1) AS s
 ) AS steps"""
+    for longest in (240, 1_500)
+)
 _STEPPED = {"step": "step", "starts_at": "starts_at"}
 _MODELS = "unnest(ARRAY['minimax-video', 'video-01', 'hailuo-02']) AS model"
 _UPSTREAMS = "unnest(ARRAY['video-01', 'MiniMax-Hailuo-02']) AS upstream"
 _HAPPENED = """(VALUES ('queued', ''), ('processing', ''), ('completed', ''), ('cancelled', ''), ('failed', 'provider_error'),
     ('failed', 'content_policy_violation')) AS happened (status, code)"""
 _TOLD = "unnest(ARRAY['create', 'query', 'retrieve', 'download']) AS call, (VALUES ('fine', 0), ('rate', 1002)) AS told (answer, code)"
-_DAYS = "generate_series(0, 60) AS d"
-_MONTHS = "generate_series(date_trunc('month', %(now)s) - interval '5 months', %(now)s, interval '1 month') AS month"
+_DAYS = "generate_series(0, 366) AS d"
+_MONTHS = "generate_series(date_trunc('month', %(now)s) - interval '12 months', %(now)s, interval '1 month') AS month"
 _OWNERS = "generate_series(0, %(keys)s - 1) AS k, unnest(ARRAY['minimax-video', 'video-01']) AS model"
 _OWNED = {"key_id": "%(first_key)s + k", "team_id": "CASE WHEN k %% 5 = 0 THEN %(team)s ELSE 0 END", "model": "model"}
 _DAY = {"day": "(%(now)s - make_interval(days => d))::date"}
+_MONTH = {"month": "month::date"}
 _MONEY = {"tasks": "20", "held": "4", "charged": "4"}
 _BILL = {"jobs": "20", "billed": "3.8"}
 
@@ -272,15 +276,17 @@ def _counts() -> list[tuple[type[models.Model], dict[str, str], str]]:
             {"what": "what", "model": "model", "bucket": "bucket", "count": "2"},
             f"{_MODELS}, unnest(ARRAY['queued', 'done']) AS what, generate_series(10, 25) AS bucket",
         ),
-        (MoneyCount, {"model": "model"} | _MONEY, _MODELS),
-        (BilledCount, {"upstream": "upstream"} | _BILL, _UPSTREAMS),
         (CallCount, {"upstream": "upstream", "call": "call", "answer": "answer", "code": "code", "count": "3"}, f"{_UPSTREAMS}, {_TOLD}"),
         (CallTime, {"upstream": "upstream", "bucket": "bucket", "count": "3"}, f"{_UPSTREAMS}, generate_series(-12, -5) AS bucket"),
         (MakingTime, {"upstream": "upstream", "bucket": "bucket", "count": "3"}, f"{_UPSTREAMS}, generate_series(18, 30) AS bucket"),
     ]
     return [
         *((model, _STEPPED | columns, f"{_STEPS}, {source}") for model, columns, source in stepped),
+        (MoneyCount, _STEPPED | {"model": "model"} | _MONEY, f"{_STEPS_OF_MONEY}, {_MODELS}"),
         (MoneyOfDay, _DAY | _OWNED | _MONEY, f"{_DAYS}, {_OWNERS}"),
-        (MoneyOfMonth, {"month": "month::date"} | _OWNED | _MONEY, f"{_MONTHS}, {_OWNERS}"),
+        (MoneyOfMonth, _MONTH | _OWNED | _MONEY, f"{_MONTHS}, {_OWNERS}"),
+        (BilledCount, _STEPPED | {"upstream": "upstream"} | _BILL, f"{_STEPS_OF_MONEY}, {_UPSTREAMS}"),
+        (BilledOfModel, _DAY | {"model": "model", "upstream": "upstream"} | _BILL, f"{_DAYS}, {_MODELS}, {_UPSTREAMS}"),
         (BilledOfDay, _DAY | _OWNED | {"upstream": "'video-01'"} | _BILL, f"{_DAYS}, {_OWNERS}"),
+        (BilledOfMonth, _MONTH | _OWNED | {"upstream": "'video-01'"} | _BILL, f"{_MONTHS}, {_OWNERS}"),
     ]

@@ -6,23 +6,34 @@ from typing import Any
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from tasks.models import Task
 from tests.support.many import ROLL_UPS
 
 # Rows that one query of a page reads at most, and tables that are so small that reading all of them is the quickest way.
 READ_MAX, SMALL = 5_500, 2_000
-# Of counts more may be read: how many there are of a span depends on its steps, and not on how much happened in them.
-COUNTS_READ_MAX = 25_000
+# Of counts more may be read: how many there are of a span depends on its steps, keys and models, and not on how much happened in them.
+# The most are those of a part of a month by key: days, five hundred keys, two models.
+COUNTS_READ_MAX = 32_000
 _COUNTS = frozenset(table._meta.db_table for table in ROLL_UPS)
+# What is under way may be read whole, through an index that holds nothing else: workers, limits and budgets bound how many tasks
+# that are, and those that have ended, a hundred times as many or ten thousand times, are not touched. A count of them that is kept
+# would have to be written in the transactions of creates and steps; an index that alone could answer would hold stages, and each
+# step would write to it.
+_UNDER_WAY = frozenset({"task_under_way", "task_in_flight", "task_due", "task_paused"})
 
 
 def plan_problems(ask: Callable[[], object], *, most: int = READ_MAX) -> list[str]:
-    """What is wrong with how the database answers the queries of `ask`: one that reads all of a large table, or more than `most` rows."""
+    """What is wrong with how the database answers the queries of `ask`: one that reads all of a large table, or more than `most` rows.
+
+    Of the tasks that are under way each may be read beside that once, and once in a bitmap.
+    """
     with CaptureQueriesContext(connection) as asked:
         ask()
-    return [problem for query in asked for problem in _problems(query["sql"], most)]
+    under_way = Task.objects.active().count()
+    return [problem for query in asked for problem in _problems(query["sql"], most, under_way)]
 
 
-def _problems(sql: str, most: int) -> Iterator[str]:
+def _problems(sql: str, most: int, under_way: int) -> Iterator[str]:
     if not sql.lstrip("( ").upper().startswith(("SELECT", "WITH")):
         return
     with connection.cursor() as cursor:
@@ -34,8 +45,16 @@ def _problems(sql: str, most: int) -> Iterator[str]:
     if large:
         yield f"reads all of {large}: {sql}"
     bound = max(most, COUNTS_READ_MAX) if any(scan.get("Relation Name") in _COUNTS for scan in scans) else most
-    if (read := sum(map(_rows_read, scans))) > bound:
+    of_those_under_way = sum(_rows_read(scan) for scan in scans if _is_of_those_under_way(scan))
+    read = sum(map(_rows_read, scans)) - min(of_those_under_way, 2 * under_way)
+    if read > bound:
         yield f"reads {read} rows: {sql}"
+
+
+def _is_of_those_under_way(scan: dict[str, Any]) -> bool:
+    if scan["Node Type"] == "Bitmap Heap Scan":
+        return all(part["Index Name"] in _UNDER_WAY for part in _scans({"Plans": scan["Plans"]}))
+    return scan.get("Index Name") in _UNDER_WAY
 
 
 def _rows_read(scan: dict[str, Any]) -> int:
