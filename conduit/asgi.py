@@ -24,7 +24,6 @@ from conduit.api.errors import NotFound
 from conduit.checks import refuse_unsafe_start
 from conduit.console.live.consumer import LiveConsumer
 from conduit.console.live.pump import pump
-from conduit.flow import gate_of
 from conduit.signalr import HubServer, Options
 from conduit.web import quick_reads
 from conduit.web.daphne_patches import patch_daphne
@@ -51,7 +50,6 @@ hub_options = Options(
     owner_of=lambda caller: str(caller.key_id),
     outstanding_bytes=settings.STREAM_OUTSTANDING_BYTES,
     cors=lambda origin: settings.CORS_ALLOW_ALL_ORIGINS or origin in settings.CORS_ALLOWED_ORIGINS,
-    gate=gate_of,
 )
 hub = HubServer(TaskHub, path=HUB_PATH, authenticate=authenticate, redis_url=settings.REDIS_URL, options=hub_options)
 patch_daphne(body_bytes=settings.DATA_UPLOAD_MAX_MEMORY_SIZE, more_of={HUB_PATH: hub_options.post_bytes})

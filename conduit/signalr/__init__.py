@@ -6,7 +6,7 @@ Knows no model and no framework: ASGI in, Redis between the processes. README.md
 from conduit.signalr.connection import Connection
 from conduit.signalr.hubs import Hub, HubException, hub_method
 from conduit.signalr.messages import Invocation
-from conduit.signalr.options import Gate, Options, Transport
+from conduit.signalr.options import Options, Transport
 from conduit.signalr.server import HubServer, Refused
 
-__all__ = ["Connection", "Gate", "Hub", "HubException", "HubServer", "Invocation", "Options", "Refused", "Transport", "hub_method"]
+__all__ = ["Connection", "Hub", "HubException", "HubServer", "Invocation", "Options", "Refused", "Transport", "hub_method"]

@@ -17,8 +17,8 @@ from conduit.signalr.hubs import Hub
 from conduit.signalr.mailboxes import Mailboxes, Record, Unavailable
 from conduit.signalr.options import Options
 from conduit.signalr.posts import Posts, pieces_of
-from conduit.signalr.rates import Rates
 from conduit.signalr.wires import Transport
+from conduit.streams.rates import Rates
 
 logger = logging.getLogger(__name__)
 

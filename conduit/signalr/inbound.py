@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 
 from conduit.signalr.options import Options
 from conduit.signalr.protocols import BrokenMessage, HubProtocol
-from conduit.signalr.rates import Rate
+from conduit.streams.rates import Rate
 
 
 class TooMany(Exception):

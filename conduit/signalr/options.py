@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any, Protocol
+from typing import Any
 
 
 class Transport(Enum):
@@ -12,23 +12,6 @@ class Transport(Enum):
     WEB_SOCKETS = "WebSockets"
     SERVER_SENT_EVENTS = "ServerSentEvents"
     LONG_POLLING = "LongPolling"
-
-
-class Gate(Protocol):
-    """How fast a client and we take what the other sends, for servers whose `send` never waits and that read on and on."""
-
-    @property
-    def is_open(self) -> bool: ...
-
-    async def wait_open(self) -> None: ...
-
-    def pause_reading(self) -> None:
-        """Take nothing more from the client: what it sends waits at its end."""
-
-    def resume_reading(self) -> None: ...
-
-    def abort(self) -> None:
-        """Drop the client's connection at once, with whatever it has not taken."""
 
 
 def _nobody(_origin: str) -> bool:
@@ -96,8 +79,6 @@ class Options:
     cors_expose: tuple[str, ...] = ("retry-after", "x-request-id")
     # What the names of all keys in Redis begin with: two services that share a Redis and a path need two. Default "signalr".
     redis_prefix: str = "signalr"
-    # Finds the gate of an ASGI `send`. Default: `send` itself waits.
-    gate: Callable[[Any], Gate | None] | None = None
 
     @property
     def tick(self) -> float:

@@ -31,11 +31,12 @@ from conduit.signalr.http import (
 )
 from conduit.signalr.hubs import Hub
 from conduit.signalr.mailboxes import Record, Unavailable
-from conduit.signalr.options import Gate, Options
-from conduit.signalr.rates import Rates
+from conduit.signalr.options import Options
 from conduit.signalr.transports import next_poll, send_on_socket, serve_events, serve_socket
 from conduit.signalr.visits import Gone, Visit
 from conduit.signalr.wires import Transport, Wire
+from conduit.streams.gate import gate_of
+from conduit.streams.rates import Rates
 
 logger = logging.getLogger(__name__)
 
@@ -230,7 +231,7 @@ class HubServer:
         """The first request of a transport: the connection lives here from now on."""
         connection = await self._open(scope, user, transport, token, record)
         if transport is Transport.SERVER_SENT_EVENTS:
-            await serve_events(connection, self._wire(send), cors, receive, send)
+            await serve_events(connection, Wire(gate_of(scope)), cors, receive, send)
         else:  # the client's handshake comes after this answer
             await _respond_to_poll(send, 200, b"", cors)
 
@@ -300,7 +301,7 @@ class HubServer:
     async def _socket(self, scope: Scope, receive: Receive, send: Send) -> None:
         await receive()  # websocket.connect
         try:
-            serve = await self._upgrade(scope, send)
+            serve = await self._upgrade(scope)
         except Refused as refused:
             await refuse_upgrade(scope, send, refused.status, refused.body, refused.headers)
         except _Answer as answer:
@@ -314,7 +315,7 @@ class HubServer:
             await send({"type": "websocket.accept"})
             await serve(receive, send)
 
-    async def _upgrade(self, scope: Scope, send: Send) -> Callable[[Receive, Send], Awaitable[None]]:
+    async def _upgrade(self, scope: Scope) -> Callable[[Receive, Send], Awaitable[None]]:
         """What serves the socket once it is accepted."""
         if scope["path"].rstrip("/") != self._path:
             raise _Answer(404)
@@ -324,17 +325,17 @@ class HubServer:
             if not self._offers(Transport.WEB_SOCKETS):
                 raise _Answer(404, _not_offered(Transport.WEB_SOCKETS))
             self._admit(self._options.owner_of(user))
-            return partial(serve_socket, await self._home.open(scope, user, Transport.WEB_SOCKETS), self._wire(send))
+            return partial(serve_socket, await self._home.open(scope, user, Transport.WEB_SOCKETS), Wire(gate_of(scope)))
         connection, record = await self._found(token, user, Transport.WEB_SOCKETS)
         if connection is not None:
             if not connection.is_resumable:
                 raise _already_active(connection.id)
-            return partial(serve_socket, connection, self._wire(send))
+            return partial(serve_socket, connection, Wire(gate_of(scope)))
         if record.is_ours:
-            return partial(serve_socket, await self._open(scope, user, Transport.WEB_SOCKETS, token, record), self._wire(send))
+            return partial(serve_socket, await self._open(scope, user, Transport.WEB_SOCKETS, token, record), Wire(gate_of(scope)))
         if not record.stateful:
             raise _already_active(record.connection_id)
-        return partial(self._visit(token, record).socket, self._gate(send))
+        return partial(self._visit(token, record).socket, gate_of(scope))
 
     async def _refuse_handshake(self, error: str, receive: Receive, send: Send) -> None:
         """An upgrade cannot say why it is refused: answer the client's handshake with it."""
@@ -348,12 +349,6 @@ class HubServer:
             await send({"type": "websocket.close", "code": 4429})
 
     # Both.
-
-    def _gate(self, send: Send) -> Gate | None:
-        return self._options.gate(send) if self._options.gate else None
-
-    def _wire(self, send: Send) -> Wire:
-        return Wire(self._gate(send))
 
     def _visit(self, token: str, record: Record) -> Visit:
         return Visit(

@@ -9,9 +9,10 @@ import msgpack
 from conduit.signalr.guests import RETRY_SECONDS, Guests, item
 from conduit.signalr.http import Receive, Send
 from conduit.signalr.mailboxes import Mailboxes, Record, Unavailable
-from conduit.signalr.options import Gate, Options
+from conduit.signalr.options import Options
 from conduit.signalr.transports import bytes_of, send_on_socket
 from conduit.signalr.wires import Transport
+from conduit.streams.gate import Gate
 
 logger = logging.getLogger(__name__)
 

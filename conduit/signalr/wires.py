@@ -4,7 +4,8 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
-from conduit.signalr.options import Gate, Transport
+from conduit.signalr.options import Transport
+from conduit.streams.gate import Gate
 
 if TYPE_CHECKING:
     from conduit.signalr.connection import Connection

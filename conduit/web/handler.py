@@ -18,7 +18,8 @@ from django.urls import set_script_prefix
 from conduit.api.callers import KNOWN_AS
 from conduit.api.errors import ApiError, classify
 from conduit.api.network import network_of
-from conduit.flow import at_the_readers_pace, gate_of
+from conduit.streams.gate import Gate, gate_of
+from conduit.web.backpressure import at_the_readers_pace
 from conduit.web.fair_threads import CALLER, Caller, FairThreads, Tell
 from conduit.web.refusals import client_of, refused_with
 from conduit.web.tracing import traced
@@ -59,7 +60,7 @@ class OneHopHandler(ASGIHandler):
             await traced(refused_with(classify(error)))(scope, receive, send)
             return
         if isinstance(response, StreamingHttpResponse):
-            await self._stream(response, receive, send)
+            await self._stream(response, gate_of(scope), receive, send)
         else:
             await self.send_response(response, send)
 
@@ -78,13 +79,13 @@ class OneHopHandler(ASGIHandler):
             response.close()
         return response
 
-    async def _stream(self, response: StreamingHttpResponse, receive: Any, send: Any) -> None:
+    async def _stream(self, response: StreamingHttpResponse, gate: Gate | None, receive: Any, send: Any) -> None:
         """Send until the body ends or the client goes away."""
         if paced_by := getattr(response, "paced_by", None):
-            paced_by(gate_of(send))  # a stream that lives on the loop, and knows what to do when nobody reads it
+            paced_by(gate)  # a stream that lives on the loop, and knows what to do when nobody reads it
         elif not response.is_async:
             pieces = iter(cast(Iterator[bytes], response.streaming_content))
-            response.streaming_content = at_the_readers_pace(pieces, send, self._files)
+            response.streaming_content = at_the_readers_pace(pieces, gate, self._files)
         sending = asyncio.create_task(self.send_response(response, send))
         leaving = asyncio.create_task(self.listen_for_disconnect(receive))
         try:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from conduit.api.errors import ApiError
+from conduit.web.backpressure import with_gate
 from conduit.web.refusals import Application, refused_with
 from conduit.web.targets import with_one_path
 from conduit.web.tracing import traced
@@ -28,7 +29,7 @@ class Router:
 
     async def _answer(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
         try:
-            scope = with_one_path(scope)
+            scope = with_gate(with_one_path(scope), send)
             application = self._application(scope)
         except ApiError as error:
             application = traced(refused_with(error))

@@ -35,7 +35,7 @@ class TracedSend:
 
     def __init__(self, send: Any, request_id: str) -> None:
         self.inner = send
-        self.args = getattr(send, "args", ())  # conduit.flow finds the connection by them
+        self.args = getattr(send, "args", ())  # daphne's connection is found by them
         self.status: int | None = None
         self._id: tuple[bytes, bytes] = (b"x-request-id", request_id.encode())
         self._refusal: _Refusal | None = None  # kept back until it is whole

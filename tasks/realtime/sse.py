@@ -21,7 +21,7 @@ from conduit.api.callers import known_as
 from conduit.api.errors import classify, envelope
 from conduit.api.middleware import on_every_answer
 from conduit.api.network import client_address
-from conduit.signalr import Gate
+from conduit.streams.gate import Gate
 from keys.authentication import name_of, secret_of
 from keys.models import VirtualKey
 from tasks import history

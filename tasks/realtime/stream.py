@@ -13,7 +13,7 @@ from django.conf import settings
 
 from conduit import clock
 from conduit.api.errors import ApiError, NotFound
-from conduit.signalr import Gate
+from conduit.streams.gate import Gate
 from tasks import history
 from tasks.history import NotKept
 from tasks.models import Task

@@ -14,8 +14,8 @@ from django.http import HttpRequest, HttpResponse
 from django.views.decorators.csrf import csrf_exempt
 
 from conduit.api.errors import ApiError, InvalidRequest, NotFound, classify, envelope, response_for
-from conduit.flow import gate_of
-from conduit.signalr.rates import Rate
+from conduit.streams.gate import Gate, gate_of
+from conduit.streams.rates import Rate
 from tasks.ids import parse_task_id
 from tasks.notices import as_json
 from tasks.realtime.connections import position_in, query_of
@@ -71,7 +71,7 @@ async def tasks_socket(scope: Mapping[str, Any], receive: Any, send: Any) -> Non
         await _refuse(send, classify(error))
         return
     try:
-        await _Socket(hub, Stream(hub, caller, as_json, task_id=task_id), receive, send).run(after)
+        await _Socket(hub, Stream(hub, caller, as_json, task_id=task_id), gate_of(scope), receive, send).run(after)
     finally:
         hub.leave(caller)
 
@@ -98,12 +98,12 @@ async def _refuse(send: Any, error: ApiError) -> None:
 class _Socket:
     """An open socket: one task reads, one writes at the reader's pace."""
 
-    def __init__(self, hub: Feeds, stream: Stream[str], receive: Any, send: Any) -> None:
+    def __init__(self, hub: Feeds, stream: Stream[str], gate: Gate | None, receive: Any, send: Any) -> None:
         self._hub = hub
         self._stream = stream
         self._receive = receive
         self._send = send
-        self._gate = gate_of(send)
+        self._gate = gate
 
     async def run(self, after: int | None) -> None:
         reading = asyncio.create_task(self._read())

@@ -19,8 +19,8 @@ from daphne.ws_protocol import WebSocketProtocol
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred
 
-from conduit.flow import gate_of
 from conduit.signalr import Hub, HubException, HubServer, Invocation, Options, Refused, Transport, hub_method
+from conduit.web.backpressure import with_gate
 from conduit.web.daphne_patches import patch_daphne
 from tests.signalr.wires import DETAIL
 
@@ -263,7 +263,7 @@ class _Relay:
 
 def _to_everybody(value: Any) -> int:
     message = Invocation("Broadcasted", value)
-    connections = list(application.connections)
+    connections = list(_hub.connections)
     for connection in connections:
         connection.send(message)
     return len(connections)
@@ -299,9 +299,7 @@ def _token(scope: Mapping[str, Any]) -> str:
 
 def _drain_before_the_end() -> None:
     """SIGTERM stops Twisted's reactor; it waits for the Deferred before it cuts the connections."""
-    reactor.addSystemEventTrigger(
-        "before", "shutdown", lambda: Deferred.fromFuture(asyncio.ensure_future(application.drain(), loop=_loop()))
-    )
+    reactor.addSystemEventTrigger("before", "shutdown", lambda: Deferred.fromFuture(asyncio.ensure_future(_hub.drain(), loop=_loop())))
 
 
 def _loop() -> asyncio.AbstractEventLoop:
@@ -313,11 +311,17 @@ def _options() -> Options:
     given = json.loads(os.environ.get("ECHO_OPTIONS", "{}"))
     if "transports" in given:
         given["transports"] = frozenset(map(Transport, given["transports"]))
-    return Options(**given, gate=gate_of, cors=lambda origin: origin != "https://refused.example", owner_of=str)
+    return Options(**given, cors=lambda origin: origin != "https://refused.example", owner_of=str)
 
 
 _relay = _Relay()
 _given = _options()
-application = HubServer(EchoHub, path="/echo", authenticate=authenticate, redis_url=REDIS_URL, options=_given)
+_hub = HubServer(EchoHub, path="/echo", authenticate=authenticate, redis_url=REDIS_URL, options=_given)
+
+
+async def application(scope: Mapping[str, Any], receive: Any, send: Any) -> None:
+    await _hub(with_gate(scope, send), receive, send)
+
+
 patch_daphne(body_bytes=_given.post_bytes)
 _drain_before_the_end()

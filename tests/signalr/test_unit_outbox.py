@@ -7,8 +7,8 @@ import pytest
 from conduit.signalr.messages import Ack, Call, Completion, Ping, Sequence
 from conduit.signalr.outbox import Outbox
 from conduit.signalr.protocols import BrokenMessage
-from conduit.signalr.rates import Rate, Rates
 from conduit.signalr.replay import Replay
+from conduit.streams.rates import Rate, Rates
 
 
 def all_of(outbox: Outbox) -> list[bytes]:

@@ -17,8 +17,8 @@ from conduit.api.errors import ApiError, InvalidRequest, TooManyRequests, Unauth
 from conduit.console.live.pump import Pump, Restarting, Socket, pump
 from conduit.console.live.wanted import in_message
 from conduit.console.live.watchers import RightsChanged
-from conduit.flow import Gate, gate_of
-from conduit.signalr.rates import Rate
+from conduit.streams.gate import Gate, gate_of
+from conduit.streams.rates import Rate
 from tasks.realtime.connections import address_in
 
 COME_AGAIN = 1012
@@ -62,7 +62,7 @@ class LiveConsumer(AsyncConsumer):
         except Exception as error:  # noqa: BLE001 - classify knows what each means, and logs what nobody foresaw
             await self._close(classify(error))
             return
-        self._socket, self._gate = socket, gate_of(self.base_send)
+        self._socket, self._gate = socket, gate_of(self.scope)
         self._writing = asyncio.create_task(self._write(socket))
 
     async def websocket_receive(self, message: dict[str, Any]) -> None:

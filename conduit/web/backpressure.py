@@ -7,7 +7,7 @@ does tell when a connection's buffer is full; this listens.
 import asyncio
 import select
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from concurrent.futures import Executor
 from functools import partial
 from typing import Any
@@ -17,7 +17,8 @@ from twisted.internet.interfaces import IPushProducer
 from twisted.web.http import Request
 from zope.interface import implementer
 
-from conduit.signalr.rates import Rate
+from conduit.streams.gate import GATE, Gate
+from conduit.streams.rates import Rate
 
 # Of one WebSocket, whatever is in them: applications count their messages, and more strictly. What comes above that has to do with what
 # all sockets of the process share, a quarter of its time, or waits.
@@ -31,8 +32,8 @@ _GONE = getattr(select, "POLLRDHUP", 0) | select.POLLHUP | select.POLLERR
 
 
 @implementer(IPushProducer)
-class Gate:
-    """Closed while the connection's buffer is full."""
+class ConnectionGate:
+    """Closed while the connection's buffer is full: a conduit.streams.Gate."""
 
     def __init__(self, transport: Any) -> None:
         self._transport = transport
@@ -69,11 +70,13 @@ class Gate:
         self._opened.set()  # the connection is gone: who waits here finds out by cancellation
 
 
-def gate_of(send: Any) -> Gate | None:
-    """The gate of the connection behind an ASGI `send`; None under any other server than daphne, and when the client has left.
+def with_gate(scope: Mapping[str, Any], send: Any) -> dict[str, Any]:
+    """The scope with what finds its connection's gate (conduit.streams.gate), by the `send` that daphne gave with it."""
+    return {**scope, GATE: partial(_gate_behind, send)}
 
-    A connection has one gate, the last that was asked for.
-    """
+
+def _gate_behind(send: Any) -> Gate | None:
+    """None under any other server than daphne, and when the client has left."""
     bound = getattr(send, "args", ())
     protocol = bound[0] if bound else None
     if isinstance(protocol, WebSocketProtocol):
@@ -83,16 +86,16 @@ def gate_of(send: Any) -> Gate | None:
     return None
 
 
-def _gate_of_request(request: Any) -> Gate:
+def _gate_of_request(request: Any) -> ConnectionGate:
     """The channel's and not the request's own: it outlives the answer, which need not give it back."""
     channel = request.channel
-    gate = Gate(channel.transport)
+    gate = ConnectionGate(channel.transport)
     channel.unregisterProducer()
     channel.registerProducer(gate, True)
     return gate
 
 
-def _gate_of_socket(protocol: Any) -> Gate | None:
+def _gate_of_socket(protocol: Any) -> ConnectionGate | None:
     """The HTTP channel that the upgrade left behind would stop reading while the client does not: its pings would go unheard."""
     if protocol.transport is None or getattr(protocol.transport, "disconnected", False):
         return None
@@ -103,7 +106,7 @@ def _gate_of_socket(protocol: Any) -> Gate | None:
     return gate
 
 
-class _SocketGate(Gate):
+class _SocketGate(ConnectionGate):
     """Of a WebSocket. Slows down who sends frames that no application sees and counts: pings, pongs, pieces of an endless message."""
 
     def __init__(self, protocol: Any) -> None:
@@ -181,9 +184,8 @@ def _is_gone(transport: Any) -> bool:
     return bool(looking.poll(0))
 
 
-async def at_the_readers_pace(pieces: Iterator[bytes], send: Any, threads: Executor) -> AsyncIterator[bytes]:
+async def at_the_readers_pace(pieces: Iterator[bytes], gate: Gate | None, threads: Executor) -> AsyncIterator[bytes]:
     """The pieces, each read in one of the threads when the client has taken most of what came before."""
-    gate = gate_of(send)
     reading = partial(asyncio.get_running_loop().run_in_executor, threads, next, pieces, None)
     while (piece := await reading()) is not None:
         if gate:
