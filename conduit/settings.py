@@ -122,7 +122,6 @@ MIDDLEWARE = [
     "conduit.api.middleware.RequestContext",  # first: everything after it has a request id, crashes included
     "conduit.api.middleware.AnyHostForHealth",
     "conduit.console.security.policy.ContentPolicy",
-    "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "corsheaders.middleware.CorsMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -133,7 +132,6 @@ MIDDLEWARE = [
     "conduit.console.security.sessions.SessionEnds",
     "axes.middleware.AxesMiddleware",
     "conduit.console.passwords.TooManyLoginsPage",
-    "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
 
 ROOT_URLCONF = "conduit.urls"

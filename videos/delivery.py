@@ -83,7 +83,6 @@ def _from_disk(request: HttpRequest, stored: StoredFile, seconds_left: int) -> H
         "Cache-Control": f"private, max-age={seconds_left}",
         "Content-Disposition": f'attachment; filename="{stored.filename}"',
         "ETag": stored.etag,
-        "X-Content-Type-Options": "nosniff",
     }
     if is_known(request, stored.etag):
         return not_modified(headers)

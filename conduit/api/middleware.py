@@ -9,6 +9,7 @@ import structlog
 from django.conf import settings
 from django.http import HttpRequest, HttpResponseBase
 
+from conduit.api import always
 from conduit.api.access_log import log_request
 from conduit.api.callers import answering
 from conduit.api.errors import classify, response_for
@@ -49,6 +50,7 @@ class RequestContext:
         with answering(request):
             response = self.get_response(request)
         response["X-Request-ID"] = request_id
+        always.put_on(response)
         for name, value in request.META.get(_ON_EVERY_ANSWER, {}).items():
             response.headers.setdefault(name, value)
         if request.path.startswith("/v1/"):  # each answer belongs to the key that asked; one with an ETag says what may be kept

@@ -15,6 +15,7 @@ from django.db import close_old_connections
 from django.http import HttpResponseBase, StreamingHttpResponse
 from django.urls import set_script_prefix
 
+from conduit.api.always import put_on
 from conduit.api.callers import KNOWN_AS
 from conduit.api.errors import ApiError, classify
 from conduit.api.network import network_of
@@ -71,6 +72,7 @@ class OneHopHandler(ASGIHandler):
         request_started.send(sender=self.__class__, scope=scope)
         request, refusal = self.create_request(scope, body_file)
         response = self.get_response(request) if request else cast(HttpResponseBase, refusal)
+        put_on(response)  # on one too that never came as far as the middleware
         if response.status_code in _REFUSED:
             known_as("")
         if response.streaming:

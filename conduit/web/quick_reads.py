@@ -6,7 +6,7 @@ secret, the address and the limit, and show the task. What they refuse is left t
 
 import time
 from collections.abc import Mapping
-from functools import cache, lru_cache
+from functools import lru_cache
 from typing import Any
 
 import psycopg
@@ -18,11 +18,11 @@ from rest_framework.renderers import JSONRenderer
 
 from conduit import clock
 from conduit.api.access_log import log_request
+from conduit.api.always import with_always
 from conduit.api.errors import ApiError
 from conduit.api.middleware import request_id_of
 from conduit.api.policy import HEADER, NOTHING
 from conduit.api.views import etag_of, is_one_of
-from conduit.console.security.policy import TRANSPORT, strict_transport
 from conduit.postgresql.on_loop import LoopConnections
 from conduit.web.refusals import Application, Headers, client_of
 from keys import limits
@@ -38,6 +38,8 @@ _ID_AT = len(ROOT) + 1
 _UNUSUAL = frozenset({
     b"content-length", b"content-type", b"cookie", b"expect", b"origin", b"transfer-encoding", b"upgrade", b"x-api-key",
 })  # fmt: skip
+# What the ordinary way says of every task that is read.
+_HERE = [(b"Cache-Control", b"private, no-cache"), (b"Allow", b"GET, HEAD, OPTIONS"), (b"Vary", b"origin")]
 
 
 class QuickReads:
@@ -57,8 +59,9 @@ class QuickReads:
         status, headers, body = answer
         headers_sent = dict(scope["headers"])
         request_id = request_id_of(headers_sent.get(b"x-request-id", b"").decode("latin-1"))
+        headers = with_always([*headers, (b"X-Request-ID", request_id.encode())])
         with structlog.contextvars.bound_contextvars(request_id=request_id):
-            await send({"type": "http.response.start", "status": status, "headers": [*headers, (b"X-Request-ID", request_id.encode())]})
+            await send({"type": "http.response.start", "status": status, "headers": headers})
             await send({"type": "http.response.body", "body": body})
             log_request(method=scope["method"], path=scope["path"], status=status, began=began, client=client_of(scope))
 
@@ -81,27 +84,11 @@ class QuickReads:
         body = JSONRenderer().render(show(found.task, clock.now()))
         etag = etag_of(body)
         headers = [(name.encode(), value.encode()) for name, value in rate.headers.items()]
-        headers += [(b"ETag", etag.encode()), *_always()]
+        headers += [(b"ETag", etag.encode()), *_HERE]
         if is_one_of(known, etag):
             return 304, [*headers, (b"Content-Length", b"0")], b""
         headers += [(b"Content-Type", b"application/json"), (HEADER.encode(), NOTHING.encode())]
         return 200, [*headers, (b"Content-Length", str(len(body)).encode())], body
-
-
-@cache
-def _always() -> Headers:
-    """What middleware puts on every answer of the API."""
-    said = {
-        "Cache-Control": "private, no-cache",
-        "Allow": "GET, HEAD, OPTIONS",
-        "Vary": "origin",
-        "Cross-Origin-Opener-Policy": settings.SECURE_CROSS_ORIGIN_OPENER_POLICY,
-        "Referrer-Policy": settings.SECURE_REFERRER_POLICY,
-        "X-Content-Type-Options": "nosniff",
-        "X-Frame-Options": settings.X_FRAME_OPTIONS,
-        TRANSPORT: strict_transport(),
-    }
-    return [(name.encode(), value.encode()) for name, value in said.items() if value]
 
 
 def _asked(scope: Mapping[str, Any]) -> tuple[str, Any, str] | None:

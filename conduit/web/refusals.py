@@ -8,6 +8,7 @@ from typing import Any
 
 from django.conf import settings
 
+from conduit.api.always import with_always
 from conduit.api.errors import ApiError, envelope, error_of
 from conduit.api.network import nearest_client
 from conduit.api.policy import HEADER, NOTHING
@@ -46,7 +47,7 @@ def in_envelope(status: int, headers: Headers, body: bytes) -> tuple[Headers, by
         (b"content-length", str(len(body)).encode()),
         (HEADER.lower().encode(), NOTHING.encode()),
     ]
-    return [*((name, value) for name, value in headers if name.lower() not in dict(ours)), *ours], body
+    return with_always([*((name, value) for name, value in headers if name.lower() not in dict(ours)), *ours]), body
 
 
 def _phrase(status: int) -> str:

@@ -9,6 +9,7 @@ import structlog
 from daphne.ws_protocol import WebSocketProtocol
 
 from conduit.api.access_log import log_request
+from conduit.api.always import with_always
 from conduit.api.middleware import request_id_of
 from conduit.web.daphne_patches import refuse_upgrade
 from conduit.web.refusals import Application, Headers, client_of, header, in_envelope
@@ -55,7 +56,7 @@ class TracedSend:
 
     async def _begin(self, message: dict[str, Any]) -> None:
         self.status = message["status"]
-        headers = [*message.get("headers", []), self._id]
+        headers = with_always([*message.get("headers", []), self._id])
         if message["status"] >= 400 and not any(value.startswith(b"text/html") for _, value in headers):  # a page for people stays one
             self._refusal = _Refusal(message["type"], message["status"], headers)
         else:

@@ -17,13 +17,15 @@ from tests.support.scratch import scratch
 
 ROOT = Path(__file__).resolve().parents[2]
 START_SECONDS = 30.0
+APPLICATION = "conduit.asgi:application"
 
 
 class Web:
-    """One daphne process. `environment` adds to the tests' own; `port` is its own unless given."""
+    """One daphne process. `environment` adds to the tests' own; `port` is its own, and `application` the product's, unless given."""
 
-    def __init__(self, *, port: int | None = None, **environment: str) -> None:
+    def __init__(self, *, port: int | None = None, application: str = APPLICATION, **environment: str) -> None:
         self.port = port or free_port()
+        self._application = application
         self.url = f"http://127.0.0.1:{self.port}"
         self._home = scratch("web")
         self._log = self._home / "web.log"
@@ -33,7 +35,7 @@ class Web:
 
     def start(self) -> "Web":
         """Start it and wait until it answers; RuntimeError with its log when it does not."""
-        command = read_procfile(ROOT / "Procfile")["web"]
+        command = read_procfile(ROOT / "Procfile")["web"].replace(APPLICATION, self._application)
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
                 tied(["/bin/sh", "-c", f"exec {command}"]), cwd=ROOT, env=self._environment, stdout=log, stderr=log, start_new_session=True

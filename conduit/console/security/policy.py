@@ -15,12 +15,11 @@ _PAGE = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: {files}; media-src 'self' blob: {files}; "
     "connect-src 'self'{sockets}; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
 )
-TRANSPORT = "Strict-Transport-Security"
 _AMAZON = "s3.amazonaws.com"
 
 
 class ContentPolicy:
-    """Middleware: each page and each answer in JSON says what it may do. In production over TLS, no browser comes without it again."""
+    """Middleware: each page and each answer in JSON says what it may do."""
 
     sync_capable = True
     async_capable = False
@@ -28,7 +27,6 @@ class ContentPolicy:
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self.get_response = get_response
         self._files = " ".join(_origins_of_files())
-        self._transport = strict_transport()
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         answer = self.get_response(request)
@@ -37,15 +35,7 @@ class ContentPolicy:
             answer.headers.setdefault(HEADER, _PAGE.format(files=self._files, sockets=_sockets(request)))
         elif kind.startswith("application/json"):
             answer.headers.setdefault(HEADER, NOTHING)
-        if self._transport:
-            answer.headers.setdefault(TRANSPORT, self._transport)
         return answer
-
-
-def strict_transport() -> str:
-    """What that header says; empty where a browser may come without TLS."""
-    is_for_good = settings.PRODUCTION and urlsplit(settings.PUBLIC_URL).scheme == "https"
-    return f"max-age={settings.HSTS_SECONDS}" if is_for_good and settings.HSTS_SECONDS else ""
 
 
 def page_policy() -> str:
