@@ -9,7 +9,8 @@ from django.db import transaction
 from kombu.exceptions import OperationalError
 
 from conduit.messages import good_for
-from tasks import kinds
+from tasks import hints, kinds
+from tasks.hints import Hint
 from tasks.leases import CLAIM_SECONDS
 from tasks.models import Lane
 
@@ -49,6 +50,11 @@ def _send(job: str, subject: UUID | int, lane: str, *args: str | int | None) -> 
         log.warning("hint not sent: the broker is away", task_id=str(subject), error=str(error))
         return False
     return True
+
+
+def hint_soon(task_id: UUID, kind: str, lane: str) -> None:
+    """The same with others, a moment later; for who was asked for something and has no time."""
+    hints.sender.put(Hint(kinds.job_of(kind), str(lane), (str(task_id), str(lane), None), good_for(CLAIM_SECONDS)))
 
 
 def hint_on_commit(task_id: UUID, kind: str, lane: str) -> None:

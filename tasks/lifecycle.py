@@ -53,7 +53,7 @@ def create(task: Task) -> None:
     ledger.hold(key=task.key, task_id=task.pk, task_kind=task.kind, model=task.model, amount=task.price)
     task.save(force_insert=True)
     _record(task, task.created_at, {})
-    dispatch.hint_on_commit(task.pk, task.kind, task.lane)
+    transaction.on_commit(lambda: dispatch.hint_soon(task.pk, task.kind, task.lane), robust=True)
     transaction.on_commit(lambda: _tell_created(task), robust=True)
 
 

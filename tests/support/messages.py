@@ -5,10 +5,13 @@ from queue import Empty
 from celery import current_app
 from celery.worker.request import Request
 
+from tasks import hints
+
 
 def take_messages(queue: str) -> int:
     """Run the jobs that wait in that queue, one after the other, as Celery's worker does; how many there were."""
     taken = 0
+    hints.sender.flush()
     current_app.loader.import_default_modules()
     with current_app.connection_for_read() as wire, wire.SimpleQueue(queue) as waiting:
         while True:
