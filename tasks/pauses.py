@@ -1,7 +1,7 @@
 """Stopping and resuming: sending to the provider, work on files, new work.
 
 A pause is a row while it lasts, and the audit keeps its story. Whoever is about to do what it stops looks for it: a step right
-before it begins (tasks.paused), a create with what it reads anyhow (`stops_new_work`). Ending one is deleting its row: tasks
+before it begins (tasks.paused), a create with what it reads anyhow (STOPS_NEW_WORK). Ending one is deleting its row: tasks
 that waited for it go on by themselves.
 """
 
@@ -10,8 +10,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from django.db import IntegrityError, transaction
-from django.db.models import Exists
+from django.db import IntegrityError, connection, transaction
 from django.utils.text import capfirst
 
 from conduit import clock, conditions
@@ -109,9 +108,13 @@ def _check(fields: Mapping[str, Any]) -> None:
 # ---- New work ----------------------------------------------------------------------------------------------------------
 
 
-def stops_new_work() -> Exists:
-    """Whether new work is refused, as a column of a query that a create makes anyhow."""
-    return Exists(Pause.objects.active(clock.now()).filter(kind=PauseKind.NEW_WORK))
+# Whether new work is refused, as a column of a statement that a create makes anyhow, asked with `stopped_at`.
+STOPS_NEW_WORK = f"EXISTS (SELECT 1 FROM {Pause._meta.db_table} WHERE kind = '{PauseKind.NEW_WORK}' AND (until IS NULL OR until > %s))"  # noqa: S608
+
+
+def stopped_at(now: datetime) -> list[Any]:
+    """What STOPS_NEW_WORK is asked with."""
+    return [connection.ops.adapt_datetimefield_value(now)]
 
 
 def refusal_of_new_work() -> Overloaded:

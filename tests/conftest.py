@@ -27,6 +27,7 @@ from tests.support.running import RunningStack
 from tests.support.sharing import together
 from tests.support.stacks import SHARED, STACK
 from tests.support.time_travel import TimeTravel
+from videos import kept_catalogue
 
 pytest_plugins = ["tests.support.gate"]
 
@@ -107,6 +108,12 @@ def nobody_has_called() -> None:
     """On SQLite the id of a key that was rolled back comes again, a management key's too, and with it what was counted."""
     if ON_SQLITE:
         forget_calls()
+
+
+@pytest.fixture(autouse=True)
+def nobody_has_taught_this_process() -> None:
+    """What clips took is kept for some seconds, and may be rolled back with a test."""
+    kept_catalogue.forget()
 
 
 @pytest.fixture

@@ -5,11 +5,8 @@ from decimal import ROUND_HALF_UP, Decimal
 
 from django.db import transaction
 
-from conduit.api.errors import InvalidRequest, NotFound
 from tasks.models import Task
-from tasks.pauses import stops_new_work
 from videos.models import Resolution, ResolutionFactor, Timing, VideoModel, clip_name
-from videos.requests import GenerationRequest
 
 CENT_FRACTION = Decimal("0.0001")
 # A base price is for this many seconds.
@@ -24,7 +21,6 @@ class Offer:
 
     model: VideoModel
     factors: dict[str, Decimal]
-    is_stopped: bool = False  # an administrator refuses new work
 
     def price(self, *, duration: int, resolution: Resolution, price_factor: Decimal = Decimal(1)) -> Decimal:
         """USD for that many seconds at that size, rounded; a shorter video than the least is priced as the least.
@@ -44,8 +40,8 @@ def offers() -> list[Offer]:
     """Every enabled model that has a price for something, in one query. Zero is no price: nobody set one."""
     found: dict[int, Offer] = {}
     priced = ResolutionFactor.objects.filter(model__enabled=True, model__base_price__gt=0, factor__gt=0)
-    for row in priced.select_related("model").annotate(stopped=stops_new_work()).order_by("model__name", "id"):
-        found.setdefault(row.model_id, Offer(row.model, {}, row.stopped)).factors[row.resolution] = row.factor
+    for row in priced.select_related("model").order_by("model__name", "id"):
+        found.setdefault(row.model_id, Offer(row.model, {})).factors[row.resolution] = row.factor
     return list(found.values())
 
 
@@ -56,27 +52,6 @@ def needed_by(model: VideoModel) -> str | None:
     if Task.objects.filter(model__in=model.names).exists():
         return f"There are tasks of {model}, which may be retried: disable it instead."
     return None
-
-
-def offer_for(wanted: GenerationRequest) -> Offer:
-    """The offer that this request names, checked to take it.
-
-    Raises:
-        NotFound: no such model.
-        InvalidRequest: the model does not take this prompt or this size.
-    """
-    offer = next((offer for offer in offers() if wanted.model in offer.model.names), None)
-    if offer is None:
-        raise NotFound(
-            "There is no model of that name. GET /v1/models lists those that you may use.", code="model_not_found", param="model"
-        )
-    if len(wanted.prompt) > offer.model.prompt_limit:
-        raise InvalidRequest(
-            f"`prompt` has {len(wanted.prompt)} characters; {wanted.model} takes at most {offer.model.prompt_limit}.", param="prompt"
-        )
-    if wanted.resolution not in offer.factors:
-        raise InvalidRequest(f"{wanted.model} does not make {wanted.resolution}. It makes {', '.join(offer.factors)}.", param="resolution")
-    return offer
 
 
 def learn(*, upstream: str, seconds: int, resolution: str) -> None:

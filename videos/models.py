@@ -197,6 +197,20 @@ class BlockedTerm(models.Model):
         return self.term
 
 
+class CatalogueVersion(models.Model):
+    """One row, of which PostgreSQL makes another version with each change of models, factors and blocked terms (videos.kept_catalogue)."""
+
+    id = models.PositiveSmallIntegerField(primary_key=True, default=1)
+    version = models.UUIDField()
+
+    class Meta:
+        default_permissions = ()
+        constraints = [CheckConstraint(condition=Q(id=1), name="catalogue_has_one_version")]
+
+    def __str__(self) -> str:
+        return str(self.version)
+
+
 class VideoQuerySet(models.QuerySet["Video"]):
     def file_of(self, task_id: UUID, name: str) -> StoredFile | None:
         """Where a finished task's file is stored, in one query."""

@@ -22,8 +22,13 @@ _PILED = re.compile("([{marks}]{{8}})[{marks}]+".format(marks="".join(c for c in
 _DEPTH_MAX = 50
 
 
-def check_prompt(prompt: str) -> None:
-    """Refuse a prompt that holds a listed term as whole words, whatever its case, width or spacing, and whatever unseen is inside.
+def blocked_terms() -> re.Pattern[str] | None:
+    """What finds the terms of now in a prompt; None when there are none."""
+    return _any_of(tuple(BlockedTerm.objects.order_by("term").values_list("term", flat=True)))
+
+
+def check_prompt(prompt: str, blocked: re.Pattern[str] | None) -> None:
+    """Refuse a prompt that holds a blocked term as whole words, whatever its case, width or spacing, and whatever unseen is inside.
 
     It is read twice: with the marks that were typed after a letter, and without them, so that none can break up a word. A letter
     that has its accent in one character is another letter: ñ is no n.
@@ -31,8 +36,7 @@ def check_prompt(prompt: str) -> None:
     Raises:
         ContentPolicyViolation: without naming the term, which would teach how to get around it.
     """
-    pattern = _any_of(tuple(BlockedTerm.objects.order_by("term").values_list("term", flat=True)))
-    if pattern and any(pattern.search(reading) for reading in {_plain(prompt), _plain(_MARKS.sub("", prompt))}):
+    if blocked and any(blocked.search(reading) for reading in {_plain(prompt), _plain(_MARKS.sub("", prompt))}):
         raise ContentPolicyViolation("This prompt is against the content policy. Please describe something else.", param="prompt")
 
 

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from django.conf import settings
 from django.db import transaction
 
 from conduit import clock
@@ -17,20 +16,17 @@ from tasks import lifecycle
 from tasks.models import Status, Task
 from tasks.pauses import refusal_of_new_work
 from tasks.presentation import show
-from videos.catalogue import Offer, offer_for
-from videos.models import Resolution, Video, VideoModel
-from videos.planning import Expected, Plan, PlannedClip, plan
-from videos.policy import check_prompt
+from videos import kept_catalogue
+from videos.catalogue import Offer
+from videos.kept_catalogue import Catalogue, Planned
+from videos.models import Resolution, Video
 from videos.presentation import KIND
 from videos.requests import GenerationRequest
 
 # Where the first leg of a task's progress ends, in percent: waiting to be taken.
 QUEUED_GOAL = 2
-# How long a task usually waits to be taken, and how long delivery takes for each clip until finished ones tell, in seconds.
+# How long a task usually waits to be taken, in seconds.
 QUEUED_SECONDS = 1.0
-DELIVERY_SECONDS = 3.0
-# The same for the image that a video may begin with, which MiniMax makes within the call.
-IMAGE_SECONDS = 20.0
 
 
 @dataclass(frozen=True)
@@ -40,23 +36,23 @@ class Quote:
     offer: Offer
     price: Decimal  # USD
     price_factor: Decimal  # of the key, within that
-    plan: Plan
+    planned: Planned
 
 
-def quote(wanted: GenerationRequest, *, key: VirtualKey) -> Quote:
-    """The quote for a request of this key.
+def quote(wanted: GenerationRequest, *, key: VirtualKey, catalogue: Catalogue) -> Quote:
+    """The quote for a request of this key, without a query.
 
     Raises:
         ApiError: what creating it would raise, but for what only holds at that moment: budgets and tasks in flight.
     """
-    offer = offer_for(wanted)
+    offer = catalogue.offer_for(wanted)
     factor = price_factors.of(key)
     price = offer.price(duration=wanted.duration, resolution=wanted.resolution, price_factor=factor)
     limits.check_wish(key, model_names=offer.model.names, seconds=wanted.duration, resolution=wanted.resolution, price=price)
     if not price:
         raise InvalidRequest(f"{wanted.model} has no price for {wanted.duration} s at {wanted.resolution}.", param="model")
-    planned = plan(offer.model, duration=wanted.duration, resolution=wanted.resolution, expected=_expected(offer.model))
-    check_prompt(wanted.prompt)
+    planned = catalogue.plan(offer, duration=wanted.duration, resolution=wanted.resolution)
+    catalogue.check_prompt(wanted.prompt)
     return Quote(offer, price, factor, planned)
 
 
@@ -80,9 +76,7 @@ def start_generation(
     Raises:
         ApiError: it is refused, and nothing was written.
     """
-    quoted = quote(wanted, key=key)
-    if quoted.offer.is_stopped:
-        raise refusal_of_new_work()
+    quoted = _quote_of_now(wanted, key)
     task = _planned(key=key, wanted=wanted, quoted=quoted, retry_of=retry_of)
     with transaction.atomic():
         if idempotency:
@@ -94,8 +88,6 @@ def start_generation(
 
 def _planned(*, key: VirtualKey, wanted: GenerationRequest, quoted: Quote, retry_of: Task | None) -> Task:
     """The task and its video, not written yet."""
-    model, planned = quoted.offer.model, quoted.plan
-    delivered_in = sum(_delivered_in(model, clip) for clip in planned.clips if clip.seconds)
     task = Task(
         key=key,
         team_id=key.team_id,
@@ -107,7 +99,7 @@ def _planned(*, key: VirtualKey, wanted: GenerationRequest, quoted: Quote, retry
         price_factor=quoted.price_factor,
         leg_goal=QUEUED_GOAL,
         leg_seconds=QUEUED_SECONDS,
-        rest_seconds=planned.expected_seconds + delivered_in,
+        rest_seconds=quoted.planned.seconds,
     )
     task.video = Video(
         task=task,
@@ -115,27 +107,10 @@ def _planned(*, key: VirtualKey, wanted: GenerationRequest, quoted: Quote, retry
         duration=wanted.duration,
         resolution=wanted.resolution,
         aspect_ratio=wanted.aspect_ratio,
-        upstream=model.upstream,
-        plan=planned.as_json(),
+        upstream=quoted.offer.model.upstream,
+        plan=quoted.planned.stored,
     )
     return task
-
-
-def _expected(model: VideoModel) -> Expected:
-    """How long MiniMax takes for a clip of this model, as it took lately."""
-
-    def seconds_for(seconds: int, resolution: str) -> float:
-        if not seconds:
-            return IMAGE_SECONDS * settings.MINIMAX_TIME_SCALE
-        known = model.took(seconds=seconds, resolution=resolution)
-        return (known[0] if known else model.typical_seconds) * settings.MINIMAX_TIME_SCALE
-
-    return seconds_for
-
-
-def _delivered_in(model: VideoModel, clip: PlannedClip) -> float:
-    known = model.took(seconds=clip.seconds, resolution=clip.resolution)
-    return known[1] if known else DELIVERY_SECONDS
 
 
 def retry_generation(
@@ -160,8 +135,14 @@ def quote_of_retry(original: Task) -> Quote:
     Raises:
         ApiError: what retrying it would be refused for, but for what only holds at that moment: budgets and tasks in flight.
     """
-    quoted = quote(_asked_again(original), key=original.key)
-    if quoted.offer.is_stopped:
+    return _quote_of_now(_asked_again(original), original.key)
+
+
+def _quote_of_now(wanted: GenerationRequest, key: VirtualKey) -> Quote:
+    """Raises Overloaded, too, while new work is refused."""
+    version, is_stopped = kept_catalogue.standing()
+    quoted = quote(wanted, key=key, catalogue=kept_catalogue.at(version))
+    if is_stopped:
         raise refusal_of_new_work()
     return quoted
 

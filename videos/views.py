@@ -16,6 +16,7 @@ from keys.models import VirtualKey
 from tasks.models import Task
 from tasks.presentation import cost, money, show
 from tasks.views import cancelled, task_of
+from videos import kept_catalogue
 from videos.catalogue import PRICED_SECONDS, Offer, offers
 from videos.planning import longest
 from videos.presentation import KIND
@@ -62,7 +63,8 @@ class EstimateView(APIView):
 
     def post(self, request: Request) -> Response:
         wanted = GenerationRequest.parse(request.data)
-        quoted = quote(wanted, key=key_of(request))
+        catalogue = kept_catalogue.at(kept_catalogue.standing().version)
+        quoted = quote(wanted, key=key_of(request), catalogue=catalogue)
         return Response(
             {
                 "object": "estimate",

@@ -1,0 +1,163 @@
+"""The catalogue, kept in this process, and read anew when its version is another.
+
+Every change of models, prices and blocked terms changes the version, whoever makes it: PostgreSQL's triggers write it, within the
+transaction of the change (migration 0015). What finished clips teach about times does not: others see that within LEARNED_SECONDS.
+SQLite has no version: there the catalogue is read each time.
+"""
+
+import re
+import time
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from django.conf import settings
+from django.db import connection
+
+from conduit import clock
+from conduit.api.errors import InvalidRequest, NotFound
+from tasks.pauses import STOPS_NEW_WORK, stopped_at
+from videos import policy
+from videos.catalogue import Offer, offers
+from videos.models import CatalogueVersion, VideoModel
+from videos.planning import Expected, Plan, PlannedClip, plan
+from videos.requests import GenerationRequest
+
+# How long this process may go by what clips took, in seconds.
+LEARNED_SECONDS = 10.0
+# Plans that are remembered with a catalogue, some kilobytes each.
+PLANS_MAX = 200
+# How long delivery takes for each clip until finished ones tell, in seconds.
+DELIVERY_SECONDS = 3.0
+# The same for the image that a video may begin with, which MiniMax makes within the call.
+IMAGE_SECONDS = 20.0
+# The columns of a Standing, for a statement that is made anyway, and then `standing_values`.
+STANDING = f"(SELECT version FROM {CatalogueVersion._meta.db_table}), {STOPS_NEW_WORK}"  # noqa: S608 - our own tables
+
+
+class Standing(NamedTuple):
+    """How the catalogue stands right now."""
+
+    version: UUID | None
+    is_stopped: bool  # an administrator refuses new work
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A plan as it is stored, and how long it usually takes until all of it is delivered."""
+
+    plan: Plan
+    stored: dict[str, Any]
+    seconds: float
+
+
+class Catalogue:
+    """What can be asked for, and what may not be, at one version. Nobody changes one."""
+
+    def __init__(self, version: UUID | None, found: list[Offer], blocked: re.Pattern[str] | None) -> None:
+        self.version = version
+        self._blocked = blocked
+        self._offers = {name: offer for offer in reversed(found) for name in offer.model.names}  # the first has it
+        self._read_at = time.monotonic()
+        self._planned = lru_cache(PLANS_MAX)(_planned)
+
+    def holds(self, version: UUID | None) -> bool:
+        """Whether this is the catalogue of that version, and not too old."""
+        return version is not None and version == self.version and time.monotonic() < self._read_at + LEARNED_SECONDS
+
+    def offer_for(self, wanted: GenerationRequest) -> Offer:
+        """The offer that this request names, checked to take it.
+
+        Raises:
+            NotFound: no such model.
+            InvalidRequest: the model does not take this prompt or this size.
+        """
+        offer = self._offers.get(wanted.model)
+        if offer is None:
+            raise NotFound(
+                "There is no model of that name. GET /v1/models lists those that you may use.", code="model_not_found", param="model"
+            )
+        if len(wanted.prompt) > offer.model.prompt_limit:
+            raise InvalidRequest(
+                f"`prompt` has {len(wanted.prompt)} characters; {wanted.model} takes at most {offer.model.prompt_limit}.", param="prompt"
+            )
+        if wanted.resolution not in offer.factors:
+            raise InvalidRequest(
+                f"{wanted.model} does not make {wanted.resolution}. It makes {', '.join(offer.factors)}.", param="resolution"
+            )
+        return offer
+
+    def plan(self, offer: Offer, *, duration: int, resolution: str) -> Planned:
+        """How a video of that length and size is made by this offer of the catalogue.
+
+        Raises:
+            InvalidRequest: the model cannot make a video that long.
+        """
+        return self._planned(offer.model, duration, resolution, settings.MINIMAX_TIME_SCALE)
+
+    def check_prompt(self, prompt: str) -> None:
+        """Raises ContentPolicyViolation for a prompt that holds a blocked term."""
+        policy.check_prompt(prompt, self._blocked)
+
+
+_kept: Catalogue | None = None
+
+
+def kept(version: UUID | None) -> Catalogue | None:
+    """This process's catalogue, if it is of that version; touches no database."""
+    return _kept if _kept and _kept.holds(version) else None
+
+
+def standing() -> Standing:
+    """How it stands, in one query."""
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT {STANDING}", standing_values())
+        version, is_stopped = cursor.fetchone()
+    return Standing(version, bool(is_stopped))
+
+
+def standing_values() -> list[Any]:
+    """What the columns of STANDING are asked with."""
+    return stopped_at(clock.now())
+
+
+def read(version: UUID | None) -> Catalogue:
+    """The catalogue of that version, read before: what is read after it is at least as new, and if newer, is read again next time."""
+    global _kept
+    _kept = found = Catalogue(version, offers(), policy.blocked_terms())
+    return found
+
+
+def at(version: UUID | None) -> Catalogue:
+    """The catalogue of that version, read only if another is kept."""
+    return kept(version) or read(version)
+
+
+def forget() -> None:
+    """Have it read anew by whoever comes next."""
+    global _kept
+    _kept = None
+
+
+def _planned(model: VideoModel, duration: int, resolution: str, time_scale: float) -> Planned:
+    made = plan(model, duration=duration, resolution=resolution, expected=_expected(model, time_scale))
+    delivered_in = sum(_delivered_in(model, clip) for clip in made.clips if clip.seconds)
+    return Planned(made, made.as_json(), made.expected_seconds + delivered_in)
+
+
+def _expected(model: VideoModel, time_scale: float) -> Expected:
+    """How long MiniMax takes for a clip of this model, as it took lately."""
+
+    def seconds_for(seconds: int, resolution: str) -> float:
+        if not seconds:
+            return IMAGE_SECONDS * time_scale
+        known = model.took(seconds=seconds, resolution=resolution)
+        return (known[0] if known else model.typical_seconds) * time_scale
+
+    return seconds_for
+
+
+def _delivered_in(model: VideoModel, clip: PlannedClip) -> float:
+    known = model.took(seconds=clip.seconds, resolution=clip.resolution)
+    return known[1] if known else DELIVERY_SECONDS
