@@ -1,21 +1,18 @@
 """A new secret on its way to whoever made it: in the session of that account, encrypted, for ten minutes, and nowhere else.
 
 The page that shows it can so be loaded again without making another. What a session stores is a row of the database: without
-SECRET_KEY nobody reads the secret in it. Fernet (AES-128-CBC with HMAC-SHA256) says itself when a secret has waited too long.
+SECRET_KEY nobody reads the secret in it (conduit.sealing), and it says itself when it has waited too long.
 """
 
 import secrets
-from base64 import urlsafe_b64encode
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
-from cryptography.fernet import Fernet, InvalidToken, MultiFernet
-from django.conf import settings
+from cryptography.fernet import InvalidToken, MultiFernet
 from django.contrib.sessions.backends.base import SessionBase
 from django.db.models import Model
-from django.utils.crypto import salted_hmac
 
-from conduit import clock
+from conduit import clock, sealing
 from keys.audit import target_of
 
 SHOWN_FOR = timedelta(minutes=10)
@@ -81,10 +78,4 @@ def _now() -> int:
 
 
 def _box() -> MultiFernet:
-    """With a key of its own, derived from each of the place's: the newest seals, and what an older one sealed still opens."""
-    return MultiFernet(
-        [
-            Fernet(urlsafe_b64encode(salted_hmac("keys.new_secrets", "fernet", secret=secret, algorithm="sha256").digest()))
-            for secret in (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS)
-        ]
-    )
+    return sealing.box("keys.new_secrets")

@@ -16,12 +16,14 @@ from django.db.models import CheckConstraint, Exists, F, Index, OuterRef, Q, Sum
 
 from conduit import clock
 from tasks.models import ACTIVE, Status, Task, no_lease
+from videos.accounts.models import ProviderAccount
 from videos.bill_models import ProviderBill, ProviderBillLine  # noqa: F401 - tables of this app
 from videos.links import StoredFile
 from videos.minimax.exchanges import PATH_MAX, TEXT_MAX, TRACE_MAX, WORD_MAX
 from videos.natives import NativesError, read_natives
 from videos.rollup_models import (  # noqa: F401 - tables of this app
     BilledCount,
+    BilledOfAccount,
     BilledOfDay,
     BilledOfModel,
     BilledOfMonth,
@@ -297,6 +299,8 @@ class ClipState(models.TextChoices):
     READY = "ready"  # and it was looked into: what it is, is known, and the frame from which the next goes on is stored
 
 
+# How long a job counts as one that MiniMax makes when nobody waits for it any more: a little longer than MiniMax usually takes.
+LOST_SIGHT_OF = timedelta(minutes=10)
 # A job is billed once, and taken over by retries: so many tasks may have its id.
 TASKS_OF_ID = 100
 
@@ -305,6 +309,14 @@ class ClipQuerySet(models.QuerySet["Clip"]):
     def to_call_off(self) -> "ClipQuerySet":
         """Jobs of cancelled tasks that MiniMax may still be able to cancel: its V1 cannot."""
         return self.filter(video__task__status=Status.CANCELLED, api=Api.V2, state=ClipState.SUBMITTED, called_off_at=None)
+
+    def in_flight(self, now: datetime) -> "ClipQuerySet":
+        """Jobs that MiniMax may be making. Of a task that has ended nobody asks how its job goes: it counts for a while."""
+        oldest = now - timedelta(seconds=settings.GENERATING_SECONDS_MAX) - LOST_SIGHT_OF
+        waited_for = Q(video__task__status__in=ACTIVE) | Q(sent_at__gt=now - LOST_SIGHT_OF)
+        called_off = Q(called_off_at__isnull=False, billed=0)
+        sent = Q(state__in=[ClipState.SUBMITTING, ClipState.SUBMITTED], sent_at__gt=oldest)
+        return self.filter(sent, waited_for).exclude(called_off)
 
     def to_count(self) -> "ClipQuerySet":
         """Those that are billed otherwise than roll-ups say (videos.rollups)."""
@@ -372,6 +384,15 @@ class Clip(models.Model):
     billed_counted = models.DecimalField(
         max_digits=10, decimal_places=4, default=0, db_default=0, editable=False, help_text="USD of that which roll-ups hold already."
     )
+    account = models.ForeignKey(
+        ProviderAccount,
+        null=True,
+        blank=True,
+        on_delete=models.PROTECT,
+        related_name="clips",
+        db_index=False,
+        help_text="At MiniMax: the one that it was ordered with. Empty: it was not, or it was before there were several.",
+    )
     called_off_at = models.DateTimeField(null=True, blank=True, help_text="When MiniMax was asked to cancel it, for a cancelled task.")
     taken_from = models.ForeignKey(
         "self", null=True, blank=True, on_delete=models.SET_NULL, related_name="+", help_text="The clip of a failed task that it is."
@@ -399,6 +420,8 @@ class Clip(models.Model):
         indexes = [
             # ClipQuerySet.to_call_off, over the few that are with MiniMax.
             Index(fields=["video"], condition=Q(api="v2", state="submitted", called_off_at=None), name="clip_to_call_off"),
+            # ClipQuerySet.in_flight, over the few that MiniMax may be making, and those of lately ended tasks
+            Index(fields=["account", "sent_at"], condition=Q(state__in=["submitting", "submitted"]), name="clip_in_flight"),
             # ClipQuerySet.to_count, over the few of the last second.
             Index(fields=["id"], condition=~Q(billed=F("billed_counted")), name="clip_to_count"),
             # ClipQuerySet.tasks_with_provider_id

@@ -110,3 +110,18 @@ class BilledOfMonth(Billed):
 
     def __str__(self) -> str:
         return f"billed by MiniMax for key {self.key_id} in {self.month:%Y-%m}"
+
+
+class BilledOfAccount(models.Model):
+    """What MiniMax bills for the jobs of one account that it accepted in a month (UTC)."""
+
+    month = models.DateField(help_text="Its first day.")
+    account_id = models.BigIntegerField()
+    jobs = models.BigIntegerField(default=0)
+    billed = models.DecimalField(max_digits=20, decimal_places=4, default=Decimal(0), help_text="USD.")
+
+    class Meta:
+        constraints = [UniqueConstraint(fields=["month", "account_id"], name="billed_of_account_once")]
+
+    def __str__(self) -> str:
+        return f"billed by MiniMax for account {self.account_id} in {self.month:%Y-%m}"

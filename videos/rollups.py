@@ -23,7 +23,16 @@ from conduit.rollups.histograms import Histogram, bucket_of
 from conduit.rollups.registry import RollUp
 from conduit.rollups.steps import Span, Step, in_months
 from videos.models import Clip, Exchange, Timing
-from videos.rollup_models import BilledCount, BilledOfDay, BilledOfModel, BilledOfMonth, CallCount, CallTime, MakingTime
+from videos.rollup_models import (
+    BilledCount,
+    BilledOfAccount,
+    BilledOfDay,
+    BilledOfModel,
+    BilledOfMonth,
+    CallCount,
+    CallTime,
+    MakingTime,
+)
 
 CALLS, MAKING, BILLED = "calls", "making", "billed"
 ZERO = Decimal(0)
@@ -234,6 +243,7 @@ def _add_billed(found: Sequence[tuple[Clip, Decimal, int]]) -> None:
     models = Tally(BilledOfModel, ("day", "model", "upstream"), sums)
     days = Tally(BilledOfDay, ("day", "key_id", "team_id", "model", "upstream"), sums)
     months = Tally(BilledOfMonth, ("month", "key_id", "team_id", "model", "upstream"), sums)
+    accounts = Tally(BilledOfAccount, ("month", "account_id"), sums)
     for clip, amount, jobs in found:
         task = clip.video.task
         at = clip.submitted_at or task.created_at
@@ -242,11 +252,13 @@ def _add_billed(found: Sequence[tuple[Clip, Decimal, int]]) -> None:
         models.add(day, task.model, clip.upstream, jobs=jobs, billed=amount)
         days.add(day, *of, jobs=jobs, billed=amount)
         months.add(day.replace(day=1), *of, jobs=jobs, billed=amount)
-    for tally in (steps, models, days, months):
+        if clip.account_id:
+            accounts.add(day.replace(day=1), clip.account_id, jobs=jobs, billed=amount)
+    for tally in (steps, models, days, months, accounts):
         tally.write()
 
 
-_BILLED = (BilledCount, BilledOfModel, BilledOfDay, BilledOfMonth)
+_BILLED = (BilledCount, BilledOfModel, BilledOfDay, BilledOfMonth, BilledOfAccount)
 
 
 def recount_billed() -> int:

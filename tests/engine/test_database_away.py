@@ -174,7 +174,7 @@ def test_what_minimax_answered_to_a_cancel_is_written_when_the_database_is_back(
             threading.Timer(0.5, wire.mend).start()
             return True
 
-    monkeypatch.setattr(calling_off, "provider_for", lambda api: CancelledThere())
+    monkeypatch.setattr(calling_off, "provider_for", lambda clip: CancelledThere())
 
     assert through(wire, lambda: calling_off.call_off(UUID(task_id)))() is None
     clip = clip_of(task_id)

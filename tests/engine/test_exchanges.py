@@ -14,7 +14,7 @@ from tasks import lifecycle
 from tasks.models import Task
 from tests.support.lookalike import Answer
 from videos import calling_off, exchanges
-from videos.minimax.account import provider_for
+from videos.accounts.calling import provider_for
 from videos.minimax.exchanges import BODY_MAX, body
 from videos.models import Clip, ClipState, Exchange
 
@@ -226,7 +226,7 @@ def test_what_led_to_an_outcome_that_was_not_written_is_not_kept_either(consumer
     task_id = consumer.generate()["task_id"]
     driver.until(task_id, ClipState.SUBMITTED)
     before = told(task_id, "id")
-    monkeypatch.setattr("videos.engine.making.provider_for", lambda api: _Cancelling(task_id, provider_for(api)))
+    monkeypatch.setattr("videos.engine.making.provider_for", lambda clip: _Cancelling(task_id, provider_for(clip)))
 
     driver.step(task_id)
 

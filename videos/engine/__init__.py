@@ -66,7 +66,7 @@ def advance(task_id: UUID, *, lane: str, claim: UUID | None = None) -> None:
 
 def _load(lease: Lease, said: list[Exchange]) -> Job:
     task = Task.objects.select_related("video").get(pk=lease.task_id)
-    return Job(lease, task, task.video, list(task.video.clips.order_by("number")), said)
+    return Job(lease, task, task.video, list(task.video.clips.select_related("account").order_by("number")), said)
 
 
 def _step(job: Job) -> None:

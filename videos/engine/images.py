@@ -9,9 +9,9 @@ from django.db.models import F
 from conduit import clock
 from tasks.leases import LeaseLost
 from videos import failures
+from videos.accounts.calling import images_for
 from videos.engine.job import Job, fail, try_again, wait, wait_for_storage
 from videos.engine.ordering import CREATES_MAX, intend, refused
-from videos.minimax.account import images_from_settings
 from videos.minimax.download import Download
 from videos.minimax.errors import MiniMaxError, Outcome
 from videos.models import Clip, ClipState
@@ -20,14 +20,14 @@ from videos.storage import STORAGE_ERRORS, folder, forget, forgotten_upon
 
 # Tries to fetch one image before another is made.
 FETCHES_MAX = 3
-_UNSENT = {"state": ClipState.PLANNED, "sent_at": None}
+_UNSENT = {"state": ClipState.PLANNED, "sent_at": None, "account": None}
 
 
 def submit(job: Job, clip: Clip) -> None:
     """Have it made."""
     if not intend(job, clip):
         return
-    images = images_from_settings()
+    images = images_for(clip)
     try:
         with job.lease.kept_alive():
             image = images.create(prompt=job.video.prompt, upstream=clip.upstream, aspect_ratio=clip.ratio)
@@ -63,7 +63,7 @@ def _anew(job: Job, *, creates: int) -> None:
 def fetch(job: Job, clip: Clip) -> None:
     """Stream it into our storage."""
     try:
-        with job.lease.kept_alive(), images_from_settings().download(clip.download_url) as stream:
+        with job.lease.kept_alive(), images_for(clip).download(clip.download_url) as stream:
             _store(job, clip, stream, {"download_url": ""})
     except MiniMaxError as error:
         # Only the answer of its create held the link: a dead one means a new image.

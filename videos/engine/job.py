@@ -1,10 +1,10 @@
 """One task at hand, under the lease of its next step."""
 
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
@@ -105,11 +105,18 @@ class Job:
         publishing.tell_stage_on_commit(self.task, fields)
         return bool(self.lease.rows().update(lease_token=None, lease_until=None, **fields))
 
-    def note(self, clip: dict[str, Any] | None = None, *, insists: bool = True, **task: Any) -> None:
-        """Write something before the step is over, and keep the lease. What may as well be lost is tried once: `insists` is False."""
+    def note(
+        self, clip: dict[str, Any] | None = None, *, insists: bool = True, first: Callable[[], None] | None = None, **task: Any
+    ) -> None:
+        """Write something before the step is over, and keep the lease. What may as well be lost is tried once: `insists` is False.
+
+        `first` writes what belongs to it, and may refuse it by an exception of its own.
+        """
 
         def write() -> None:
             with self.lease.writing(updated_at=clock.now(), **task):
+                if first:
+                    first()
                 self.write_parts(clip, None)
                 publishing.tell_stage_on_commit(self.task, task)
 
@@ -216,8 +223,10 @@ def fail(job: Job, failure: Failure, clip: dict[str, Any] | None = None) -> None
     job.lease.insist(write)
 
 
-def wait(job: Job, error: MiniMaxError, *, clip: dict[str, Any] | None = None, at_once: bool = False) -> None:
-    """The step could not be done now: it is due again after a pause that grows, unless the task has waited long enough."""
+def wait(
+    job: Job, error: MiniMaxError, *, clip: dict[str, Any] | None = None, at_once: bool = False, until: datetime | None = None
+) -> None:
+    """The step could not be done now: it is due again after a pause that grows, or `until`, unless the task has waited long enough."""
     if isinstance(error, CallRefused):
         report_refusal(error)
     now = clock.now()
@@ -226,7 +235,7 @@ def wait(job: Job, error: MiniMaxError, *, clip: dict[str, Any] | None = None, a
         fail(job, late, clip)
         return
     log.info("step waits", code=error.code, provider_code=error.provider_code, attempts=job.task.attempts)
-    due = now if at_once else now + pause(job.task.attempts)
+    due = now if at_once else until or now + pause(job.task.attempts)
     job.write(clip=clip, stage=stage, next_step_at=due, attempts=job.task.attempts, trouble=error.code)
 
 

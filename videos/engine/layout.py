@@ -13,7 +13,7 @@ from videos.stages import Stage
 ASKED = ("makes", "start", "api", "upstream", "seconds", "resolution", "ratio", "sends_size")
 # A clip that MiniMax accepted and did not fail: it is billed, so it is worth taking over at whatever point it stands.
 BOUGHT = frozenset({ClipState.SUBMITTED, ClipState.MADE, ClipState.LOCATED, ClipState.STORED, ClipState.READY})
-_TAKEN = ("state", "provider_task_id", "file_id", "file", "width", "height", "fps", "frames", "last_frame")
+_TAKEN = ("state", "provider_task_id", "file_id", "file", "width", "height", "fps", "frames", "last_frame", "account_id")
 
 
 def lay_out(job: Job) -> Job | None:

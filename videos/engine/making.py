@@ -9,10 +9,10 @@ from django.core.files.storage import default_storage
 from conduit import clock
 from tasks.leases import LeaseLost
 from videos import failures
+from videos.accounts.calling import provider_for
 from videos.engine.job import FETCH_SHARE, Job, fail, poll_pause, wait, wait_for_storage
 from videos.engine.ordering import CREATES_MAX
 from videos.failures import Failure
-from videos.minimax.account import provider_for
 from videos.minimax.errors import JOB_FAILED, LinkExpired, MiniMaxError, Outcome
 from videos.minimax.provider import JobState, Phase
 from videos.models import Clip, ClipState
@@ -28,7 +28,7 @@ STAGES = {Phase.PREPARING: Stage.PREPARING, Phase.QUEUED: Stage.WAITING_AT_PROVI
 def ask(job: Job, clip: Clip) -> None:
     """Ask MiniMax how the clip goes."""
     try:
-        state = provider_for(clip.api).query(clip.provider_task_id)
+        state = provider_for(clip).query(clip.provider_task_id)
     except MiniMaxError as error:
         _not_told(job, error)
         return
@@ -71,6 +71,7 @@ _UNSENT = {
     "last_frame": "",
     "billed": 0,
     "taken_from": None,
+    "account": None,
 }
 
 
@@ -111,7 +112,7 @@ def _delivery_leg(job: Job) -> dict[str, Any]:
 def locate(job: Job, clip: Clip) -> None:
     """Ask MiniMax for a fresh link to the finished clip."""
     try:
-        found = provider_for(clip.api).locate(clip.file_id)
+        found = provider_for(clip).locate(clip.file_id)
     except MiniMaxError as error:
         _not_told(job, error)
         return
@@ -126,7 +127,7 @@ def fetch(job: Job, clip: Clip) -> None:
     """Stream the clip from MiniMax into our storage."""
     name = f"{folder(job.task.pk)}/clip-{clip.number}-{job.lease.token.hex[:12]}.mp4"
     try:
-        with job.lease.kept_alive(), provider_for(clip.api).download(clip.download_url, expected_size=clip.download_bytes) as stream:
+        with job.lease.kept_alive(), provider_for(clip).download(clip.download_url, expected_size=clip.download_bytes) as stream:
             stored = default_storage.save(name, File(cast(IO[bytes], stream), name=name))
     except MiniMaxError as error:
         # Whatever was wrong with this link, a fresh one is the way on; a dead one needs no pause.

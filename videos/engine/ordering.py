@@ -11,9 +11,12 @@ from tasks import dispatch
 from tasks.leases import LeaseLost
 from tasks.models import Lane
 from videos import failures, storage_check
+from videos.accounts import choosing
+from videos.accounts.calling import provider_for
+from videos.accounts.choosing import NoRoom
+from videos.accounts.models import ProviderAccount
 from videos.engine.job import Job, fail, is_held, poll_pause, wait, wait_for_storage
 from videos.failures import Failure
-from videos.minimax.account import provider_for
 from videos.minimax.errors import MiniMaxError, Outcome, Undecided
 from videos.minimax.provider import Order
 from videos.models import Clip, ClipState
@@ -30,7 +33,6 @@ LISTED_WITHIN = timedelta(seconds=60)
 
 def submit(job: Job, clip: Clip) -> None:
     """Post the clip: the intent first, so that whoever comes after a crash knows that it may have been sent."""
-    client = provider_for(clip.api)
     try:
         order = _order(job, clip, first_frame=_first_frame(job, clip))
     except FileNotFoundError:
@@ -41,6 +43,7 @@ def submit(job: Job, clip: Clip) -> None:
         return
     if not intend(job, clip):
         return
+    client = provider_for(clip)
     try:
         with job.lease.kept_alive():
             provider_task_id = client.create(order)
@@ -54,8 +57,10 @@ def submit(job: Job, clip: Clip) -> None:
 
 
 def intend(job: Job, clip: Clip) -> bool:
-    """Store that the clip is being sent; False when it is not, because sending is paused, what came of it could not be stored, or the
-    task waited too long. A pause that is made after it was looked for here stops the next clip, not this one."""
+    """Store that the clip is being sent, and with which account. False when it is not, because sending is paused, what came of it
+    could not be stored, no account has room, or the task waited too long. A pause that is made after it was looked for here stops
+    the next clip, not this one.
+    """
     trouble = storage_check.trouble()  # which may take a moment
     if is_held(job, Lane.PROVIDER):
         return False
@@ -66,8 +71,18 @@ def intend(job: Job, clip: Clip) -> bool:
     if late := failures.overdue(job.task, job.clips, now):
         fail(job, late)
         return False
-    job.note(clip={"state": ClipState.SUBMITTING, "sent_at": now, "creates": clip.creates + 1})
+    try:
+        clip.account = choosing.choose(job.task, clip, lambda account: _intend_with(job, clip, account))
+    except NoRoom as none:
+        wait(job, none.error, until=none.until)
+        return False
     return True
+
+
+def _intend_with(job: Job, clip: Clip, account: ProviderAccount) -> None:
+    now = clock.now()
+    intent = {"state": ClipState.SUBMITTING, "sent_at": now, "creates": clip.creates + 1, "account": account}
+    job.note(clip=intent, first=lambda: choosing.take(account, clip, now))
 
 
 def _first_frame(job: Job, clip: Clip) -> bytes | None:
@@ -127,7 +142,7 @@ def _keep_the_id(job: Job, clip: Clip, sent: dict[str, Any]) -> None:
 
 def refused(job: Job, clip: Clip, error: MiniMaxError) -> None:
     """What follows a create that did not succeed: only one that was certainly refused may be posted again."""
-    unsent = {"state": ClipState.PLANNED, "sent_at": None}
+    unsent = {"state": ClipState.PLANNED, "sent_at": None, "account": None}
     match error.outcome:
         case Outcome.FINAL | Outcome.UNKNOWN:
             fail(job, Failure.of(error))
@@ -145,7 +160,11 @@ def refused(job: Job, clip: Clip, error: MiniMaxError) -> None:
 
 def find_lost(job: Job, clip: Clip) -> None:
     """The answer was lost, or a process died between the intent and the answer: MiniMax may have accepted, or not."""
-    client = provider_for(clip.api)
+    try:
+        client = provider_for(clip)
+    except MiniMaxError as error:
+        wait(job, error)
+        return
     if not client.can_find_lost or clip.sent_at is None:
         fail(job, failures.LOST_CREATE)
         return
@@ -174,7 +193,7 @@ def _found(job: Job, clip: Clip, provider_task_id: str | None, sent_at: datetime
     elif clip.creates >= CREATES_MAX:
         fail(job, failures.LOST_CREATE)
     else:
-        job.write(clip={"state": ClipState.PLANNED, "sent_at": None})
+        job.write(clip={"state": ClipState.PLANNED, "sent_at": None, "account": None})
 
 
 def _look_later(job: Job, sent_at: datetime) -> bool:

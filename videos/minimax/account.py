@@ -1,4 +1,4 @@
-"""The account at MiniMax that the settings name, one client of each kind for this process."""
+"""Clients of accounts at MiniMax: one of each kind for each account, shared by the threads of this process."""
 
 import functools
 
@@ -13,17 +13,18 @@ from videos.minimax.v2 import MiniMaxV2
 
 # An image is made while its call waits, so it takes more than an ordinary answer.
 IMAGE_PATIENCE = 3
+# Clients that are kept: an account whose key or address changes gets another.
+KEPT = 256
 
 
-def provider_for(api: str) -> Provider:
-    """The client for that version of the API, "v1" or "v2"; ValueError for another."""
-    client = _client(settings.MINIMAX_BASE_URL, settings.MINIMAX_API_KEY, _limits(), settings.OUTBOUND_ALLOWED)
-    return _provider(api, client, settings.MAX_CLIP_BYTES)
+def provider_at(base_url: str, key: str, *, api: str) -> Provider:
+    """The client of the account with that key, for that version of the API, "v1" or "v2"; ValueError for another."""
+    return _provider(api, _client(base_url, key, _limits(), settings.OUTBOUND_ALLOWED), settings.MAX_CLIP_BYTES)
 
 
-def images_from_settings() -> Images:
-    """The client for images."""
-    return Images(_client(settings.MINIMAX_BASE_URL, settings.MINIMAX_API_KEY, _limits(patience=IMAGE_PATIENCE), settings.OUTBOUND_ALLOWED))
+def images_at(base_url: str, key: str) -> Images:
+    """The account's client for images."""
+    return Images(_client(base_url, key, _limits(patience=IMAGE_PATIENCE), settings.OUTBOUND_ALLOWED))
 
 
 def _limits(patience: float = 1) -> Limits:
@@ -34,12 +35,12 @@ def _limits(patience: float = 1) -> Limits:
     )
 
 
-@functools.cache
+@functools.lru_cache(maxsize=KEPT)
 def _client(base_url: str, api_key: str, limits: Limits, allowed: Allowed) -> Client:
     return Client(base_url, api_key, limits, allowed)
 
 
-@functools.cache
+@functools.lru_cache(maxsize=KEPT)
 def _provider(api: str, client: Client, max_clip_bytes: int) -> Provider:
     match api:
         case "v1":

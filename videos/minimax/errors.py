@@ -61,10 +61,13 @@ class Undecided(MiniMaxError):
 
 _INTERNAL = Cause(Outcome.AGAIN, "provider_error", "The video provider had an internal error.")
 _TIMEOUT = Cause(Outcome.AGAIN, "provider_timeout", "The video provider did not answer in time.")
-_RATE = Cause(Outcome.LATER, "rate_limit", "The video provider's rate limit is reached.")
+RATE = Cause(Outcome.LATER, "rate_limit", "The video provider's rate limit is reached.")
 _ACCOUNT = Cause(Outcome.OPERATOR, "provider_auth", "The video provider does not accept this service's account.")
+NO_ACCOUNT = Cause(Outcome.OPERATOR, "provider_auth", "This service has no account at the video provider that may make the video.")
+ACCOUNT_OFF = Cause(Outcome.OPERATOR, "provider_auth", "This service's account at the video provider is switched off.")
+NO_KEY = Cause(Outcome.OPERATOR, "provider_auth", "This service's account at the video provider has no key.")
 WRONG_ADDRESS = Cause(Outcome.OPERATOR, "provider_auth", "The video provider was not found at the configured address.")
-_QUOTA = Cause(Outcome.OPERATOR, "provider_quota", "This service's quota at the video provider is used up.")
+QUOTA = Cause(Outcome.OPERATOR, "provider_quota", "This service's quota at the video provider is used up.")
 _PROMPT = Cause(Outcome.FINAL, "content_policy_violation", "The video provider refused the request under its content policy.")
 OUTPUT_REFUSED = Cause(Outcome.FINAL, "content_policy_violation", "The video provider withheld the video under its content policy.")
 _INVALID = Cause(Outcome.FINAL, "invalid_request", "The video provider refused the request's parameters as invalid.")
@@ -89,18 +92,18 @@ _CODES = {
     1024: _INTERNAL,
     1033: _INTERNAL,
     1001: _TIMEOUT,
-    1002: _RATE,
-    1039: _RATE,
-    1041: _RATE,
-    2045: _RATE,
-    2056: _RATE,
+    1002: RATE,
+    1039: RATE,
+    1041: RATE,
+    2045: RATE,
+    2056: RATE,
     1004: _ACCOUNT,
     2049: _ACCOUNT,
     2038: _ACCOUNT,
     2061: _ACCOUNT,
-    1008: _QUOTA,
-    1028: _QUOTA,
-    1030: _QUOTA,
+    1008: QUOTA,
+    1028: QUOTA,
+    1030: QUOTA,
     1026: _PROMPT,
     1027: OUTPUT_REFUSED,
     2013: _INVALID,
@@ -113,13 +116,13 @@ _HTTP = {
     422: _INVALID,
     401: _ACCOUNT,
     403: _ACCOUNT,
-    402: _QUOTA,
+    402: QUOTA,
     404: WRONG_ADDRESS,
     405: WRONG_ADDRESS,
     410: WRONG_ADDRESS,
-    429: _RATE,
-    503: _RATE,
-    529: _RATE,
+    429: RATE,
+    503: RATE,
+    529: RATE,
     # An API never redirects: this is the address of something else, or http where https is wanted.
     301: WRONG_ADDRESS,
     302: WRONG_ADDRESS,

@@ -1,0 +1,151 @@
+"""Which account a clip is ordered with: of those that may make it and have room, by weight."""
+
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+import structlog
+from django.conf import settings
+
+from conduit import clock
+from keys import known_models
+from tasks.models import Task
+from videos.accounts import spending
+from videos.accounts.models import AccountState, ProviderAccount
+from videos.minimax import errors
+from videos.minimax.errors import Cause, MiniMaxError
+from videos.models import Clip
+from videos.stages import Stage
+
+log = structlog.get_logger(__name__)
+
+# What hinders every account is told by the first of these: what passes by itself before what somebody has to do.
+_FIRST = (errors.RATE, errors.QUOTA, errors.NO_KEY, errors.NO_ACCOUNT)
+# An account that ordered nothing for a moment may catch up on so much of it: hints and ticks come a second late.
+CATCHES_UP = timedelta(seconds=2)
+# Of tasks that wait for a turn, each looks again about when it comes, at least so often: others may have gone away before it.
+LOOKS_AGAIN = timedelta(seconds=30)
+# A turn comes a little earlier when somebody before it is cancelled.
+_EARLY = 0.8
+
+
+@dataclass(frozen=True)
+class Hindrance:
+    """Why an account takes no order now, and until when; None: until somebody changes that."""
+
+    cause: Cause
+    until: datetime | None = None
+
+
+class NoRoom(Exception):
+    """No account takes the clip now: `error` says why as a call would, and `until` when to look again, where that is known."""
+
+    def __init__(self, hindrance: Hindrance, until: datetime | None) -> None:
+        super().__init__(hindrance)
+        self.error = MiniMaxError(*hindrance.cause)
+        self.until = until
+
+
+class Taken(Exception):
+    """The room that an account had is another's by now: nothing was written."""
+
+
+def choose(task: Task, clip: Clip, order: Callable[[ProviderAccount], None]) -> ProviderAccount:
+    """Have `order` write that the clip is ordered with an account; that account.
+
+    It is called with one after the other that seems to have room, until one still has (it calls `take`, and lets Taken pass).
+
+    Raises:
+        NoRoom: none has.
+    """
+    now, found = clock.now(), _candidates(task, clip)
+    hindrances = _hindrances(found, clip, now)
+    for account in _by_weight([account for account in found if account.pk not in hindrances]):
+        try:
+            order(account)
+        except Taken:
+            log.info("another order took the account's room", account=account.name)
+            hindrances |= _hindrances([_fresh(account)], clip, now) or {account.pk: Hindrance(errors.RATE, now)}
+        else:
+            return account
+    raise _no_room(task, found, hindrances, now)
+
+
+def take(account: ProviderAccount, clip: Clip, now: datetime) -> None:
+    """Take a place and a turn of the account's; belongs into the transaction that stores the intent, before the clip is written.
+
+    Raises:
+        Taken: others were quicker.
+    """
+    if not account.is_bounded:
+        return
+    # Who orders with it meanwhile waits, so that no two take the last place.
+    row = ProviderAccount.objects.select_for_update(no_key=True).filter(pk=account.pk).first()
+    if row is None or row.state != AccountState.ON or _hindrances([row], clip, now):
+        raise Taken
+    if interval := row.interval:
+        due = max(row.next_create_at or now, now - CATCHES_UP) + interval
+        ProviderAccount.objects.filter(pk=row.pk).update(next_create_at=due)
+
+
+def _fresh(account: ProviderAccount) -> ProviderAccount:
+    return ProviderAccount.objects.get(pk=account.pk)
+
+
+def _candidates(task: Task, clip: Clip) -> list[ProviderAccount]:
+    """Those that are on and may make the clip."""
+    names = {task.model, *known_models.names_of(task.model)}
+    found = ProviderAccount.objects.filter(kind=f"minimax_{clip.api}", state=AccountState.ON)
+    return [account for account in found if not account.model_names or names & set(account.model_names)]
+
+
+def _by_weight(accounts: Sequence[ProviderAccount]) -> list[ProviderAccount]:
+    """In an order of chance in which each is first as often as its weight says."""
+    return sorted(accounts, key=lambda account: random.expovariate(account.weight))
+
+
+def _hindrances(accounts: Sequence[ProviderAccount], clip: Clip, now: datetime) -> dict[int, Hindrance]:
+    """Of those that take no order now, why, by id. Four queries at most, and none for accounts without limits."""
+    bounded = [account.pk for account in accounts if account.jobs_in_flight]
+    in_flight = spending.in_flight(bounded, now) if bounded else {}
+    limited = [account.pk for account in accounts if account.monthly_limit is not None]
+    spent = spending.spent(limited, now) if limited else {}
+    found = {
+        account.pk: _hindrance(account, clip, now, in_flight.get(account.pk, 0), spent.get(account.pk, Decimal(0))) for account in accounts
+    }
+    return {pk: hindrance for pk, hindrance in found.items() if hindrance}
+
+
+def _hindrance(account: ProviderAccount, clip: Clip, now: datetime, in_flight: int, spent: Decimal) -> Hindrance | None:
+    if not account.key:
+        return Hindrance(errors.NO_KEY)
+    if account.monthly_limit is not None and spent + clip.cost > account.monthly_limit:
+        return Hindrance(errors.QUOTA)
+    if account.jobs_in_flight and in_flight >= account.jobs_in_flight:
+        return Hindrance(errors.RATE, now + timedelta(seconds=settings.MINIMAX_POLL_SECONDS))
+    if account.interval and account.next_create_at and account.next_create_at > now:
+        return Hindrance(errors.RATE, account.next_create_at)
+    return None
+
+
+def _no_room(task: Task, accounts: Sequence[ProviderAccount], hindrances: dict[int, Hindrance], now: datetime) -> NoRoom:
+    found = sorted(hindrances.values(), key=lambda hindrance: _FIRST.index(hindrance.cause))
+    if not found:
+        return NoRoom(Hindrance(errors.NO_ACCOUNT), None)
+    first = found[0]
+    known = [hindrance.until for hindrance in found if hindrance.until]
+    until = min(known, default=None)
+    if first.cause == errors.RATE and until:
+        until = _turn(task, accounts, until, now)
+    return NoRoom(first, until)
+
+
+def _turn(task: Task, accounts: Sequence[ProviderAccount], until: datetime, now: datetime) -> datetime:
+    """About when it is the task's turn: after those that wait already, at the pace of all accounts together."""
+    pace = sum(60 / account.interval.total_seconds() for account in accounts if account.interval)
+    if not pace:
+        return until
+    before = Task.objects.active().filter(stage=Stage.WAITING_FOR_RATE_LIMIT, model=task.model, pk__lt=task.pk).count()
+    return max(until, min(until + timedelta(seconds=_EARLY * before * 60 / pace), now + LOOKS_AGAIN))
