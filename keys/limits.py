@@ -15,19 +15,16 @@ from functools import lru_cache
 from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Literal
 
-import redis
-import structlog
 from django.conf import settings
 from django.db.models import QuerySet
 
 from conduit import clock
 from conduit.api.errors import ApiError, Forbidden, InvalidRequest, Overloaded
+from conduit.streams.breaker import Away, breaker_of
 from keys import rates
 from keys.budgets import usd
 from keys.known_models import pixels
 from keys.models import ManagementKey, VirtualKey
-
-log = structlog.get_logger(__name__)
 
 Kind = Literal["create", "read"]
 
@@ -35,10 +32,7 @@ Kind = Literal["create", "read"]
 # the last hour (when it is not known how old they are), in seconds.
 CONCURRENCY_RETRY_SECONDS = 10
 HOURLY_RETRY_SECONDS = 60
-# After Redis did not answer, calls go on without asking it for so long (seconds): each would wait in vain.
-AWAY_SECONDS = 1.0
-# One line in the log for so many seconds in which it is away.
-AWAY_LOG_SECONDS = 30.0
+_UNCOUNTED = "calls are not counted, and served or refused as LIMITS_FAIL_OPEN says"
 # What an IPv6 address begins with before the IPv4 address that it stands for (RFC 4291, 2.5.5.2).
 _MAPPED_BITS = 96
 # How management keys are counted beside virtual keys, whose numbers they share.
@@ -93,9 +87,10 @@ async def count_call_on_loop(key: VirtualKey, kind: Kind, *, address: str) -> Ra
 
     Raises:
         RateLimited: a limit is reached. The call counts against none.
-        redis.RedisError: Redis is away: what that means is `count_call`'s to say.
+        Away: Redis is: what that means is `count_call`'s to say.
     """
-    counted = await rates.count_on_loop(caller=str(key.pk), address=address, limits=_limits_of(key, kind))
+    with breaker_of(settings.REDIS_URL).asking(_UNCOUNTED):
+        counted = await rates.count_on_loop(caller=str(key.pk), address=address, limits=_limits_of(key, kind))
     if not counted.accepted:
         raise _refusal(counted, _CALLS_IN_WORDS[kind])
     if counted.wait:
@@ -117,11 +112,13 @@ def rows_of(caller: str) -> QuerySet[VirtualKey] | QuerySet[ManagementKey]:
 
 
 def _count(caller: str, limits: Sequence[rates.Limit], address: str, words: tuple[str, str]) -> RateState | None:
-    counted = _away.count(caller, limits, address)
-    if counted is None:
+    try:
+        with breaker_of(settings.REDIS_URL).asking(_UNCOUNTED):
+            counted = rates.count(caller=caller, address=address, limits=limits)
+    except Away:
         if settings.LIMITS_FAIL_OPEN:
             return None
-        raise Overloaded
+        raise Overloaded from None
     if not counted.accepted:
         raise _refusal(counted, words)
     if counted.wait:
@@ -187,33 +184,6 @@ def _in_words(seconds: int) -> str:
         return _in_seconds(seconds)
     minutes = math.ceil(seconds / 60)
     return f"{minutes} minutes" if minutes < 120 else f"{math.ceil(minutes / 60)} hours"
-
-
-class _Away:
-    """Whether Redis was away a moment ago, as this process knows it."""
-
-    def __init__(self) -> None:
-        self._until = self._log_at = 0.0
-
-    def count(self, caller: str, limits: Sequence[rates.Limit], address: str) -> rates.Count | None:
-        """None while Redis is away."""
-        if time.monotonic() < self._until:
-            return None
-        try:
-            return rates.count(caller=caller, address=address, limits=limits)
-        except redis.RedisError as error:
-            self._note(error)
-            return None
-
-    def _note(self, error: redis.RedisError) -> None:
-        now = time.monotonic()
-        self._until = now + AWAY_SECONDS
-        if now >= self._log_at:
-            self._log_at = now + AWAY_LOG_SECONDS
-            log.warning("redis away: calls are not counted", error=type(error).__name__, fail_open=settings.LIMITS_FAIL_OPEN)
-
-
-_away = _Away()
 
 
 # ---- Where from -----------------------------------------------------------------------------------------------------

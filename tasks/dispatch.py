@@ -1,6 +1,5 @@
 """Hints to the workers. A lost one costs a moment: the tick finds every row that is due."""
 
-import time
 from uuid import UUID
 
 import structlog
@@ -9,16 +8,13 @@ from django.db import transaction
 from kombu.exceptions import OperationalError
 
 from conduit.messages import good_for
+from conduit.streams.breaker import Away, breaker_of
 from tasks import hints, kinds
 from tasks.hints import Hint
 from tasks.leases import CLAIM_SECONDS
 from tasks.models import Lane
 
 log = structlog.get_logger(__name__)
-
-# After a failure hints are left out for a while: a hung broker would cost every request its time limit.
-AWAY_SECONDS = 5.0
-_away_until = 0.0
 
 
 def hint(task_id: UUID, kind: str, lane: str, claim: UUID | None = None) -> bool:
@@ -40,14 +36,12 @@ def hint_run(run_id: int) -> bool:
 
 
 def _send(job: str, subject: UUID | int, lane: str, *args: str | int | None) -> bool:
-    global _away_until
-    if time.monotonic() < _away_until:
-        return False
+    """A hung broker costs one of those who hint its time limit, and the others nothing."""
     try:
-        current_app.send_task(job, args=list(args), queue=lane, headers=good_for(CLAIM_SECONDS))
-    except OperationalError as error:
-        _away_until = time.monotonic() + AWAY_SECONDS
-        log.warning("hint not sent: the broker is away", task_id=str(subject), error=str(error))
+        with breaker_of(current_app.conf.broker_url).asking("hints are not sent", errors=(OperationalError,)):
+            current_app.send_task(job, args=list(args), queue=lane, headers=good_for(CLAIM_SECONDS))
+    except Away:
+        log.info("hint not sent: the broker is away", task_id=str(subject))
         return False
     return True
 

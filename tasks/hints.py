@@ -22,6 +22,7 @@ from celery import current_app
 from kombu import Connection
 
 from conduit.redis_client import shared_client
+from conduit.streams.breaker import Away, breaker_of
 
 log = structlog.get_logger(__name__)
 
@@ -31,9 +32,8 @@ LINGER_SECONDS = 0.01
 WAITING_MAX = 10_000
 # So many are sent with one command.
 BATCH = 500
-# What a Redis that hangs costs the sender, and how long nothing is tried after that, in seconds.
+# What a Redis that hangs costs the sender, in seconds.
 ANSWER_SECONDS = 1.0
-AWAY_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,13 +80,14 @@ class HintSender:
             self._filled.clear()
             try:
                 while self._waiting:
-                    send([self._waiting.popleft() for _ in range(min(BATCH, len(self._waiting)))])
-            except Exception as error:  # noqa: BLE001 - whatever it is, the tick finds the rows
+                    batch = [self._waiting.popleft() for _ in range(min(BATCH, len(self._waiting)))]
+                    with breaker_of(current_app.conf.broker_url).asking("hints are not sent"):
+                        send(batch)
+            except Away:  # the tick finds the rows
                 self._waiting.clear()
-                log.warning("hints not sent: the broker is away", error=type(error).__name__)
-                self._idle.set()
-                time.sleep(AWAY_SECONDS)
-                self._waiting.clear()  # what came meanwhile: each would be tried in vain
+            except Exception:
+                self._waiting.clear()
+                log.exception("hints could not be sent")
             with self._lock:
                 if not self._waiting:
                     self._idle.set()

@@ -14,9 +14,11 @@ from typing import Any
 
 import structlog
 from channels.layers import get_channel_layer
+from django.conf import settings
 from django.db import transaction
 
 from conduit import clock
+from conduit.streams.breaker import Away, breaker_of
 from tasks.history import happened
 from tasks.models import Task, TaskEvent
 from tasks.progress import LEG, Legs
@@ -25,9 +27,8 @@ log = structlog.get_logger(__name__)
 
 # Messages that wait to be sent at most; beyond it the oldest are dropped.
 WAITING_MAX = 10_000
-# What sending one message may take, and how long nothing is tried after one that took longer or failed, in seconds.
+# What sending one message may take, in seconds.
 SEND_SECONDS = 1.0
-AWAY_SECONDS = 1.0
 
 
 def group_of(key_id: int) -> str:
@@ -103,13 +104,14 @@ class Publisher:
             while self._waiting:
                 key_id, message = self._waiting.popleft()
                 try:
-                    await asyncio.wait_for(layer.group_send(group_of(key_id), message), SEND_SECONDS)
-                except Exception as error:  # noqa: BLE001 - whatever it is, streams find the event in the database
+                    with breaker_of(settings.REDIS_URL).asking("events are not published"):
+                        await asyncio.wait_for(layer.group_send(group_of(key_id), message), SEND_SECONDS)
+                except Away:  # whatever it is, streams find the event in the database
                     dropped = 1 + len(self._waiting)
                     self._waiting.clear()
-                    log.warning("not published: Redis is away", messages=dropped, error=type(error).__name__)
-                    await asyncio.sleep(AWAY_SECONDS)
-                    self._waiting.clear()
+                    log.info("not published: Redis is away", messages=dropped)
+                except Exception:
+                    log.exception("one message could not be published")
 
 
 _publisher = Publisher()

@@ -16,6 +16,7 @@ from django.test import Client
 from pytest_django import DjangoDbBlocker
 
 from conduit import clock
+from conduit.streams.breaker import breaker_of
 from keys.models import UsageCost, VirtualKey
 from keys.services import create_key
 from tests.settings import ON_SQLITE, VALKEY
@@ -101,6 +102,11 @@ def forget_calls() -> None:
     with redis.Redis.from_url(VALKEY.url) as counted:
         if names := list(counted.scan_iter("conduit:calls:*")):
             counted.delete(*names)
+
+
+@pytest.fixture(autouse=True)
+def redis_is_not_known_to_be_away() -> None:
+    breaker_of.cache_clear()
 
 
 @pytest.fixture(autouse=True)

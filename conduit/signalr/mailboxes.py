@@ -2,12 +2,15 @@
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from redis.asyncio import ConnectionPool, Redis
 from redis.exceptions import RedisError
+
+from conduit.streams.breaker import Away, breaker_of
 
 logger = logging.getLogger(__name__)
 
@@ -144,7 +147,7 @@ class Mailboxes:
         self._offered = int(offered * 1000)
         self._scripts = {text: self._redis.register_script(text) for text in (_CLAIM, _POST, _TAKE, _HOLD, _ANSWER, _SIT, _STAND, _LIVE)}
         self._turns = asyncio.Semaphore(_QUESTIONS)
-        self._away_until = -float("inf")
+        self._breaker = breaker_of(url)
 
     def _key(self, kind: str, name: str = "") -> str:
         return f"{self._prefix}{kind}:{name}" if name else f"{self._prefix}{kind}"
@@ -154,28 +157,24 @@ class Mailboxes:
 
     async def _ask(self, question: Callable[[], Awaitable[Any]]) -> Any:
         """One question; while Redis was away a moment ago, none: nobody waits for a time limit again and again."""
-        clock = asyncio.get_running_loop().time
         async with self._turns:
-            if clock() < self._away_until:
-                raise Unavailable
             try:
-                return await question()
-            except (RedisError, OSError, TimeoutError) as error:
-                self._away_until = clock() + _PAUSE_SECONDS
+                with self._breaker.asking("hubs do not hear of other processes"):
+                    return await question()
+            except Away as error:
                 raise Unavailable from error
 
     async def patiently(self, question: Callable[[], Awaitable[_Answer | None]]) -> _Answer | None:
         """Ask for an open connection, which is worth a wait while Redis restarts: a restarted one may also have forgotten what it is
         about to be told again, so that None is asked again too. Unavailable when this takes longer than a lease."""
-        clock = asyncio.get_running_loop().time
-        end = clock() + self._lease / 1000
+        end = time.monotonic() + self._lease / 1000
         while True:
             try:
                 answer = await question()
-                if answer is not None or clock() > min(end, self._away_until + self._lease / 1000):
+                if answer is not None or time.monotonic() > min(end, self._breaker.ends_at + self._lease / 1000):
                     return answer
             except Unavailable:
-                if clock() > end:
+                if time.monotonic() > end:
                     raise
             await asyncio.sleep(_PAUSE_SECONDS / 2)
 

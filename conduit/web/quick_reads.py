@@ -10,7 +10,6 @@ from functools import lru_cache
 from typing import Any
 
 import psycopg
-import redis
 import structlog
 from django.conf import settings
 from django.http.request import split_domain_port, validate_host
@@ -24,6 +23,7 @@ from conduit.api.middleware import request_id_of
 from conduit.api.policy import HEADER, NOTHING
 from conduit.api.views import etag_of, is_one_of
 from conduit.postgresql.on_loop import LoopConnections
+from conduit.streams.breaker import Away
 from conduit.web.refusals import Application, Headers, client_of
 from keys import limits
 from keys.authentication import check_secret
@@ -79,7 +79,7 @@ class QuickReads:
             address = client_of(scope)
             limits.check_address(found.secret.key, address)
             rate = await limits.count_call_on_loop(found.secret.key, "read", address=address)
-        except (ApiError, psycopg.Error, redis.RedisError, TimeoutError, OSError):
+        except (ApiError, psycopg.Error, Away, TimeoutError, OSError):
             return None
         body = JSONRenderer().render(show(found.task, clock.now()))
         etag = etag_of(body)

@@ -1,7 +1,6 @@
 """All feeds of this process, and what keeps them going: one channel, one watch, one clock."""
 
 import asyncio
-import time
 from collections import Counter
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -19,6 +18,7 @@ from conduit import clock
 from conduit.api.errors import ApiError, Overloaded
 from conduit.api.network import network_of
 from conduit.api.turns import Turns
+from conduit.streams.breaker import Away, breaker_of
 from tasks import history
 from tasks.history import Happened, NotKept, Stage
 from tasks.notices import Notice, resync
@@ -34,7 +34,7 @@ Found = TypeVar("Found")
 
 # Threads that ask the database for streams. Few: what they do is short, and requests need connections too.
 THREADS = 4
-# What joining or leaving a group may take while Redis is away, and how long it is not tried again then, in seconds.
+# What joining or leaving a group may take while Redis is away, in seconds.
 GROUP_SECONDS = 1.0
 # Progress is told once a second, to so many parts of the keys in turn: all at once would make events wait.
 PROGRESS_SECONDS = 1.0
@@ -60,7 +60,6 @@ class Feeds:
         self._channel: str | None = None
         self._has_channel = asyncio.Event()
         self._membership = asyncio.Lock()  # joining and leaving a group at once would end as chance has it
-        self._away_until = 0.0
         self._feeds: dict[int, KeyFeed] = {}
         self._chores: list[asyncio.Task[None]] = []
         self._leaving: Counter[int] = Counter()
@@ -203,14 +202,14 @@ class Feeds:
 
     async def _done(self, change: Callable[[], Coroutine[Any, Any, None]]) -> bool:
         """Change who is in a group; False while Redis is away, which is found out once for all who ask."""
-        if time.monotonic() < self._away_until:
-            return False
         try:
-            async with asyncio.timeout(GROUP_SECONDS):
-                await change()
-        except Exception as error:  # noqa: BLE001 - Redis's own errors, and time limits
-            self._away_until = time.monotonic() + GROUP_SECONDS
-            log.warning("groups not changed: Redis is away", error=type(error).__name__)
+            with breaker_of(settings.REDIS_URL).asking("streams look for events in the database"):
+                async with asyncio.timeout(GROUP_SECONDS):
+                    await change()
+        except Away:
+            return False
+        except Exception:
+            log.exception("groups could not be changed")
             return False
         return True
 

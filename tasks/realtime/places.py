@@ -5,7 +5,6 @@ a few seconds later. While Redis is away each process knows of its own connectio
 """
 
 import threading
-import time
 import uuid
 from collections import Counter
 from collections.abc import Callable
@@ -13,19 +12,16 @@ from pathlib import Path
 from typing import Any, cast
 
 import redis
-import structlog
 from django.conf import settings
 
 from conduit.api.errors import ApiError
 from conduit.redis_client import brief_client, shared_client
-
-log = structlog.get_logger(__name__)
+from conduit.streams.breaker import Away, breaker_of
 
 # What a process has is kept for so long after its last sign of life (seconds): clients of one that was killed come back at once.
 ALIVE_SECONDS = 6
-# What a Redis that hangs costs a new connection at most, and how long it is not asked again, in seconds.
+# What a Redis that hangs costs a new connection at most, in seconds.
 ANSWER_SECONDS = 0.5
-AWAY_SECONDS = 1.0
 RETRY_AFTER_SECONDS = 10
 
 _SIGN = "conduit:streams:process:"
@@ -47,11 +43,11 @@ class Places:
 
     def __init__(self, url: str) -> None:
         self._redis = brief_client(url, seconds=ANSWER_SECONDS)
+        self._breaker = breaker_of(url)
         self._script = self._redis.register_script(_SCRIPT)
         self._process = uuid.uuid4().hex
         self._own: Counter[int] = Counter()
         self._lock = threading.Lock()
-        self._away_until = 0.0
         self._is_known = True  # whether Redis knows of every connection
 
     def take(self, key_id: int) -> None:
@@ -103,15 +99,11 @@ class Places:
 
     def _asked(self, ask: Callable[[], Any]) -> Any:
         """What Redis answers; None while it is away."""
-        if time.monotonic() < self._away_until:
-            self._is_known = False
-            return None
         try:
-            return ask()
-        except redis.RedisError as error:
+            with self._breaker.asking("connections are counted in each process alone"):
+                return ask()
+        except Away:
             self._is_known = False
-            self._away_until = time.monotonic() + AWAY_SECONDS
-            log.warning("redis away: connections are counted in each process alone", error=type(error).__name__)
             return None
 
 

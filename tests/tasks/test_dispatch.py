@@ -14,6 +14,7 @@ from django.conf import settings as django_settings
 
 from conduit import celery_app, clock
 from conduit.stack.ports import free_port
+from conduit.streams import breaker
 from tasks import dispatch, jobs, leases
 from tasks import hints as waiting
 from tasks.hints import HintSender
@@ -27,8 +28,7 @@ pytestmark = [pytest.mark.django_db(transaction=True, serialized_rollback=True),
 
 
 @pytest.fixture(autouse=True)
-def _broker_was_not_away(monkeypatch):
-    monkeypatch.setattr(dispatch, "_away_until", 0.0)
+def _nothing_waits_to_be_hinted(monkeypatch):
     monkeypatch.setattr(waiting, "sender", HintSender())
 
 
@@ -120,6 +120,7 @@ def test_rows_that_were_claimed_while_the_broker_was_away_are_claimed_again(cons
 
 
 def test_a_broker_that_is_away_costs_its_time_limit_once_and_is_asked_again_later(broker_away, monkeypatch):
+    monkeypatch.setattr(breaker, "PAUSE_SECONDS", 60)
     attempts = []
     send = Celery.send_task
     monkeypatch.setattr(Celery, "send_task", lambda *args, **kwargs: attempts.append(args) or send(*args, **kwargs))
@@ -127,7 +128,7 @@ def test_a_broker_that_is_away_costs_its_time_limit_once_and_is_asked_again_late
     for _ in range(3):
         assert not dispatch.hint(uuid.uuid4(), KIND, "provider")
     while_away = len(attempts)
-    monkeypatch.setattr(dispatch, "_away_until", time.monotonic() - 1)
+    breaker.breaker_of.cache_clear()
     dispatch.hint(uuid.uuid4(), KIND, "provider")
 
     assert (while_away, len(attempts)) == (1, 2)

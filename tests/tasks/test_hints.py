@@ -86,4 +86,5 @@ def test_while_the_broker_is_away_nobody_waits_and_one_line_says_so(monkeypatch,
 
     assert took < 1
     assert not sender._waiting
-    assert [line.msg["event"] for line in caplog.records if line.levelno == logging.WARNING] == ["hints not sent: the broker is away"]
+    told = [line.getMessage() for line in caplog.records if line.levelno == logging.WARNING]
+    assert told == ["redis away: hints are not sent (ConnectionError)"]
