@@ -6,6 +6,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
+from unittest import mock
 
 import pytest
 import redis
@@ -19,7 +20,7 @@ from conduit import clock
 from conduit.streams.breaker import breaker_of
 from keys.models import UsageCost, VirtualKey
 from keys.services import create_key
-from tests.settings import ON_SQLITE, VALKEY
+from tests.settings import ON_SQLITE, PREPARED, VALKEY
 from tests.support.driving import Driver
 from tests.support.lookalike import LookAlike
 from tests.support.relay import Relay
@@ -48,6 +49,27 @@ def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> 
 def pytest_sessionfinish() -> None:
     for shared in SHARED:
         shared.close()
+
+
+@pytest.fixture(scope="session")
+def prepared(django_db_blocker: DjangoDbBlocker) -> None:
+    """Migrations ran in this run: databases of tests and of stacks are copies."""
+    with django_db_blocker.unblock():
+        PREPARED.ensure()
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix: None, prepared: None) -> Iterator[None]:
+    """The database that Django makes for tests, and migrates, is a copy that has been."""
+    creation = connection.creation
+
+    def copy(*_: object, **__: object) -> str:
+        name = creation._get_test_db_name()
+        PREPARED.copy(name)
+        return name
+
+    with mock.patch.object(creation, "_create_test_db", copy):
+        yield
 
 
 @pytest.fixture(scope="session")
@@ -141,7 +163,7 @@ def consumer(make_consumer: Any) -> Consumer:
 
 
 @pytest.fixture
-def stack() -> RunningStack:
+def stack(prepared: None) -> RunningStack:
     """One whole stack that all tests share: it comes back by itself from whatever a test kills."""
     return STACK.get()
 

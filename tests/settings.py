@@ -2,7 +2,7 @@
 
 PostgreSQL and Valkey start here, because pytest-django reads the settings before any fixture could. With
 CONDUIT_TEST_DATABASE=sqlite the same tests run on SQLite. The workers of `pytest -n` share one PostgreSQL, in which each
-has a database of its own; a Valkey is each one's own, because tests empty it.
+has a database of its own, a copy of one that is migrated once; a Valkey is each one's own, because tests empty it.
 """
 
 import os
@@ -13,6 +13,7 @@ from unittest import mock
 import environ
 
 from tests.support.postgres import shared_postgres
+from tests.support.prepared import Prepared
 from tests.support.scratch import scratch
 from tests.support.valkey import ValkeyForTests
 
@@ -22,9 +23,11 @@ ON_SQLITE = os.environ.get("CONDUIT_TEST_DATABASE") == "sqlite"
 VALKEY = ValkeyForTests()
 VALKEY.start()
 if ON_SQLITE:
+    PREPARED = Prepared(None)
     _database_url = f"sqlite:///{_HOME / 'db.sqlite3'}"
 else:
     POSTGRES = shared_postgres()
+    PREPARED = Prepared(POSTGRES)
     _database_url = POSTGRES.url("conduit")
 
 

@@ -10,19 +10,19 @@ from tests.support.stacks import ELSEWHERE, NUMBERED, Elsewhere
 
 
 @pytest.fixture
-def start_stack() -> Iterator[Callable[..., RunningStack]]:
+def start_stack(prepared: None) -> Iterator[Callable[..., RunningStack]]:
     """Start a stack for this test alone: `start_stack(QUEUED_SECONDS_MAX="5")`."""
     with ExitStack() as started:
         yield lambda **environment: started.enter_context(running(**environment))
 
 
 @pytest.fixture
-def numbered() -> RunningStack:
+def numbered(prepared: None) -> RunningStack:
     """A stack whose clips number their frames."""
     return NUMBERED.get()
 
 
 @pytest.fixture
-def elsewhere() -> Elsewhere:
+def elsewhere(prepared: None) -> Elsewhere:
     """A stack whose MiniMax is somebody else's, with two hosts of which none tells a file's size."""
     return ELSEWHERE.get().as_usual()

@@ -30,16 +30,17 @@ LOOK_SECONDS, LOOK_SECONDS_MAX = 0.05, 0.25
 
 
 class RunningStack:
-    """A stack that serves. `environment` adds to or replaces what its processes are given; `sqlite` leaves the database to it.
+    """A stack that serves. `environment` adds to or replaces what its processes are given. `sqlite` leaves the database to it;
+    else it finds a copy of the run's migrated one, if anybody had that made.
 
     A clip takes the sandbox about 1.6 s unless MINIMAX_TIME_SCALE says otherwise.
     """
 
-    def __init__(self, *, sqlite: bool = test_settings.ON_SQLITE, **environment: str) -> None:
+    def __init__(self, *, sqlite: bool = False, **environment: str) -> None:
         self.home = scratch("stack")
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
-        self.database_url = f"sqlite:///{self.home / 'db.sqlite3'}" if sqlite else _new_database()
+        self.database_url = f"sqlite:///{self.home / 'db.sqlite3'}" if sqlite else self._new_database()
         own = {"CONDUIT_HOME": str(self.home), "DATABASE_URL": self.database_url, "PORT": str(self.port), "PUBLIC_URL": self.url}
         self._given = fresh_environment() | own | environment
         self._output = self.home / "stack.out"
@@ -159,6 +160,15 @@ class RunningStack:
         given = {name: value for name, value in self._given.items() if name != "PUBLIC_URL"} | {"ONCE": "1"} | environment
         return subprocess.run(command, cwd=ROOT, env=given, capture_output=True, text=True, timeout=180, check=False)
 
+    def _new_database(self) -> str:
+        if test_settings.ON_SQLITE:
+            file = self.home / "db.sqlite3"
+            test_settings.PREPARED.copy(file)
+            return f"sqlite:///{file}"
+        name = f"stack_{uuid.uuid4().hex}"
+        test_settings.PREPARED.copy(name)
+        return test_settings.POSTGRES.url(name)
+
     @property
     def _run_env(self) -> Mapping[str, str]:
         return dict(line.split("=", 1) for line in (self.home / "run.env").read_text().splitlines())
@@ -171,14 +181,6 @@ def fresh_environment() -> dict[str, str]:
     inherited = {name: value for name, value in os.environ.items() if name not in names}
     embedded = dict.fromkeys(("REDIS_URL", "MINIMAX_API_KEY", "MINIMAX_BASE_URL", "S3_BUCKET"), "")
     return inherited | embedded | {"DJANGO_SETTINGS_MODULE": "conduit.settings", "MINIMAX_TIME_SCALE": "0.01"}
-
-
-def _new_database() -> str:
-    """The address of a new database on the tests' PostgreSQL."""
-    name = f"stack_{uuid.uuid4().hex}"
-    with psycopg.connect(test_settings.POSTGRES.url(), autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name}")
-    return test_settings.POSTGRES.url(name)
 
 
 @contextmanager
