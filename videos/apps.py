@@ -9,7 +9,7 @@ class VideosConfig(AppConfig):
         from conduit.rollups import registry
         from keys import known_models
         from tasks import kinds
-        from videos.conditions import CONFINEMENT, REFUSALS
+        from videos.conditions import CONFINEMENT, REFUSALS, WORDS
         from videos.kind import VIDEO_GENERATION
         from videos.margins import LOSSES
         from videos.models import Resolution, VideoModel
@@ -18,6 +18,6 @@ class VideosConfig(AppConfig):
         from videos.storage_check import STORAGE
 
         kinds.register(VIDEO_GENERATION)
-        conditions.register(CONFINEMENT, REFUSALS, STORAGE, *CONDITIONS, LOSSES)
+        conditions.register(CONFINEMENT, REFUSALS, WORDS, STORAGE, *CONDITIONS, LOSSES)
         registry.register(*ROLL_UPS)
         known_models.register(lambda: [model.names for model in VideoModel.objects.order_by("name")], sizes=Resolution.values)

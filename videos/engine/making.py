@@ -10,6 +10,7 @@ from conduit import clock
 from tasks.leases import LeaseLost
 from videos import failures
 from videos.accounts.calling import provider_for
+from videos.conditions import report_word
 from videos.engine.job import FETCH_SHARE, Job, fail, poll_pause, wait, wait_for_storage
 from videos.engine.ordering import CREATES_MAX
 from videos.failures import Failure
@@ -46,6 +47,8 @@ def ask(job: Job, clip: Clip) -> None:
                 _order_anew(job, clip)
             else:
                 job.write(clip={"seen_running_at": now}, next_step_at=now + poll_pause(), stage=STAGES[phase])
+                if state.odd_word:
+                    report_word(state.odd_word, task_id=job.task.pk, upstream=clip.upstream)
 
 
 def _not_told(job: Job, error: MiniMaxError) -> None:

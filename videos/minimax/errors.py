@@ -178,6 +178,11 @@ def cause_of_job(code: int | None) -> Cause:
     return cause if cause and cause.outcome is Outcome.FINAL else JOB_FAILED
 
 
+def is_of_the_call(code: int | None) -> bool:
+    """Whether a code says that the call itself was refused, and nothing of the job."""
+    return bool(code) and _CODES.get(code or 0, _INTERNAL).outcome is not Outcome.FINAL
+
+
 def is_content_verdict(code: int | None) -> bool:
     """Whether a code condemns the job itself, whatever status stands beside it."""
     return _CODES.get(code or 0) in (_PROMPT, OUTPUT_REFUSED)

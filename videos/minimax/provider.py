@@ -38,11 +38,15 @@ class Order:
 
 @dataclass(frozen=True)
 class JobState:
-    """Where a job stands: `file_id` (for `locate`) once it succeeded, `error` when it failed."""
+    """Where a job stands: `file_id` (for `locate`) once it succeeded, `error` when it failed.
+
+    `odd_word`: the word for it that nobody knows, or that is not true; the job counts as running then.
+    """
 
     phase: Phase
     file_id: str | None = None
     error: MiniMaxError | None = None
+    odd_word: str | None = None
 
 
 @dataclass(frozen=True)

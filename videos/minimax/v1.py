@@ -4,20 +4,11 @@ from collections.abc import Collection
 from contextlib import AbstractContextManager
 from datetime import datetime
 
-from videos.minimax import errors, images, reading
-from videos.minimax.client import Client
+from videos.minimax import errors, images, reading, words
+from videos.minimax.client import Answer, Client
 from videos.minimax.download import Download, is_video
-from videos.minimax.errors import Undecided
+from videos.minimax.errors import Cause, Undecided
 from videos.minimax.provider import JobState, Order, Phase, RemoteFile
-
-_PHASES = {
-    "preparing": Phase.PREPARING,
-    "queueing": Phase.QUEUED,
-    "processing": Phase.RUNNING,
-    "success": Phase.SUCCEEDED,
-    "fail": Phase.FAILED,
-    "failed": Phase.FAILED,
-}
 
 
 class MiniMaxV1:
@@ -43,14 +34,15 @@ class MiniMaxV1:
     def query(self, task_id: str) -> JobState:
         answer = self._client.call("query", "GET", "/v1/query/video_generation", params={"task_id": task_id})
         status = reading.status(answer.body.get("status")) if answer.believable else None
-        phase = None if status is None else _PHASES.get(status, Phase.RUNNING)
-        if phase is Phase.FAILED or errors.is_content_verdict(answer.code):
-            return JobState(Phase.FAILED, error=self._client.error(errors.cause_of_job(answer.code), answer))
+        if errors.is_content_verdict(answer.code) or (status is not None and _says_failed(status, answer, task_id)):
+            return JobState(Phase.FAILED, error=self._client.error(_verdict(status, answer.code), answer))
         self._client.accept(answer)
-        file_id = reading.identifier(answer.body.get("file_id"))
-        if phase is None or (phase is Phase.SUCCEEDED and file_id is None):
+        if status is None:
             self._client.useless(answer)
-        return JobState(phase, file_id)
+        file_id = reading.identifier(answer.body.get("file_id"))
+        if file_id is not None and words.phase_of(status) is Phase.SUCCEEDED:
+            return JobState(Phase.SUCCEEDED, file_id)
+        return words.unfinished(status)
 
     def locate(self, file_id: str) -> RemoteFile:
         answer = self._client.accept(self._client.call("retrieve", "GET", "/v1/files/retrieve", params={"file_id": file_id}))
@@ -66,3 +58,18 @@ class MiniMaxV1:
 
     def download(self, url: str, *, expected_size: int | None) -> AbstractContextManager[Download]:
         return self._client.open(url, is_right=is_video, expected_size=expected_size, max_bytes=self._max_clip_bytes)
+
+
+def _says_failed(status: str, answer: Answer, task_id: str) -> bool:
+    """Whether the job failed. What a proxy says may be about the call alone: it counts where the answer is about this job, and fine."""
+    if words.phase_of(status) is not Phase.FAILED:
+        return False
+    of_job = answer.code is not None or reading.identifier(answer.body.get("task_id")) == task_id
+    return status in words.MINIMAXS_OWN_FAILED or (of_job and not errors.is_of_the_call(answer.code))
+
+
+def _verdict(status: str | None, code: int | None) -> Cause:
+    cause = errors.cause_of_job(code)
+    if cause is not errors.JOB_FAILED:
+        return cause
+    return errors.JOB_CANCELLED if status in words.CANCELLED else errors.JOB_EXPIRED if status == words.EXPIRED else cause

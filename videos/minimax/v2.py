@@ -8,23 +8,13 @@ from contextlib import AbstractContextManager
 from datetime import datetime
 from urllib.parse import quote
 
-from videos.minimax import errors, images, lost, reading
+from videos.minimax import errors, images, lost, reading, words
 from videos.minimax.client import Answer, Client
 from videos.minimax.download import Download, is_video
 from videos.minimax.errors import Cause, MiniMaxError
 from videos.minimax.provider import JobState, Order, Phase, RemoteFile
 from videos.minimax.records import Record, records_of
 
-_PHASES = {
-    "queued": Phase.QUEUED,
-    "running": Phase.RUNNING,
-    "succeeded": Phase.SUCCEEDED,
-    "failed": Phase.FAILED,
-    "cancelled": Phase.FAILED,
-    "canceled": Phase.FAILED,
-    "expired": Phase.FAILED,
-}
-_CANCELLED = frozenset({"cancelled", "canceled"})
 _JOBS = "/v2/query/video_generation"
 
 
@@ -48,12 +38,12 @@ class MiniMaxV2:
 
     def query(self, task_id: str) -> JobState:
         answer, record = self._ask(task_id)
-        phase = _PHASES.get(record.status, Phase.RUNNING)
+        phase = words.phase_of(record.status)
         if phase is Phase.FAILED:
             return JobState(phase, error=self._client.error(_verdict(record), answer))
-        if phase is Phase.SUCCEEDED and record.url is None:
-            self._client.useless(answer)
-        return JobState(phase, task_id if phase is Phase.SUCCEEDED else None)
+        if phase is Phase.SUCCEEDED and record.url:
+            return JobState(phase, task_id)
+        return words.unfinished(record.status)
 
     def locate(self, file_id: str) -> RemoteFile:
         answer, record = self._ask(file_id)
@@ -74,7 +64,7 @@ class MiniMaxV2:
         """
         status = self._status(task_id)
         if status != "queued":
-            return status in _CANCELLED
+            return status in words.CANCELLED
         refusal = None
         try:
             self._client.accept(self._client.call("cancel", "DELETE", f"/v2/video_generation/{quote(task_id, safe='')}"))
@@ -83,7 +73,7 @@ class MiniMaxV2:
         status = self._status(task_id)
         if status == "queued" and refusal:
             raise refusal
-        return status in _CANCELLED
+        return status in words.CANCELLED
 
     def download(self, url: str, *, expected_size: int | None) -> AbstractContextManager[Download]:
         return self._client.open(url, is_right=is_video, expected_size=expected_size, max_bytes=self._max_clip_bytes)
@@ -116,7 +106,7 @@ class MiniMaxV2:
 
 
 def _verdict(record: Record) -> Cause:
-    if record.status in _CANCELLED:
+    if record.status in words.CANCELLED:
         return errors.JOB_CANCELLED
     if record.status == "expired":
         return errors.JOB_EXPIRED

@@ -156,7 +156,8 @@ def test_a_running_job_s_call_error_is_not_the_job_s_failure(client, minimax):
 
 def test_success_without_a_file_is_asked_again(client, minimax):
     for file_id in ("", 0, None, "0"):
-        assert verdict(call(client, minimax, "query", Answer(status="Success", fields={"file_id": file_id}))) == AGAIN
+        state = call(client, minimax, "query", Answer(status="Success", fields={"file_id": file_id}))
+        assert (state.phase, state.odd_word) == (Phase.RUNNING, "success, without a file")
 
 
 def test_an_error_can_be_copied_across_processes():
