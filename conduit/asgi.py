@@ -3,6 +3,8 @@
 import gc
 import os
 import sys
+from functools import partial
+from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
 
@@ -20,18 +22,21 @@ from django.db import connection
 from django.urls import get_resolver, reverse
 
 from conduit import clock
-from conduit.api.errors import NotFound
+from conduit.api.errors import NotFound, Unauthenticated
 from conduit.checks import refuse_unsafe_start
-from conduit.console.live.consumer import LiveConsumer
+from conduit.console.live.consumer import LiveConsumer, login_in
 from conduit.console.live.pump import pump
-from conduit.signalr import HubServer, Options
+from conduit.console.security.sessions import is_logged_in
+from conduit.signalr import HubServer, Options, Refused
 from conduit.web import quick_reads
+from conduit.web.arrivals import Arrivals
 from conduit.web.daphne_patches import patch_daphne
 from conduit.web.draining import drain_at_sigterm
 from conduit.web.guards import guarded
 from conduit.web.handler import OneHopHandler
 from conduit.web.live import live
 from conduit.web.logins import LoginTurns
+from conduit.web.newcomers import Newcomers
 from conduit.web.refusals import refused_with
 from conduit.web.router import Router
 from conduit.web.tracing import traced
@@ -52,12 +57,29 @@ hub_options = Options(
     cors=lambda origin: settings.CORS_ALLOW_ALL_ORIGINS or origin in settings.CORS_ALLOWED_ORIGINS,
 )
 hub = HubServer(TaskHub, path=HUB_PATH, authenticate=authenticate, redis_url=settings.REDIS_URL, options=hub_options)
-patch_daphne(body_bytes=settings.DATA_UPLOAD_MAX_MEMORY_SIZE, more_of={HUB_PATH: hub_options.post_bytes})
+
+
+async def may_send_much(scope: dict[str, Any]) -> bool:
+    """Whether a request with a long body comes from a client of the hub or from somebody who is logged in to the console."""
+    try:
+        if scope["path"] == HUB_PATH:
+            await authenticate(scope)
+            return True
+        return await feeds().in_thread(partial(is_logged_in, login_in(scope)[0]))
+    except (Refused, Unauthenticated):
+        return False
+
+
+patch_daphne(body_bytes=settings.DATA_UPLOAD_MAX_MEMORY_SIZE, more_of={HUB_PATH: hub_options.post_bytes}, admits=may_send_much)
+Arrivals(settings.WEB_BOUNDS).watch()
+newcomers = Newcomers(settings.WEB_BOUNDS)
+newcomers.watch()
 django_application = OneHopHandler()
 hub_application = traced(guarded(hub))
 # SQLite has one writer at a time, whose turn nothing on the loop may wait for.
 reads = quick_reads.QuickReads(django_application) if connection.vendor == "postgresql" else django_application
 application = Router(
+    known=newcomers.known,
     http=django_application,
     websocket=traced(refused_with(NotFound("There is no WebSocket at this path."))),
     paths={

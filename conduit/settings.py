@@ -27,6 +27,7 @@ from conduit.logs import logging_config
 from conduit.messages import once_in
 from conduit.outbound.addresses import Allowed
 from conduit.redis_client import KEEPALIVE
+from conduit.web.bounds import bounds_from
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -246,6 +247,8 @@ REST_FRAMEWORK = {
 MAX_BODY_BYTES = 256 * 1024
 # The same for the console's forms, and what a web process collects of any body.
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * 1024 * 1024
+
+WEB_BOUNDS = bounds_from(env)  # what is unknown, slow or sent in floods
 
 # Browsers on any origin may call the API: the key is the authorization. A list of origins narrows it.
 CORS_ALLOWED_ORIGINS: list[str] = env.list("CORS_ALLOWED_ORIGINS", default=[])

@@ -14,6 +14,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpRespons
 from django.views.decorators.csrf import csrf_exempt
 
 from conduit import clock
+from conduit.api.callers import client_known
 from conduit.api.errors import ApiError, Forbidden, MethodNotAllowed, NotFound, response_for
 from conduit.api.views import is_known, not_modified
 from tasks.ids import parse_task_id
@@ -68,6 +69,7 @@ def _admit(request: HttpRequest, task_id: str, name: str) -> tuple[int, StoredFi
         check(task, name, expires, request.GET.get("signature", ""), now)
     except LinkRefused as refused:
         raise Forbidden(_REFUSED[refused.reason], code="link_expired" if refused.reason == "expired" else "invalid_link") from None
+    client_known(getattr(request, "scope", {}))
     stored = Video.objects.file_of(task, name)
     if stored is None:
         raise NotFound("There is no such file.")

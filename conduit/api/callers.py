@@ -1,12 +1,15 @@
 """Whose a request is, and which one a thread is answering."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
+from typing import Any
 
 from django.http import HttpRequest
 
 KNOWN_AS = "conduit.known_as"
+# Under this name an ASGI scope may hold what is to be told when its client has shown a key, a login or a link of ours.
+CLIENT_KNOWN = "conduit.client_known"
 
 _at_hand: ContextVar[HttpRequest | None] = ContextVar("request_at_hand", default=None)
 
@@ -18,6 +21,12 @@ def known_as(request: HttpRequest, name: str) -> None:
     """
     if tell := getattr(request, "scope", {}).get(KNOWN_AS):
         tell(name)
+
+
+def client_known(scope: Mapping[str, Any]) -> None:
+    """The connection of this scope is no stranger's any more: it is kept, however many others there are. From any thread."""
+    if tell := scope.get(CLIENT_KNOWN):
+        tell()
 
 
 @contextmanager

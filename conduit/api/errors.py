@@ -68,6 +68,10 @@ class MethodNotAllowed(ApiError):
     status, type, code = 405, "invalid_request_error", "method_not_allowed"
 
 
+class RequestTimeout(ApiError):
+    status, type, code = 408, "invalid_request_error", "request_timeout"
+
+
 class Conflict(ApiError):
     status, type, code = 409, "conflict_error", "conflict"
 
@@ -107,7 +111,7 @@ def error_of(status: int, message: str) -> ApiError:
         return Overloaded(message)
     if status >= InternalError.status:
         return InternalError()
-    kinds = (Forbidden, NotFound, MethodNotAllowed, Conflict, BodyTooLarge, UnsupportedMediaType, TooManyRequests)
+    kinds = (Forbidden, NotFound, MethodNotAllowed, RequestTimeout, Conflict, BodyTooLarge, UnsupportedMediaType, TooManyRequests)
     if status == Unauthenticated.status:
         return Unauthenticated(message)
     error = next((kind for kind in kinds if kind.status == status), InvalidRequest)(message)

@@ -25,6 +25,11 @@ def _is_ours(address: IPv4Address | IPv6Address | None) -> bool:
     return address is not None and any(address in network for network in settings.TRUSTED_PROXIES)
 
 
+def is_proxy(address: str) -> bool:
+    """Whether it is one of our own proxies, who speak for others."""
+    return _is_ours(_parsed(address))
+
+
 def client_address(request: HttpRequest) -> str:
     """The address of the client: the nearest hop that is not one of our own proxies (TRUSTED_PROXIES).
 

@@ -16,6 +16,7 @@ from conduit.api.access_log import log_request
 from conduit.api.middleware import request_id_of
 from conduit.api.network import nearest_client
 from conduit.logs import shortened
+from conduit.web.bodies import Admits, collect_at_most
 from conduit.web.refusals import Headers, in_envelope
 
 # Of what is wrong with a request: some reasons repeat what the client sent.
@@ -27,31 +28,16 @@ _READ_BYTES, _READ_BYTES_MAX = 512, 16 * 1024
 _READ_SECONDS = 0.001
 
 
-def patch_daphne(*, body_bytes: int, more_of: Mapping[str, int] | None = None) -> None:
-    """For this process. Of a request's body, `body_bytes` and one more are kept; `more_of` has other bounds by path."""
-    _collect_at_most(body_bytes, {path.encode(): limit for path, limit in (more_of or {}).items()})
+def patch_daphne(*, body_bytes: int, more_of: Mapping[str, int] | None = None, admits: Admits | None = None) -> None:
+    """For this process. Of a request's body, `body_bytes` and one more are kept; `more_of` has other bounds by path, and `admits`
+    says who may send long ones (conduit.web.bodies)."""
+    collect_at_most(body_bytes, {path.encode(): limit for path, limit in (more_of or {}).items()}, admits)
     _read_sockets_little_by_little()
     _color_nothing()
     _know_all_statuses()
     _let_no_client_move_the_root()
     _tell_sockets_the_whole_path()
     _refuse_in_envelopes()
-
-
-def _collect_at_most(usual: int, limits: Mapping[bytes, int]) -> None:
-    """Drop what comes after `limit` bytes of a body and one more, by which the application sees that it is too long.
-
-    Twisted collects a body, however long, before the application sees its first byte, and daphne then puts all of it into
-    memory. The client is heard out: it gets its answer, where a closed connection would be a reset.
-    """
-    collect = WebRequest.handleContentChunk
-
-    def collect_some(request: Any, data: bytes) -> None:
-        limit = limits.get(request.channel._path.partition(b"?")[0], usual)
-        if room := max(0, limit + 1 - request.content.tell()):
-            collect(request, data[:room])
-
-    WebRequest.handleContentChunk = collect_some
 
 
 def _read_sockets_little_by_little() -> None:
@@ -135,28 +121,28 @@ def refuse_upgrade(socket: WebSocketProtocol, status: int, headers: Headers, bod
 
 def _refuse_in_envelopes() -> None:
     """What daphne, twisted and autobahn refuse by themselves is a page of HTML, or nothing but a status."""
-    http.HTTPChannel._respondToBadRequestAndDisconnect = _refuse_unread  # type: ignore[method-assign]
-    http.HTTPChannel.lineLengthExceeded = lambda channel, line: _refuse_unread(channel)  # type: ignore[method-assign]
+    http.HTTPChannel._respondToBadRequestAndDisconnect = refuse_unread  # type: ignore[method-assign]
+    http.HTTPChannel.lineLengthExceeded = lambda channel, line: refuse_unread(channel)  # type: ignore[method-assign]
     WebRequest.basic_error = _refuse_request
     WebSocketProtocol.failHandshake = _refuse_handshake
 
 
-def _refuse_unread(channel: Any) -> None:
-    """Twisted's answer to what is no HTTP, or has more headers than it reads."""
+def refuse_unread(channel: Any, status: int = 400, reason: str = "The request is malformed, or its headers are too long.") -> None:
+    """Answer what is not a whole request, such as twisted's own answer to what is no HTTP, and end the connection."""
     request = channel.requests[-1] if channel.requests else None
-    refusal = _Refusal(400, "The request is malformed, or its headers are too long.", _sent(request, b"x-request-id"))
+    refusal = _Refusal(status, reason, sent(request, b"x-request-id"))
     channel.transport.write(refusal.whole())
     channel.loseConnection()
     method, target = (getattr(channel, name, b"").decode("latin-1") for name in ("_command", "_path"))
-    refusal.log(method, target, channel.transport.getPeer(), _sent(request, b"x-forwarded-for"))
+    refusal.log(method, target, channel.transport.getPeer(), sent(request, b"x-forwarded-for"))
 
 
 def _refuse_request(request: Any, status: int, status_text: bytes, body: Any) -> None:
     """daphne's pages."""
-    refusal = _Refusal(status, body.decode() if isinstance(body, bytes) else body, _sent(request, b"x-request-id"))
+    refusal = _Refusal(status, body.decode() if isinstance(body, bytes) else body, sent(request, b"x-request-id"))
     request.handle_reply({"type": "http.response.start", "status": status, "headers": refusal.headers})
     request.handle_reply({"type": "http.response.body", "body": refusal.body})
-    refusal.log(request.method.decode("latin-1"), request.uri.decode("latin-1"), request.client, _sent(request, b"x-forwarded-for"))
+    refusal.log(request.method.decode("latin-1"), request.uri.decode("latin-1"), request.client, sent(request, b"x-forwarded-for"))
 
 
 def _refuse_handshake(socket: Any, reason: str, code: int = 400, responseHeaders: Any = None) -> None:
@@ -193,7 +179,7 @@ class _Refusal:
             log_request(method=method, path=target.partition("?")[0], status=self.status, began=time.perf_counter(), client=client)
 
 
-def _sent(request: Any, name: bytes) -> str:
+def sent(request: Any, name: bytes) -> str:
     """What a request of twisted's, if there is one yet, has in that header."""
     values = request.requestHeaders.getRawHeaders(name, []) if request else []
     return b",".join(values).decode("latin-1")

@@ -16,7 +16,7 @@ from django.http import HttpResponseBase, StreamingHttpResponse
 from django.urls import set_script_prefix
 
 from conduit.api.always import put_on
-from conduit.api.callers import KNOWN_AS
+from conduit.api.callers import KNOWN_AS, client_known
 from conduit.api.errors import ApiError, classify
 from conduit.api.network import network_of
 from conduit.streams.gate import Gate, gate_of
@@ -67,7 +67,13 @@ class OneHopHandler(ASGIHandler):
 
     def _respond(self, scope: Mapping[str, Any], body_file: Any, known_as: Tell) -> HttpResponseBase:
         """Runs in a thread, with the signals that give database connections back."""
-        scope = {**scope, KNOWN_AS: known_as}
+
+        def tell(owner: str) -> None:
+            known_as(owner)
+            if owner:
+                client_known(scope)
+
+        scope = {**scope, KNOWN_AS: tell}
         set_script_prefix(get_script_prefix(scope))
         request_started.send(sender=self.__class__, scope=scope)
         request, refusal = self.create_request(scope, body_file)

@@ -18,6 +18,7 @@ from rest_framework.renderers import JSONRenderer
 from conduit import clock
 from conduit.api.access_log import log_request
 from conduit.api.always import with_always
+from conduit.api.callers import client_known
 from conduit.api.errors import ApiError
 from conduit.api.middleware import request_id_of
 from conduit.api.policy import HEADER, NOTHING
@@ -56,6 +57,7 @@ class QuickReads:
         if answer is None:
             await self._ordinary(scope, receive, send)
             return
+        client_known(scope)
         status, headers, body = answer
         headers_sent = dict(scope["headers"])
         request_id = request_id_of(headers_sent.get(b"x-request-id", b"").decode("latin-1"))

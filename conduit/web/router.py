@@ -1,8 +1,10 @@
 """Which ASGI application answers what."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
+from conduit.api.callers import CLIENT_KNOWN
 from conduit.api.errors import ApiError
 from conduit.web.backpressure import with_gate
 from conduit.web.refusals import Application, refused_with
@@ -13,9 +15,17 @@ from conduit.web.tracing import traced
 class Router:
     """The root application: each path's own, or the one for all others of that protocol. Counts what is under way."""
 
-    def __init__(self, *, http: Application, websocket: Application, paths: Mapping[str, Mapping[str, Application]]) -> None:
+    def __init__(
+        self,
+        *,
+        http: Application,
+        websocket: Application,
+        paths: Mapping[str, Mapping[str, Application]],
+        known: Callable[[Any], None] = lambda send: None,
+    ) -> None:
         """`paths`: by protocol, applications by the path that they and what is below it belong to; a path that ends in `$` is
-        one alone."""
+        one alone. `known` is told the `send` of a client that has shown who it is."""
+        self._known = known
         self._others = {"http": http, "websocket": websocket}
         self._paths = paths
         self.under_way = 0
@@ -29,7 +39,7 @@ class Router:
 
     async def _answer(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
         try:
-            scope = with_gate(with_one_path(scope), send)
+            scope = {**with_gate(with_one_path(scope), send), CLIENT_KNOWN: partial(self._known, send)}
             application = self._application(scope)
         except ApiError as error:
             application = traced(refused_with(error))

@@ -15,6 +15,7 @@ from django.conf import settings
 from django.db import close_old_connections
 
 from conduit import clock
+from conduit.api.callers import client_known
 from conduit.api.errors import ApiError, Overloaded
 from conduit.api.network import network_of
 from conduit.api.turns import Turns
@@ -83,6 +84,7 @@ class Feeds:
         secret, address = secret_in(scope), address_in(scope)
         async with self._admissions.of(network_of(address)):
             caller, _ = await self.in_thread(partial(admit, secret, address))
+        client_known(scope)
         return caller
 
     async def enter(self, caller: Caller) -> None:

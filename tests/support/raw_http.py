@@ -32,9 +32,14 @@ def exchange(port: int, sent: bytes) -> Raw:
     """Send these bytes, and read the answer, or what there is of it when the server closes."""
     with sockets.create_connection(("127.0.0.1", port), timeout=20) as socket:
         socket.sendall(sent)
-        received = b""
-        while not _is_whole(received) and (piece := socket.recv(65536)):
-            received += piece
+        return answer_of(socket)
+
+
+def answer_of(socket: sockets.socket) -> Raw:
+    """The next answer on a connection, or what there is of it when the server closes."""
+    received = b""
+    while not _is_whole(received) and (piece := socket.recv(65536)):
+        received += piece
     head, _, body = received.partition(b"\r\n\r\n")
     first, *lines = head.decode("latin-1").split("\r\n")
     headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}

@@ -13,6 +13,7 @@ from channels.exceptions import StopConsumer
 from django.conf import settings
 from django.http import parse_cookie
 
+from conduit.api.callers import client_known
 from conduit.api.errors import ApiError, InvalidRequest, TooManyRequests, Unauthenticated, classify
 from conduit.console.live.pump import Pump, Restarting, Socket, pump
 from conduit.console.live.wanted import in_message
@@ -56,7 +57,8 @@ class LiveConsumer(AsyncConsumer):
     async def websocket_connect(self, message: object) -> None:
         await self.send({"type": "websocket.accept"})
         try:
-            watcher = await self._pump.admit(*_login_in(self.scope))
+            watcher = await self._pump.admit(*login_in(self.scope))
+            client_known(self.scope)
             socket = Socket(watcher)
             self._pump.enter(socket)
         except Exception as error:  # noqa: BLE001 - classify knows what each means, and logs what nobody foresaw
@@ -111,7 +113,7 @@ class LiveConsumer(AsyncConsumer):
         await self.send({"type": "websocket.close", "code": code, "reason": error.message})
 
 
-def _login_in(scope: Mapping[str, Any]) -> tuple[str, str]:
+def login_in(scope: Mapping[str, Any]) -> tuple[str, str]:
     """The session that the browser sends along, and from where.
 
     Raises:

@@ -13,6 +13,7 @@ from django.contrib import messages
 from django.contrib.auth import SESSION_KEY
 from django.contrib.auth.signals import user_logged_in
 from django.contrib.sessions.backends.base import SessionBase
+from django.contrib.sessions.backends.db import SessionStore
 from django.dispatch import receiver
 from django.http import HttpRequest, HttpResponseBase
 from django.utils.timesince import timesince
@@ -41,6 +42,12 @@ def why_ended(session: SessionBase) -> str:
     if now - session.get(BEGAN_AT, 0) > settings.SESSION_COOKIE_AGE:
         return f"You were logged out: log in again after {_span(settings.SESSION_COOKIE_AGE)}."
     return ""
+
+
+def is_logged_in(session_key: str) -> bool:
+    """Whether that session, which a browser says is its own, is somebody's. Asks the database."""
+    session = SessionStore(session_key)
+    return SESSION_KEY in session and not why_ended(session)
 
 
 def _span(seconds: float) -> str:
