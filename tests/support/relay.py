@@ -14,13 +14,13 @@ class Relay:
         self._to = port
         self._is_cut = False
         self._refused = threading.Event()
-        self._wires: set[asyncio.StreamWriter] = set()
+        self._wires: dict[asyncio.StreamWriter, asyncio.Task[None]] = {}
         self._silent: set[asyncio.StreamWriter] = set()
         self._stays_silent = False
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="relay", daemon=True)
         self._thread.start()
-        self._server: asyncio.Server = self._run(asyncio.start_server(self._meet, "127.0.0.1", 0))
+        self._server: asyncio.Server = self._run(asyncio.start_server(self._let_in, "127.0.0.1", 0))
         self.port: int = self._server.sockets[0].getsockname()[1]
 
     def __enter__(self) -> Self:
@@ -42,7 +42,7 @@ class Relay:
     def silence(self, *, for_good: bool = False) -> None:
         """From now on nothing passes on the connections that there are, not even their end; on new ones too when it is `for_good`."""
         self._stays_silent = for_good
-        self._silent |= self._wires
+        self._silent |= self._wires.keys()
 
     def mend(self) -> None:
         """Relay what is opened from now on; what was silenced stays so."""
@@ -61,29 +61,36 @@ class Relay:
             wire.transport.abort()
 
     async def _close(self) -> None:
+        # asyncio drops a connection that it let in just before its server is closed, and never closes its socket.
+        self._loop.remove_reader(self._server.sockets[0].fileno())
+        await asyncio.sleep(0)
         self._server.close()
-        for _ in range(2):  # one may have been let in at this very moment: it has to begin before it can end and close its socket
-            await asyncio.sleep(0)
-            meeting = asyncio.all_tasks() - {asyncio.current_task()}
+        while meeting := asyncio.all_tasks() - {asyncio.current_task()}:
             for task in meeting:
                 task.cancel()
             await asyncio.gather(*meeting, return_exceptions=True)
+        while self._wires:
+            await asyncio.sleep(0)
+        await asyncio.sleep(0)  # what was aborted closes its socket
 
-    async def _meet(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._wires.add(writer)
+    def _let_in(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """No coroutine: one that is cancelled before it begins would never let go."""
         if self._stays_silent:
             self._silent.add(writer)
-        try:
-            if self._is_cut:
-                self._refused.set()
-            else:
-                await self._relay(reader, writer)
-        except (OSError, asyncio.CancelledError):
-            pass  # either side is gone, or the relay ends
-        finally:
-            writer.transport.abort()
-            self._wires.discard(writer)
-            self._silent.discard(writer)
+        self._wires[writer] = self._loop.create_task(self._meet(reader, writer))
+        self._wires[writer].add_done_callback(lambda _: self._let_go(writer))
+
+    def _let_go(self, writer: asyncio.StreamWriter) -> None:
+        writer.transport.abort()
+        del self._wires[writer]
+        self._silent.discard(writer)
+
+    async def _meet(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if self._is_cut:
+            self._refused.set()
+            return
+        with suppress(OSError):  # either side is gone
+            await self._relay(reader, writer)
 
     async def _relay(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         server_reader, server_writer = await asyncio.open_connection("127.0.0.1", self._to)
@@ -92,8 +99,8 @@ class Relay:
             await self._copy(server_reader, writer, writer)
         finally:
             upward.cancel()
+            server_writer.transport.abort()  # before the wait, which may itself be cancelled
             await asyncio.gather(upward, return_exceptions=True)
-            server_writer.transport.abort()
 
     async def _copy(self, source: asyncio.StreamReader, target: asyncio.StreamWriter, wire: asyncio.StreamWriter) -> None:
         with suppress(OSError):
