@@ -18,12 +18,12 @@ from importlib.resources import files
 from zoneinfo import ZoneInfo
 
 from django.core.exceptions import ValidationError
-from django.db import connection
 from django.db.models import F, Q, QuerySet
 from django.db.models.functions import Round
 
-from conduit import clock
+from conduit import clock, statements
 from conduit.api.errors import ApiError
+from conduit.statements import Columns, Statement, Steps
 from keys.models import Budget, BudgetAlert, BudgetWindow, Period, VirtualKey
 
 # When a budget's period is used up so far, in percent, the console hears of it.
@@ -32,6 +32,8 @@ THRESHOLDS = (50, 75, 90)
 ALWAYS = datetime(1970, 1, 1, tzinfo=UTC)
 # Digits after the point of every amount; SQLite counts in floats, so that sums are rounded to what they stand for.
 DIGITS = 4
+
+_BUDGET, _WINDOW = Columns(Budget, "b"), Columns(BudgetWindow, "w")
 
 
 class InsufficientQuota(ApiError):
@@ -136,6 +138,13 @@ def binding(key: VirtualKey) -> QuerySet[Budget]:
     return Budget.objects.filter(owned).order_by("pk")
 
 
+def _binding(key: VirtualKey) -> Statement:
+    """The same as a statement."""
+    owned = "b.key_id = %s OR b.team_id = %s" if key.team_id is not None else "b.key_id = %s"
+    owner = [key.pk, key.team_id] if key.team_id is not None else [key.pk]
+    return Statement(f"SELECT {_BUDGET.sql} FROM {_BUDGET.source} WHERE {owned} ORDER BY b.id", owner, _BUDGET.fields)  # noqa: S608 - ours
+
+
 def of(key: VirtualKey, now: datetime | None = None) -> list[BudgetState]:
     """How the key's and its team's budgets stand, in two queries."""
     return states(binding(key), now)
@@ -165,22 +174,25 @@ def _state(budget: Budget, window: BudgetWindow, now: datetime) -> BudgetState:
 # ---- Moving money: all of it belongs inside the transaction that writes the ledger rows, with the locks of keys.locks ---------
 
 
-def take(key: VirtualKey, amount: Decimal, now: datetime) -> None:
-    """Add a hold of `amount` USD to every budget that binds the key: its own, and its team's.
+def taking(key: VirtualKey, amount: Decimal, now: datetime) -> Steps[list[Statement]]:
+    """Add a hold of `amount` USD to every budget that binds the key: its own, and its team's. Gives what is then to be written.
 
     Raises:
         InsufficientQuota: one of them has less left. What was added goes with the transaction.
     """
     # Most keys have no budget of their own: those that say so, locked, need no query to know it.
-    found = _add(binding(key), now, held=amount) if key.budgeted or key.team_id is not None else []
+    if not key.budgeted and key.team_id is None:
+        return []
+    [rows] = yield [_binding(key)]
+    found = yield from _adding([_BUDGET.made_of(row) for row in rows], now, held=amount)
     if short := [state for state in found if state.used > state.limit]:
         raise _refusal(short, amount)
-    _alert(found)
+    return _alerts(found)
 
 
 def spend(budgets: Iterable[Budget], amount: Decimal, now: datetime) -> None:
     """Add `amount` USD (negative: take back) to what these budgets count as spent now, whatever their limits."""
-    _alert(_add(budgets, now, spent=amount))
+    _add(budgets, now, spent=amount)
 
 
 def move(*, key_id: int, team_id: int | None, counted_at: datetime, held: Decimal = Decimal(0), spent: Decimal = Decimal(0)) -> None:
@@ -199,45 +211,54 @@ def move(*, key_id: int, team_id: int | None, counted_at: datetime, held: Decima
 
 def begin(budget: Budget, now: datetime, *, held: Decimal, spent: Decimal) -> None:
     """Give a new budget what its owner already holds and spent in the period that runs now, in USD."""
-    _alert(_add([budget], now, held=held, spent=spent))
+    _add([budget], now, held=held, spent=spent)
 
 
 def alert(budget: Budget) -> None:
     """Tell of the thresholds of a limit that was changed."""
-    _alert(state for state in states([Budget.objects.get(pk=budget.pk)]) if state.window.pk)
+    found = [state for state in states([Budget.objects.get(pk=budget.pk)]) if state.window.pk]
+    statements.do(*_alerts(found))
 
 
-def _add(budgets: Iterable[Budget], now: datetime, *, held: Decimal = Decimal(0), spent: Decimal = Decimal(0)) -> list[BudgetState]:
+def _add(budgets: Iterable[Budget], now: datetime, *, held: Decimal = Decimal(0), spent: Decimal = Decimal(0)) -> None:
+    """Add to the windows of now, and tell of thresholds."""
+    found = statements.run(_adding(budgets, now, held=held, spent=spent))
+    statements.do(*_alerts(found))
+
+
+def _adding(
+    budgets: Iterable[Budget], now: datetime, *, held: Decimal = Decimal(0), spent: Decimal = Decimal(0)
+) -> Steps[list[BudgetState]]:
     """Add to the windows of now, making those that are new: one statement, and they come back as they then stand."""
     of = {budget.pk: budget for budget in budgets}
     if not of:
         return []
-    ops = connection.ops
-    amounts = [ops.adapt_decimalfield_value(amount, max_digits=20, decimal_places=DIGITS) for amount in (held, spent)]
-    rows = [[pk, *map(ops.adapt_datetimefield_value, period_of(budget, now)), *amounts] for pk, budget in of.items()]
-    found = BudgetWindow.objects.raw(
-        f"""
-        INSERT INTO keys_budgetwindow (budget_id, starts_at, ends_at, held, spent) VALUES {", ".join(["(%s, %s, %s, %s, %s)"] * len(rows))}
+    values = [value for pk, budget in of.items() for value in (pk, *period_of(budget, now), held, spent)]
+    [rows] = yield [Statement(_adding_to(len(of)), values, _WINDOW.fields)]
+    return [_state(of[window.budget_id], window, now) for window in map(_WINDOW.made_of, rows)]
+
+
+@lru_cache
+def _adding_to(windows: int) -> str:
+    return f"""
+        INSERT INTO {_WINDOW.source.replace(" w", " AS w")} (budget_id, starts_at, ends_at, held, spent)
+        VALUES {", ".join(["(%s, %s, %s, %s, %s)"] * windows)}
         ON CONFLICT (budget_id, starts_at) DO UPDATE SET
-            held = ROUND(keys_budgetwindow.held + excluded.held, {DIGITS}),
-            spent = ROUND(keys_budgetwindow.spent + excluded.spent, {DIGITS})
-        RETURNING id, budget_id, starts_at, ends_at, held, spent
-        """,  # noqa: S608 - placeholders and a constant
-        [value for row in rows for value in row],
+            held = ROUND(w.held + excluded.held, {DIGITS}), spent = ROUND(w.spent + excluded.spent, {DIGITS})
+        RETURNING {_WINDOW.names}
+        """  # noqa: S608 - placeholders and a constant
+
+
+def _alerts(found: Iterable[BudgetState]) -> list[Statement]:
+    """What writes an alert for each threshold of the limit in force that is reached; one that was told keeps its first."""
+    return statements.insert_new(
+        [
+            BudgetAlert(window=state.window, percent=percent, limit=state.limit)
+            for state in found
+            for percent in THRESHOLDS
+            if 0 < state.limit * percent / 100 <= state.used
+        ]
     )
-    return [_state(of[window.budget_id], window, now) for window in found]
-
-
-def _alert(found: Iterable[BudgetState]) -> None:
-    """Write an alert for each threshold of the limit in force that is reached; one that was told keeps its first."""
-    alerts = [
-        BudgetAlert(window=state.window, percent=percent, limit=state.limit)
-        for state in found
-        for percent in THRESHOLDS
-        if 0 < state.limit * percent / 100 <= state.used
-    ]
-    if alerts:
-        BudgetAlert.objects.bulk_create(alerts, ignore_conflicts=True)
 
 
 # ---- Words -----------------------------------------------------------------------------------------------------------

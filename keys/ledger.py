@@ -12,6 +12,7 @@ from uuid import UUID
 from django.db.models import Q, QuerySet, Sum
 
 from conduit import clock
+from conduit.statements import Statement, Steps, insert
 from keys import budgets, locks
 from keys.models import Budget, UsageCost, VirtualKey
 
@@ -38,16 +39,18 @@ def of_task(rows: QuerySet[UsageCost], task_id: UUID) -> QuerySet[UsageCost]:
     return rows.filter(task_id=task_id, entry__in=UsageCost.ONCE_PER_TASK)
 
 
-def hold(*, key: VirtualKey, task_id: UUID, task_kind: str, model: str, amount: Decimal) -> None:
-    """Reserve a task's price (USD) on its key, as locks.lock_key gave it, against every budget of the key and its team.
+def holding(*, key: VirtualKey, task_id: UUID, task_kind: str, model: str, amount: Decimal) -> Steps[list[Statement]]:
+    """Reserve a task's price (USD) on its key, as keys.locks gave it, against every budget of the key and its team. Gives what is
+    then to be written.
 
     Raises:
         InsufficientQuota: a budget has less left.
     """
     now = clock.now()
-    budgets.take(key, amount, now)
+    alerts = yield from budgets.taking(key, amount, now)
     of_task = {"task_id": task_id, "task_kind": task_kind, "model": model}
-    UsageCost.objects.create(key=key, team_id=key.team_id, entry=Entry.HOLD, amount=amount, counted_at=now, **of_task)
+    row = UsageCost(key=key, team_id=key.team_id, entry=Entry.HOLD, amount=amount, counted_at=now, created_at=now, **of_task)
+    return [*alerts, insert(row)]
 
 
 def settle(*, task_id: UUID, captured: Decimal) -> None:

@@ -5,27 +5,54 @@ budgets. One thing at a time happens to the money of a key or team: what a count
 is read while nobody else writes it. Rows that only point to a key or team are kept waiting by neither.
 """
 
+from conduit import statements
+from conduit.statements import Columns, Statement, Steps
 from keys.models import Team, VirtualKey
+
+_KEY, _TEAM = Columns(VirtualKey, "k"), Columns(Team, "t")
+# Of rows to which others point.
+_LOCK = " FOR NO KEY UPDATE OF"
+
+
+def locking(key: VirtualKey) -> Steps[VirtualKey]:
+    """The key as it is now, with its team, both locked: in one statement when its team is still the one that `key` says.
+
+    Raises:
+        VirtualKey.DoesNotExist: there is no such row any more.
+    """
+    if key.team_id is not None:
+        [both] = yield [_with_team(key.pk, key.team_id)]
+        if both:
+            found, team = _KEY.made_of(both[0][: len(_KEY.fields)]), _TEAM.made_of(both[0][len(_KEY.fields) :])
+            found.team = team
+            return found
+    [keys] = yield [_row(_KEY, key.pk)]
+    if not keys:
+        raise VirtualKey.DoesNotExist
+    found = _KEY.made_of(keys[0])
+    if found.team_id is not None:
+        [teams] = yield [_row(_TEAM, found.team_id)]
+        found.team = _TEAM.made_of(teams[0]) if teams else None
+    return found
 
 
 def lock_key(key: VirtualKey) -> VirtualKey:
-    """The key as it is now, with its team, both locked: in one statement when its team is still the one that `key` says."""
-    if key.team_id is not None:
-        joined = VirtualKey.objects.filter(pk=key.pk, team_id=key.team_id, team__name__isnull=False)
-        if found := joined.select_related("team").select_for_update(no_key=True, of=("self", "team")).first():
-            return found
-    found = VirtualKey.objects.select_for_update(no_key=True).get(pk=key.pk)
-    if found.team_id is not None:
-        found.team = _lock_team(found.team_id)
-    return found
+    """The same in this thread's transaction."""
+    return statements.run(locking(key))
+
+
+def _with_team(key_id: int, team_id: int) -> Statement:
+    sql = f"SELECT {_KEY.sql}, {_TEAM.sql} FROM {_KEY.source} JOIN {_TEAM.source} ON t.id = k.team_id WHERE k.id = %s AND k.team_id = %s"  # noqa: S608 - our own columns
+    return Statement(sql, [key_id, team_id], [*_KEY.fields, *_TEAM.fields], lock=f"{_LOCK} k, t")
+
+
+def _row(of: "Columns[VirtualKey] | Columns[Team]", pk: int) -> Statement:
+    sql = f"SELECT {of.sql} FROM {of.source} WHERE {of.alias}.id = %s"  # noqa: S608 - our own columns
+    return Statement(sql, [pk], of.fields, lock=f"{_LOCK} {of.alias}")
 
 
 def lock_payers(*, key_id: int, team_id: int | None) -> None:
     """Lock whose budgets a ledger row counts in. A team that is gone has none."""
     VirtualKey.objects.select_for_update(no_key=True).only("pk").get(pk=key_id)
     if team_id is not None:
-        _lock_team(team_id)
-
-
-def _lock_team(team_id: int) -> Team | None:
-    return Team.objects.select_for_update(no_key=True).filter(pk=team_id).first()
+        Team.objects.select_for_update(no_key=True).filter(pk=team_id).first()

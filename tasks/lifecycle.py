@@ -11,13 +11,13 @@ from uuid import UUID
 
 import structlog
 from django.db import transaction
-from django.db.models import Count, F, Min, Q
+from django.db.models import F, Model
 from django.db.models.functions import Greatest
 
 from conduit import clock
 from conduit.api.errors import Conflict
-from keys import ledger, limits, locks
-from keys.authentication import check_usable
+from conduit.statements import Last, Statement, Steps, insert, is_written
+from keys import ledger, spending
 from keys.models import VirtualKey
 from tasks import dispatch, kinds, progress, publishing
 from tasks.leases import Lease
@@ -34,48 +34,60 @@ ALLOWED: dict[Status, frozenset[Status]] = {
 ENDED = frozenset({Status.COMPLETED, Status.FAILED, Status.CANCELLED})
 
 
-def create(task: Task) -> None:
-    """Write a new task with its hold and its first event, and hint the worker once that is committed.
-
-    Belongs inside the transaction that also writes what the task's kind needs.
+def creating(task: Task, *parts: Model) -> Steps[TaskEvent]:
+    """Write a new task with its hold, `parts` (what its kind keeps of it) and its first event; `tell_created` when it is committed.
 
     Raises:
-        Unauthenticated: the key was disabled or deleted, or expired, since the call was authenticated.
-        RateLimited: the key has too many tasks in flight, or made too many within the hour.
-        InsufficientQuota: a budget of the key or its team has less left than the price.
+        ApiError: the key of now may not create it (keys.spending.reserve).
     """
-    # What was true when the call was authenticated may have changed: the key of now pays, from here to the commit alone.
-    task.key = locks.lock_key(task.key)
-    task.team = task.key.team
-    check_usable(task.key)
-    # Whatever may refuse comes before anything is written: of many calls at once, the refused ones let go of the key soonest.
-    _check_counts(task.key, task.created_at)
-    ledger.hold(key=task.key, task_id=task.pk, task_kind=task.kind, model=task.model, amount=task.price)
-    task.save(force_insert=True)
-    _record(task, task.created_at, {})
-    transaction.on_commit(lambda: dispatch.hint_soon(task.pk, task.kind, task.lane), robust=True)
-    transaction.on_commit(lambda: _tell_created(task), robust=True)
-
-
-def _tell_created(task: Task) -> None:
-    """The line that ties the request's id to the task's."""
-    log.info("task created", task_id=str(task.pk), kind=task.kind, model=task.model)
-
-
-def _check_counts(key: VirtualKey, created_at: datetime) -> None:
-    """Refuse what the key's limits of tasks forbid. They are counted from the rows, so that nothing leaks.
-
-    The key is locked: its tasks are created one at a time. The hour is the one before the moment that the new task will show:
-    others may have been created meanwhile, and that moment lies as far back as this one waited for the key.
-    """
-    if not limits.needs_counts(key):
-        return
-    lately = Q(created_at__gt=created_at - timedelta(hours=1))
-    active = Q(status__in=ACTIVE)
-    counts = Task.objects.filter(lately | active, key=key).aggregate(
-        in_flight=Count("pk", filter=active), last_hour=Count("pk", filter=lately), oldest=Min("created_at", filter=lately)
+    reserved = yield from spending.reserve(
+        task.key,
+        task_id=task.pk,
+        task_kind=task.kind,
+        model=task.model,
+        amount=task.price,
+        created_at=task.created_at,
+        counting=_counting,
     )
-    limits.check_counts(key, **counts)
+    task.key = reserved.key
+    task.team = reserved.key.team
+    event = _event_of(task, task.created_at, {})
+    place = {"position": (f"(SELECT position FROM {Feed._meta.db_table} WHERE key_id = %s)", [task.key_id])}  # noqa: S608 - our own
+    writes = [*reserved.writes, insert(task), *map(insert, parts)]
+    # The place in the key's history last: other events of the key wait for it until the commit.
+    writes += [Feed.objects.taking_position(task.key_id), insert(event, returning="id, position", computed=place)]
+    *_, [(event.pk, event.position)] = yield Last(writes)
+    is_written(task, event, *parts)
+    return event
+
+
+def tell_created(event: TaskEvent) -> None:
+    """What is told of a new task once it is committed. All of it may be lost: what goes wrong is logged, and stops nothing else."""
+    task = event.task
+    for tell in (
+        lambda: dispatch.hint_soon(task.pk, task.kind, task.lane),
+        lambda: publishing.tell(event),
+        # The line that ties the request's id to the task's.
+        lambda: log.info("task created", task_id=str(task.pk), kind=task.kind, model=task.model),
+    ):
+        try:
+            tell()
+        except Exception:
+            log.exception("not told of a new task", task_id=str(task.pk))
+
+
+def _counting(key: VirtualKey, created_at: datetime) -> Statement:
+    """Counts what the key's limits of tasks are about, from the rows, so that nothing leaks (keys.spending.Counting)."""
+    hour_ago = created_at - timedelta(hours=1)
+    return Statement(_COUNTS, [hour_ago, hour_ago, key.pk, hour_ago], _COUNTED)
+
+
+_ACTIVE = "status IN ({})".format(", ".join(f"'{status}'" for status in ACTIVE))  # as the index of them says it
+_COUNTS = f"""
+SELECT count(*) FILTER (WHERE {_ACTIVE}), count(*) FILTER (WHERE created_at > %s), min(created_at) FILTER (WHERE created_at > %s)
+FROM {Task._meta.db_table} WHERE key_id = %s AND (created_at > %s OR {_ACTIVE})
+"""  # noqa: S608 - our own words
+_COUNTED = (None, None, Task._meta.get_field("created_at"))
 
 
 def move(task_id: UUID, to: Status, *, lease: Lease | None = None, facts: dict[str, Any] | None = None, **fields: Any) -> bool:
@@ -101,14 +113,18 @@ def move(task_id: UUID, to: Status, *, lease: Lease | None = None, facts: dict[s
 
 
 def _record(task: Task, now: datetime, facts: dict[str, Any]) -> None:
-    """The event of the status that the task just got. Readers hear of it when this commits."""
+    """Write the event of the status that the task just got. Readers hear of it when this commits."""
+    event = _event_of(task, now, facts)
+    event.position = Feed.objects.next_position(task.key_id)
+    event.save(force_insert=True)
+    transaction.on_commit(lambda: publishing.tell(event), robust=True)
+
+
+def _event_of(task: Task, now: datetime, facts: dict[str, Any]) -> TaskEvent:
+    """The event of the task's status, without its position, and not written."""
     reading = progress.read(task, now)
     then = {"stage": task.stage, "progress": reading.progress, "eta_seconds": reading.eta_seconds}
-    position = Feed.objects.next_position(task.key_id)
-    event = TaskEvent.objects.create(
-        task=task, key_id=task.key_id, position=position, status=task.status, facts=then | facts, created_at=now
-    )
-    publishing.tell_on_commit(event)
+    return TaskEvent(task=task, key_id=task.key_id, status=task.status, facts=then | facts, created_at=now)
 
 
 def _settle(task: Task) -> None:

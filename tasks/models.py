@@ -4,12 +4,13 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Self
 
-from django.db import connection, models
+from django.db import models
 from django.db.models import CheckConstraint, Index, Q, TextField
 from django.db.models.functions import Cast, Right
 from django.utils.text import capfirst
 
-from conduit import clock
+from conduit import clock, statements
+from conduit.statements import Statement
 from keys.models import Team, VirtualKey
 from tasks import kinds
 from tasks.ids import new_task_id
@@ -147,7 +148,7 @@ class Task(models.Model):
             Index(fields=["next_step_at"], condition=Q(status__in=["queued", "processing"]), name="task_due"),  # TaskQuerySet.due, .late
             # TaskQuerySet.paused, by whose pause it may be.
             Index(fields=["lane", "model"], condition=Q(stage="paused", status__in=["queued", "processing"]), name="task_paused"),
-            # lifecycle.create: what counts against the key's limits of tasks.
+            # lifecycle.creating: what counts against the key's limits of tasks.
             Index(fields=["key"], condition=Q(status__in=["queued", "processing"]), name="task_in_flight"),
             Index(fields=["key", "created_at"], name="task_lately"),
             # tasks.search, newest first: by team, model, one last status, error code, and of those under way all the rest. Where
@@ -180,14 +181,17 @@ class FeedQuerySet(models.QuerySet["Feed"]):
         So events of a key become visible in the order of their positions and without a gap: who has read up to one has
         missed none below. Take it late in a transaction: other events of the key wait for its end.
         """
-        table = connection.ops.quote_name(self.model._meta.db_table)
-        with connection.cursor() as cursor:
-            cursor.execute(
-                f"INSERT INTO {table} (key_id, position, kept_from) VALUES (%s, 1, 1) "  # noqa: S608 - the model's own table
-                f"ON CONFLICT (key_id) DO UPDATE SET position = {table}.position + 1 RETURNING position",
-                [key_id],
-            )
-            return int(cursor.fetchone()[0])
+        [[[position]]] = statements.do(self.taking_position(key_id))
+        return int(position)
+
+    def taking_position(self, key_id: int) -> Statement:
+        """The statement that does so."""
+        table = self.model._meta.db_table
+        return Statement(
+            f"INSERT INTO {table} (key_id, position, kept_from) VALUES (%s, 1, 1) "  # noqa: S608 - the model's own table
+            f"ON CONFLICT (key_id) DO UPDATE SET position = {table}.position + 1 RETURNING position",
+            [key_id],
+        )
 
 
 class Feed(models.Model):

@@ -13,10 +13,11 @@ from typing import Any
 from django.db import IntegrityError, connection, transaction
 from django.utils.text import capfirst
 
-from conduit import clock, conditions
+from conduit import clock, conditions, statements
 from conduit.api.errors import Conflict, InvalidRequest, NotFound, Overloaded
 from conduit.conditions import Condition, Severity
 from conduit.conditions.registry import Findings
+from conduit.statements import Columns, Statement, Steps
 from keys import audit, known_models, owners
 from tasks.models import Pause, PauseKind
 
@@ -108,8 +109,11 @@ def _check(fields: Mapping[str, Any]) -> None:
 # ---- New work ----------------------------------------------------------------------------------------------------------
 
 
+_PAUSE = Columns(Pause, "p")
+_STOPS_NOW = f"kind = '{PauseKind.NEW_WORK}' AND (until IS NULL OR until > %s)"
+_PAUSE_OF_NEW_WORK = f"SELECT {_PAUSE.sql} FROM {_PAUSE.source} WHERE {_STOPS_NOW}"  # noqa: S608 - our own columns
 # Whether new work is refused, as a column of a statement that a create makes anyhow, asked with `stopped_at`.
-STOPS_NEW_WORK = f"EXISTS (SELECT 1 FROM {Pause._meta.db_table} WHERE kind = '{PauseKind.NEW_WORK}' AND (until IS NULL OR until > %s))"  # noqa: S608
+STOPS_NEW_WORK = f"EXISTS (SELECT 1 FROM {_PAUSE.source} WHERE {_STOPS_NOW})"  # noqa: S608 - our own table
 
 
 def stopped_at(now: datetime) -> list[Any]:
@@ -119,8 +123,14 @@ def stopped_at(now: datetime) -> list[Any]:
 
 def refusal_of_new_work() -> Overloaded:
     """What a create is answered while new work is refused: the administrator's words, and when to come back."""
+    return statements.run(refusing_new_work())
+
+
+def refusing_new_work() -> Steps[Overloaded]:
+    """The same as steps."""
     now = clock.now()
-    pause = Pause.objects.active(now).filter(kind=PauseKind.NEW_WORK).first()
+    [rows] = yield [Statement(_PAUSE_OF_NEW_WORK, [now], _PAUSE.fields)]
+    pause = _PAUSE.made_of(rows[0]) if rows else None
     if pause is None or pause.until is None:
         return Overloaded((pause and pause.message) or NOT_ACCEPTED, retry_after=REFUSED_RETRY_SECONDS)
     return Overloaded(pause.message or NOT_ACCEPTED, retry_after=math.ceil((pause.until - now).total_seconds()))

@@ -36,9 +36,9 @@ def group_of(key_id: int) -> str:
     return f"tasks.key.{key_id}"
 
 
-def tell_on_commit(event: TaskEvent) -> None:
-    """Publish the event once it is committed, with its task as it is shown then."""
-    transaction.on_commit(lambda: _publisher.put(event.key_id, event_message(event)), robust=True)
+def tell(event: TaskEvent) -> None:
+    """Publish an event that is committed, with its task as it is shown now."""
+    _publisher.put(event.key_id, event_message(event))
 
 
 def tell_stage_on_commit(task: Task, written: Mapping[str, Any]) -> None:

@@ -33,7 +33,7 @@ DELIVERY_SECONDS = 3.0
 # The same for the image that a video may begin with, which MiniMax makes within the call.
 IMAGE_SECONDS = 20.0
 # The columns of a Standing, for a statement that is made anyway, and then `standing_values`.
-STANDING = f"(SELECT version FROM {CatalogueVersion._meta.db_table}), {STOPS_NEW_WORK}"  # noqa: S608 - our own tables
+STANDING = f"(SELECT version FROM {CatalogueVersion._meta.db_table} WHERE id = 1), {STOPS_NEW_WORK}"  # noqa: S608 - our own tables
 
 
 class Standing(NamedTuple):

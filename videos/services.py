@@ -7,13 +7,14 @@ from typing import Any
 
 from django.db import transaction
 
-from conduit import clock
+from conduit import clock, statements
 from conduit.api.errors import Conflict, InvalidRequest
 from conduit.api.idempotency import Idempotency, answer_of
+from conduit.statements import Steps
 from keys import limits, price_factors
 from keys.models import VirtualKey
 from tasks import lifecycle
-from tasks.models import Status, Task
+from tasks.models import Status, Task, TaskEvent
 from tasks.pauses import refusal_of_new_work
 from tasks.presentation import show
 from videos import kept_catalogue
@@ -76,17 +77,21 @@ def start_generation(
     Raises:
         ApiError: it is refused, and nothing was written.
     """
-    quoted = _quote_of_now(wanted, key)
-    task = _planned(key=key, wanted=wanted, quoted=quoted, retry_of=retry_of)
+    task = planned(key=key, wanted=wanted, quoted=_quote_of_now(wanted, key), retry_of=retry_of)
     with transaction.atomic():
-        if idempotency:
-            idempotency.claim(answer(task))
-        lifecycle.create(task)
-        task.video.save(force_insert=True)
+        event = statements.run(starting(task, idempotency, answer))
+        transaction.on_commit(lambda: lifecycle.tell_created(event), robust=True)
     return task
 
 
-def _planned(*, key: VirtualKey, wanted: GenerationRequest, quoted: Quote, retry_of: Task | None) -> Task:
+def starting(task: Task, idempotency: Idempotency | None, answer: Callable[[Task], dict[str, Any]] = accepted) -> Steps[TaskEvent]:
+    """The steps of that transaction, for a task that `planned` gave; its first event (tasks.lifecycle.tell_created)."""
+    if idempotency:
+        yield from idempotency.claiming(answer(task))
+    return (yield from lifecycle.creating(task, task.video))
+
+
+def planned(*, key: VirtualKey, wanted: GenerationRequest, quoted: Quote, retry_of: Task | None) -> Task:
     """The task and its video, not written yet."""
     task = Task(
         key=key,

@@ -15,16 +15,16 @@ from functools import wraps
 from typing import Any
 from uuid import UUID
 
-from django.db import connection
 from django.db.utils import OperationalError
 from django.http import HttpResponse, HttpResponseBase
 from rest_framework.exceptions import APIException
 from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 
-from conduit import clock
+from conduit import clock, statements
 from conduit.api.errors import LOCK_NOT_AVAILABLE, ApiError, Conflict, InvalidRequest, sqlstate
 from conduit.api.models import KeptAnswer, KeptAnswerQuerySet
+from conduit.statements import Columns, Statement, Steps
 
 HEADER = "Idempotency-Key"
 REPLAYED = "Idempotent-Replayed"
@@ -35,13 +35,15 @@ RETRY_SECONDS = 1
 _REFUSAL = "_refusal_unless_replayed"
 _ID_CHARACTERS = 36  # of a UUID with its hyphens
 _WELL_FORMED = re.compile(r"[!-~]{1,255}")
-# One statement for a new call and for one that expired: the row is ours, or it was answered. {bounds} is a table of one row.
+# One statement for a new call and for one that expired: the row is ours, or it was answered.
 _CLAIM = f"""
-INSERT INTO {KeptAnswer._meta.db_table} (owner, call_hash, body_hash, expires_at, answer)
-VALUES (%s, %s, %s, %s, {{answer}})
+INSERT INTO {KeptAnswer._meta.db_table} (owner, call_hash, body_hash, expires_at, answer) VALUES (%s, %s, %s, %s, %s)
 ON CONFLICT (owner, call_hash) DO UPDATE SET body_hash = excluded.body_hash, expires_at = excluded.expires_at, answer = excluded.answer
 WHERE {KeptAnswer._meta.db_table}.answer IS NULL OR {KeptAnswer._meta.db_table}.expires_at <= %s
+RETURNING id
 """  # noqa: S608 - the table's name is ours
+_KEPT = Columns(KeptAnswer, "a")
+_KEPT_CALL = f"SELECT {_KEPT.sql} FROM {_KEPT.source} WHERE a.owner = %s AND a.call_hash = %s"  # noqa: S608 - our own columns
 
 
 class AnsweredBefore(Exception):
@@ -69,20 +71,23 @@ class Idempotency:
             InvalidRequest: the header is not 1 to 255 visible ASCII characters.
         """
         sent = request.headers.get(HEADER)
-        if sent is None:
-            return None
+        return None if sent is None else cls.of_call(owner=request.auth.pk, path=request.path, sent=sent, body=lambda: request.data)
+
+    @classmethod
+    def of_call(cls, *, owner: int, path: str, sent: str, body: Callable[[], Any]) -> "Idempotency":
+        """The same of a call of that key whose header is `sent`; the body is not asked for before that is found well formed."""
         if not _WELL_FORMED.fullmatch(sent):
             raise InvalidRequest(f"`{HEADER}` must be 1 to 255 visible ASCII characters, such as a UUID.", param=HEADER)
         # Neither spaces nor the order of names make another body.
-        body = json.dumps(request.data, sort_keys=True, separators=(",", ":"))
-        return cls(owner=request.auth.pk, call_hash=_sha256(f"{_place(request.path)}\n{sent}"), body_hash=_sha256(body))
+        canonical = json.dumps(body(), sort_keys=True, separators=(",", ":"))
+        return cls(owner=owner, call_hash=_sha256(f"{_place(path)}\n{sent}"), body_hash=_sha256(canonical))
 
     @classmethod
     def of_form(cls, *, owner: int, place: str, form_id: UUID) -> "Idempotency":
         """A form of a page, sent by the account of that id: `form_id` was made with the page. It shares no call with a key."""
         return cls(owner=owner, call_hash=_sha256(f"form {place}\n{form_id}"), body_hash=_sha256(""))
 
-    def claim(self, answer: dict[str, Any] | None = None) -> None:
+    def claiming(self, answer: dict[str, Any] | None = None) -> Steps[None]:
         """Take this call, before anything else is written: with its answer (answer_of) where that is known beforehand.
 
         Raises:
@@ -90,12 +95,8 @@ class Idempotency:
             Conflict: it is still at work after conduit.database.LOCK_SECONDS.
         """
         now = clock.now()
-        moment, end = (connection.ops.adapt_datetimefield_value(value) for value in (now, now + KEPT))
         try:
-            with connection.cursor() as cursor:
-                claim = _CLAIM.format(answer="%s::jsonb" if connection.vendor == "postgresql" else "%s")
-                cursor.execute(claim, [self.owner, self.call_hash, self.body_hash, end, json.dumps(answer) if answer else None, moment])
-                claimed = cursor.rowcount
+            [claimed] = yield [Statement(_CLAIM, [self.owner, self.call_hash, self.body_hash, now + KEPT, answer, now])]
         except OperationalError as error:
             if sqlstate(error) != LOCK_NOT_AVAILABLE:
                 raise
@@ -106,8 +107,13 @@ class Idempotency:
                 headers={"Retry-After": str(RETRY_SECONDS)},
             ) from error
         if not claimed:
-            raise AnsweredBefore(self._rows().get())
+            [[before]] = yield [Statement(_KEPT_CALL, [self.owner, self.call_hash], _KEPT.fields)]
+            raise AnsweredBefore(_KEPT.made_of(before))
         self.answer = answer
+
+    def claim(self) -> None:
+        """The same in this thread's transaction, of a call whose answer is not known beforehand."""
+        statements.run(self.claiming())
 
     def store(self, status: int, body: Mapping[str, Any], headers: Mapping[str, str], *, first: Mapping[str, Any] | None = None) -> None:
         """Keep the call's answer for 24 hours, after everything else was written, where it was not known before.
@@ -120,7 +126,29 @@ class Idempotency:
 
     def kept(self) -> KeptAnswer | None:
         """How this call was answered before, if it was."""
-        return self._rows().given(clock.now()).first()
+        return statements.run(self.finding())
+
+    def finding(self) -> Steps[KeptAnswer | None]:
+        """The same as steps."""
+        given = f"{_KEPT_CALL} AND a.expires_at > %s AND a.answer IS NOT NULL"
+        [rows] = yield [Statement(given, [self.owner, self.call_hash, clock.now()], _KEPT.fields)]
+        return _KEPT.made_of(rows[0]) if rows else None
+
+    def answer_again(self, kept: KeptAnswer) -> dict[str, Any]:
+        """How this call is answered that was answered so before.
+
+        Raises:
+            Conflict: with another body.
+        """
+        if kept.body_hash != self.body_hash:
+            raise Conflict(
+                f"This `{HEADER}` was sent before with another body. Use a new one for each new request; it may be used anew "
+                "24 hours after.",
+                code="idempotency_conflict",
+                param=HEADER,
+            )
+        answer: dict[str, Any] = kept.answer or {}
+        return answer | {"headers": answer["headers"] | {REPLAYED: "true"}}
 
     def _rows(self) -> KeptAnswerQuerySet:
         return KeptAnswer.objects.filter(owner=self.owner, call_hash=self.call_hash)
@@ -164,15 +192,7 @@ def refuse_unless_replayed(request: Request, refusal: ApiError) -> bool:
 
 
 def _replayed(kept: KeptAnswer, idempotency: Idempotency) -> HttpResponse:
-    if kept.body_hash != idempotency.body_hash:
-        raise Conflict(
-            f"This `{HEADER}` was sent before with another body. Use a new one for each new request; it may be used anew 24 hours after.",
-            code="idempotency_conflict",
-            param=HEADER,
-        )
-    response = _response(kept.answer)
-    response[REPLAYED] = "true"
-    return response
+    return _response(idempotency.answer_again(kept))
 
 
 def answer_of(status: int, body: Mapping[str, Any], headers: Mapping[str, str]) -> dict[str, Any]:

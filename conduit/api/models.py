@@ -8,10 +8,6 @@ from django.db.models import Index, UniqueConstraint
 
 
 class KeptAnswerQuerySet(models.QuerySet["KeptAnswer"]):
-    def given(self, now: datetime) -> Self:
-        """Those that a repeated call gets."""
-        return self.filter(expires_at__gt=now, answer__isnull=False)
-
     def expired(self, now: datetime) -> Self:
         return self.filter(expires_at__lte=now)
 

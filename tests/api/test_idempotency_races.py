@@ -46,7 +46,7 @@ def postgres_only():
 @pytest.fixture
 def first_call(monkeypatch):
     """Holds the first call that has claimed inside its transaction until `let_go`, which may give it an error to end with."""
-    claim = Idempotency.claim
+    claiming = Idempotency.claiming
     held, free = threading.Event(), threading.Event()
 
     class First:
@@ -61,15 +61,15 @@ def first_call(monkeypatch):
 
     first = First()
 
-    def held_claim(self: Idempotency, answer: object = None) -> None:
-        claim(self, answer)
+    def held_claim(self, answer=None):
+        yield from claiming(self, answer)
         if not held.is_set():
             held.set()
             assert free.wait(60)
             if first.error:
                 raise first.error
 
-    monkeypatch.setattr(Idempotency, "claim", held_claim)
+    monkeypatch.setattr(Idempotency, "claiming", held_claim)
     return first
 
 

@@ -15,6 +15,7 @@ from keys.budgets import InsufficientQuota, limit_of, period_of
 from keys.models import Budget, BudgetAlert, BudgetWindow, Period, Team
 from keys.services import create_key
 from tasks.ids import new_task_id
+from tests.support.holds import hold as held
 
 pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
 
@@ -41,7 +42,7 @@ def hold(key, amount=PRICE):
     """A task's hold, in the transaction that a create would give it; the task's id."""
     task_id = new_task_id()
     with transaction.atomic():
-        ledger.hold(key=key, task_id=task_id, task_kind="video_generation", model="minimax-video", amount=Decimal(amount))
+        held(key=key, task_id=task_id, task_kind="video_generation", model="minimax-video", amount=Decimal(amount))
     return task_id
 
 

@@ -6,6 +6,7 @@ from decimal import Decimal
 import pytest
 from django.db import transaction
 
+from conduit import statements
 from keys import budgets, ledger, owners
 from keys.services import create_key
 
@@ -24,7 +25,7 @@ def give(owner, *wanted):
 
 def refusal(key, price):
     with pytest.raises(budgets.InsufficientQuota) as refused, transaction.atomic():
-        budgets.take(key, Decimal(price), NOON)
+        statements.run(budgets.taking(key, Decimal(price), NOON))
     return refused.value.message
 
 

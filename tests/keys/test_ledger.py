@@ -7,6 +7,7 @@ from keys import ledger, owners
 from keys.models import UsageCost
 from keys.services import create_key
 from tasks.ids import new_task_id
+from tests.support.holds import hold
 
 pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
 
@@ -17,7 +18,7 @@ PRICE = Decimal("0.2000")
 def task_id():
     key, _ = create_key(name="ann")
     pk = new_task_id()
-    ledger.hold(key=key, task_id=pk, task_kind="video_generation", model="minimax-video", amount=PRICE)
+    hold(key=key, task_id=pk, task_kind="video_generation", model="minimax-video", amount=PRICE)
     return pk
 
 
@@ -57,7 +58,7 @@ def test_a_task_is_held_for_once(task_id):
     held = UsageCost.objects.get()
 
     with pytest.raises(IntegrityError), transaction.atomic():
-        ledger.hold(key=held.key, task_id=task_id, task_kind=held.task_kind, model=held.model, amount=PRICE)
+        hold(key=held.key, task_id=task_id, task_kind=held.task_kind, model=held.model, amount=PRICE)
 
 
 def test_what_was_never_held_cannot_be_settled(db):
@@ -166,7 +167,7 @@ def test_a_credit_gives_something(budget, amount):
 
 def test_a_refund_is_given_back_to_the_budgets_that_count_the_charge_those_made_after_it_too(budget, task_id):
     spent = new_task_id()
-    ledger.hold(key=budget.key, task_id=spent, task_kind="video_generation", model="minimax-video", amount=PRICE)
+    hold(key=budget.key, task_id=spent, task_kind="video_generation", model="minimax-video", amount=PRICE)
     resolved(spent, "0.2")
 
     ledger.refund(task_id=spent, amount=Decimal("0.15"), who="root", why="")

@@ -10,6 +10,7 @@ from keys import ledger
 from keys.models import UsageCost
 from tests.support.ending import end
 from tests.support.envelopes import refused
+from tests.support.holds import hold
 
 pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
 
@@ -178,7 +179,7 @@ def test_format_decides_over_accept(month):
 def test_a_name_that_a_spreadsheet_would_run_is_text_in_csv(consumer):
     from tasks.ids import new_task_id
 
-    ledger.hold(key=consumer.key, task_id=new_task_id(), task_kind="x", model="=1+1", amount=Decimal(1))
+    hold(key=consumer.key, task_id=new_task_id(), task_kind="x", model="=1+1", amount=Decimal(1))
     ledger.adjust(key=consumer.key, amount=Decimal("-0.1"), who="root", why="rounding")
 
     rows = table(consumer.get("/v1/usage?format=csv&group_by=model"))

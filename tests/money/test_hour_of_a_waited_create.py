@@ -6,7 +6,6 @@ import pytest
 
 from keys import locks
 from keys.services import change_key
-from tasks import lifecycle
 from tasks.models import Task
 from tests.support.envelopes import refused
 
@@ -20,11 +19,13 @@ def waits(monkeypatch, time_travel):
     """Has every create wait for its key as long as it is told."""
 
     def wait(seconds):
+        locking = locks.locking
+
         def late(key):
             time_travel.shift(seconds)
-            return locks.lock_key(key)
+            return (yield from locking(key))
 
-        monkeypatch.setattr(lifecycle, "locks", type("Late", (), {"lock_key": staticmethod(late)}))
+        monkeypatch.setattr(locks, "locking", late)
 
     return wait
 

@@ -1,0 +1,48 @@
+"""What a create needs of a key: in one call, and in one order of locks and questions for everybody who creates."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from uuid import UUID
+
+from conduit.statements import Statement, Steps
+from keys import ledger, limits, locks
+from keys.authentication import check_usable
+from keys.models import VirtualKey
+
+# The statement that counts a key's tasks beside one that is created at that moment: how many are in flight, how many were created in
+# the sixty minutes before, and when the first of those was.
+Counting = Callable[[VirtualKey, datetime], Statement]
+
+
+@dataclass(frozen=True)
+class Reserved:
+    """The key of now with its team, both locked until the transaction ends, and what is to be written of the hold."""
+
+    key: VirtualKey
+    writes: list[Statement]
+
+
+def reserve(
+    key: VirtualKey, *, task_id: UUID, task_kind: str, model: str, amount: Decimal, created_at: datetime, counting: Counting
+) -> Steps[Reserved]:
+    """Hold a new task's price (USD) on its key, if the key of now may create it: what was true when the call was authenticated may
+    have changed, and from here to the commit it does not.
+
+    `counting` is asked only where the key has a limit of tasks. The hour is the one before the moment that the new task will show:
+    others may have been created meanwhile, and that moment lies as far back as this one waited for the key.
+
+    Raises:
+        Unauthenticated: the key was disabled or deleted, or expired, since the call was authenticated.
+        RateLimited: the key has too many tasks in flight, or made too many within the hour.
+        InsufficientQuota: a budget of the key or its team has less left than the price.
+    """
+    # Whatever may refuse comes before anything is written: of many calls at once, the refused ones let go of the key soonest.
+    key = yield from locks.locking(key)
+    check_usable(key)
+    if limits.needs_counts(key):
+        [[(in_flight, last_hour, oldest)]] = yield [counting(key, created_at)]
+        limits.check_counts(key, in_flight=in_flight, last_hour=last_hour, oldest=oldest)
+    writes = yield from ledger.holding(key=key, task_id=task_id, task_kind=task_kind, model=model, amount=amount)
+    return Reserved(key, writes)
