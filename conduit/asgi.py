@@ -28,7 +28,7 @@ from conduit.console.live.consumer import LiveConsumer, login_in
 from conduit.console.live.pump import pump
 from conduit.console.security.sessions import is_logged_in
 from conduit.signalr import HubServer, Options, Refused
-from conduit.web import quick_reads
+from conduit.web import quick_creates, quick_reads
 from conduit.web.arrivals import Arrivals
 from conduit.web.daphne_patches import patch_daphne
 from conduit.web.draining import drain_at_sigterm
@@ -78,6 +78,7 @@ django_application = OneHopHandler()
 hub_application = traced(guarded(hub))
 # SQLite has one writer at a time, whose turn nothing on the loop may wait for.
 reads = quick_reads.QuickReads(django_application) if connection.vendor == "postgresql" else django_application
+creates = quick_creates.QuickCreates(django_application) if connection.vendor == "postgresql" else django_application
 application = Router(
     known=newcomers.known,
     http=django_application,
@@ -88,6 +89,7 @@ application = Router(
             f"{reverse('admin:login')}$": LoginTurns(django_application),
             HUB_PATH: hub_application,
             quick_reads.ROOT: reads,
+            f"{quick_creates.PATH}$": creates,
         },
         "websocket": {
             HUB_PATH: hub_application,
@@ -107,5 +109,5 @@ sys.setswitchinterval(0.001)
 drain_at_sigterm(
     lambda: application.under_way + len(hub.connections),
     begin=[lambda: feeds().drain(), lambda: pump().drain(), hub.leave],
-    end=[hub.stop, *([reads.close] if isinstance(reads, quick_reads.QuickReads) else [])],
+    end=[hub.stop, *(quick.close for quick in (reads, creates) if isinstance(quick, quick_reads.QuickReads | quick_creates.QuickCreates))],
 )

@@ -19,16 +19,25 @@ class StrictJSONParser(BaseParser):
     media_type = "application/json"
 
     def parse(self, stream: IO[bytes], media_type: str | None = None, parser_context: Mapping[str, Any] | None = None) -> dict[str, Any]:
-        body = stream.read(settings.MAX_BODY_BYTES + 1)
-        if len(body) > settings.MAX_BODY_BYTES:
-            raise BodyTooLarge(f"The request body is larger than {settings.MAX_BODY_BYTES // 1024} KiB.")
-        try:
-            data = json.loads(body.decode("utf-8"), parse_int=_bounded, parse_constant=_no_constant, object_pairs_hook=_unique)
-        except (ValueError, RecursionError) as error:
-            raise InvalidRequest(f"The body is not valid JSON: {_reason(error)}.", code="invalid_json") from error
-        if not isinstance(data, dict):
-            raise InvalidRequest("The body must be a JSON object.")
-        return data
+        return parse_object(stream.read(settings.MAX_BODY_BYTES + 1))
+
+
+def parse_object(body: bytes) -> dict[str, Any]:
+    """The JSON object that a request's body is.
+
+    Raises:
+        BodyTooLarge: it has more than MAX_BODY_BYTES.
+        InvalidRequest: it is something else, or nothing that JSON knows.
+    """
+    if len(body) > settings.MAX_BODY_BYTES:
+        raise BodyTooLarge(f"The request body is larger than {settings.MAX_BODY_BYTES // 1024} KiB.")
+    try:
+        data = json.loads(body.decode("utf-8"), parse_int=_bounded, parse_constant=_no_constant, object_pairs_hook=_unique)
+    except (ValueError, RecursionError) as error:
+        raise InvalidRequest(f"The body is not valid JSON: {_reason(error)}.", code="invalid_json") from error
+    if not isinstance(data, dict):
+        raise InvalidRequest("The body must be a JSON object.")
+    return data
 
 
 def _bounded(digits: str) -> int:

@@ -103,13 +103,13 @@ def _asked(scope: Mapping[str, Any]) -> tuple[str, Any, str] | None:
         return None
     scheme, _, secret = headers.get(b"authorization", b"").partition(b" ")
     secret = secret.strip()
-    if scheme.lower() != b"bearer" or not secret.isascii() or not _is_served(headers.get(b"host", b"")):
+    if scheme.lower() != b"bearer" or not secret.isascii() or not is_served(headers.get(b"host", b"")):
         return None
     return secret.decode(), task_id, headers.get(b"if-none-match", b"").decode("latin-1")
 
 
 @lru_cache(maxsize=64)
-def _is_served(host: bytes) -> bool:
+def is_served(host: bytes) -> bool:
     """Whether Django serves that host."""
     domain, _ = split_domain_port(host.decode("latin-1"))
     return bool(domain) and validate_host(domain, settings.ALLOWED_HOSTS)

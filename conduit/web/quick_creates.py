@@ -1,0 +1,258 @@
+"""Creating a video on the event loop: no thread, no REST framework, no ORM. Whatever is unusual goes the ordinary way.
+
+What is asked, locked, counted, held and written is what the ordinary way does, by the same steps (videos.services.starting), and so is
+every answer, to the byte (tests/web/test_quick_creates.py). Who is not let in is left to the ordinary way, which refuses him again;
+from the moment that a call is counted it is answered here.
+"""
+
+import asyncio
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import structlog
+from django.conf import settings
+from django.db import DatabaseError, connection
+from rest_framework.exceptions import APIException
+from rest_framework.renderers import JSONRenderer
+
+from conduit import clock
+from conduit.api.access_log import log_request
+from conduit.api.always import with_always
+from conduit.api.callers import client_known
+from conduit.api.errors import ApiError, classify, envelope
+from conduit.api.idempotency import AnsweredBefore, Idempotency
+from conduit.api.middleware import request_id_of
+from conduit.api.parsers import parse_object
+from conduit.api.policy import HEADER, NOTHING
+from conduit.postgresql.transactions import LoopTransactions
+from conduit.streams.breaker import Away
+from conduit.web.lines import lines_of_keys
+from conduit.web.quick_reads import is_served
+from conduit.web.refusals import Application, Headers, client_of
+from keys import knocks, limits
+from keys.authentication import check_secret, name_of
+from keys.models import VirtualKey
+from tasks import lifecycle
+from tasks.models import Task
+from tasks.pauses import refusing_new_work
+from tasks.presentation import show
+from videos import kept_catalogue
+from videos.kept_catalogue import Catalogue, Standing
+from videos.requests import GenerationRequest
+from videos.services import planned, quote, starting
+
+PATH = "/v1/video/generations"
+# Connections for statements by themselves, which wait for nobody.
+ASKING = 3
+# With one of these a request has an origin, a session, or a second secret, on which other rules have a say, or a body without a length.
+_UNUSUAL = frozenset({b"cookie", b"expect", b"origin", b"transfer-encoding", b"upgrade", b"x-api-key"})
+_JSON = frozenset({b"application/json", b"application/json; charset=utf-8", b"application/json;charset=utf-8"})
+# What the ordinary way says of every create.
+_HERE = [
+    (b"Allow", b"POST, OPTIONS"),
+    (b"Vary", b"origin"),
+    (b"Cache-Control", b"private, no-store"),
+    (b"Content-Type", b"application/json"),
+    (HEADER.encode(), NOTHING.encode()),
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a request in which nothing is unusual says before its body."""
+
+    secret: str
+    idempotency_key: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A call that was let in, and counted."""
+
+    key: VirtualKey
+    standing: Standing
+    catalogue: Catalogue
+    idempotency_key: str | None
+    rate: limits.RateState
+    refusal: ApiError | None  # no place in a limit: only what was done before is answered
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    status: int
+    body: bytes
+    headers: dict[str, str] = field(default_factory=dict)
+
+
+class QuickCreates:
+    """Answers `POST /v1/video/generations`; gives `ordinary` what it does not."""
+
+    def __init__(self, ordinary: Application) -> None:
+        self._ordinary = ordinary
+        self._asking = LoopTransactions(ASKING)
+        self._writing = LoopTransactions()
+        self._reading = asyncio.Lock()
+
+    async def __call__(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
+        began = time.perf_counter()
+        asked = _asked(scope)
+        if asked is None:
+            await self._ordinary(scope, receive, send)
+            return
+        body = await _body(receive)
+        if body is None:
+            return
+        request_id = request_id_of(dict(scope["headers"]).get(b"x-request-id", b"").decode("latin-1"))
+        with structlog.contextvars.bound_contextvars(request_id=request_id):
+            if call := await self._let_in(scope, asked):
+                # What has begun is finished even if the client has gone: it may have been committed.
+                answer = await asyncio.shield(asyncio.ensure_future(self._answer(call, body)))
+                rate = [(name.encode(), value.encode()) for name, value in call.rate.headers.items()]
+                ours = [(name.encode(), value.encode()) for name, value in answer.headers.items()]
+                length = (b"Content-Length", str(len(answer.body)).encode())
+                headers = with_always([*_with(ours, rate), *_HERE, length, (b"X-Request-ID", request_id.encode())])
+                await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+                await send({"type": "http.response.body", "body": answer.body})
+                log_request(method=scope["method"], path=scope["path"], status=answer.status, began=began, client=client_of(scope))
+                return
+        await self._ordinary(scope, _again(body, receive), send)
+
+    async def close(self) -> None:
+        """Give the database's connections back."""
+        await self._asking.close()
+        await self._writing.close()
+
+    # ---- Who calls
+
+    async def _let_in(self, scope: Mapping[str, Any], asked: Asked) -> Call | None:
+        """None for whom the ordinary way shall answer."""
+        try:
+            row = await self._asking.row(knocks.looking_for(asked.secret, kept_catalogue.STANDING, kept_catalogue.standing_values()))
+            if row is None:
+                return None
+            secret, standing = knocks.found(row)
+            check_secret(secret)
+            address = client_of(scope)
+            limits.check_address(secret.key, address)
+            catalogue = await self._catalogue_of(standing[0])
+            refusal = None
+            try:
+                rate = await limits.count_call_on_loop(secret.key, "create", address=address)
+            except limits.RateLimited as refused:
+                rate, refusal = refused.rate, refused
+        except (ApiError, DatabaseError, Away):
+            return None
+        client_known(scope)
+        return Call(secret.key, Standing(*standing), catalogue, asked.idempotency_key, rate, refusal)
+
+    async def _catalogue_of(self, version: Any) -> Catalogue:
+        """The one of that version; when it is to be read, one reads for all who wait."""
+        if found := kept_catalogue.kept(version):
+            return found
+        async with self._reading:
+            found = kept_catalogue.kept(version)
+            return found if found else await asyncio.to_thread(_read_catalogue, version)
+
+    # ---- What is answered
+
+    async def _answer(self, call: Call, body: bytes) -> Answer:
+        try:
+            if call.idempotency_key is not None:
+                return await self._once(call, call.idempotency_key, body)
+            if call.refusal:
+                raise call.refusal
+            return await self._create(call, parse_object(body), None)
+        except Exception as error:  # noqa: BLE001 - classify knows what each means, and logs what nobody foresaw
+            refusal = classify(error)
+            return Answer(refusal.status, JSONRenderer().render(envelope(refusal)), refusal.headers)
+
+    async def _once(self, call: Call, sent: str, body: bytes) -> Answer:
+        """As conduit.api.idempotency.idempotent does a view's method."""
+        idempotency = Idempotency.of_call(owner=call.key.pk, path=PATH, sent=sent, body=lambda: parse_object(body))
+        try:
+            if call.refusal:
+                raise call.refusal
+            return await self._create(call, parse_object(body), idempotency)
+        except AnsweredBefore as before:
+            return _kept(idempotency.answer_again(before.kept))
+        except (ApiError, APIException):
+            # What was accepted stays accepted, whatever would refuse it by now: a model that is gone, a limit, a term.
+            if kept := await self._asking.ask(idempotency.finding):
+                return _kept(idempotency.answer_again(kept))
+            raise
+
+    async def _create(self, call: Call, data: dict[str, Any], idempotency: Idempotency | None) -> Answer:
+        wanted = GenerationRequest.parse(data)
+        quoted = quote(wanted, key=call.key, catalogue=call.catalogue)
+        if call.standing.is_stopped:
+            raise await self._asking.ask(refusing_new_work)
+        task = planned(key=call.key, wanted=wanted, quoted=quoted, retry_of=None)
+        async with lines_of_keys().turn(name_of(call.key)):
+            event = await self._writing.run(lambda: starting(task, idempotency))
+        lifecycle.tell_created(event)
+        return _kept(idempotency.answer) if idempotency and idempotency.answer else _accepted(task)
+
+
+def _accepted(task: Task) -> Answer:
+    return Answer(202, JSONRenderer().render(show(task, clock.now())), {"Location": f"/v1/tasks/{task.pk}"})
+
+
+def _kept(answer: Mapping[str, Any]) -> Answer:
+    return Answer(answer["status"], answer["body"].encode(), answer["headers"])
+
+
+def _read_catalogue(version: Any) -> Catalogue:
+    """In a thread."""
+    try:
+        return kept_catalogue.read(version)
+    finally:
+        connection.close()
+
+
+def _with(headers: Headers, more: Headers) -> Headers:
+    """Those of `more` that are not said already, too."""
+    given = {name.lower() for name, _ in headers}
+    return [*headers, *(line for line in more if line[0].lower() not in given)]
+
+
+def _asked(scope: Mapping[str, Any]) -> Asked | None:
+    headers = dict(scope["headers"])
+    if scope["method"] != "POST" or len(headers) != len(scope["headers"]) or not _UNUSUAL.isdisjoint(headers):
+        return None
+    length = headers.get(b"content-length", b"")
+    if not length.isdigit() or not 0 < int(length) <= settings.MAX_BODY_BYTES or headers.get(b"content-type", b"").lower() not in _JSON:
+        return None
+    scheme, _, secret = headers.get(b"authorization", b"").partition(b" ")
+    secret = secret.strip()
+    if scheme.lower() != b"bearer" or not secret or not secret.isascii() or not is_served(headers.get(b"host", b"")):
+        return None
+    sent = headers.get(b"idempotency-key")
+    return Asked(secret.decode(), None if sent is None else sent.decode("latin-1"))
+
+
+async def _body(receive: Any) -> bytes | None:
+    """The whole of it; None when the client has gone."""
+    pieces = []
+    while True:
+        message = await receive()
+        if message["type"] != "http.request":
+            return None
+        pieces.append(message.get("body", b""))
+        if not message.get("more_body"):
+            return b"".join(pieces)
+
+
+def _again(body: bytes, receive: Any) -> Any:
+    """A `receive` that gives the body once more."""
+    given = False
+
+    async def again() -> Any:
+        nonlocal given
+        if given:
+            return await receive()
+        given = True
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    return again
