@@ -35,7 +35,6 @@ from conduit.web.draining import drain_at_sigterm
 from conduit.web.guards import guarded
 from conduit.web.handler import OneHopHandler
 from conduit.web.live import live
-from conduit.web.logins import LoginTurns
 from conduit.web.newcomers import Newcomers
 from conduit.web.refusals import refused_with
 from conduit.web.router import Router
@@ -86,7 +85,6 @@ application = Router(
     paths={
         "http": {
             "/health/live$": traced(live, logged=False),
-            f"{reverse('admin:login')}$": LoginTurns(django_application),
             HUB_PATH: hub_application,
             quick_reads.ROOT: reads,
             f"{quick_creates.PATH}$": creates,

@@ -132,7 +132,6 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "conduit.console.security.sessions.SessionEnds",
     "axes.middleware.AxesMiddleware",
-    "conduit.console.passwords.TooManyLoginsPage",
 ]
 
 ROOT_URLCONF = "conduit.urls"
@@ -300,8 +299,6 @@ SESSION_COOKIE_HTTPONLY, SESSION_COOKIE_SAMESITE = True, "Lax"
 SESSION_IDLE_SECONDS = env.positive("SESSION_IDLE_SECONDS", default=8 * 3600)
 SESSION_COOKIE_AGE = math.ceil(env.positive("SESSION_SECONDS", default=7 * 24 * 3600))
 
-# Who tries passwords gets two processors at most, and no thread.
-PASSWORD_HASHERS = ["conduit.console.passwords.BoundedHasher"]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
     for name in ("UserAttributeSimilarityValidator", "MinimumLengthValidator", "CommonPasswordValidator", "NumericPasswordValidator")

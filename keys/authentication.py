@@ -1,12 +1,14 @@
 """Who calls: the virtual key in `Authorization: Bearer` or `X-API-Key`, used from where it may be, as often as it may be."""
 
+from collections.abc import Callable
 from typing import cast
 
+from django.http import HttpRequest
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.request import Request
 
 from conduit import clock
-from conduit.api.callers import known_as
+from conduit.api.callers import known_as, known_before_pause, pause
 from conduit.api.errors import ApiError, Unauthenticated
 from conduit.api.idempotency import refuse_unless_replayed
 from conduit.api.middleware import on_every_answer
@@ -28,7 +30,7 @@ class VirtualKeyAuthentication(BaseAuthentication):
         limits.check_address(key, address)
         known_as(request._request, name_of(key))
         try:
-            rate = limits.count_call(key, _kind_of(request), address=address)
+            rate = counted_once(request._request, lambda: limits.count_call(key, _kind_of(request), address=address))
         except ApiError as refusal:
             # What was done is answered again, however often it is asked for: that counts as no call.
             if not refuse_unless_replayed(request, refusal):
@@ -40,6 +42,16 @@ class VirtualKeyAuthentication(BaseAuthentication):
 
     def authenticate_header(self, request: Request) -> str:
         return "Bearer"
+
+
+def counted_once(request: HttpRequest, count: Callable[[], limits.RateState | None]) -> limits.RateState | None:
+    """How the call stands, counted now; one whose place is free in a moment gives its thread back until then."""
+    if known := known_before_pause(request):
+        return cast(limits.RateState, known)
+    rate = count()
+    if rate and rate.wait:
+        pause(request, rate.wait, rate)
+    return rate
 
 
 def authenticate_secret(secret: str) -> VirtualKey:

@@ -5,10 +5,9 @@ Money is not here (keys.budgets): these limits may fail open while Redis is away
 
 import asyncio
 import math
-import time
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import lru_cache
@@ -57,6 +56,7 @@ class RateState:
     limit: int
     remaining: int
     reset: int  # seconds until a place more is free
+    wait: float = 0  # seconds until the call may go on: it came a moment too early, and has its place
 
     @property
     def headers(self) -> dict[str, str]:
@@ -73,7 +73,7 @@ class RateState:
 def count_call(key: VirtualKey, kind: Kind, *, address: str) -> RateState | None:
     """Count a call against every limit of its kind; None when there is nobody to count.
 
-    A call that comes a moment too early waits here for its place.
+    A call that comes a moment too early is to wait for its place (RateState.wait) before it goes on.
 
     Raises:
         RateLimited: a limit is reached. The call counts against none.
@@ -121,9 +121,7 @@ def _count(caller: str, limits: Sequence[rates.Limit], address: str, words: tupl
         raise Overloaded from None
     if not counted.accepted:
         raise _refusal(counted, words)
-    if counted.wait:
-        time.sleep(counted.wait)
-    return _tightest(counted.limits)
+    return replace(_tightest(counted.limits), wait=counted.wait)
 
 
 def creates_per_minute(key: VirtualKey) -> int:

@@ -9,7 +9,7 @@ from conduit.api.errors import Unauthenticated
 from conduit.api.middleware import on_every_answer
 from conduit.api.network import client_address
 from keys import limits
-from keys.authentication import secret_of
+from keys.authentication import counted_once, secret_of
 from keys.models import ManagementKey
 from keys.services import MANAGEMENT_PREFIX, SECRET_PREFIX, find_management_key
 
@@ -22,7 +22,7 @@ class ManagementKeyAuthentication(BaseAuthentication):
         address = client_address(request._request)
         limits.check_address(key, address)
         known_as(request._request, f"management key {key.pk}")
-        if rate := limits.count_management_call(key, address=address):
+        if rate := counted_once(request._request, lambda: limits.count_management_call(key, address=address)):
             on_every_answer(request._request, rate.headers)
         return key, key
 

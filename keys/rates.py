@@ -17,7 +17,7 @@ MINUTE = 60
 DAY = 24 * 60 * 60
 # A call that comes too early by no more than this (seconds) waits for its place: what is sent evenly arrives unevenly.
 PATIENCE = 0.25
-# How many calls of a key may wait at once: each takes up one of the few threads that answer requests.
+# How many calls of a key may wait at once: no more than come unevenly by chance.
 WAITING_MAX = 2
 # Who was refused lately gets each place this much later (seconds): the caller's own clock, which sees a call a little
 # before or after it is counted here, then finds no window with too many either.

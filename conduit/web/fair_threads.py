@@ -1,14 +1,14 @@
 """The threads that answer requests, shared out: no caller has more than half of them, and who has fewest at work comes first.
 
-A caller is a key, or an address as long as no key is known: invented keys are counted as their address. The first request
-that comes with a secret from somewhere goes alone, until authentication has said whose it is: a secret that was lost, and opens
-nothing any more, or nothing from there, takes nothing of what is its owner's. What has no thread waits on the event loop, where
+A caller is a key, a login of the console, or an address as long as neither is known: invented keys are counted as their address. The
+first request that comes with a secret from somewhere goes alone, until authentication has said whose it is: a secret that was lost, and
+opens nothing any more, or nothing from there, takes nothing of what is its owner's. What has no thread waits on the event loop, where
 it costs nobody anything, and in the order in which its caller sent it.
 """
 
 import asyncio
 import contextvars
-from collections import Counter, OrderedDict, deque
+from collections import Counter, OrderedDict
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
@@ -16,11 +16,10 @@ from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
 from conduit.api.errors import Overloaded, TooManyRequests
+from conduit.web.fair_queue import FairQueue, Names
 
 Found = TypeVar("Found")
 Tell = Callable[[str], None]
-# Under this name a scope may hold the Caller that its request counts as.
-CALLER = "conduit.caller"
 
 # Requests that wait for a thread, of one caller and of all. Each may hold a body of DATA_UPLOAD_MAX_MEMORY_SIZE.
 WAITING_PER_CALLER = 500
@@ -56,17 +55,23 @@ class _Job(Generic[Found]):
 class FairThreads:
     """Belongs to one event loop; everything but the work itself happens there."""
 
-    def __init__(self, threads: int, *, waiting_per_caller: int = WAITING_PER_CALLER, patience: float = PATIENCE_SECONDS) -> None:
+    def __init__(
+        self, threads: int, *, waiting_per_caller: int = WAITING_PER_CALLER, patience: float = PATIENCE_SECONDS, name: str = "request"
+    ) -> None:
         self.share = max(1, threads // 2)
         self._free = threads
-        self._executor = ThreadPoolExecutor(threads, thread_name_prefix="request")
+        self._executor = ThreadPoolExecutor(threads, thread_name_prefix=name)
         self._waiting_per_caller = waiting_per_caller
         self._patience = patience
         self._owners: OrderedDict[str, str] = OrderedDict()  # whose a secret is, by its digest
         self._let_in: OrderedDict[Caller, None] = OrderedDict()
-        self._running: Counter[str] = Counter()
         self._waiting: Counter[str] = Counter()
-        self._queues: dict[Caller, deque[_Job[Any]]] = {}
+        self._all_waiting = 0
+        self._queue: FairQueue[Caller, _Job[Any]] = FairQueue(self._counted_as, most=self.share)
+
+    def owner_of(self, caller: Caller) -> str:
+        """Whose its requests are; "" as long as nobody knows."""
+        return self._owners.get(caller.secret, "") if caller in self._let_in else ""
 
     async def run(self, caller: Caller, work: Callable[[Tell], Found]) -> Found:
         """What the work gives or raises, done in a thread when it is the caller's turn. Work that has begun is finished, even if
@@ -95,16 +100,17 @@ class FairThreads:
                 f"{self._waiting[name]} of your calls wait for their turn already, which is the rate limit of calls at once. Send fewer.",
                 headers={"Retry-After": str(RETRY_SECONDS)},
             )
-        if self._waiting.total() >= WAITING_MAX:
+        if self._all_waiting >= WAITING_MAX:
             raise Overloaded
         loop = asyncio.get_running_loop()
         job = _Job(caller, work, loop, loop.create_future(), contextvars.copy_context(), name)
-        self._queues.setdefault(caller, deque()).append(job)
+        self._queue.put(caller, job)
         self._waiting[name] += 1
+        self._all_waiting += 1
         job.timer = loop.call_later(self._patience, self._give_up, job)
         return job
 
-    def _counted_as(self, caller: Caller) -> tuple[tuple[str, int], ...]:
+    def _counted_as(self, caller: Caller) -> Names:
         """Under which names its requests count, and how many of each may be at work. The first is the caller's."""
         owner = self._owners.get(caller.secret)
         if owner and caller in self._let_in:
@@ -118,25 +124,8 @@ class FairThreads:
     # ---- Waiting
 
     def _start_what_may(self) -> None:
-        while self._free and (caller := self._next()):
-            queue = self._queues.pop(caller)
-            job = queue.popleft()
-            if queue:
-                self._queues[caller] = queue  # behind the others
+        while self._free and (job := self._queue.take()):
             self._start(job)
-
-    def _next(self) -> Caller | None:
-        """Of those who may have a thread, the one with the fewest; None when nobody may."""
-        best, fewest = None, self.share
-        for caller in self._queues:
-            counted = self._counted_as(caller)
-            if any(self._running[name] >= most for name, most in counted):
-                continue
-            if (running := self._running[counted[0][0]]) < fewest:
-                best, fewest = caller, running
-            if not fewest:
-                break
-        return best
 
     def _forget(self, job: _Job[Any]) -> None:
         """It waits no more. Again is fine."""
@@ -145,10 +134,8 @@ class FairThreads:
         job.timer.cancel()
         job.timer = None
         _less(self._waiting, job.waits_as)
-        if (queue := self._queues.get(job.caller)) and job in queue:
-            queue.remove(job)
-            if not queue:
-                del self._queues[job.caller]
+        self._all_waiting -= 1
+        self._queue.remove(job.caller, job)
 
     def _give_up(self, job: _Job[Any]) -> None:
         self._forget(job)
@@ -167,13 +154,15 @@ class FairThreads:
     def _learn(self, job: _Job[Any], owner: str) -> None:
         """Authentication has said whose this is, or, without an owner, that it is refused."""
         if not owner:
-            if not job.is_let_in:
-                self._let_in.pop(job.caller, None)
+            if not job.is_let_in and job.caller in self._let_in:
+                del self._let_in[job.caller]
+                self._queue.changed(job.caller)
             return
         job.is_let_in = True
         if secret := job.caller.secret:
             _remember(self._owners, secret, owner)
             _remember(self._let_in, job.caller, None)
+            self._queue.changed(job.caller)
         if job.counted_as:
             self._count(job, owner)
         self._start_what_may()
@@ -189,10 +178,9 @@ class FairThreads:
         self._start_what_may()
 
     def _count(self, job: _Job[Any], *names: str) -> None:
-        for name in job.counted_as:
-            _less(self._running, name)
+        self._queue.ended(*job.counted_as)
         job.counted_as = names
-        self._running.update(names)
+        self._queue.begun(*names)
 
 
 def _remember(known: OrderedDict[Any, Any], key: object, value: object) -> None:

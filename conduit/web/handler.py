@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractAsyncContextManager, nullcontext
 from functools import partial
 from typing import Any, cast
 
@@ -16,12 +17,16 @@ from django.http import HttpResponseBase, StreamingHttpResponse
 from django.urls import set_script_prefix
 
 from conduit.api.always import put_on
-from conduit.api.callers import KNOWN_AS, client_known
-from conduit.api.errors import ApiError, classify
+from conduit.api.callers import KNOWN_AS, Pause, client_known, pausable
+from conduit.api.errors import ApiError, Overloaded, TooManyRequests, classify
 from conduit.api.network import network_of
+from conduit.console import passwords
+from conduit.console.live.consumer import login_in
 from conduit.streams.gate import Gate, gate_of
 from conduit.web.backpressure import at_the_readers_pace
-from conduit.web.fair_threads import CALLER, Caller, FairThreads, Tell
+from conduit.web.fair_threads import Caller, FairThreads, Tell
+from conduit.web.lines import lines_of_keys
+from conduit.web.logins import too_many_logins
 from conduit.web.refusals import client_of, refused_with
 from conduit.web.tracing import traced
 from tasks.realtime.connections import secret_in
@@ -29,6 +34,10 @@ from tasks.realtime.connections import secret_in
 # Threads that read pieces of files for downloads: a storage that hangs holds up downloads, and nothing else.
 FILE_THREADS = 4
 READY_PATH = "/health/ready"
+_CONSOLE = "/admin/"
+# Requests that look at passwords and wait for their turn, of one address; and for how long (seconds): a hash takes some tenths of one.
+PASSWORDS_WAITING = 20
+PASSWORD_PATIENCE_SECONDS = 10.0
 # What a secret is answered that opens nothing, or nothing from there.
 _REFUSED = (401, 403)
 
@@ -44,6 +53,9 @@ class OneHopHandler(ASGIHandler):
     def __init__(self) -> None:
         super().__init__()
         self._threads = FairThreads(settings.WEB_THREADS)
+        self._passwords = FairThreads(
+            passwords.AT_ONCE, waiting_per_caller=PASSWORDS_WAITING, patience=PASSWORD_PATIENCE_SECONDS, name="password"
+        )
         self._files = ThreadPoolExecutor(FILE_THREADS, thread_name_prefix="files")
 
     def load_middleware(self, is_async: bool = False) -> None:
@@ -54,16 +66,37 @@ class OneHopHandler(ASGIHandler):
             body_file = await self.read_body(receive)
         except RequestAborted:
             return
+        is_for_password = passwords.are_looked_at(scope["method"], scope["path"])
         try:
-            # A request that has begun is finished even if its client has gone: it may have been committed.
-            response = await self._threads.run(caller_of(scope), partial(self._respond, scope, body_file))
+            response = await self._answer(scope, body_file, self._passwords if is_for_password else self._threads)
         except Exception as error:  # noqa: BLE001 - classify knows what each means, and logs what nobody foresaw
-            await traced(refused_with(classify(error)))(scope, receive, send)
+            body_file.close()
+            refusal = classify(error)
+            refuse = too_many_logins if is_for_password and isinstance(refusal, TooManyRequests | Overloaded) else refused_with(refusal)
+            await traced(refuse)(scope, receive, send)
             return
         if isinstance(response, StreamingHttpResponse):
             await self._stream(response, gate_of(scope), receive, send)
         else:
             await self.send_response(response, send)
+
+    async def _answer(self, scope: Mapping[str, Any], body_file: Any, threads: FairThreads) -> HttpResponseBase:
+        """Done in a thread when it is its turn, and as often as it gives the thread back in order to wait. A request that has begun is
+        finished even if its client has gone: it may have been committed."""
+        caller, scope = caller_of(scope), pausable(scope)
+        async with self._line(scope, caller):
+            while True:
+                try:
+                    return await threads.run(caller, partial(self._respond, scope, body_file))
+                except Pause as paused:
+                    await asyncio.sleep(paused.seconds)
+                    body_file.seek(0)
+                    scope = pausable(scope, paused.known)
+
+    def _line(self, scope: Mapping[str, Any], caller: Caller) -> AbstractAsyncContextManager[None]:
+        """Where calls stand that lock their key's row, when it is known whose they are. A secret that nobody knows goes alone anyway."""
+        owner = self._threads.owner_of(caller) if _moves_money(scope["method"], scope["path"]) else ""
+        return lines_of_keys().turn(owner) if owner else nullcontext()
 
     def _respond(self, scope: Mapping[str, Any], body_file: Any, known_as: Tell) -> HttpResponseBase:
         """Runs in a thread, with the signals that give database connections back."""
@@ -77,7 +110,11 @@ class OneHopHandler(ASGIHandler):
         set_script_prefix(get_script_prefix(scope))
         request_started.send(sender=self.__class__, scope=scope)
         request, refusal = self.create_request(scope, body_file)
-        response = self.get_response(request) if request else cast(HttpResponseBase, refusal)
+        try:
+            response = self.get_response(request) if request else cast(HttpResponseBase, refusal)
+        except Pause:
+            close_old_connections()
+            raise
         put_on(response)  # on one too that never came as far as the middleware
         if response.status_code in _REFUSED:
             known_as("")
@@ -117,14 +154,18 @@ class OneHopHandler(ASGIHandler):
 
 
 def caller_of(scope: Mapping[str, Any]) -> Caller:
-    """Who sent the request, as far as it says so itself, or whom it counts as."""
-    if CALLER in scope:
-        return cast(Caller, scope[CALLER])
+    """Who sent the request, as far as it says so itself."""
+    address = network_of(client_of(scope))
     if scope["path"] == READY_PATH:
         # Balancers often have the address of those that they send: what these take must not make us look full.
-        return Caller(f"{network_of(client_of(scope))} as balancer")
+        return Caller(f"{address} as balancer")
     try:
-        secret = hashlib.sha256(secret_in(scope).encode()).hexdigest()
+        shown = login_in(scope)[0] if scope["path"].startswith(_CONSOLE) else secret_in(scope)
     except ApiError:  # none
-        secret = ""
-    return Caller(network_of(client_of(scope)), secret)
+        return Caller(address)
+    return Caller(address, hashlib.sha256(shown.encode()).hexdigest())
+
+
+def _moves_money(method: str, path: str) -> bool:
+    """Whether a call of a key creates, retries or cancels; all of these lock its row. Those that manage lock rows of many."""
+    return method in ("POST", "DELETE") and path.startswith("/v1/") and not path.startswith("/v1/admin/") and not path.endswith("/estimate")

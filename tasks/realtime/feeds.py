@@ -83,8 +83,10 @@ class Feeds:
         """
         secret, address = secret_in(scope), address_in(scope)
         async with self._admissions.of(network_of(address)):
-            caller, _ = await self.in_thread(partial(admit, secret, address))
+            caller, rate = await self.in_thread(partial(admit, secret, address))
         client_known(scope)
+        if rate and rate.wait:
+            await asyncio.sleep(rate.wait)
         return caller
 
     async def enter(self, caller: Caller) -> None:

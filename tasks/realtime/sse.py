@@ -17,7 +17,7 @@ from rest_framework.request import Request
 from rest_framework.views import APIView
 
 from conduit import clock
-from conduit.api.callers import known_as
+from conduit.api.callers import known_as, known_before_pause, pause
 from conduit.api.errors import classify, envelope
 from conduit.api.middleware import on_every_answer
 from conduit.api.network import client_address
@@ -46,8 +46,11 @@ class StreamAuthentication(BaseAuthentication):
 
     def authenticate(self, request: Request) -> tuple[VirtualKey, Caller]:
         sent = "" if _has_header(request) else request.query_params.get("access_token", "").strip()
-        caller, rate = admit(sent or secret_of(request), client_address(request._request))
+        known = known_before_pause(request._request)
+        caller, rate = known or admit(sent or secret_of(request), client_address(request._request))
         known_as(request._request, name_of(caller.key))
+        if rate and rate.wait and not known:
+            pause(request._request, rate.wait, (caller, rate))
         if rate:
             on_every_answer(request._request, rate.headers)
         return caller.key, caller

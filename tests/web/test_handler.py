@@ -12,6 +12,7 @@ from django.test import override_settings
 from django.urls import path
 from django.views.decorators.csrf import csrf_exempt
 
+from conduit.api.callers import known_before_pause, pause
 from conduit.web.handler import OneHopHandler
 
 released = threading.Event()
@@ -56,7 +57,19 @@ def which_thread(request: Any) -> HttpResponse:
     return HttpResponse(b"ok")
 
 
+paused = threading.Event()
+
+
+@csrf_exempt
+def waits(request: Any) -> HttpResponse:
+    if not (known := known_before_pause(request)):
+        paused.set()
+        pause(request, 0.5, "again")
+    return HttpResponse(f"{known}: {request.read().decode()}")
+
+
 urlpatterns = [
+    path("waits", waits),
     path("stream", lambda request: StreamingHttpResponse(_pieces())),
     path("held", holds_a_connection),
     path("leaving", lambda request: StreamingHttpResponse(_until_closed())),
@@ -221,3 +234,21 @@ def test_a_view_runs_outside_the_event_loops_thread():
 
     assert threads
     assert threads[0] != threading.get_ident()
+
+
+def test_a_request_that_has_to_wait_gives_its_thread_back_and_begins_again_when_it_is_time(settings):
+    settings.WEB_THREADS = 1
+
+    async def scenario() -> None:
+        handler = OneHopHandler()
+        waits = Exchange("/waits", b"body")
+        waiting = asyncio.create_task(handler(waits.scope, waits.receive, waits.send))
+        assert await asyncio.to_thread(paused.wait, 20)
+        other = Exchange("/thread", method="GET")
+        await asyncio.wait_for(handler(other.scope, other.receive, other.send), timeout=20)  # while the other waits
+        assert other.status == 200
+        assert not waiting.done()
+        await asyncio.wait_for(waiting, timeout=20)
+        assert (waits.status, waits.body) == (200, b"again: body")
+
+    asyncio.run(scenario())

@@ -1,240 +1,149 @@
-"""Passwords are looked at two at a time in a process; who comes then is told so, and keeps no thread from anybody."""
+"""Passwords are looked at in two threads of their own, of one address in one: who waits for them keeps nobody else waiting."""
 
 import asyncio
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
-from itertools import count
 from typing import Any
 
 import pytest
-from django.contrib.auth.hashers import PBKDF2PasswordHasher, check_password, make_password
-from django.contrib.auth.models import User
-from django.test import Client
+from django.http import HttpResponse
+from django.test import override_settings
+from django.urls import path
+from django.views.decorators.csrf import csrf_exempt
 
-from conduit.console.passwords import AT_ONCE, Bounded, BoundedHasher, TooManyLogins
-from conduit.web import logins
-from conduit.web.handler import caller_of
-from conduit.web.logins import LoginTurns
+from conduit.console.passwords import AT_ONCE, are_looked_at, too_many_logins_page
+from conduit.web import handler, logins
+from conduit.web.handler import OneHopHandler
 
 begun = threading.Semaphore(0)
 let_go = threading.Event()
 
 
-class _Waits(PBKDF2PasswordHasher):
-    """Takes as long as the test wants."""
-
-    iterations = 1
-
-    def encode(self, password: str, salt: str, *rest: Any) -> str:
-        if password == "slow":
-            begun.release()
-            assert let_go.wait(timeout=30)
-        return super().encode(password, salt, *rest)
+@csrf_exempt
+def log_in(request: Any) -> HttpResponse:
+    if request.method == "POST":
+        begun.release()
+        assert let_go.wait(timeout=30)
+    return HttpResponse(b"ok")
 
 
-class WaitingHasher(Bounded, _Waits):
-    """The bound of ours."""
-
-
-@contextmanager
-def as_many_as_may_be() -> Iterator[None]:
-    """AT_ONCE passwords are being looked at."""
-    let_go.clear()
-    threads = [threading.Thread(target=make_password, args=("slow",)) for _ in range(AT_ONCE)]
-    for thread in threads:
-        thread.start()
-    try:
-        for _ in threads:
-            assert begun.acquire(timeout=30)
-        yield
-    finally:
-        let_go.set()
-        for thread in threads:
-            thread.join()
+urlpatterns = [path("admin/login/", log_in)]
+handler400 = "conduit.api.views.bad_request"
+handler500 = "conduit.api.views.server_error"
 
 
 @pytest.fixture(autouse=True)
-def _hasher(settings: Any) -> None:
-    settings.PASSWORD_HASHERS = [f"{__name__}.WaitingHasher"]
+def _own_paths() -> Iterator[None]:
+    let_go.clear()
+    too_many_logins_page()  # leads to pages of the real site
+    with override_settings(ROOT_URLCONF=__name__, ALLOWED_HOSTS=["testserver"], MIDDLEWARE=[]):
+        yield
+    let_go.set()
+    while begun.acquire(blocking=False):
+        pass
 
 
-def is_the_page(answer: Any) -> bool:
-    assert (answer.status_code, answer.headers["Content-Type"]) == (429, "text/html; charset=utf-8")
-    assert int(answer.headers["Retry-After"]) > 0
-    return "too many log-ins at once" in answer.content.decode()
-
-
-def test_a_password_too_many_is_neither_made_nor_checked_and_later_it_is():
-    with as_many_as_may_be():
-        for look in (lambda: make_password("x"), lambda: check_password("x", "pbkdf2_sha256$1$salt$hash")):
-            with pytest.raises(TooManyLogins):
-                look()
-    assert check_password("x", make_password("x"))
-
-
-def test_production_looks_at_passwords_with_that_bound():
-    import conduit.settings
-
-    assert [f"{BoundedHasher.__module__}.{BoundedHasher.__name__}"] == conduit.settings.PASSWORD_HASHERS
-    assert issubclass(BoundedHasher, Bounded)
-    assert check_password("x", PBKDF2PasswordHasher().encode("x", "salt", 1))  # those that Django made stay good
-
-
-@pytest.mark.django_db
-@pytest.mark.parametrize("username", ["root", "nobody"])
-def test_people_see_a_page_when_they_log_in_then(username):
-    User.objects.create_superuser("root", password="right")
-    with as_many_as_may_be():
-        assert is_the_page(Client().post("/admin/login/", {"username": username, "password": "right"}))
-    assert Client().post("/admin/login/", {"username": "root", "password": "right"}).status_code == 302
-
-
-@pytest.mark.django_db
-@pytest.mark.parametrize(
-    ("path", "form"),
-    [
-        ("/admin/password_change/", {"old_password": "right", "new_password1": "Quite-long-9", "new_password2": "Quite-long-9"}),
-        ("/admin/auth/user/add/", {"username": "ben", "password1": "Quite-long-9", "password2": "Quite-long-9", "usable_password": "true"}),
-    ],
-)
-def test_people_see_a_page_when_they_set_a_password_then(path, form):
-    client = Client()
-    client.force_login(User.objects.create_superuser("root", password="right"))
-    with as_many_as_may_be():
-        assert is_the_page(client.post(path, form))
-    assert User.objects.count() == 1
-
-
-addresses = count()
-
-
-class Console:
-    """An application that answers a log-in when it is told to."""
-
-    def __init__(self) -> None:
-        self.asked = 0
-        self.scopes: list[dict[str, Any]] = []
-        self.go = asyncio.Event()
-
-    async def __call__(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
-        self.asked += 1
-        self.scopes.append(scope)
-        await self.go.wait()
-        await send({"type": "http.response.start", "status": 200, "headers": []})
-        await send({"type": "http.response.body", "body": b""})
-
-
-async def ask(application: Any, method: str = "POST", address: str = "") -> list[dict[str, Any]]:
-    """From an address of its own unless one is given."""
+async def ask(application: OneHopHandler, address: str, method: str = "POST") -> list[dict[str, Any]]:
     sent: list[dict[str, Any]] = []
-    client = address or f"192.0.2.{next(addresses) % 256}"
-    scope = {"type": "http", "method": method, "path": "/admin/login/", "headers": [], "client": (client, 1)}
+    scope = {
+        "type": "http", "method": method, "path": "/admin/login/", "query_string": b"", "root_path": "",
+        "headers": [(b"host", b"testserver")], "client": (address, 1), "server": ("testserver", 80),
+    }  # fmt: skip
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.request", "body": b"", "more_body": False}
 
     async def send(message: dict[str, Any]) -> None:
         sent.append(message)
 
-    await application(scope, None, send)
+    await application(scope, receive, send)
     return sent
 
 
-def test_a_login_too_many_is_refused_before_it_takes_a_thread(monkeypatch):
-    monkeypatch.setattr(logins, "PATIENCE_SECONDS", 0.01)
+async def until_begun(count: int) -> None:
+    for _ in range(count):
+        assert await asyncio.to_thread(begun.acquire, timeout=30)
 
+
+@pytest.mark.parametrize(
+    ("method", "path", "are"),
+    [
+        ("POST", "/admin/login/", True),
+        ("GET", "/admin/login/", False),
+        ("POST", "/admin/password_change/", True),
+        ("POST", "/admin/auth/user/add/", True),
+        ("POST", "/admin/auth/user/12/password/", True),
+        ("POST", "/admin/auth/user/12/change/", False),
+        ("POST", "/v1/video/generations", False),
+    ],
+)
+def test_which_requests_have_a_password_looked_at(method: str, path: str, are: bool) -> None:
+    assert are_looked_at(method, path) is are
+
+
+def test_a_login_too_many_waits_and_the_form_and_everything_else_do_not() -> None:
     async def scenario() -> None:
-        console = Console()
-        application = LoginTurns(console)
-        first = [asyncio.create_task(ask(application)) for _ in range(AT_ONCE)]
-        refused = await asyncio.wait_for(ask(application), timeout=30)
-        assert console.asked == AT_ONCE
-        headers = dict(refused[0]["headers"])
-        assert (refused[0]["status"], headers[b"content-type"]) == (429, b"text/html; charset=utf-8")
-        assert {b"retry-after", b"x-request-id"} <= set(headers)
-        assert b"too many log-ins at once" in refused[1]["body"]
-        console.go.set()
-        assert [(await answer)[0]["status"] for answer in first] == [200] * AT_ONCE
-        assert (await ask(application))[0]["status"] == 200
+        application = OneHopHandler()
+        posts = [asyncio.create_task(ask(application, f"192.0.2.{number}")) for number in range(AT_ONCE + 3)]
+        await until_begun(AT_ONCE)
+        assert [(await ask(application, f"192.0.2.{number}", "GET"))[0]["status"] for number in range(9)] == [200] * 9
+        assert not begun.acquire(blocking=False)
+        let_go.set()
+        assert [(await post)[0]["status"] for post in posts] == [200] * len(posts)
 
     asyncio.run(scenario())
 
 
-def test_a_login_that_gets_a_turn_in_time_is_served(monkeypatch):
-    monkeypatch.setattr(logins, "PATIENCE_SECONDS", 30)
-
+def test_one_address_has_one_of_them_whoever_else_logs_in() -> None:
     async def scenario() -> None:
-        console = Console()
-        application = LoginTurns(console)
-        asked = [asyncio.create_task(ask(application)) for _ in range(AT_ONCE + 3)]
-        await asyncio.sleep(0)
-        assert console.asked == AT_ONCE
-        console.go.set()
-        assert [(await answer)[0]["status"] for answer in asked] == [200] * (AT_ONCE + 3)
-
-    asyncio.run(scenario())
-
-
-def test_more_than_may_wait_get_no_turn_and_hear_of_it_no_sooner_while_there_are_few(monkeypatch):
-    monkeypatch.setattr(logins, "PATIENCE_SECONDS", 30)
-    monkeypatch.setattr(logins, "WAITING_MAX", 2)
-    monkeypatch.setattr(logins, "HELD_MAX", 1)
-
-    async def scenario() -> None:
-        console = Console()
-        application = LoginTurns(console)
-        waiting = [asyncio.create_task(ask(application)) for _ in range(AT_ONCE + 2)]
-        await asyncio.sleep(0)
-        held = asyncio.create_task(ask(application))
-        await asyncio.sleep(0)
-        assert (await ask(application))[0]["status"] == 429
-        console.go.set()
-        assert [(await answer)[0]["status"] for answer in waiting] == [200] * (AT_ONCE + 2)
-        assert not held.done()
-        held.cancel()
-
-    asyncio.run(scenario())
-
-
-def test_one_address_has_one_turn_and_some_that_wait_whoever_else_logs_in(monkeypatch):
-    monkeypatch.setattr(logins, "PATIENCE_SECONDS", 30)
-    monkeypatch.setattr(logins, "WAITING_OF_ADDRESS", 3)
-    monkeypatch.setattr(logins, "HELD_MAX", 0)
-
-    async def scenario() -> None:
-        console = Console()
-        application = LoginTurns(console)
-        stranger = [asyncio.create_task(ask(application, address="198.51.100.9")) for _ in range(4)]
-        await asyncio.sleep(0)
-        assert (await ask(application, address="198.51.100.9"))[0]["status"] == 429
-        ann = asyncio.create_task(ask(application))
-        await asyncio.sleep(0)
-        assert [scope["client"][0] == "198.51.100.9" for scope in console.scopes] == [True, False]
-        console.go.set()
+        application = OneHopHandler()
+        stranger = [asyncio.create_task(ask(application, "198.51.100.9")) for _ in range(4)]
+        await until_begun(1)
+        ann = asyncio.create_task(ask(application, "192.0.2.1"))
+        await until_begun(1)
+        assert not begun.acquire(blocking=False)
+        let_go.set()
         assert [(await answer)[0]["status"] for answer in (ann, *stranger)] == [200] * 5
 
     asyncio.run(scenario())
 
 
-def test_a_login_that_has_its_turn_does_not_wait_for_what_else_its_address_asks_for():
+@pytest.mark.parametrize(("waiting", "patience"), [(1, 30.0), (20, 0.05)])
+def test_who_waits_for_too_long_or_with_too_many_sees_a_page(monkeypatch: Any, waiting: int, patience: float) -> None:
+    monkeypatch.setattr(handler, "PASSWORDS_WAITING", waiting)
+    monkeypatch.setattr(handler, "PASSWORD_PATIENCE_SECONDS", patience)
+    monkeypatch.setattr(logins, "HOLD_SECONDS", 0)
+
     async def scenario() -> None:
-        console = Console()
-        console.go.set()
-        await ask(LoginTurns(console), address="198.51.100.9")
-        [scope] = console.scopes
-        assert caller_of(scope).address == "log-ins"
+        application = OneHopHandler()
+        posts = [asyncio.create_task(ask(application, "198.51.100.9")) for _ in range(2)]
+        await until_begun(1)
+        start, body = await ask(application, "198.51.100.9")
+        headers = dict(start["headers"])
+        assert (start["status"], headers[b"content-type"]) == (429, b"text/html; charset=utf-8")
+        assert {b"retry-after", b"x-request-id"} <= set(headers)
+        assert b"too many log-ins at once" in body["body"]
+        let_go.set()
+        await asyncio.gather(*posts)
 
     asyncio.run(scenario())
 
 
-def test_the_form_itself_takes_no_turn():
+def test_a_program_that_is_told_so_hears_of_it_late_while_there_are_few(monkeypatch: Any) -> None:
+    monkeypatch.setattr(logins, "HELD_MAX", 1)
+    monkeypatch.setattr(logins, "HOLD_SECONDS", 30)
+
     async def scenario() -> None:
-        console = Console()
-        application = LoginTurns(console)
-        posts = [asyncio.create_task(ask(application)) for _ in range(AT_ONCE)]
+        sent: list[dict[str, Any]] = []
+
+        async def send(message: dict[str, Any]) -> None:
+            sent.append(message)
+
+        held = asyncio.create_task(logins.too_many_logins({}, None, send))
         await asyncio.sleep(0)
-        form = asyncio.create_task(ask(application, "GET"))
-        await asyncio.sleep(0)
-        assert console.asked == AT_ONCE + 1
-        console.go.set()
-        await asyncio.gather(form, *posts)
+        assert sent == []
+        await logins.too_many_logins({}, None, send)
+        assert [message["type"] for message in sent] == ["http.response.start", "http.response.body"]
+        held.cancel()
 
     asyncio.run(scenario())

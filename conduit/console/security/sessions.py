@@ -19,6 +19,7 @@ from django.http import HttpRequest, HttpResponseBase
 from django.utils.timesince import timesince
 
 from conduit import clock
+from conduit.api.callers import known_as
 
 BEGAN_AT, USED_AT = "began_at", "used_at"
 # Of the idle time: so late a session's last use may be written.
@@ -74,7 +75,9 @@ class SessionEnds:
         if why := why_ended(request.session):
             request.session.flush()
             messages.info(request, why)
-        elif not request.path.startswith(_ASKED_BY_PAGES):
+            return
+        known_as(request, f"login {request.session[SESSION_KEY]}")
+        if not request.path.startswith(_ASKED_BY_PAGES):
             now = clock.now().timestamp()
             if now - request.session[USED_AT] > settings.SESSION_IDLE_SECONDS * _WRITTEN_AFTER:
                 request.session[USED_AT] = now
