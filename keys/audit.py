@@ -80,6 +80,11 @@ def write(*, action: str, target: models.Model | str, changes: Mapping[str, Any]
     _remember(named, changes)
 
 
+def actor_at_hand() -> str:
+    """The row of whoever sends the request that is being answered, as `target_of` names it; empty: there is none."""
+    return _origin().actor
+
+
 def tells_of(row: models.Model) -> None:
     """What was just recorded tells all of this row too, such as a ledger row that corrects its key."""
     _remember(target_of(row), ())

@@ -3,8 +3,9 @@
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from django.contrib.auth.models import AnonymousUser, PermissionsMixin
+from django.contrib.auth.models import AnonymousUser, PermissionsMixin, User
 
+from conduit import clock
 from conduit.api.errors import Forbidden
 from keys.models import ManagementKey, Scope
 
@@ -38,6 +39,19 @@ def require_for_fields(key: ManagementKey, fields: Mapping[str, Any]) -> None:
         require(key, Scope.MONEY)
     if not fields or set(fields) - MONEY_FIELDS:
         require(key, Scope.KEYS)
+
+
+def still_may(actor: str, scope: Scope, *, right: str) -> bool:
+    """Whether who began something (`audit.actor_at_hand`) may go on: an account with the right, a management key with the scope."""
+    kind, _, number = actor.partition(":")
+    match kind:
+        case "user":
+            account = User.objects.filter(pk=number, is_active=True, is_staff=True).first()
+            return account is not None and account.has_perm(right)
+        case "management_key":
+            key = ManagementKey.objects.filter(pk=number, enabled=True).exclude(expires_at__lte=clock.now()).first()
+            return key is not None and scope in key.scopes
+    return True
 
 
 def may_give(account: PermissionsMixin | AnonymousUser, scopes: Collection[str]) -> bool:

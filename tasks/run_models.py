@@ -38,6 +38,9 @@ class Run(models.Model):
     up_to = models.UUIDField(help_text="Tasks made after this one are not the run's.")
     form_id = models.UUIDField(null=True, unique=True, help_text="Of the page that asked for it: sent twice it is one run.")
     created_by = models.CharField(max_length=150)
+    actor = models.CharField(
+        max_length=100, blank=True, help_text="Whose right it needs all the while, as the audit names it; empty: nobody's, such as a command's."
+    )
     created_at = models.DateTimeField(default=clock.now, editable=False)
 
     # What was said before it began.
@@ -47,6 +50,7 @@ class Run(models.Model):
 
     state = models.CharField(max_length=10, choices=RunState, default=RunState.AT_WORK)
     stopped_by = models.CharField(max_length=150, blank=True)
+    stopped_why = models.CharField(max_length=DETAIL_CHARACTERS, blank=True, help_text="When nobody stopped it, in a sentence.")
     ended_at = models.DateTimeField(null=True)
     done = models.PositiveIntegerField(default=0)
     unchanged = models.PositiveIntegerField(default=0)

@@ -18,7 +18,8 @@ from django.db.models import F
 
 from conduit import clock
 from conduit.api.errors import ApiError, InvalidRequest
-from keys import audit
+from keys import audit, scopes
+from keys.models import Scope
 from tasks import dispatch, kinds, steering
 from tasks.models import ACTIVE, Status, Task
 from tasks.run_models import DETAIL_CHARACTERS, Action, Run, RunOutcome, RunQuerySet, RunState
@@ -39,6 +40,11 @@ AGAIN_SECONDS = 5.0
 KEPT = timedelta(days=90)
 FORGOTTEN_AT_ONCE = 20
 _BATCH = 50
+
+# Who stops a run whose beginner's right was taken, as the audit names it.
+LOST_RIGHT = audit.Rule("the loss of the right")
+# What an account of the console needs for each.
+RIGHTS = {Action.CANCEL: "tasks.cancel_task", Action.RETRY: "tasks.retry_task"}
 
 Outcome = RunOutcome.Outcome
 _CAN = {Action.CANCEL: frozenset(map(str, ACTIVE)), Action.RETRY: frozenset({str(Status.FAILED)})}
@@ -94,7 +100,7 @@ def begin(action: Action, *, who: str, search_text: str = "", chosen: Sequence[U
     try:
         with transaction.atomic():
             run = Run.objects.create(
-                action=action, search=search_text, task_ids=ids, up_to=newest, form_id=form_id, created_by=who,
+                action=action, search=search_text, task_ids=ids, up_to=newest, form_id=form_id, created_by=who, actor=audit.actor_at_hand(),
                 expected=expected.tasks, expected_usd=expected.usd, is_least=expected.is_least,
             )  # fmt: skip
             audit.record(who=who, action=f"{action} many", target=run, q=search_text, chosen=len(ids or ()), expected=expected.tasks)
@@ -172,6 +178,9 @@ def _give_back(run: Run, *, after: float = 0) -> None:
 
 def _batch(run: Run, until: float) -> bool:
     """Do the next few tasks; False when the run is over, or somebody else's."""
+    if not scopes.still_may(run.actor, Scope.OPERATE, right=RIGHTS[Action(run.action)]):
+        _stop_for_want_of_right(run)
+        return False
     if run.task_ids is not None:
         left = [task_id for task_id in run.chosen if run.position is None or task_id < run.position]
         ids, looked_to = left[:_BATCH], None
@@ -190,6 +199,15 @@ def _batch(run: Run, until: float) -> bool:
         _mine(run).update(state=RunState.DONE, ended_at=clock.now(), lease_token=None, lease_until=None)
         return False
     return True
+
+
+def _stop_for_want_of_right(run: Run) -> None:
+    """Who began it may do this no more, and so may the run."""
+    why = f"{run.created_by} may {run.action} tasks no more."
+    ended = {"state": RunState.STOPPED, "stopped_why": why, "ended_at": clock.now(), "lease_token": None, "lease_until": None}
+    with transaction.atomic():
+        if _mine(run).update(**ended):
+            audit.record(who=LOST_RIGHT, action="stop", target=run, why=why)
 
 
 def _mine(run: Run) -> RunQuerySet:
@@ -227,7 +245,7 @@ def _outcome(run: Run, task_id: UUID) -> RunOutcome | None:
         if run.action == Action.CANCEL:
             if not steering.cancel(task, who=run.created_by, of=audit.target_of(run)):
                 found.outcome, found.detail = Outcome.UNCHANGED, "It was cancelled already."
-        elif again := _retried(task):
+        elif again := steering.living_retry(task):
             found.outcome, found.retried_as, found.detail = Outcome.UNCHANGED, again.pk, "It was retried already."
         else:
             found.retried_as = steering.retry(
@@ -237,15 +255,6 @@ def _outcome(run: Run, task_id: UUID) -> RunOutcome | None:
         ended = error.code in ("task_not_cancellable", "task_not_retryable") and task.status not in _CAN[Action(run.action)]
         found.outcome, found.detail = Outcome.UNCHANGED if ended else Outcome.REFUSED, error.message[:DETAIL_CHARACTERS]
     return found
-
-
-def _retried(task: Task) -> Task | None:
-    """A retry of it that is under way, or came to its end: it needs no other.
-
-    The task is this run's until its transaction ends: two runs that met at it would else both find none, and charge for two.
-    """
-    Task.objects.select_for_update(no_key=True).values_list("pk").get(pk=task.pk)
-    return task.retries.exclude(status__in=[Status.FAILED, Status.CANCELLED]).order_by("-pk").first()
 
 
 # ---- Upkeep ----------------------------------------------------------------------------------------------------------------

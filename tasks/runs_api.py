@@ -105,6 +105,7 @@ def show(run: Run) -> dict[str, Any]:
         "created_by": run.created_by,
         "ended_at": rfc3339(run.ended_at),
         "stopped_by": run.stopped_by or None,
+        "stopped_why": run.stopped_why or None,
     }
 
 

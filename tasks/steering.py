@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from typing import Any
+from uuid import UUID
 
 from django.db import transaction
 
@@ -9,7 +10,10 @@ from conduit.api.errors import Conflict, Unauthenticated
 from conduit.api.idempotency import Idempotency
 from keys import audit
 from tasks import kinds, lifecycle
-from tasks.models import Task
+from tasks.models import Status, Task
+
+# Before every id of a task.
+NO_RETRY = UUID(int=0)
 
 
 def cancel(task: Task, *, who: str, **told: Any) -> bool:
@@ -27,17 +31,38 @@ def cancel(task: Task, *, who: str, **told: Any) -> bool:
     return cancelled
 
 
-def retry(task: Task, *, who: str, idempotency: Idempotency | None, answer: Callable[[Task], dict[str, Any]], **told: Any) -> Task:
+def living_retry(task: Task) -> Task | None:
+    """The newest retry of it that is under way, or was completed: it needs no other. Call it inside a transaction.
+
+    The task is the caller's until that ends: of two who meet at it the second finds what the first made.
+    """
+    Task.objects.select_for_update(no_key=True).values_list("pk").get(pk=task.pk)
+    return task.retries.exclude(status__in=[Status.FAILED, Status.CANCELLED]).order_by("-pk").first()
+
+
+def retry(
+    task: Task,
+    *,
+    who: str,
+    idempotency: Idempotency | None,
+    answer: Callable[[Task], dict[str, Any]],
+    seen: UUID | None = None,
+    **told: Any,
+) -> Task:
     """A new task of the same key for what a failed one asked for: that key's money, limits and budgets.
 
-    `answer` is what an idempotent call keeps of it; `told` goes into the audit.
+    `answer` is what an idempotent call keeps of it; `seen` is the newest retry that whoever asks knows of (NO_RETRY: none), None when
+    it is wanted whatever there is; `told` goes into the audit.
 
     Raises:
-        Conflict: it did not fail, or its key opens nothing any more.
+        Conflict: it did not fail, its key opens nothing any more, or somebody else retried it since what was seen.
         ApiError: what its owner's retry would be refused for.
     """
     try:
         with transaction.atomic():
+            living = living_retry(task)
+            if seen is not None and living and living.pk > seen:
+                raise Conflict("It was retried meanwhile, by a run or by somebody else. Nothing more was done.", code="task_not_retryable")
             again = kinds.kind_of(task).retry(key=task.key, original=task, idempotency=idempotency, answer=answer)
             audit.record(who=who, action="retry", target=task, retried_as=again.pk, **told)
     except Unauthenticated as error:

@@ -8,6 +8,7 @@ from django.contrib.auth.admin import GroupAdmin, UserAdmin
 from django.contrib.auth.models import Group, User
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
 from django.urls import reverse
 
 from conduit.console import accounts
@@ -72,9 +73,12 @@ class AccountAdmin(WithinRights, UserAdmin):
             return fieldsets
         return [(name, {**rest, "fields": [field for field in rest["fields"] if field != "password"]}) for name, rest in fieldsets]
 
-    def user_change_password(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+    def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> HttpResponse:
+        """Sets somebody else's. One's own is changed where the old one is asked for: a screen left open must not do."""
+        if id == str(account(request).pk):
+            return redirect("admin:password_change")
         view = super().user_change_password
-        return guarded(request, lambda: view(request, *args, **kwargs))
+        return guarded(request, lambda: view(request, id, form_url))
 
     def log_change(self, request: HttpRequest, obj: Model, message: Any) -> Any:
         """The page that sets a password saves no related rows: this is what it calls in their place."""

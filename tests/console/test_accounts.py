@@ -140,3 +140,13 @@ def test_rows_deleted_from_the_list_are_audited_each(admin):
     admin.post("/admin/auth/user/", {"action": "delete_selected", "_selected_action": [user.pk for user in users], "post": "yes"})
 
     assert set(AuditEntry.objects.filter(action="delete").values_list("target", flat=True)) == {f"user:{user.pk}" for user in users}
+
+
+def test_one_s_own_password_is_changed_where_the_old_one_is_asked_for(as_manager, manager):
+    for answer in (
+        as_manager.get(f"/admin/auth/user/{manager.pk}/password/"),
+        as_manager.post(f"/admin/auth/user/{manager.pk}/password/", {"password1": "another long one", "password2": "another long one"}),
+    ):
+        assert (answer.status_code, answer.headers["Location"]) == (302, "/admin/password_change/")
+    manager.refresh_from_db()
+    assert manager.check_password("a long password")

@@ -215,3 +215,13 @@ def test_the_audit_leads_from_a_cancelled_task_to_its_run_and_back(page, consume
     assert f'href="/admin/tasks/runs/{run.pk}/"' in text
     assert f'href="/admin/tasks/{task_id}/"' in text
     assert "cancelled many tasks by" in text
+
+
+def test_a_search_that_no_address_could_hold_is_told_in_words(admin, consumer):
+    of(consumer)
+
+    answer = admin.post(ACT, {"do": "cancel", "all": "1", "q": "x" * 20_000}, follow=True)
+
+    assert answer.redirect_chain == [("/admin/tasks/", 302)]
+    assert "a search has at most 500 characters" in answer.content.decode()
+    assert not Run.objects.exists()

@@ -11,8 +11,9 @@ from django.test import Client
 
 from conduit import clock
 from keys.models import AuditEntry, UsageCost
-from tasks import pauses
+from tasks import pauses, runs
 from tasks.models import Task, TaskEvent
+from tasks.run_models import Action
 from tests.support.ending import end
 from tests.support.lookalike import Answer
 from tests.support.planned_clips import planned_clip
@@ -324,6 +325,22 @@ def test_a_retry_says_what_it_costs_and_is_done_once(operator, consumer, audits)
     assert UsageCost.objects.filter(entry="hold").count() == 2
     # Who opens the form anew means another one, and is told of the first.
     assert "It was retried already" in operator.get(f"/admin/tasks/{failed.pk}/retry/").content.decode()
+
+
+def test_a_form_that_waited_while_a_run_retried_the_task_makes_no_second_retry(operator, consumer):
+    failed = end(consumer.generate()["task_id"], "failed")
+    address = f"/admin/tasks/{failed.pk}/retry/"
+    waiting = dict(re.findall(r'name="(form_id|seen)" value="([^"]*)"', operator.get(address).content.decode()))
+    run = runs.begin(Action.RETRY, who="root", search_text="status:failed")
+    runs.advance(run.pk)
+
+    answer = operator.post(address, waiting, follow=True).content.decode()
+
+    assert "It was retried meanwhile" in answer
+    assert Task.objects.filter(retry_of=failed).count() == 1
+    knowing = dict(re.findall(r'name="(form_id|seen)" value="([^"]*)"', operator.get(address).content.decode()))
+    operator.post(address, knowing)
+    assert Task.objects.filter(retry_of=failed).count() == 2
 
 
 def test_a_retry_that_is_refused_says_why(operator, consumer):

@@ -2,17 +2,18 @@
 
 import threading
 from contextlib import suppress
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from functools import partial
 from uuid import UUID, uuid4
 
 import pytest
+from django.contrib.auth.models import Permission
 
 from conduit import clock
 from conduit.api.errors import InvalidRequest
 from keys import owners
-from keys.models import AuditEntry
+from keys.models import AuditEntry, ManagementKey
 from keys.services import create_management_key
 from tasks import runs, search
 from tasks.models import Task
@@ -23,6 +24,7 @@ from tests.support.managing import Manager, make_manager
 from tests.support.planned_clips import planned_clip
 from tests.support.racing import in_threads
 
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
 
 
@@ -139,6 +141,38 @@ def test_a_retry_of_many_makes_each_once_and_obeys_the_budget_of_its_key(consume
     again = work(runs.begin(Action.RETRY, who="root", search_text="status:failed"))
     assert (again.done, again.unchanged, again.refused) == (0, 4, 1)
     assert Task.objects.filter(retry_of__isnull=False).count() == 4
+
+
+def test_a_run_goes_no_further_than_the_right_of_who_began_it(client, consumer, django_user_model):
+    made = [of(consumer) for _ in range(3)]
+    ann = django_user_model.objects.create_user("ann", is_staff=True)
+    ann.user_permissions.set(Permission.objects.filter(codename__in=["cancel_task", "view_task"]))
+    client.force_login(ann)
+    client.post("/admin/tasks/act/", {"do": "cancel", "all": "1", "q": "cat"})
+    run = Run.objects.get()
+    runs.advance(run.pk, seconds=0)  # one task
+    ann.user_permissions.clear()
+
+    runs.advance(run.pk)
+
+    run.refresh_from_db()
+    assert (run.actor, run.state, run.stopped_why) == (f"user:{ann.pk}", "stopped", "ann may cancel tasks no more.")
+    assert len(outcomes(run)) < len(made)
+    assert sorted(statuses().values()) == sorted(["cancelled"] * run.done + ["queued"] * (3 - run.done))
+    assert AuditEntry.objects.get(action="stop").who == "the loss of the right"
+    ann.user_permissions.set(Permission.objects.filter(codename="view_task"))
+    assert ": ann may cancel tasks no more. What was done stays done." in client.get(f"/admin/tasks/runs/{run.pk}/").content.decode()
+
+
+@pytest.mark.parametrize("lost", [{"scopes": ["read"]}, {"enabled": False}, {"expires_at": EPOCH}])
+def test_a_run_of_a_program_goes_no_further_than_its_management_key(manager, consumer, lost):
+    of(consumer)
+    manager("POST", "tasks/cancel", {"q": "cat"})
+    ManagementKey.objects.filter(pk=manager.key.pk).update(**lost)
+
+    run = work(Run.objects.get())
+
+    assert (run.state, run.done, run.stopped_why) == ("stopped", 0, f"{manager.key} may cancel tasks no more.")
 
 
 @pytest.mark.django_db(transaction=True, serialized_rollback=True)

@@ -16,6 +16,7 @@ from conduit.console.tasks.addresses import task_address
 from conduit.console.templatetags.console import usd
 from keys.admin import who
 from tasks import kinds, steering
+from tasks.ids import parse_task_id
 from tasks.models import Status, Task
 from videos.services import quote_of_retry
 
@@ -54,7 +55,7 @@ def retry(request: HttpRequest, task_id: UUID) -> HttpResponseBase:
     if task.status != Status.FAILED:
         messages.error(request, f"This task is {task.status}: only a failed one can be retried.")
         return _to(task_id)
-    context: dict[str, Any] = {"task": task, "form_id": uuid4(), "retries": task.retries.order_by("-pk")[:5]}
+    context: dict[str, Any] = {"task": task, "form_id": uuid4(), "retries": list(task.retries.order_by("-pk")[:5])}
     try:
         context["quote"] = quote_of_retry(task)
     except ApiError as error:
@@ -70,7 +71,7 @@ def _retry(request: HttpRequest, task: Task) -> HttpResponseBase:
         return HttpResponseRedirect(request.path)
     idempotency = Idempotency.of_form(owner=request.user.pk or 0, place=request.path, form_id=form_id)
     try:
-        again = steering.retry(task, who=who(request), idempotency=idempotency, answer=_leads_to)
+        again = steering.retry(task, who=who(request), idempotency=idempotency, answer=_leads_to, seen=_seen(request))
     except AnsweredBefore as before:
         return _made_before(before.kept)
     except ApiError as error:
@@ -80,6 +81,11 @@ def _retry(request: HttpRequest, task: Task) -> HttpResponseBase:
         return _to(task.pk)
     messages.success(request, f"Retried: this is the new task. {usd(again.price)} is held for it.")
     return _to(again.pk)
+
+
+def _seen(request: HttpRequest) -> UUID:
+    """The newest retry that the form told of."""
+    return parse_task_id(request.POST.get("seen", "")) or steering.NO_RETRY
 
 
 def _made_before(kept: KeptAnswer) -> HttpResponseRedirect:

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from django.urls import reverse
 
-from tasks.search_language import quoted
+from tasks.search_language import TEXT_MAX, quoted
 
 
 def task_address(task_id: UUID) -> str:
@@ -16,7 +16,11 @@ def task_address(task_id: UUID) -> str:
 
 
 def tasks_address(search: str = "", **further: Any) -> str:
-    """The list of the tasks that a search finds (tasks.search_language); `further`: `before` or `after`, the id at which a page begins."""
+    """The list of the tasks that a search finds (tasks.search_language); `further`: `before` or `after`, the id at which a page begins.
+
+    What is longer than a search may be is none, and no address could hold it: that leads to the whole list.
+    """
+    search = search if len(search) <= TEXT_MAX else ""
     query = {name: value for name, value in {"q": search, **further}.items() if value}
     return reverse("admin:tasks") + (f"?{urlencode(query)}" if query else "")
 

@@ -23,7 +23,6 @@ from tasks.run_models import Action, Run, RunOutcome
 
 # Of the list of runs, and of the outcomes of one.
 RUNS_SHOWN, OUTCOMES_SHOWN = 50, 100
-_RIGHTS = {Action.CANCEL: "tasks.cancel_task", Action.RETRY: "tasks.retry_task"}
 
 
 @page("tasks/act/", name="tasks-act", rights=("tasks.cancel_task", "tasks.retry_task"))
@@ -33,7 +32,7 @@ def act(request: HttpRequest) -> HttpResponseBase:
     action = next((action for action in Action if action == asked.get("do")), None)
     if action is None:
         return HttpResponseRedirect(tasks_address(asked.get("q", "")))
-    if not may(request, _RIGHTS[action]):
+    if not may(request, runs.RIGHTS[action]):
         raise PermissionDenied
     text = asked.get("q", "").strip()
     chosen = None if asked.get("all") == "1" else [task_id for one in asked.getlist("task") if (task_id := parse_task_id(one))]
@@ -83,7 +82,7 @@ def run_page(request: HttpRequest, run_id: int) -> HttpResponseBase:
         "wanted": wanted,
         "before": before,
         "older": _outcomes(run, outcome=wanted, before=shown[-1].pk) if len(found) > OUTCOMES_SHOWN else "",
-        "may_stop": run.is_at_work and may(request, _RIGHTS[Action(run.action)]),
+        "may_stop": run.is_at_work and may(request, runs.RIGHTS[Action(run.action)]),
     }
     return render(request, "console/tasks/run.html", context, title=context["title"])
 
@@ -91,7 +90,7 @@ def run_page(request: HttpRequest, run_id: int) -> HttpResponseBase:
 @page("tasks/runs/<int:run_id>/stop/", name="tasks-stop-run", rights=("tasks.cancel_task", "tasks.retry_task"))
 def stop_page(request: HttpRequest, run_id: int) -> HttpResponseBase:
     run = get_object_or_404(Run, pk=run_id)
-    if not may(request, _RIGHTS[Action(run.action)]):
+    if not may(request, runs.RIGHTS[Action(run.action)]):
         raise PermissionDenied
     if request.method == "POST":
         if runs.stop(run, who=who(request)):
