@@ -18,7 +18,7 @@ from conduit import clock
 from conduit.rollups.adding import Tally
 from conduit.rollups.counting import Counter
 from conduit.rollups.registry import RollUp
-from conduit.rollups.steps import Step, in_months
+from conduit.rollups.steps import Step, in_months, until_moment
 from keys.models import Team, UsageCost, VirtualKey
 from keys.rollup_models import NO_TEAM, MoneyCount, MoneyOfDay, MoneyOfMonth
 
@@ -81,6 +81,11 @@ def total(since: datetime, until: datetime | None = None) -> Money:
     if until is not None:
         rows = rows.filter(starts_at__lt=until)
     return _money(rows.aggregate(**_sums()))
+
+
+def total_until(since: datetime, until: datetime) -> Money:
+    """From a midnight (UTC) until a moment, to ten minutes: of the last three days. One query."""
+    return _money(MoneyCount.objects.filter(until_moment(since, until)).aggregate(**_sums()))
 
 
 def of_days(

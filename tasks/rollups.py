@@ -16,7 +16,7 @@ from conduit.rollups.adding import Tally
 from conduit.rollups.counting import Counter
 from conduit.rollups.histograms import Histogram, bucket_of
 from conduit.rollups.registry import RollUp
-from conduit.rollups.steps import Span
+from conduit.rollups.steps import Past, Span
 from tasks.models import Status, TaskEvent
 from tasks.rollup_models import TaskCount, TaskTime
 
@@ -90,6 +90,18 @@ def chart(span: Span, now: datetime | None = None) -> list[Point]:
 def total(points: Sequence[Point]) -> Counts:
     """All of a chart's steps together."""
     return Counts(**{name: sum(getattr(point.counts, name) for point in points) for name in _FIELDS.values()})
+
+
+def total_of(past: Past) -> Counts:
+    """What happened in a time that is over. One query."""
+    rows = TaskCount.objects.filter(step=past.step, starts_at__gte=past.since, starts_at__lt=past.until)
+    return Counts(**{_FIELDS[Status(status)]: count for status, count in rows.order_by().values_list("status").annotate(Sum("count"))})
+
+
+def times_of(past: Past, what: TaskTime.What) -> Histogram:
+    """How long tasks were queued, or took until they were done, in a time that is over. One query."""
+    rows = TaskTime.objects.filter(step=past.step, starts_at__gte=past.since, starts_at__lt=past.until, what=what)
+    return Histogram.of(rows.order_by().values_list("bucket").annotate(Sum("count")))
 
 
 def causes(span: Span, now: datetime | None = None) -> list[Cause]:

@@ -39,7 +39,9 @@ class Run(models.Model):
     form_id = models.UUIDField(null=True, unique=True, help_text="Of the page that asked for it: sent twice it is one run.")
     created_by = models.CharField(max_length=150)
     actor = models.CharField(
-        max_length=100, blank=True, help_text="Whose right it needs all the while, as the audit names it; empty: nobody's, such as a command's."
+        max_length=100,
+        blank=True,
+        help_text="Whose right it needs all the while, as the audit names it; empty: nobody's, such as a command's.",
     )
     created_at = models.DateTimeField(default=clock.now, editable=False)
 

@@ -35,9 +35,12 @@ QUALIFIERS = {
     "cost": "USD: charged, or held while it is under way",
     "wait": "how long it has been in its stage, such as wait>10m",
     "created": "a day, >2d (within two days), <2026-11-01 (before), or from..to",
+    "started": "when MiniMax accepted it, as created:",
+    "ended": "when it was completed, failed or was cancelled, as created:",
 }
 # Those that are compared, and those that can be nothing else.
-_COMPARED, _ONLY_COMPARED = frozenset({"cost", "seconds", "wait", "created"}), frozenset({"wait"})
+MOMENTS = frozenset({"created", "started", "ended"})
+_COMPARED, _ONLY_COMPARED = frozenset({"cost", "seconds", "wait"}) | MOMENTS, frozenset({"wait"})
 # Shown with an order, these may follow the colon too: `created:>2d`, `cost:<1`.
 _PART = re.compile(r'(?P<minus>-?)(?:(?P<name>[A-Za-z_]+)(?P<operator>:(?:[<>]=?)?|[<>]=?))?(?P<rest>(?:"(?:[^"\\]|\\.)*"|[^\s"])*)')
 _VALUE = re.compile(r'"(?P<quoted>(?:[^"\\]|\\.)*)"|(?P<bare>[^",]+)|(?P<comma>,)')
@@ -206,7 +209,7 @@ class Between:
 
 
 def between(term: Term, now: datetime) -> Between:
-    """What `created:` says. Raises NotUnderstood."""
+    """What `created:`, `started:` or `ended:` says. Raises NotUnderstood."""
     if len(term.values) > 1:
         raise NotUnderstood(term.text, "one day or span of time, not several: write from..to.")
     value = term.values[0]

@@ -19,7 +19,7 @@ from keys.models import Team, VirtualKey
 from tasks import kinds
 from tasks.models import ACTIVE, TAIL_CHARACTERS, Status, Task
 from tasks.search import Comparison, Wanted, is_after, is_before, is_one_of
-from tasks.search_language import NotUnderstood, Term, amount, between, parse, span, whole
+from tasks.search_language import MOMENTS, NotUnderstood, Term, amount, between, parse, span, whole
 
 # Tasks that an end of an id, or its beginning, may mean; keys and teams that a name may mean.
 IDS_MAX, NAMES_MAX = 100, 50
@@ -56,7 +56,9 @@ def meaning_of(text: str, now: datetime) -> Meaning:
 
 
 def _wanted(term: Term, now: datetime) -> Wanted:
-    if term.name in ("created", "wait"):
+    if term.name == "wait":
+        return _waits(term, now)
+    if term.name in MOMENTS:
         return _moments(term, now)
     if term.excluded:
         return _excluded(term)
@@ -198,17 +200,24 @@ def _words(term: Term) -> Wanted:
     return Wanted(further=(any_of(found),))
 
 
+def _waits(term: Term, now: datetime) -> Wanted:
+    longer = is_before("stage_since", now - span(term)) if term.operator.startswith(">") else is_after("stage_since", now - span(term))
+    return _UNDER_WAY & Wanted(further=(longer.negated() if term.excluded else longer,))
+
+
 def _moments(term: Term, now: datetime) -> Wanted:
-    if term.name == "wait":
-        longer = is_before("stage_since", now - span(term)) if term.operator.startswith(">") else is_after("stage_since", now - span(term))
-        return _UNDER_WAY & Wanted(further=(longer.negated() if term.excluded else longer,))
     found = between(term, now)
     just_before = found.start - timedelta(microseconds=1) if found.start else None
-    if not term.excluded:
+    if term.name == "created" and not term.excluded:
         return Wanted(created_after=just_before, created_before=found.end)
-    bounds = [is_after("created_at", just_before)] if just_before else []
-    bounds += [is_before("created_at", found.end)] if found.end else []
-    return Wanted(further=(all_of(bounds).negated(),))
+    column = f"{term.name}_at"
+    bounds = [is_after(column, just_before)] if just_before else []
+    bounds += [is_before(column, found.end)] if found.end else []
+    if term.excluded:
+        return Wanted(further=(all_of(bounds).negated(),))
+    # It was created before: what came later is not looked at. Of those under way none has ended.
+    wanted = Wanted(created_before=found.end, further=tuple(bounds))
+    return wanted & Wanted(status=_STATUSES["ended"]) if term.name == "ended" else wanted
 
 
 _MEANINGS: Mapping[str, Callable[[Term], Wanted]] = {

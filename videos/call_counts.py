@@ -9,7 +9,7 @@ import threading
 import time
 from collections import Counter
 from datetime import datetime
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import structlog
 from django.db import Error, close_old_connections, connection, transaction
@@ -89,7 +89,18 @@ class CallCounts:
                 self._filled.set()
 
 
-def answer_of(exchange: Exchange) -> tuple[Answer, int]:
+class Answered(Protocol):
+    """A call, as it was made or as it is kept."""
+
+    @property
+    def http(self) -> int | None: ...
+    @property
+    def code(self) -> int | None: ...
+    @property
+    def is_error(self) -> bool: ...
+
+
+def answer_of(exchange: Answered) -> tuple[Answer, int]:
     """How a call went, and the code that a refusal came with: MiniMax's, or else the HTTP status; 0 where that says nothing."""
     if exchange.http is None:
         return Answer.NONE, 0

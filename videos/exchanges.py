@@ -1,18 +1,23 @@
-"""Keeping what was said between us and MiniMax, for EXCHANGES_KEPT_DAYS."""
+"""Keeping what was said between us and MiniMax, for EXCHANGES_KEPT_DAYS, and finding the newest of it."""
 
 import hashlib
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 from django.conf import settings
 from django.db import connection
+from django.db.models import OuterRef, Subquery, Value
+from django.db.models.functions import Coalesce
 
 from conduit import clock
+from videos.call_counts import answer_of
 from videos.minimax.exchanges import Exchange as Said
-from videos.models import Exchange
+from videos.models import Clip, Exchange
+from videos.rollup_models import CallCount
 
 BATCH = 1000
 # Batches of one run: what is left is for the next one.
@@ -81,6 +86,52 @@ def _prepared(row: dict[str, Any]) -> list[Any]:
 
 
 _FIELDS: dict[str, Any] = {str(field.column): field for field in Exchange._meta.concrete_fields}
+
+
+# ---- Reading -----------------------------------------------------------------------------------------------------------
+
+# Exchanges that one call looks at.
+LOOKED_AT = 1_000
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Which exchanges; None is any. As they are counted (videos.rollups.Calls)."""
+
+    upstream: str | None = None
+    answer: CallCount.Answer | None = None
+    code: int | None = None
+
+
+@dataclass(frozen=True)
+class Newest:
+    """`is_whole`: whether those are all that are kept."""
+
+    rows: Sequence[Exchange]
+    is_whole: bool
+
+
+def newest(wanted: Wanted, *, since: datetime, most: int) -> Newest:
+    """Of the newest LOOKED_AT that began from a moment on those that are wanted, each with its model as `upstream`. One query.
+
+    What is asked for beside their age has no index: unchanged queries would have to write to it.
+    """
+    is_refused = wanted.answer not in (None, CallCount.Answer.FINE) or bool(wanted.code)
+    rows = Exchange.objects.errors() if is_refused else Exchange.objects.order_by("-first_at", "-id")
+    upstream = Clip.objects.filter(video=OuterRef("video"), number=OuterRef("clip_number")).values("upstream")[:1]
+    of_clip = Coalesce(Subquery(upstream), Value(""))
+    looked_at = list(rows.filter(first_at__gte=since).defer("request", "answer").annotate(upstream=of_clip)[:LOOKED_AT])
+    found = [row for row in looked_at if _is_wanted(row, wanted)]
+    return Newest(found[:most], is_whole=len(looked_at) < LOOKED_AT and len(found) <= most)
+
+
+def _is_wanted(row: Any, wanted: Wanted) -> bool:
+    answer, code = answer_of(row)
+    return (
+        (wanted.upstream is None or row.upstream == wanted.upstream)
+        and (wanted.answer is None or answer == wanted.answer)
+        and (wanted.code is None or code == wanted.code)
+    )
 
 
 def forget_old(now: datetime) -> int:

@@ -12,7 +12,7 @@ together is read where it lives:
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from uuid import UUID
 
@@ -21,7 +21,7 @@ from django.conf import settings
 from conduit import clock
 from conduit.conditions.processes import Seen, roster
 from conduit.rollups.histograms import Histogram
-from conduit.rollups.steps import Span, first_of_month, midnight
+from conduit.rollups.steps import Past, Span, first_of_month, midnight
 from keys import budget_uses
 from keys import rollups as money
 from keys.budget_uses import BudgetUse
@@ -68,6 +68,15 @@ class Times:
 
 
 @dataclass(frozen=True)
+class Before:
+    """The same a day before, or of a span of days in those right before it."""
+
+    past: Past
+    total: Counts
+    times: Times
+
+
+@dataclass(frozen=True)
 class Live:
     """How things stand at this moment: what changes each second."""
 
@@ -77,6 +86,7 @@ class Live:
     workers: Sequence[Seen]
     subscribers: int | None  # open streams; None while Redis is away
     today: MoneyOf
+    yesterday: MoneyOf  # until this time of day, to ten minutes
     month: MoneyOf
 
 
@@ -87,6 +97,7 @@ class Spanned:
     span: Span
     chart: Sequence[Point]
     total: Counts
+    before: Before
     causes: Sequence[Cause]
     times: Times
     time_chart: Sequence[TimePoint]  # until tasks were done
@@ -98,8 +109,9 @@ class Spanned:
 
 
 def live(now: datetime | None = None) -> Live:
-    """Eight queries."""
+    """Ten queries."""
     now = now or clock.now()
+    day_ago = now - timedelta(days=1)
     return Live(
         at=now,
         standing=standing.standing(now),
@@ -107,6 +119,7 @@ def live(now: datetime | None = None) -> Live:
         workers=roster(),
         subscribers=_subscribers(),
         today=_money_since(midnight(now)),
+        yesterday=MoneyOf(midnight(day_ago), money.total_until(midnight(day_ago), day_ago), videos.bill_until(midnight(day_ago), day_ago)),
         month=_money_since(first_of_month(now)),
     )
 
@@ -125,13 +138,14 @@ _streams: tuple[float, int | None] = (float("-inf"), None)
 
 
 def spanned(span: Span, now: datetime | None = None) -> Spanned:
-    """A dozen queries."""
+    """Sixteen queries."""
     now = now or clock.now()
     chart = tasks.chart(span, now)
     return Spanned(
         span=span,
         chart=chart,
         total=tasks.total(chart),
+        before=_before(span.before(now)),
         causes=tasks.causes(span, now),
         times=Times(
             queued=tasks.times(span, What.QUEUED, now),
@@ -145,6 +159,11 @@ def spanned(span: Span, now: datetime | None = None) -> Spanned:
         top_keys=money.by_key(money.of_month(now.date()), limit=TOP_KEYS),
         budgets=budget_uses.near(now),
     )
+
+
+def _before(past: Past) -> Before:
+    times = Times(queued=tasks.times_of(past, What.QUEUED), at_minimax=videos.making_of(past), done=tasks.times_of(past, What.DONE))
+    return Before(past, tasks.total_of(past), times)
 
 
 def _money_since(since: datetime) -> MoneyOf:

@@ -21,7 +21,7 @@ from conduit.rollups.adding import Tally
 from conduit.rollups.counting import BATCH, BusyError, Counter, cursor_of
 from conduit.rollups.histograms import Histogram, bucket_of
 from conduit.rollups.registry import RollUp
-from conduit.rollups.steps import Span, Step, in_months
+from conduit.rollups.steps import Past, Span, Step, in_months, until_moment
 from videos.models import Clip, Exchange, Timing
 from videos.rollup_models import (
     BilledCount,
@@ -66,7 +66,18 @@ class Code:
     """How often MiniMax refused with a code (its own, or else the HTTP status; 0: no answer, or one that had none)."""
 
     code: int
-    is_rate: bool
+    answer: str
+    count: int
+
+
+@dataclass(frozen=True)
+class Calls:
+    """How many calls of one kind about one model went so. Calls that are about none have an empty `upstream`."""
+
+    upstream: str
+    call: str
+    answer: str
+    code: int  # as Code's; 0 where the answer was fine
     count: int
 
 
@@ -110,7 +121,16 @@ def codes(span: Span, now: datetime | None = None) -> list[Code]:
     """What MiniMax refused with within the span, most frequent first. One query."""
     refused = _calls(span, now or clock.now()).exclude(answer=Answer.FINE)
     rows = refused.order_by().values_list("code", "answer").annotate(sum=Sum("count")).order_by("-sum", "code")
-    return [Code(code, answer == Answer.RATE, count) for code, answer, count in rows]
+    return [Code(code, answer, count) for code, answer, count in rows]
+
+
+def calls(
+    span: Span, now: datetime | None = None, *, upstream: str | None = None, answer: str | None = None, code: int | None = None
+) -> list[Calls]:
+    """The calls within the span that are asked for, by all that is counted of them; None is all. The most frequent first. One query."""
+    rows = _calls(span, now or clock.now()).filter(**_named(upstream=upstream, answer=answer, code=code))
+    names = ("upstream", "call", "answer", "code")
+    return [Calls(*row) for row in rows.order_by().values_list(*names).annotate(sum=Sum("count")).order_by("-sum", *names)]
 
 
 def last_error() -> LastError | None:
@@ -135,6 +155,12 @@ def _times(span: Span, now: datetime) -> QuerySet[CallTime]:
 def making(span: Span, now: datetime | None = None) -> Histogram:
     """How long clips were at MiniMax, from its acceptance to their end, of those that came within the span. One query."""
     rows = MakingTime.objects.filter(step=span.step, starts_at__gte=span.since(now or clock.now()))
+    return Histogram.of(rows.order_by().values_list("bucket").annotate(Sum("count")))
+
+
+def making_of(past: Past) -> Histogram:
+    """The same of a time that is over. One query."""
+    rows = MakingTime.objects.filter(step=past.step, starts_at__gte=past.since, starts_at__lt=past.until)
     return Histogram.of(rows.order_by().values_list("bucket").annotate(Sum("count")))
 
 
@@ -172,6 +198,11 @@ def bill(since: datetime, until: datetime | None = None) -> Bill:
     if until is not None:
         rows = rows.filter(starts_at__lt=until)
     return _bill(rows.aggregate(sum_jobs=Sum("jobs"), sum_billed=Sum("billed")))
+
+
+def bill_until(since: datetime, until: datetime) -> Bill:
+    """From a midnight (UTC) until a moment, to ten minutes: of the last three days. One query."""
+    return _bill(BilledCount.objects.filter(until_moment(since, until)).aggregate(sum_jobs=Sum("jobs"), sum_billed=Sum("billed")))
 
 
 Whose = QuerySet[BilledOfDay] | QuerySet[BilledOfMonth] | QuerySet[BilledOfModel]

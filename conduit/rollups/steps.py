@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
-from django.db.models import IntegerChoices
+from django.db.models import IntegerChoices, Q
 
 
 class Step(IntegerChoices):
@@ -25,8 +25,17 @@ class Step(IntegerChoices):
         return datetime.fromtimestamp(seconds - seconds % self.value, UTC)
 
 
-# How long rows are kept, by their step: half as long again as any page shows, and those of six hours for two years.
-KEPT = {Step.MINUTE: timedelta(hours=3), Step.TEN_MINUTES: timedelta(hours=36), Step.SIX_HOURS: timedelta(days=731)}
+# How long rows are kept, by their step: half as long again as any page shows, the day before among it; those of six hours for two years.
+KEPT = {Step.MINUTE: timedelta(hours=3), Step.TEN_MINUTES: timedelta(hours=72), Step.SIX_HOURS: timedelta(days=731)}
+
+
+@dataclass(frozen=True)
+class Past:
+    """A span of time that is over, from where one step begins until where another does."""
+
+    step: Step
+    since: datetime
+    until: datetime
 
 
 @dataclass(frozen=True)
@@ -40,6 +49,15 @@ class Span:
     def since(self, now: datetime) -> datetime:
         """When its first step begins."""
         return self.step.start(now) - self.length + self.step.length
+
+    def before(self, now: datetime) -> Past:
+        """What to set beside it: the same time a day ago, to ten minutes, or of a day and more the same right before it."""
+        if self.length < timedelta(days=1):
+            step = Step.TEN_MINUTES
+            until = step.start(now - timedelta(days=1)) + step.length
+        else:
+            step, until = self.step, self.since(now)
+        return Past(step, until - self.length, until)
 
     def moments(self, now: datetime) -> Iterator[datetime]:
         """When each of its steps begins, the oldest first."""
@@ -81,6 +99,14 @@ def in_months(first: date, last: date, today: date) -> InMonths:
 
 def _last_of_month(day: date) -> date:
     return (day.replace(day=28) + timedelta(days=4)).replace(day=1) - timedelta(days=1)
+
+
+def until_moment(since: datetime, until: datetime) -> Q:
+    """The rows of steps that make up a time from midnight on: six hours each, and at its end ten minutes each, while those are kept."""
+    last = Step.SIX_HOURS.start(until)
+    return Q(step=Step.SIX_HOURS, starts_at__gte=since, starts_at__lt=last) | Q(
+        step=Step.TEN_MINUTES, starts_at__gte=last, starts_at__lt=Step.TEN_MINUTES.start(until)
+    )
 
 
 def midnight(moment: datetime) -> datetime:

@@ -26,6 +26,15 @@ RETRY_AFTER_SECONDS = 10
 
 _SIGN = "conduit:streams:process:"
 _ALL = "conduit:streams:all"
+_KEYS = "conduit:streams:keys"
+# Ids (ARGV, after what their counts' names begin with) of keys that are seen to have none leave the set: one may have come meanwhile.
+_FORGET = """
+for number = 2, #ARGV do
+  local sum = 0
+  for _, count in ipairs(redis.call('HVALS', ARGV[1] .. ARGV[number])) do sum = sum + math.abs(tonumber(count)) end
+  if sum == 0 then redis.call('SREM', KEYS[1], ARGV[number]) end
+end
+"""
 _SCRIPT = Path(__file__).with_name("places.lua").read_text()
 
 
@@ -68,8 +77,8 @@ class Places:
             return of_key
         if self._own.total() >= in_all:
             return of_all
-        arguments: list[str | int] = [self._process, ALIVE_SECONDS, per_key, in_all, _SIGN]
-        answer = self._asked(lambda: self._script([_of(key_id), _ALL], arguments))
+        arguments: list[str | int] = [self._process, ALIVE_SECONDS, per_key, in_all, _SIGN, key_id]
+        answer = self._asked(lambda: self._script([_of(key_id), _ALL, _KEYS], arguments))
         return {1: of_key, 2: of_all}.get(answer or 0, "")
 
     def give_back(self, key_ids: Counter[int]) -> None:
@@ -94,6 +103,7 @@ class Places:
             pipeline.set(_SIGN + self._process, 1, ex=ALIVE_SECONDS)
             for key_id, count in self._own.items():
                 pipeline.hset(_of(key_id), self._process, count)
+                pipeline.sadd(_KEYS, key_id)
             pipeline.hset(_ALL, self._process, self._own.total())
             self._is_known = self._asked(pipeline.execute) is not None
 
@@ -119,5 +129,25 @@ def connected(url: str) -> int | None:
     return sum(int(counts[process]) for process, sign in zip(processes, alive, strict=True) if sign is not None)
 
 
-def _of(key_id: int) -> str:
+def connected_by_key(url: str) -> dict[int, int] | None:
+    """The same of each key that has any; None while Redis is away. What is left of keys that have none any more goes with it."""
+    server = shared_client(url, seconds=ANSWER_SECONDS)
+    try:
+        key_ids = sorted(map(int, cast(set[bytes], server.smembers(_KEYS))))
+        pipeline = server.pipeline(transaction=False)
+        for key_id in key_ids:
+            pipeline.hgetall(_of(key_id))
+        counts = dict(zip(key_ids, cast(list[dict[bytes, bytes]], pipeline.execute()), strict=True))
+        processes = sorted({process for of_key in counts.values() for process in of_key})
+        signs = cast(list[bytes | None], server.mget([_SIGN + process.decode() for process in processes])) if processes else []
+        alive = {process for process, sign in zip(processes, signs, strict=True) if sign is not None}
+        if gone := [key_id for key_id, of_key in counts.items() if not any(map(int, of_key.values()))]:
+            server.eval(_FORGET, 1, _KEYS, _of(""), *gone)
+    except redis.RedisError:
+        return None
+    sums = {key_id: sum(int(count) for process, count in of_key.items() if process in alive) for key_id, of_key in counts.items()}
+    return {key_id: count for key_id, count in sums.items() if count > 0}
+
+
+def _of(key_id: int | str) -> str:
     return f"conduit:streams:key:{key_id}"

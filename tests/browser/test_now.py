@@ -185,3 +185,82 @@ def test_the_charts_are_read_with_the_arrow_keys(now):
 
     assert re.match(r"From \d{4}-\d\d-\d\d \d\d:\d\d:00 UTC: \d+ completed, \d+ failed, \d+ cancelled", last)
     assert now.inner_text("#chart-says") != last
+
+
+# A tab of a headless browser is always shown: what its page asks for is answered in the browser's place.
+COVER = """() => {
+  let hidden = false;
+  Object.defineProperty(document, "hidden", { get: () => hidden });
+  window.cover = (wanted) => { hidden = wanted; document.dispatchEvent(new Event("visibilitychange")); };
+}"""
+
+
+@pytest.fixture
+def covered(stack, context, log_in):
+    """Now in a tab whose timers a test moves on, with the sockets that it opens, what they hear, and the addresses that it asks for."""
+    log_in().close()
+    page = context.new_page()
+    page.add_init_script(f"({COVER})()")
+    page.clock.install()
+    sockets, heard, asked = [], [], []
+
+    def opened(socket):
+        sockets.append(socket)
+        socket.on("framereceived", lambda frame: heard.append(frame))
+
+    page.on("websocket", opened)
+    page.on("request", lambda request: asked.append(request.url) if "/live/state/" in request.url else None)
+    return page, sockets, heard, asked
+
+
+def let_pass(stack, page, sockets, heard, seconds):
+    """Move the page's timers on, as the server goes on talking to it."""
+    for _ in range(seconds // 5):
+        before = len(heard)
+        stack.until(lambda before=before: page.evaluate("0") or len(heard) > before or sockets[-1].is_closed())
+        page.clock.run_for(5_000)
+
+
+def test_a_hidden_tab_lets_its_socket_go_and_is_right_again_when_it_is_shown(stack, covered, generate):
+    page, sockets, heard, asked = covered
+    generate("what moves [sandbox: stuck]")
+    page.goto(f"{stack.url}/admin/")
+    expect(page.locator("#live")).to_have_text("live")
+    page.evaluate("cover(true)")
+    let_pass(stack, page, sockets, heard, 10)
+    page.evaluate("cover(false)")  # who looks away for a moment waits for nothing when he is back
+    let_pass(stack, page, sockets, heard, 15)
+    assert [socket.is_closed() for socket in sockets] == [False]
+
+    page.evaluate("cover(true)")
+    let_pass(stack, page, sockets, heard, 25)
+    assert [socket.is_closed() for socket in sockets] == [True]
+    task_id = generate("a hidden kite [sandbox: stuck]")
+    event_at(stack, task_id, "processing")
+    page.clock.run_for(10 * 60_000)
+    assert (len(sockets), asked) == (1, [])
+    assert page.locator(f'[data-task="{task_id}"]').count() == 0
+
+    page.evaluate("cover(false)")
+    expect(page.locator(f'[data-task="{task_id}"]')).to_be_visible()
+    expect(page.locator("#live")).to_have_text("live")
+    assert [socket.is_closed() for socket in sockets] == [True, False]
+
+
+def test_a_hidden_tab_asks_no_more_and_goes_on_when_it_is_shown(stack, context, covered, generate):
+    page, _, _, asked = covered
+    context.route_web_socket("**/admin/live/", lambda socket: socket.close())
+    page.goto(f"{stack.url}/admin/")
+    page.clock.run_for(1_000)
+    expect(page.locator("#live")).to_have_text("asks every 5 s")
+    page.evaluate("cover(true)")
+    before = len(asked)
+    page.clock.run_for(10 * 60_000)
+    assert len(asked) == before > 0
+
+    task_id = generate("a hidden cloud [sandbox: stuck]")
+    event_at(stack, task_id, "processing")
+    page.evaluate("cover(false)")
+    page.clock.run_for(1_000)
+
+    expect(page.locator(f'[data-task="{task_id}"]')).to_be_visible()

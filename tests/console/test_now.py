@@ -1,6 +1,8 @@
 """The first page: what needs somebody, what happens and what it comes to, each figure a link to what it counts."""
 
 import re
+from datetime import timedelta
+from decimal import Decimal
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -14,6 +16,9 @@ from conduit.console.now.parts import Reader, are_for, parts, reader
 from conduit.rollups.jobs import roll_up
 from tasks import lifecycle, pauses
 from tasks.models import Status
+from tasks.search import search
+from tasks.search_meaning import meaning_of
+from tests.support.calling import count_call
 from tests.support.ending import end
 
 pytestmark = pytest.mark.django_db
@@ -40,6 +45,10 @@ def searches(text):
     """What the links of that text look for among tasks."""
     links = re.findall(r'href="([^"]+)"', text.replace("&amp;", "&"))
     return [parse_qs(urlsplit(link).query)["q"][0] for link in links if "q=" in link]
+
+
+def found(text):
+    return len(search(meaning_of(text, clock.now()).wanted, after=None, limit=50).task_ids)
 
 
 def words(text):
@@ -87,8 +96,11 @@ def test_tasks_are_counted_as_they_are_and_each_figure_leads_to_what_it_counts(p
     ended = words(part(text, "1h:ended"))
     assert "● 1 completed ✕ 1 failed ⊘ 0 cancelled of 5 asked for" in ended
     assert "In the last hour 2 tasks ended: 1 completed, 1 failed, 0 cancelled" in ended
-    assert searches(part(text, "1h:ended"))[:2] == ["status:completed created:>1h", "status:failed created:>1h"]
-    assert searches(part(text, "1h:causes"))[0] == "error:provider_error created:>1h"
+    completed, failed, _, created = searches(part(text, "1h:ended"))[:4]
+    assert re.fullmatch(r"status:completed ended:>=\d{4}-\d\d-\d\dT\d\d:\d\dZ", completed)
+    assert found(completed), found(failed) == (1, 1)
+    assert found(created) == 5
+    assert found(searches(part(text, "1h:causes"))[0]) == 1
     assert searches(part(text, "1h:keys")) == [f"key:{consumer.key.pk} created:>={clock.now():%Y-%m}-01"]
     assert {f"/admin/money/?span={span}" in part(text, "money") for span in ("today", "month")} == {True}
 
@@ -99,7 +111,7 @@ def test_other_spans_are_an_address_away(page, consumer):
 
     for span in ("24h", "30d"):
         text = page(f"?span={span}")
-        assert f"status:failed created:>{span}" in searches(part(text, f"{span}:ended"))
+        assert [found(search) for search in searches(part(text, f"{span}:ended"))[:2]] == [0, 1]
     assert 'data-now="1h:ended"' in page("?span=nonsense")
 
 
@@ -145,7 +157,8 @@ def test_who_may_not_see_tasks_is_shown_the_tables_that_he_may_see():
     assert "/admin/keys/team/" in text
 
 
-def test_the_page_and_its_socket_show_the_same(admin, consumer):
+def test_the_page_and_its_socket_show_the_same(admin, consumer, time_travel):
+    time_travel.move_to(clock.now())  # within one minute, for the links to what is counted
     consumer.generate()
     text = admin.get("/admin/").content.decode()
     told = admin.get("/admin/live/state/", {"now": "1h"}).json()["now"]
@@ -181,5 +194,43 @@ def test_however_many_tasks_there_are_the_page_asks_as_often(admin, consumer, dj
         lifecycle.move(task_id, Status.PROCESSING, stage="generating") if number % 2 else end(task_id, "failed")
     roll_up()
 
-    with django_assert_max_num_queries(35):
+    with django_assert_max_num_queries(39):
         admin.get("/admin/")
+
+
+def test_what_was_a_day_before_stands_beside_it_and_leads_to_its_tasks(page, consumer, time_travel):
+    now = clock.now()
+    for hours, status in ((24, "completed"), (24, "failed"), (30, "completed")):
+        time_travel.move_to(now - timedelta(hours=hours))
+        end(consumer.generate()["task_id"], status)
+    roll_up()
+    time_travel.move_to(now)
+    end(consumer.generate()["task_id"], "completed")
+    roll_up()
+
+    hour, day, month = (page(f"?span={span}") for span in ("1h", "24h", "30d"))
+
+    assert re.search(
+        r"Yesterday from \d\d:\d\d to \d\d:\d\d UTC: 1 completed , 1 failed , 0 cancelled of 2 asked for", words(part(hour, "1h:ended"))
+    )
+    assert [found(one) for one in searches(part(hour, "1h:ended"))[4:]] == [1, 1, 0, 2]
+    assert "The 24 hours before: 2 completed , 1 failed" in words(part(day, "24h:ended"))
+    assert "The 30 days before: 0 completed" in words(part(month, "30d:ended"))
+    assert "Below: yesterday from" in words(part(hour, "1h:times"))
+    money = part(hour, "money")
+    charged_before = re.search(r"yesterday until now ([\d.]+) USD", words(money))[1]
+    assert Decimal(charged_before) == (Decimal(0) if now.hour < 6 else Decimal("0.2"))  # to ten minutes
+    assert f"/admin/money/?from={now - timedelta(days=1):%Y-%m-%d}&amp;to=" in money
+
+
+def test_margins_calls_codes_and_streams_lead_to_what_they_count(page, consumer):
+    end(consumer.generate()["task_id"], "completed")
+    count_call(code=1002)
+    roll_up()
+    text = page()
+
+    assert "/admin/money/?span=today&amp;by=model" in part(text, "money")
+    minimax = part(text, "1h:minimax")
+    assert "/admin/minimax/calls/?span=1h&amp;model=video-01&amp;answer=rate" in minimax
+    assert "/admin/minimax/calls/?span=1h&amp;answer=rate&amp;code=1002" in minimax
+    assert "/admin/streams/" in part(text, "workers")

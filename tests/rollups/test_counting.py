@@ -99,7 +99,7 @@ def test_what_was_counted_of_events_that_are_forgotten_stays_when_all_is_counted
 
 def test_rows_are_forgotten_by_their_steps(consumer, time_travel):
     start = clock.now()
-    time_travel.move_to(start - timedelta(days=2))
+    time_travel.move_to(start - timedelta(days=4))
     consumer.generate()
     roll_up()
     assert {row.step for row in TaskCount.objects.all()} == {60, 600, 21600}

@@ -4,6 +4,7 @@ from uuid import UUID
 
 from django.db import transaction
 
+from conduit import clock
 from tasks import lifecycle
 from tasks.models import Status, Task
 from videos.models import Video
@@ -14,7 +15,7 @@ def end(task_id: str | UUID, status: str) -> Task:
     pk = UUID(str(task_id))
     match status:
         case Status.COMPLETED:
-            lifecycle.move(pk, Status.PROCESSING, stage="generating")
+            lifecycle.move(pk, Status.PROCESSING, stage="generating", started_at=clock.now())
             with transaction.atomic():  # readers hear of both at once
                 assert lifecycle.move(pk, Status.COMPLETED, stage="completed", progress=100)
                 Video.objects.filter(pk=pk).update(

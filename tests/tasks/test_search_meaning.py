@@ -116,6 +116,12 @@ def place(make_consumer):
         ("created:<1d", ""),
         ("created:>1h -created:today", ""),
         ("created:2020-01-01", ""),
+        ("ended:>1h", "failed cancelled done"),
+        ("ended:today status:failed,completed", "failed done"),
+        ("ended:<1h", ""),
+        ("-ended:>1h", "boat rain"),
+        ("started:>1h", "done"),
+        ("-started:today", "boat rain failed cancelled"),
     ],
 )
 def test_a_search_finds_what_all_its_parts_hold_for(place, text, names):

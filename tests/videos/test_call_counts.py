@@ -55,7 +55,7 @@ def test_calls_are_counted_by_how_they_went(calls, django_assert_num_queries):
         )
         assert health.success == 97 / 99
         assert 0.08 < health.times.p95 < 0.12
-        assert rollups.codes(span) == [Code(0, False, 1), Code(529, True, 1), Code(1002, True, 1), Code(1008, False, 1)]
+        assert rollups.codes(span) == [Code(0, "none", 1), Code(529, "rate", 1), Code(1002, "rate", 1), Code(1008, "error", 1)]
 
 
 def test_what_cannot_be_handed_in_is_handed_in_later(calls, monkeypatch):

@@ -8,24 +8,15 @@ from typing import Any
 from django.urls import reverse
 
 from conduit.conditions.reading import State
+from conduit.console.tasks.words import WAITED_FOR
 from conduit.console.templatetags.console import span as time_span
-from conduit.rollups.steps import Span
+from conduit.rollups.steps import Span, first_of_month
 from tasks.models import Pause, PauseKind
 from tasks.standing import Standing
 from videos.now import Spanned
-from videos.stages import Stage
 
 SPAN_WORDS = {"1h": "the last hour", "24h": "the last 24 hours", "30d": "the last 30 days"}
 STEP_WORDS = {"1h": "minute", "24h": "ten minutes", "30d": "six hours"}
-
-_WAITS = {
-    Stage.PAUSED: "wait for the end of a pause",
-    Stage.WAITING_FOR_RATE_LIMIT: "wait for MiniMax's rate limit",
-    Stage.WAITING_FOR_PROVIDER: "wait for MiniMax, which does not answer well",
-    Stage.WAITING_FOR_PROVIDER_KEY: "wait for a MiniMax account: its key is not accepted",
-    Stage.WAITING_FOR_PROVIDER_BALANCE: "wait for a MiniMax account: its balance is empty",
-    Stage.WAITING_FOR_STORAGE: "wait for the storage",
-}
 
 
 def with_lists(states: Iterable[State]) -> list[tuple[State, str]]:
@@ -50,7 +41,7 @@ def waits_of(standing: Standing) -> list[Wait]:
     for one in standing.waiting:
         before = found.get(one.stage)
         since = min(one.since, before.since) if before else one.since
-        words = _WAITS.get(Stage(one.stage), one.stage)
+        words = f"wait for {WAITED_FOR.get(one.stage, one.stage)}"
         found[one.stage] = Wait(one.count + (before.count if before else 0), one.stage, words, since)
     return sorted(found.values(), key=lambda wait: -wait.count)
 
@@ -74,6 +65,26 @@ def steering_of(pauses: Sequence[Pause]) -> dict[str, Any]:
             )
         ]
     }
+
+
+def searches_of(of: Spanned) -> dict[str, str]:
+    """What finds the tasks that the figures of a span count, from the moment on from which they count."""
+    since, past = of.chart[0].at, of.before.past
+    within = {f"{name}_within": f"{name}:>={_written(since)}" for name in ("created", "started", "ended")}
+    before = {f"{name}_before": f"{name}:{_written(past.since)}..{_written(past.until)}" for name in ("created", "ended")}
+    return {**within, **before, "created_this_month": f"created:>={first_of_month(of.chart[-1].at):%Y-%m-%d}"}
+
+
+def _written(moment: datetime) -> str:
+    return f"{moment.astimezone(UTC):%Y-%m-%dT%H:%MZ}"
+
+
+def before_in_words(of: Spanned) -> str:
+    """Which time it is that stands beside a span."""
+    past = of.before.past
+    if of.span.name == "1h":
+        return f"Yesterday from {past.since:%H:%M} to {past.until:%H:%M} UTC"
+    return {"24h": "The 24 hours before", "30d": "The 30 days before"}[of.span.name]
 
 
 def chart_of(of: Spanned) -> dict[str, list[Any]]:

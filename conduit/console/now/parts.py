@@ -7,7 +7,7 @@ name before theirs, such as `24h:ended`.
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -15,10 +15,10 @@ from django.template.loader import render_to_string
 
 from conduit import clock
 from conduit.conditions.reading import Place, place
-from conduit.console.now.figures import chart_of, in_words, steering_of, waits_of, with_lists
+from conduit.console.now.figures import before_in_words, chart_of, in_words, searches_of, steering_of, waits_of, with_lists
 from conduit.console.tasks.addresses import task_address
 from conduit.console.tasks.rows import rows
-from conduit.rollups.steps import SPANS, first_of_month
+from conduit.rollups.steps import SPANS, Step
 from tasks.models import Pause
 from videos.now import Live, Spanned, live, spanned
 
@@ -53,7 +53,7 @@ class Reader:
         self._read: dict[str, tuple[float, Any]] = {}
 
     def figures(self, spans: Collection[str]) -> Figures:
-        """What Now shows of these spans; about ten queries, and a dozen for each span."""
+        """What Now shows of these spans; about a dozen queries, and sixteen for each span."""
         now = clock.now()
         return Figures(
             live=self._fresh("live", lambda: live(now)),
@@ -102,9 +102,9 @@ def _of_span(of: Spanned) -> dict[str, Part]:
         "of": of,
         "span": of.span,
         "in_words": in_words(of),
-        "created_within": f"created:>{of.span.name}",
-        "created_this_month": f"created:>={first_of_month(of.chart[-1].at):%Y-%m-%d}",
+        "before_in_words": before_in_words(of),
         "last_error_address": task_address(of.last_error.task_id) if of.last_error else "",
+        **searches_of(of),
     }
     chart = chart_of(of)
     return {**{name: _html(name, context) for name in ("ended", "times", "causes", "minimax", "keys")}, "chart": Part(chart, chart)}
@@ -115,7 +115,17 @@ def _needs(figures: Figures) -> Part:
 
 
 def _money(of: Live) -> Part:
-    return _html("money", {"today": of.today, "month": of.month, "held": of.standing.held})
+    until = Step.TEN_MINUTES.start(of.at - timedelta(days=1))
+    return _html(
+        "money",
+        {
+            "today": of.today,
+            "yesterday": of.yesterday,
+            "yesterday_until": f"{until:%H:%M} UTC",
+            "month": of.month,
+            "held": of.standing.held,
+        },
+    )
 
 
 def _running(of: Live, shown: Mapping[UUID, dict[str, Any]]) -> Part:

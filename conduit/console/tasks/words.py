@@ -9,12 +9,14 @@ from tasks.models import Lane, Status, Task
 from tasks.progress import NOT_KNOWN
 from videos.stages import Stage
 
-_WAITS_FOR = {
-    Stage.WAITING_FOR_RATE_LIMIT: "Waits for MiniMax's rate limit",
-    Stage.WAITING_FOR_PROVIDER: "Waits for MiniMax: it cannot be reached, or answers with errors",
-    Stage.WAITING_FOR_PROVIDER_KEY: "Waits for a MiniMax account: the key is not accepted",
-    Stage.WAITING_FOR_PROVIDER_BALANCE: "Waits for a MiniMax account: the balance is empty",
-    Stage.WAITING_FOR_STORAGE: "Waits for the storage: files cannot be written",
+# What comes after "waits for", of a task, and "wait for", of several.
+WAITED_FOR: dict[str, str] = {
+    Stage.PAUSED: "the end of a pause",
+    Stage.WAITING_FOR_RATE_LIMIT: "MiniMax's rate limit",
+    Stage.WAITING_FOR_PROVIDER: "MiniMax: it cannot be reached, or answers with errors",
+    Stage.WAITING_FOR_PROVIDER_KEY: "a MiniMax account: the key is not accepted",
+    Stage.WAITING_FOR_PROVIDER_BALANCE: "a MiniMax account: the balance is empty",
+    Stage.WAITING_FOR_STORAGE: "the storage: files cannot be written",
 }
 _DOES = {
     "queued": "Waits for its turn",
@@ -40,9 +42,9 @@ def words(task: Any, now: datetime) -> str:
     if task.stage == Stage.PAUSED:
         end = "" if task.leg_started_at >= NOT_KNOWN else f", until {_since_or_until(task.leg_started_at, now)}"
         return f"Waits: {_PAUSED[Lane(task.lane)]} since {_since_or_until(task.stage_since, now)}{end}"
-    if task.stage in _WAITS_FOR:
+    if task.stage in WAITED_FOR:
         code = f" ({task.refused_with})" if task.refused_with is not None else ""
-        return f"{_WAITS_FOR[Stage(task.stage)]}{code} since {_since_or_until(task.stage_since, now)}"
+        return f"Waits for {WAITED_FOR[task.stage]}{code} since {_since_or_until(task.stage_since, now)}"
     does = _DOES.get(task.stage, task.stage.replace("_", " ").capitalize())
     return does + (_clip_at_hand(task) if task.stage in _OF_A_CLIP else "") + _trouble(task)
 

@@ -8,8 +8,10 @@ from django import template
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from conduit.console.minimax.addresses import calls_address
 from conduit.console.moments import day_and_time, time_of_day
 from conduit.console.tasks.addresses import search_for, tasks_address
+from conduit.rollups.steps import Span
 from keys.price_factors import written
 from tasks.models import TAIL_CHARACTERS
 
@@ -128,6 +130,18 @@ def span(seconds: float | None) -> str:
 def searched_tasks(search: str) -> str:
     """The address of the tasks that a whole search finds."""
     return tasks_address(search)
+
+
+@register.simple_tag
+def found_calls(of: Span, **narrowed: Any) -> str:
+    """The address of the calls to MiniMax that a span counts: `{% found_calls span model="video-01" answer="rate" %}`."""
+    return calls_address(of.name, **narrowed)
+
+
+@register.filter
+def lower_first(text: str) -> str:
+    """For words that begin no sentence here."""
+    return text[:1].lower() + text[1:]
 
 
 @register.filter

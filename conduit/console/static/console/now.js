@@ -24,8 +24,14 @@ function take(parts) {
 
 let figures = null;
 
+// As a canvas understands it: what a token holds is only known where it is used.
 function colour(name) {
-  return getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
+  const probe = document.createElement("span");
+  probe.style.color = `var(--${name})`;
+  page.append(probe);
+  const { color } = getComputedStyle(probe);
+  probe.remove();
+  return color;
 }
 
 // uPlot draws the later series over the earlier ones: each holds the sum of those that lie under it.
