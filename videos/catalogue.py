@@ -5,6 +5,7 @@ from decimal import ROUND_HALF_UP, Decimal
 
 from django.db import transaction
 
+from conduit.api.errors import Conflict
 from tasks.models import Task
 from videos.models import Resolution, ResolutionFactor, Timing, VideoModel, clip_name
 
@@ -52,6 +53,21 @@ def needed_by(model: VideoModel) -> str | None:
     if Task.objects.filter(model__in=model.names).exists():
         return f"There are tasks of {model}, which may be retried: disable it instead."
     return None
+
+
+def delete(model: VideoModel) -> None:
+    """Delete it. Tasks name a model by what they were asked for with, so that the database cannot protect it: every way leads through here.
+
+    Raises:
+        Conflict: `needed_by` says why.
+    """
+    with transaction.atomic():
+        held = VideoModel.objects.select_for_update().filter(pk=model.pk).first()
+        if held is None:
+            return
+        if why := needed_by(held):
+            raise Conflict(why)
+        held.delete()
 
 
 def learn(*, upstream: str, seconds: int, resolution: str) -> None:

@@ -7,9 +7,10 @@ from django.forms import all_valid
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 
-from keys.admin import who
+from keys.admin import TellsRefusals, who
+from keys.price_factors import discounts
 from videos import margins
-from videos.catalogue import Offer, needed_by
+from videos.catalogue import Offer, delete, needed_by
 from videos.forms import VideoModelForm
 from videos.models import BlockedTerm, ResolutionFactor, VideoModel
 
@@ -28,7 +29,7 @@ class FactorInline(admin.TabularInline):
 
 
 @admin.register(VideoModel)
-class VideoModelAdmin(admin.ModelAdmin):
+class VideoModelAdmin(TellsRefusals):
     """Before a model is saved a page shows what videos of it would bring and cost, and asks when it loses money."""
 
     form = VideoModelForm
@@ -68,7 +69,7 @@ class VideoModelAdmin(admin.ModelAdmin):
             "title": f"Save {form.instance}?",
             "opts": self.opts,
             "rows": beside(margins.samples(offer), margins.samples(margins.offer_of(before)) if before else []),
-            "worst": _if_it_loses(margins.thinnest(offer)),
+            "worst": _if_it_loses(margins.thinnest(offer, discounts())),
             "sent": [(name, value) for name, values in request.POST.lists() if name != "csrfmiddlewaretoken" for value in values],
             "reviewed": REVIEWED,
             "accepted": ACCEPTED,
@@ -78,9 +79,10 @@ class VideoModelAdmin(admin.ModelAdmin):
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
         super().save_related(request, form, formsets, change)
         model = form.instance
+        margins.hold_to_acceptance(model, who=who(request))
         if ACCEPTED in request.POST:
             margins.accept_loss(model, who=who(request))
-        lost = margins.loss(margins.offer_of(model))
+        lost = margins.loss(margins.offer_of(model), discounts())
         if lost:
             messages.warning(request, f"It costs more than it brings: {lost.sentence}")
 
@@ -90,8 +92,11 @@ class VideoModelAdmin(admin.ModelAdmin):
         return deleted, counts, rights, [*protected, *filter(None, map(needed_by, objs))]
 
     def delete_model(self, request: HttpRequest, obj: VideoModel) -> None:
-        if not needed_by(obj):
-            super().delete_model(request, obj)
+        delete(obj)
+
+    def delete_queryset(self, request: HttpRequest, queryset: Any) -> None:
+        for model in queryset:
+            delete(model)
 
 
 def beside(after: list[margins.Sample], before: list[margins.Sample]) -> list[tuple[margins.Sample, margins.Sample | None]]:

@@ -1,7 +1,7 @@
 """What videos of a model bring, and what MiniMax bills for them."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import ROUND_FLOOR, Decimal
 from functools import lru_cache
@@ -11,6 +11,7 @@ from django.db import transaction
 
 from conduit.conditions import Condition, Severity
 from keys import audit
+from keys.price_factors import NONE, Discount, discounts, written
 from videos.catalogue import CENT_FRACTION, Offer
 from videos.models import Resolution, VideoModel
 from videos.planning import Plan, longest, plan
@@ -30,6 +31,7 @@ class Sample:
     resolution: str
     plan: Plan
     price: Decimal
+    discount: Discount | None = None  # at which it is sold so
 
     @property
     def cost(self) -> Decimal:
@@ -54,7 +56,12 @@ class Sample:
 
     @property
     def sentence(self) -> str:
-        return f"{self.duration} s at {self.resolution} are sold for {self.price} USD, and MiniMax bills {self.cost} USD."
+        return f"{self.duration} s at {self.resolution} are sold for {self.price} USD{self.to_whom}, and MiniMax bills {self.cost} USD."
+
+    @property
+    def to_whom(self) -> str:
+        """Whose price that is, where not everybody pays it."""
+        return f" to {self.discount.whose} (price factor {written(self.discount.factor)})" if self.discount else ""
 
     @property
     def ratio(self) -> Decimal:
@@ -73,20 +80,22 @@ def samples(offer: Offer, seconds: Iterable[int] = SAMPLED_SECONDS) -> list[Samp
     return [_sample(offer, duration, size) for size in offer.factors for duration in wanted if duration <= possible]
 
 
-def thinnest(offer: Offer) -> Sample | None:
-    """The video of any length with the least price for what it costs; None when none costs anything."""
+def thinnest(offer: Offer, discounts: Sequence[Discount] = ()) -> Sample | None:
+    """The video of any length with the least price for what it costs, at the first of `discounts` (least first) that is for the model;
+    None when none costs anything."""
 
     def ratio(video: tuple[str, int]) -> Decimal:
         return offer.price(duration=video[1], resolution=Resolution(video[0])) / costs[video]
 
     costs = _costs(json.dumps({name: getattr(offer.model, name) for name in _PLANNED_BY}))
     worst = min((video for video in costs if costs[video] and video[0] in offer.factors), key=ratio, default=None)
-    return _sample(offer, worst[1], worst[0]) if worst else None
+    discount = next((one for one in discounts if one.is_for(offer.model.names)), None)
+    return _sample(offer, worst[1], worst[0], discount) if worst else None
 
 
-def _sample(offer: Offer, duration: int, size: str) -> Sample:
-    made = _plan(offer.model, duration, size)
-    return Sample(duration, size, made, offer.price(duration=duration, resolution=Resolution(size)))
+def _sample(offer: Offer, duration: int, size: str, discount: Discount | None = None) -> Sample:
+    made, factor = _plan(offer.model, duration, size), discount.factor if discount else NONE
+    return Sample(duration, size, made, offer.price(duration=duration, resolution=Resolution(size), price_factor=factor), discount)
 
 
 def _plan(model: VideoModel, duration: int, size: str) -> Plan:
@@ -101,12 +110,12 @@ def _costs(fields: str) -> dict[tuple[str, int], Decimal]:
     return {(size, duration): _plan(model, duration, size).cost for size in Resolution.values for duration in lengths}
 
 
-def loss(offer: Offer) -> Sample | None:
+def loss(offer: Offer, discounts: Sequence[Discount]) -> Sample | None:
     """The worst video, where it is sold for less than MiniMax bills and no administrator accepted that; None otherwise.
 
     What was accepted is a ratio of price and cost: a later change that makes it worse has to be accepted again.
     """
-    worst = thinnest(offer)
+    worst = thinnest(offer, discounts)
     if worst is None or not worst.loses:
         return None
     accepted = offer.model.accepted_loss
@@ -115,7 +124,7 @@ def loss(offer: Offer) -> Sample | None:
 
 def accept_loss(model: VideoModel, *, who: str) -> None:
     """Have the place say no more that this model loses money, until it loses more than now. Whoever accepts it is audited."""
-    worst = thinnest(offer_of(model))
+    worst = thinnest(offer_of(model), discounts())
     if worst is None or not worst.loses:
         return
     with transaction.atomic():
@@ -124,9 +133,23 @@ def accept_loss(model: VideoModel, *, who: str) -> None:
     model.accepted_loss = worst.ratio
 
 
+def hold_to_acceptance(model: VideoModel, *, who: str) -> None:
+    """After a change of it: what is better now than what was accepted stands in its place. A price that rose and falls again is told."""
+    accepted, worst = model.accepted_loss, thinnest(offer_of(model), discounts())
+    now = worst.ratio if worst and worst.loses else None
+    if accepted is None or (now is not None and now <= accepted):
+        return
+    with transaction.atomic():
+        VideoModel.objects.filter(pk=model.pk).update(accepted_loss=now)
+        audit.record(who=who, action="loss is less", target=model, accepted_loss=(accepted, now))
+    model.accepted_loss = now
+
+
 def losses() -> dict[str, str]:
     """What is worst of each model that is offered and loses money, as a condition's findings."""
-    found = ((model.name, loss(offer_of(model))) for model in VideoModel.objects.filter(enabled=True).prefetch_related("factors"))
+    least_first = discounts()
+    offered = VideoModel.objects.filter(enabled=True).prefetch_related("factors")
+    found = ((model.name, loss(offer_of(model), least_first)) for model in offered)
     return {name: worst.sentence for name, worst in found if worst}
 
 
@@ -134,7 +157,8 @@ LOSSES = Condition(
     name="models_lose_money",
     severity=Severity.NOTICE,
     says="Videos are sold for less than MiniMax bills for them.",
-    found_by="The control process compares the price of each offered model's videos, of every length and size, with their clips' cost.",
+    found_by="The control process compares the price of each offered model's videos, of every length and size and at the least price "
+    "factor, with their clips' cost.",
     what_to_do="Change the price, or accept the loss, on the model's page under Models in the console.",
     look=losses,
     leads_to="models/",

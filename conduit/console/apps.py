@@ -7,6 +7,15 @@ class ConsoleAdminConfig(AdminConfig):
 
     default_site = "conduit.console.site.ConsoleSite"
 
+    def ready(self) -> None:
+        from django.contrib.admin.options import FORMFIELD_FOR_DBFIELD_DEFAULTS
+        from django.db.models import DateTimeField
+
+        from conduit.console.widgets import LabelledMoment
+
+        FORMFIELD_FOR_DBFIELD_DEFAULTS[DateTimeField]["widget"] = LabelledMoment  # each page takes a copy when it registers
+        super().ready()
+
 
 class CommandsConfig(AppConfig):
     """Commands that stand in for those of Django and of libraries, and so come before their apps."""

@@ -8,8 +8,12 @@ from django.contrib.auth.models import Permission
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from conduit.api.errors import Conflict
+from keys import owners
 from keys.models import AuditEntry
+from keys.services import change_key
 from tests.support.envelopes import refused
+from videos.catalogue import delete
 from videos.margins import losses
 from videos.models import ResolutionFactor, Video, VideoModel
 from videos.planning import Plan
@@ -122,6 +126,31 @@ def test_an_accepted_loss_is_told_again_when_it_grows_and_not_when_it_shrinks(mo
     assert "minimax-h3" in losses()
 
 
+def test_an_accepted_loss_is_told_again_when_the_price_rose_and_falls_again(model_page):
+    saved(model_page("minimax-h3").save(accept=True, base_price="0.24"))
+    saved(model_page("minimax-h3").save(base_price="0.70"))  # it loses nothing
+
+    saved(model_page("minimax-h3").save(base_price="0.25"))
+
+    assert "minimax-h3" in losses()
+
+
+def test_a_price_factor_by_which_a_model_loses_money_is_told(model_page, make_consumer, page):
+    film = owners.create_team(name="film", who="root", price_factor=Decimal("0.5"))
+    ann, bob = make_consumer("ann"), make_consumer("bob")
+    change_key(ann.key, who="root", team=film)
+    change_key(bob.key, who="root", price_factor=Decimal("0.3"), model_names=["video-01"])
+
+    assert "to team film (price factor 0.5), and MiniMax bills" in losses()["minimax-h3"]
+    assert "to key bob (price factor 0.3), and MiniMax bills" in losses()["video-01"]
+    assert "would be sold for" in model_page("minimax-h3").review().content.decode()
+    assert "to team film (price factor 0.5)" in page(f"models/{VideoModel.objects.get(name='minimax-h3').pk}/margins/")
+    saved(model_page("minimax-h3").save(accept=True))
+    assert "minimax-h3" not in losses()
+    change_key(ann.key, who="root", enabled=False)
+    assert "to key bob" in losses()["video-01"]
+
+
 def test_the_page_of_the_margins_accepts_the_loss_of_the_default_model(admin, page):
     model = VideoModel.objects.get(name="video-01")
     assert list(losses()) == ["video-01"]
@@ -152,6 +181,16 @@ def test_the_models_page_asks_the_database_as_often_for_two_models_as_for_four(a
     VideoModel.objects.exclude(name__in=["video-01", "minimax-h3"]).delete()
     with django_assert_num_queries(len(four)):
         page("models/")
+
+
+def test_a_model_that_is_needed_since_its_page_asked_is_not_deleted(consumer):
+    model = VideoModel.objects.get(name="minimax-h3")
+    consumer.generate(model="minimax-h3")
+
+    with pytest.raises(Conflict, match="disable it instead"):
+        delete(model)
+
+    assert VideoModel.objects.filter(pk=model.pk).exists()
 
 
 def test_a_model_that_the_default_name_or_a_task_needs_cannot_be_deleted(admin, consumer, model_page):
