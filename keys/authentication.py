@@ -16,6 +16,11 @@ from conduit.api.network import client_address
 from keys import limits
 from keys.models import KeySecret, VirtualKey
 from keys.services import MANAGEMENT_PREFIX, SECRET_PREFIX, ended, find_secret
+from keys.strangers import UnknownSecret, counted
+
+
+class UnknownKey(UnknownSecret, Unauthenticated):
+    """Nobody has that secret."""
 
 
 class VirtualKeyAuthentication(BaseAuthentication):
@@ -25,8 +30,9 @@ class VirtualKeyAuthentication(BaseAuthentication):
     """
 
     def authenticate(self, request: Request) -> tuple[VirtualKey, VirtualKey]:
-        key = authenticate_secret(secret_of(request))
-        address = client_address(request._request)
+        secret, address = secret_of(request), client_address(request._request)
+        with counted(address):
+            key = authenticate_secret(secret)
         limits.check_address(key, address)
         known_as(request._request, name_of(key))
         try:
@@ -69,7 +75,7 @@ def usable_secret(secret: str) -> KeySecret:
     if found is None and secret.startswith(MANAGEMENT_PREFIX):
         raise Unauthenticated("This looks like a management key, which opens paths under /v1/admin/ alone. Send a virtual key here.")
     if found is None:
-        raise Unauthenticated("This API key is not known here. Check that it was copied whole, from `condt_` to its end.")
+        raise UnknownKey("This API key is not known here. Check that it was copied whole, from `condt_` to its end.")
     check_secret(found)
     return found
 

@@ -9,17 +9,19 @@ from conduit.api.errors import Unauthenticated
 from conduit.api.middleware import on_every_answer
 from conduit.api.network import client_address
 from keys import limits
-from keys.authentication import counted_once, secret_of
+from keys.authentication import UnknownKey, counted_once, secret_of
 from keys.models import ManagementKey
 from keys.services import MANAGEMENT_PREFIX, SECRET_PREFIX, find_management_key
+from keys.strangers import counted
 
 
 class ManagementKeyAuthentication(BaseAuthentication):
     """Sets `request.user` and `request.auth` to the ManagementKey, and counts the call. A virtual key opens nothing here."""
 
     def authenticate(self, request: Request) -> tuple[ManagementKey, ManagementKey]:
-        key = authenticate_management_secret(secret_of(request, prefix=MANAGEMENT_PREFIX))
-        address = client_address(request._request)
+        secret, address = secret_of(request, prefix=MANAGEMENT_PREFIX), client_address(request._request)
+        with counted(address):
+            key = authenticate_management_secret(secret)
         limits.check_address(key, address)
         known_as(request._request, f"management key {key.pk}")
         if rate := counted_once(request._request, lambda: limits.count_management_call(key, address=address)):
@@ -43,7 +45,7 @@ def authenticate_management_secret(secret: str) -> ManagementKey:
             f"`{MANAGEMENT_PREFIX}` and is made in the console or by `manage.py create_management_key`."
         )
     if key is None:
-        raise Unauthenticated(
+        raise UnknownKey(
             f"This management key is not known here, or was rotated away. Check that it was copied whole, from `{MANAGEMENT_PREFIX}` "
             "to its end."
         )

@@ -13,6 +13,7 @@ class Bounds:
     body_seconds: float
     least_bytes_per_second: float
     connections_per_address: int
+    unknown_secrets_per_minute: int
 
 
 def bounds_from(env: NamedEnv) -> Bounds:
@@ -25,4 +26,6 @@ def bounds_from(env: NamedEnv) -> Bounds:
         least_bytes_per_second=env.positive("LEAST_BYTES_PER_SECOND", default=256),
         # Connections of one address that have shown no key and no login; more close the oldest of them that is idle.
         connections_per_address=max(1, round(env.positive("CONNECTIONS_PER_ADDRESS", default=100))),
+        # Secrets that open nothing, of one address; then only those are looked up that were good within the last day.
+        unknown_secrets_per_minute=max(1, round(env.positive("UNKNOWN_SECRETS_PER_MINUTE", default=30))),
     )

@@ -1,5 +1,6 @@
 """Which ASGI application answers what."""
 
+import asyncio
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 from conduit.api.callers import CLIENT_KNOWN
 from conduit.api.errors import ApiError
 from conduit.web.backpressure import with_gate
+from conduit.web.knocking import check_knock, note_good
 from conduit.web.refusals import Application, refused_with
 from conduit.web.targets import with_one_path
 from conduit.web.tracing import traced
@@ -39,11 +41,17 @@ class Router:
 
     async def _answer(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
         try:
-            scope = {**with_gate(with_one_path(scope), send), CLIENT_KNOWN: partial(self._known, send)}
+            scope = with_gate(with_one_path(scope), send)
+            scope[CLIENT_KNOWN] = partial(self._is_known, asyncio.get_running_loop(), scope, send)
             application = self._application(scope)
+            await check_knock(scope)
         except ApiError as error:
             application = traced(refused_with(error))
         await application(scope, receive, send)
+
+    def _is_known(self, loop: asyncio.AbstractEventLoop, scope: Mapping[str, Any], send: Any) -> None:
+        self._known(send)
+        note_good(loop, scope)
 
     def _application(self, scope: Mapping[str, Any]) -> Application:
         path, paths = scope["path"], self._paths.get(scope["type"], {})

@@ -11,6 +11,7 @@ from keys import limits
 from keys.authentication import check_secret, usable_secret
 from keys.limits import RateState
 from keys.models import KeySecret, VirtualKey
+from keys.strangers import counted
 
 # What a position can be, with room: more digits than this are no position of ours.
 _DIGITS_MAX = 18
@@ -36,7 +37,8 @@ def admit(secret: str, address: str) -> tuple[Caller, RateState | None]:
     Raises:
         ApiError: the key may not be used, not from there, or not so often.
     """
-    found = usable_secret(secret)
+    with counted(address):
+        found = usable_secret(secret)
     limits.check_address(found.key, address)
     rate = limits.count_call(found.key, "read", address=address)
     return Caller(found.key, found.pk, address), rate

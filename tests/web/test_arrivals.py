@@ -6,7 +6,7 @@ from conduit.web import arrivals
 from conduit.web.arrivals import GRACE_SECONDS, Arrivals
 from conduit.web.bounds import Bounds
 
-BOUNDS = Bounds(headers_seconds=20, body_seconds=100, least_bytes_per_second=10, connections_per_address=1)
+BOUNDS = Bounds(headers_seconds=20, body_seconds=100, least_bytes_per_second=10, connections_per_address=1, unknown_secrets_per_minute=1)
 
 
 @pytest.mark.parametrize(
