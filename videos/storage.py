@@ -4,12 +4,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from uuid import UUID
 
-from boto3.exceptions import Boto3Error
 from botocore.exceptions import BotoCoreError, ClientError
 from django.core.files.storage import default_storage
 
 # What the storage or the disk raises when it cannot take or give a file right now.
-STORAGE_ERRORS = (OSError, Boto3Error, BotoCoreError, ClientError)
+# boto3's own come only of calls that we do not make (upload_file, download_file), and importing it is a twentieth of each start.
+STORAGE_ERRORS = (OSError, BotoCoreError, ClientError)
 
 
 def folder(task_id: UUID) -> str:

@@ -82,23 +82,10 @@ def old(tmp_path):
         yield Old(migrate(BEFORE))
 
 
-def test_videos_get_a_plan_of_the_clip_that_they_were_made_of(old):
-    task_id = old.video("processing", {"state": "submitted", **SUBMITTED})
-
-    to_the_newest()
-
-    video = Video.objects.get(pk=task_id)
-    found = Plan.from_json(video.plan)
-    [clip] = found.clips
-    assert (video.upstream, video.duration, video.source_clips, video.speed) == ("video-01", 10, None, None)
-    assert (found.width, found.height, found.fps, found.cost, found.seconds) == (1280, 720, 25.0, Decimal("0.43"), 6)
-    assert (clip.makes, clip.start, clip.api, clip.upstream, clip.resolution, clip.ratio) == ("video", "text", "v1", "video-01", "720P", "")
-    assert (clip.sends_size, clip.expected_seconds) == (False, 160.5)
-    # Ten seconds were asked for: what is missing is bought from the sibling.
-    assert (found.another().upstream, found.another().start, found.another().seconds) == ("I2V-01", "previous", 6)
-
-
-def test_clips_say_what_was_asked_for_and_what_it_cost(old):
+def test_what_an_old_database_holds_is_brought_forward_however_much_it_is(old, monkeypatch):
+    """All in one database: bringing one forward takes seconds of processors."""
+    monkeypatch.setattr("videos.migrations.0004_plans.BATCH", 2)  # fewer than there are videos
+    made_of_a_clip = old.video("processing", {"state": "submitted", **SUBMITTED})
     cases = [
         ("queued", {"state": "planned"}, "0"),
         ("queued", {"state": "submitting", "sent_at": clock.now()}, "0"),
@@ -109,32 +96,47 @@ def test_clips_say_what_was_asked_for_and_what_it_cost(old):
         ("cancelled", {"state": "submitted", **SUBMITTED}, "0.43"),
     ]
     before = {old.video(status, clip): (clip, billed) for status, clip, billed in cases}
-
-    to_the_newest()
-
-    for task_id, (clip, billed) in before.items():
-        found = Clip.objects.get(video=task_id)
-        assert found.billed == Decimal(billed), clip
-        assert (found.state, found.provider_task_id, found.file) == (
-            clip["state"], clip.get("provider_task_id", ""), clip.get("file", ""),
-        )  # fmt: skip
-        assert (found.makes, found.start, found.api, found.upstream, found.seconds, found.resolution, found.sends_size) == (
-            "video", "text", "v1", "video-01", 6, "720P", False,
-        )  # fmt: skip
-        assert (found.cost, found.expected_seconds) == (Decimal("0.43"), 160.5)
-        assert (found.taken_from, found.width, found.frames, found.last_frame) == (None, None, None, "")
-
-
-def test_the_models_that_there_were_are_read_by_the_planning(old):
     sizes = {"768P": (1366, 768), "1080P": (1920, 1080)}
     natives = [{"resolution": name, "width": w, "height": h, "durations": [6]} for name, (w, h) in sizes.items()]
     old.model(name="fast", upstream="MiniMax-Hailuo-2.3-Fast", natives=natives)
     old.model(name="unheard", upstream="unheard", natives=[natives[0] | {"durations": [5, 8]}])
-    task_id = old.video("queued", upstream="unheard", native=("768P", 8), sends_size=True)
+    of_an_unheard_model = old.video("queued", upstream="unheard", native=("768P", 8), sends_size=True)
 
     to_the_newest()
 
-    fast, unheard, contract = (VideoModel.objects.get(name=name) for name in ("fast", "unheard", "video-01"))
+    _the_video_has_a_plan_of_the_clip_that_it_was_made_of(Video.objects.get(pk=made_of_a_clip))
+    for task_id, (clip, billed) in before.items():
+        _the_clip_says_what_was_asked_for_and_what_it_cost(Clip.objects.get(video=task_id), clip, billed)
+    assert [Plan.from_json(video.plan).seconds for video in Video.objects.filter(pk__in=before)] == [6] * len(cases)
+    _the_models_that_there_were_are_read_by_the_planning(*(VideoModel.objects.get(name=name) for name in ("fast", "unheard", "video-01")))
+    stored = Plan.from_json(Video.objects.get(pk=of_an_unheard_model).plan)
+    assert (stored.width, stored.height, stored.fps, stored.another()) == (1366, 768, 24, None)
+
+
+def _the_video_has_a_plan_of_the_clip_that_it_was_made_of(video):
+    found = Plan.from_json(video.plan)
+    [clip] = found.clips
+    assert (video.upstream, video.duration, video.source_clips, video.speed) == ("video-01", 10, None, None)
+    assert (found.width, found.height, found.fps, found.cost, found.seconds) == (1280, 720, 25.0, Decimal("0.43"), 6)
+    assert (clip.makes, clip.start, clip.api, clip.upstream, clip.resolution, clip.ratio) == ("video", "text", "v1", "video-01", "720P", "")
+    assert (clip.sends_size, clip.expected_seconds) == (False, 160.5)
+    # Ten seconds were asked for: what is missing is bought from the sibling.
+    assert (found.another().upstream, found.another().start, found.another().seconds) == ("I2V-01", "previous", 6)
+
+
+def _the_clip_says_what_was_asked_for_and_what_it_cost(found, before, billed):
+    assert found.billed == Decimal(billed), before
+    assert (found.state, found.provider_task_id, found.file) == (
+        before["state"], before.get("provider_task_id", ""), before.get("file", ""),
+    )  # fmt: skip
+    assert (found.makes, found.start, found.api, found.upstream, found.seconds, found.resolution, found.sends_size) == (
+        "video", "text", "v1", "video-01", 6, "720P", False,
+    )  # fmt: skip
+    assert (found.cost, found.expected_seconds) == (Decimal("0.43"), 160.5)
+    assert (found.taken_from, found.width, found.frames, found.last_frame) == (None, None, None, "")
+
+
+def _the_models_that_there_were_are_read_by_the_planning(fast, unheard, contract):
     assert [(native.resolution, native.fps, native.clips, native.needs_frame) for native in read_natives(fast.natives)] == [
         ("768P", 24, ((6, Decimal("0.19")),), True),
         ("1080P", 24, ((6, Decimal("0.33")),), True),
@@ -146,8 +148,6 @@ def test_the_models_that_there_were_are_read_by_the_planning(old):
     for model in (fast, unheard, contract):
         model.full_clean()
         plan(model, duration=5, resolution="1280x720", expected=lambda seconds, resolution: 1.0)
-    stored = Plan.from_json(Video.objects.get(pk=task_id).plan)
-    assert (stored.width, stored.height, stored.fps, stored.another()) == (1366, 768, 24, None)
 
 
 def test_a_name_that_an_administrator_took_is_left_to_them(old):
@@ -157,13 +157,3 @@ def test_a_name_that_an_administrator_took_is_left_to_them(old):
     to_the_newest()
 
     assert set(VideoModel.objects.values_list("name", flat=True)) == {"ours", "video-01", "minimax-hailuo-02", "minimax-hailuo-2.3"}
-
-
-def test_more_videos_than_are_read_at_once_are_brought_forward(old, monkeypatch):
-    monkeypatch.setattr("videos.migrations.0004_plans.BATCH", 2)
-    tasks = [old.video("completed", {"state": "stored", **SUBMITTED}) for _ in range(5)]
-
-    to_the_newest()
-
-    assert [Plan.from_json(video.plan).seconds for video in Video.objects.filter(pk__in=tasks)] == [6] * 5
-    assert Clip.objects.filter(video__in=tasks, billed=Decimal("0.43")).count() == 5

@@ -1,5 +1,10 @@
-"""Every size and length that can be asked for, of clips as the models make them, at a tenth of the size."""
+"""Every size and length that can be asked for, of clips as the models make them, at a tenth of the size.
 
+`make test` has each short length in every size, each long one in one or two: cutting and scaling know nothing of each
+other. `make soak` has all.
+"""
+
+from collections.abc import Iterator
 from dataclasses import replace
 from fractions import Fraction
 from itertools import pairwise
@@ -19,6 +24,17 @@ LENGTHS = [1, 2, 3, 5, 6, 7, 10, 12, 15, 17, 30, 60]
 OF_01 = {seconds: [150 + (seconds + index) % 7 - 3 for index in range(-(-seconds // 6))] for seconds in LENGTHS}
 OF_H3 = {1: [107], 2: [107], 3: [107], 5: [124], 6: [158], 7: [175], 10: [243], 12: [294], 15: [362]}
 OF_H3 |= {17: [243, 192], 30: [362, 379], 60: [362] * 4}
+
+
+def every_wish() -> Iterator[object]:
+    for place, seconds in enumerate(LENGTHS):
+        often = 5 if seconds < 10 else 2 if seconds < 30 else 1
+        for turn, (width, height) in enumerate(SIZES):
+            in_soak = pytest.mark.soak if (turn - place) % len(SIZES) >= often else ()
+            yield pytest.param((width, height), seconds, marks=in_soak, id=f"{width}x{height}-{seconds}")
+
+
+EVERY_WISH = pytest.mark.parametrize(("size", "seconds"), list(every_wish()))
 
 
 @pytest.fixture(scope="module")
@@ -50,14 +66,12 @@ def check(made: Made, clip: Clip, size: tuple[int, int], seconds: int) -> None:
     assert made.picture().width * size[1] == pytest.approx(made.picture().height * size[0])
 
 
-@pytest.mark.parametrize("seconds", LENGTHS)
-@pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
+@EVERY_WISH
 def test_video_01_is_delivered_in_every_size_and_length(tmp_path: Path, drawn: Path, size: tuple[int, int], seconds: int):
     check(Made(tmp_path, chain_of(drawn, LANDSCAPE_01, tuple(OF_01[seconds])), Wish(*size, seconds)), LANDSCAPE_01, size, seconds)
 
 
-@pytest.mark.parametrize("seconds", LENGTHS)
-@pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
+@EVERY_WISH
 def test_minimax_h3_is_delivered_in_every_size_and_length_with_its_sound(tmp_path: Path, drawn: Path, size: tuple[int, int], seconds: int):
     clip = PORTRAIT_H3 if size[0] < size[1] else LANDSCAPE_H3
     made = Made(tmp_path, chain_of(drawn, clip, tuple(OF_H3[seconds])), Wish(*size, seconds))
