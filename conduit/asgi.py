@@ -41,6 +41,7 @@ from conduit.web.router import Router
 from conduit.web.tracing import traced
 from tasks.realtime.feeds import feeds
 from tasks.realtime.hub import TaskHub, authenticate
+from tasks.realtime.seats import seats
 from tasks.realtime.websocket import tasks_socket
 
 refuse_unsafe_start()
@@ -48,7 +49,8 @@ clock.start()
 
 HUB_PATH = "/hubs/video-generation"
 hub_options = Options(
-    # The hub's connections take the places of streams once they have shaken hands; these bound those that have not, too.
+    # One seat for each connection, among those of all streams.
+    seats=seats(),
     connections=settings.STREAMS_MAX,
     connections_per_owner=settings.STREAMS_PER_KEY,
     owner_of=lambda caller: str(caller.key_id),

@@ -16,8 +16,6 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from uuid import UUID
 
-from django.conf import settings
-
 from conduit import clock
 from conduit.conditions.processes import Seen, roster
 from conduit.rollups.histograms import Histogram
@@ -28,7 +26,7 @@ from keys.budget_uses import BudgetUse
 from keys.rollups import Money, Share
 from tasks import rollups as tasks
 from tasks import standing
-from tasks.realtime import places
+from tasks.realtime.seats import seats
 from tasks.rollups import Cause, Counts, Point, TimePoint, What
 from tasks.standing import Standing
 from videos import rollups as videos
@@ -129,7 +127,7 @@ def _subscribers() -> int | None:
     global _streams
     at, count = _streams
     if time.monotonic() - at > SUBSCRIBERS_SECONDS:
-        count = places.connected(settings.REDIS_URL)
+        count = seats().blocking.taken()
         _streams = time.monotonic(), count
     return count
 

@@ -24,10 +24,10 @@ from conduit.signalr.messages import (
     StreamItem,
 )
 from conduit.signalr.options import Options
-from conduit.signalr.outbox import Outbox
 from conduit.signalr.protocols import PROTOCOLS, BrokenMessage, HubProtocol
 from conduit.signalr.replay import Replay
 from conduit.signalr.wires import Transport, Wire
+from conduit.streams.outbox import Outbox
 
 logger = logging.getLogger(__name__)
 
@@ -40,6 +40,19 @@ _HELD_SECONDS = 0.25
 # of Microsoft's, which over server-sent events waits until the POST was answered, perhaps by way of another process.
 _START_SECONDS, _FIRST_PING_SECONDS = 0.5, 5.0
 _STREAM_AHEAD = 16 * 1024  # bytes of streams that may wait for a client before their methods do
+
+
+class _Waiting:
+    """One encoded message. `numbered`: stateful reconnect counts it."""
+
+    __slots__ = ("data", "numbered")
+
+    def __init__(self, data: bytes, *, numbered: bool) -> None:
+        self.data = data
+        self.numbered = numbered
+
+    def __len__(self) -> int:
+        return len(self.data)
 
 
 class Connection:
@@ -76,7 +89,7 @@ class Connection:
         self._is_held = False
         self._first: list[bytes] = []
         self._inbound = Inbound(options, allows=allows)
-        self._outbox = Outbox()
+        self._outbox: Outbox[_Waiting] = Outbox()
         self._wire: Wire | None = None
         self._leaves_at: float | None = None  # when the client's Close is answered at the latest
         self._sealed_at: float | None = None
@@ -281,7 +294,7 @@ class Connection:
     def put_back(self, data: bytes) -> None:
         """Bytes of a poll whose client went away before its answer."""
         if not self._is_ended:
-            self._outbox.put_back(data)
+            self._outbox.put_back(_Waiting(data, numbered=False))
             self._wake()
 
     def received(self, data: bytes) -> None:
@@ -467,7 +480,7 @@ class Connection:
             self._put(self._protocol.write(message), numbered=numbered)
 
     def _put(self, data: bytes, *, numbered: bool, replaces: Hashable | None = None) -> None:
-        self._outbox.put(data, numbered=numbered, replaces=replaces)
+        self._outbox.put(_Waiting(data, numbered=numbered), replaces=replaces)
         if self._outbox.bytes > self._options.outstanding_bytes and self._is_behind:
             logger.warning("A client left %d bytes unsent and is closed", self._outbox.bytes)
             self._give_up(ConnectionError("The client is too slow."))

@@ -4,7 +4,6 @@ import asyncio
 import logging
 import secrets
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator
 from functools import partial
 from itertools import islice
@@ -14,11 +13,12 @@ from conduit.signalr.connection import Connection
 from conduit.signalr.guests import RETRY_SECONDS, Guests, item
 from conduit.signalr.http import Scope
 from conduit.signalr.hubs import Hub
-from conduit.signalr.mailboxes import Mailboxes, Record, Unavailable
+from conduit.signalr.mailboxes import Mailboxes, Record, Unavailable, own_seats
 from conduit.signalr.options import Options
 from conduit.signalr.posts import Posts, pieces_of
 from conduit.signalr.wires import Transport
 from conduit.streams.rates import Rates
+from conduit.streams.seats import Full
 
 logger = logging.getLogger(__name__)
 
@@ -47,6 +47,7 @@ class Home:
             lease=options.lease,
             offered=options.disconnect,
         )
+        self._seats = options.seats or own_seats(redis_url, prefix=f"{options.redis_prefix}:{path.strip('/')}:seats:", lease=options.lease)
         self._make_hub = make_hub
         self._options = options
         self._records: dict[str, Record] = {}  # by token: of the connections that were negotiated
@@ -55,9 +56,6 @@ class Home:
         self._held: dict[str, asyncio.Task[None]] = {}  # of connections whose clients are not read, and others know
         self._posts = Posts(options.post_bytes)
         self._messages = Rates(options.messages_per_second_of_owner, options.messages_burst_of_owner)
-        self._seats: Counter[str] = Counter()
-        self._counting = asyncio.Lock()  # of seats, here and in Redis: a recount must not fall between the two
-        self._counted: set[str] = set()  # connections whose seat Redis knows
         self._round: Iterator[str] = iter(())
         self._tasks: list[asyncio.Task[None]] = []
         self.guests = Guests(self.mail, options)
@@ -105,7 +103,7 @@ class Home:
         """A new connection, negotiated if there is a record. Refusal when there are too many."""
         owner = self._options.owner_of(user)
         connection_id = record.connection_id if record else new_token()
-        await self._sit(connection_id, owner, user)
+        await self._take_seat(owner, user)
         connection = Connection(
             connection_id,
             user=user,
@@ -128,45 +126,25 @@ class Home:
         del self.connections[connection.id]
         for known in (self._records, self._by_token, self._reading):
             known.pop(token, None)
+        self._seats.release(owner)
         try:
-            await self._stand(connection.id, owner)
             if token:
                 await self.mail.forget(token)
         except Unavailable:
             logger.info("Redis does not answer; what it knows of a connection will lapse")
 
     async def expect_room(self, owner: str, user: Any) -> None:
-        """Refusal when a connection that is negotiated now could not be opened. Unavailable."""
-        of_owner, in_all = self._options.bound_of(user), self._options.connections
-        self._refuse(await self.mail.sit(owner, of_owner, in_all, counted=False), of_owner)
+        """Refusal when a connection that is negotiated now could not be opened."""
+        try:
+            await self._seats.expect_one(owner, of_owner=self._options.bound_of(user), in_all=self._options.connections)
+        except Full as full:
+            raise Refusal(str(full)) from None
 
-    async def _sit(self, connection_id: str, owner: str, user: Any) -> None:
-        of_owner, in_all = self._options.bound_of(user), self._options.connections
-        async with self._counting:
-            try:
-                self._refuse(await self.mail.sit(owner, of_owner, in_all), of_owner)
-                self._counted.add(connection_id)
-            except Unavailable:  # then this process counts for itself
-                self._refuse(self._broken_here(owner, of_owner, in_all), of_owner)
-            self._seats[owner] += 1
-
-    def _refuse(self, broken: str, of_owner: int | None) -> None:
-        if broken:
-            raise Refusal(f"Too many connections: the limit is {of_owner}." if broken == "owner" else "Too many connections.")
-
-    def _broken_here(self, owner: str, of_owner: int | None, in_all: int | None) -> str:
-        if of_owner is not None and self._seats[owner] >= of_owner:
-            return "owner"
-        return "all" if in_all is not None and self._seats.total() >= in_all else ""
-
-    async def _stand(self, connection_id: str, owner: str) -> None:
-        async with self._counting:
-            self._seats[owner] -= 1
-            if not self._seats[owner]:
-                del self._seats[owner]
-            if connection_id in self._counted:
-                self._counted.discard(connection_id)
-                await self.mail.stand(owner)
+    async def _take_seat(self, owner: str, user: Any) -> None:
+        try:
+            await self._seats.acquire(owner, of_owner=self._options.bound_of(user), in_all=self._options.connections)
+        except Full as full:
+            raise Refusal(str(full)) from None
 
     # Time.
 
@@ -185,6 +163,7 @@ class Home:
     async def _beat(self) -> None:
         """Say again and again that this process lives, and what lives in it."""
         while True:
+            await self._seats.heartbeat()
             try:
                 await self._say_alive()
             except Unavailable:
@@ -194,19 +173,12 @@ class Home:
     async def _say_alive(self) -> None:
         """A little at each beat, all of it once in a round, and all of it at once to a Redis that forgot."""
         if not await self.mail.live():
-            await self._recount()
             await self.mail.keep(list(self._records.items()))
         tokens = list(islice(self._round, len(self._records) // _ROUNDS + 1))
         if not tokens:
             self._round = iter(list(self._records))
-            await self._recount()
         await self.mail.keep([(token, self._records[token]) for token in tokens if token in self._records])
         await self.guests.part_from_the_dead()
-
-    async def _recount(self) -> None:
-        async with self._counting:
-            self._counted.update(self.connections)
-            await self.mail.recount(dict(self._seats))
 
     # What other processes send.
 

@@ -7,10 +7,12 @@ from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+import redis
 from redis.asyncio import ConnectionPool, Redis
 from redis.exceptions import RedisError
 
 from conduit.streams.breaker import Away, breaker_of
+from conduit.streams.seats import LoopSeats, SharedSeats
 
 logger = logging.getLogger(__name__)
 
@@ -91,41 +93,11 @@ redis.call('PUBLISH', ARGV[2], 'wire ' .. ARGV[3])
 return waiting
 """
 
-# KEYS: processes, mine. ARGV: owner, most of the owner, most in all (-1: any), prefix, 1 to count one more, lease in ms.
-# Answers the bound, or ''.
-_SIT = """
-local time = redis.call('TIME')
-redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', time[1] * 1000 + math.floor(time[2] / 1000))
-local all, own = 0, 0
-for _, process in ipairs(redis.call('ZRANGE', KEYS[1], 0, -1)) do
-  local seats = redis.call('HMGET', ARGV[4] .. 'process:' .. process, 'all', 'of:' .. ARGV[1])
-  all, own = all + (seats[1] or 0), own + (seats[2] or 0)
-end
-if tonumber(ARGV[2]) >= 0 and own >= tonumber(ARGV[2]) then return 'owner' end
-if tonumber(ARGV[3]) >= 0 and all >= tonumber(ARGV[3]) then return 'all' end
-if ARGV[5] == '0' then return '' end
-redis.call('HINCRBY', KEYS[2], 'all', 1)
-redis.call('HINCRBY', KEYS[2], 'of:' .. ARGV[1], 1)
-if redis.call('PTTL', KEYS[2]) < 0 then redis.call('PEXPIRE', KEYS[2], ARGV[6]) end
-return ''
-"""
 
-# KEYS: mine. ARGV: owner.
-_STAND = """
-if redis.call('EXISTS', KEYS[1]) == 0 then return end
-redis.call('HINCRBY', KEYS[1], 'all', -1)
-if redis.call('HINCRBY', KEYS[1], 'of:' .. ARGV[1], -1) <= 0 then redis.call('HDEL', KEYS[1], 'of:' .. ARGV[1]) end
-"""
-
-# KEYS: processes, mine. ARGV: process, lease in ms. Answers whether it was known.
-_LIVE = """
-local known = 1 - redis.call('HSETNX', KEYS[2], 'lives', 1)
-local time = redis.call('TIME')
-redis.call('PEXPIRE', KEYS[2], ARGV[2])
-redis.call('ZADD', KEYS[1], time[1] * 1000 + math.floor(time[2] / 1000) + ARGV[2], ARGV[1])
-redis.call('PEXPIRE', KEYS[1], ARGV[2] * 2)
-return known
-"""
+def own_seats(url: str, *, prefix: str, lease: float) -> LoopSeats:
+    """Seats that this hub shares with its other processes, and with nobody else."""
+    client = redis.Redis.from_url(url, socket_timeout=_WAIT_SECONDS, socket_connect_timeout=_WAIT_SECONDS)
+    return LoopSeats(SharedSeats(client, breaker_of(url), prefix=prefix, lease=lease))
 
 
 class Mailboxes:
@@ -145,7 +117,7 @@ class Mailboxes:
         self._lease = int(lease * 1000)
         self._kept = int(lease * 10_000)
         self._offered = int(offered * 1000)
-        self._scripts = {text: self._redis.register_script(text) for text in (_CLAIM, _POST, _TAKE, _HOLD, _ANSWER, _SIT, _STAND, _LIVE)}
+        self._scripts = {text: self._redis.register_script(text) for text in (_CLAIM, _POST, _TAKE, _HOLD, _ANSWER)}
         self._turns = asyncio.Semaphore(_QUESTIONS)
         self._breaker = breaker_of(url)
 
@@ -249,38 +221,17 @@ class Mailboxes:
     async def forget(self, token: str) -> None:
         await self._ask(lambda: self._redis.delete(self._key("connection", token), self._key("inbox", token)))
 
-    async def sit(self, owner: str, of_owner: int | None, in_all: int | None, *, counted: bool = True) -> str:
-        """Count one connection more, or only look: '' or which bound it would break, 'owner' or 'all'."""
-        bounds = [-1 if bound is None else bound for bound in (of_owner, in_all)]
-        keys = [self._key("processes"), self._key("process", self._process)]
-        broken: bytes = await self._run(_SIT, keys, [owner, *bounds, self._prefix, int(counted), self._lease])
-        return broken.decode()
-
-    async def stand(self, owner: str) -> None:
-        """Count one connection less."""
-        await self._run(_STAND, [self._key("process", self._process)], [owner])
-
     async def live(self) -> bool:
         """Say that this process lives; False when Redis had forgotten it."""
-        keys = [self._key("processes"), self._key("process", self._process)]
-        return bool(await self._run(_LIVE, keys, [self._process, self._lease]))
-
-    async def recount(self, seats: dict[str, int]) -> None:
-        """Say how many connections of whom are here, whatever Redis knew."""
         mine = self._key("process", self._process)
-        fields: dict[Any, Any] = {f"of:{owner}": count for owner, count in seats.items()} | {"all": sum(seats.values()), "lives": 1}
-        pipe = self._redis.pipeline(transaction=True)
-        pipe.delete(mine)
-        pipe.hset(mine, mapping=fields)
-        pipe.pexpire(mine, self._lease)
-        await self._ask(pipe.execute)
+        known = await self._ask(lambda: self._redis.set(mine, 1, px=self._lease, xx=True))
+        if not known:
+            await self._ask(lambda: self._redis.set(mine, 1, px=self._lease))
+        return bool(known)
 
     async def leave(self) -> None:
         """This process has no connections any more."""
-        pipe = self._redis.pipeline(transaction=False)
-        pipe.delete(self._key("process", self._process))
-        pipe.zrem(self._key("processes"), self._process)
-        await self._ask(pipe.execute)
+        await self._ask(lambda: self._redis.delete(self._key("process", self._process)))
 
     async def listen(self, heard: Callable[[str, str], Awaitable[None]], began: Callable[[], Awaitable[None]]) -> None:
         """For ever: what other processes say to this one, as a kind and a name; `began` whenever some of it may have been missed."""

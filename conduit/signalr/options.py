@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
+from conduit.streams.seats import LoopSeats
+
 
 class Transport(Enum):
     """In the order in which clients try them."""
@@ -70,6 +72,8 @@ class Options:
     connections: int | None = 10_000
     # Open connections of one owner, over all processes: a number, or what tells it of a user. Default: no bound.
     connections_per_owner: int | Callable[[Any], int] | None = None
+    # Where each connection takes its seat, shared with others. Default: the hub's own.
+    seats: LoopSeats | None = None
     # Whose a user's connections are: a request for another owner's connection is answered 404. Default: everybody is one owner.
     owner_of: Callable[[Any], str] = _one_owner
     # Whether scripts of this origin may talk to the hub. Default: none but its own.

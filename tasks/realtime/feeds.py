@@ -1,7 +1,6 @@
 """All feeds of this process, and what keeps them going: one channel, one watch, one clock."""
 
 import asyncio
-from collections import Counter
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
@@ -27,7 +26,7 @@ from tasks.progress import Legs
 from tasks.publishing import group_of
 from tasks.realtime.connections import Caller, address_in, admit, no_longer_admitted, secret_in
 from tasks.realtime.feed import KeyFeed, Subscriber
-from tasks.realtime.places import Places
+from tasks.realtime.seats import bounds, seats
 
 log = structlog.get_logger(__name__)
 
@@ -54,7 +53,6 @@ class Feeds:
     """Belongs to the event loop that it is first used on. Everything but the database work happens there."""
 
     def __init__(self) -> None:
-        self.places = Places(settings.REDIS_URL)
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="streams")
         self._admissions = Turns(THREADS // 2)
         self._layer = get_channel_layer()
@@ -63,8 +61,6 @@ class Feeds:
         self._membership = asyncio.Lock()  # joining and leaving a group at once would end as chance has it
         self._feeds: dict[int, KeyFeed] = {}
         self._chores: list[asyncio.Task[None]] = []
-        self._leaving: Counter[int] = Counter()
-        self._giving_back: asyncio.Task[None] | None = None
         self._looked_at: datetime | None = None
         self._subscribers: set[Subscriber] = set()
         self.draining = False
@@ -90,7 +86,7 @@ class Feeds:
         return caller
 
     async def enter(self, caller: Caller) -> None:
-        """Take the place of a connection; `leave` gives it back.
+        """Take the seat of a connection; `leave` gives it back.
 
         Raises:
             TooManyConnections: there is none.
@@ -98,28 +94,11 @@ class Feeds:
         """
         if self.draining:
             raise Draining
-        taking = asyncio.ensure_future(self.in_thread(partial(self.places.take, caller.key_id)))
-        try:
-            await asyncio.shield(taking)
-        except asyncio.CancelledError:  # the client has left; the thread has not
-            taking.add_done_callback(lambda taken: None if taken.exception() else self.leave(caller))
-            raise
+        await seats().acquire(str(caller.key_id), **bounds())
 
     def leave(self, caller: Caller) -> None:
-        """The connection has ended. Those that end together are given back together."""
-        self._leaving[caller.key_id] += 1
-        if self._giving_back is None:
-            self._giving_back = asyncio.create_task(self._give_back())
-
-    def leave_from_thread(self, caller: Caller) -> None:
-        """The same from a thread that may block."""
-        self.places.give_back(Counter({caller.key_id: 1}))
-
-    async def _give_back(self) -> None:
-        while self._leaving:
-            left, self._leaving = self._leaving, Counter()
-            await self.in_thread(partial(self.places.give_back, left))
-        self._giving_back = None
+        """The connection has ended."""
+        seats().release(str(caller.key_id))
 
     async def subscribe(self, subscriber: Subscriber, *, after: int | None = None, snapshots: bool = True) -> None:
         """Tell it what happened after that position, where its active tasks stand, and from then on everything, in order."""
@@ -230,7 +209,7 @@ class Feeds:
     async def _watch(self) -> None:
         while True:
             await asyncio.sleep(settings.STREAM_WATCH_SECONDS)
-            await self.in_thread(self.places.stay)
+            await seats().heartbeat()
             await self._close_unused()
             try:
                 await self._look()

@@ -33,20 +33,15 @@ class TaskHub(Hub):
         super().__init__(connection)
         self.caller: Caller = connection.user
         self.wanted: set[str] | None = None
-        self._has_place = False
 
     async def on_connected(self) -> None:
         try:
-            await feeds().enter(self.caller)
-            self._has_place = True
             await feeds().subscribe(self, snapshots=False)
         except Exception as error:  # noqa: BLE001 - classify knows what each means, and logs what nobody foresaw
             self._give_up(classify(error))
 
     async def on_disconnected(self, error: Exception | None) -> None:
         feeds().unsubscribe(self)
-        if self._has_place:
-            feeds().leave(self.caller)
 
     def _give_up(self, error: ApiError) -> None:
         """A connection that is told nothing must not stay open. Only what passes by itself is worth coming back for."""

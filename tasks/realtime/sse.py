@@ -7,6 +7,7 @@ lives on the event loop, without a thread.
 import asyncio
 import json
 import weakref
+from collections import Counter
 from collections.abc import AsyncIterator
 from typing import cast
 from uuid import UUID
@@ -28,6 +29,7 @@ from tasks import history
 from tasks.notices import as_sse
 from tasks.realtime.connections import Caller, admit, position_in
 from tasks.realtime.feeds import feeds
+from tasks.realtime.seats import bounds, seats
 from tasks.realtime.stream import Dropped, Stream, left_of_ended
 from tasks.views import task_of
 
@@ -112,13 +114,14 @@ def _after(request: Request) -> int | None:
 
 
 class EventStream(StreamingHttpResponse):
-    """An open stream. Its place is taken here, so that a refusal is an answer like any other."""
+    """An open stream. Its seat is taken here, so that a refusal is an answer like any other."""
 
     def __init__(self, caller: Caller, *, after: int | None, task_id: UUID | None = None) -> None:
         self._feeds = feeds()
-        self._feeds.places.take(caller.key_id)
+        owner = str(caller.key_id)
+        seats().blocking.acquire(owner, **bounds())
         # Once, by `close`, or when a request was given up while this was made and nobody has it.
-        self._give_back = weakref.finalize(self, self._feeds.leave_from_thread, caller)
+        self._give_back = weakref.finalize(self, seats().blocking.release, Counter({owner: 1}))
         self._give_back.atexit = False
         self._caller = caller
         self._gate: Gate | None = None

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime
 from functools import partial
-from typing import Generic
+from typing import Generic, TypeVar
 from uuid import UUID
 
 from django.conf import settings
@@ -14,6 +14,7 @@ from django.conf import settings
 from conduit import clock
 from conduit.api.errors import ApiError, NotFound
 from conduit.streams.gate import Gate
+from conduit.streams.outbox import Outbox
 from tasks import history
 from tasks.history import NotKept
 from tasks.models import Task
@@ -21,13 +22,15 @@ from tasks.notices import ENDS, Notice, resync
 from tasks.presentation import show
 from tasks.realtime.connections import Caller
 from tasks.realtime.feeds import Draining, Feeds
-from tasks.realtime.outbox import Form, Outbox
 
 # How often a stream whose reader takes nothing looks whether it is over, and how long the reader has for the rest then, in seconds.
 LOOK_SECONDS = 1.0
 CLOSING_SECONDS = 5.0
 # How many times the bound may wait for a reader that took what came until a moment ago.
 BURST = 4
+
+
+Form = TypeVar("Form", str, bytes)
 
 
 class Dropped(Exception):
@@ -50,7 +53,8 @@ class Stream(Generic[Form]):
         self.caller = caller
         self.task_id = task_id
         self.wanted = None if task_id is None else {str(task_id)}
-        self.outbox: Outbox[Form] = Outbox(form)
+        self.outbox: Outbox[Form] = Outbox()
+        self._form: Callable[[Notice], Form] = form
         self.error: ApiError | None = None
         self.is_cut = False  # the server stops, or the reader is too slow: the client should come back
         self._feeds = feeds
@@ -60,14 +64,14 @@ class Stream(Generic[Form]):
     # ---- A subscriber
 
     def tell(self, notice: Notice) -> None:
-        self.outbox.put(notice)
+        self.outbox.put(notice.rendered(self._form), replaces=notice.task_id if notice.is_coalesced else None)
         self._check_pace()
         if self.task_id and notice.type in ENDS:
             self.outbox.seal()
 
     def say(self, text: Form) -> None:
         """Send what is no notice."""
-        self.outbox.say(text)
+        self.outbox.put(text)
         self._check_pace()
 
     def _check_pace(self) -> None:
@@ -134,7 +138,7 @@ class Stream(Generic[Form]):
                 async with asyncio.timeout(LOOK_SECONDS):
                     await gate.wait_open()
         self._stuck_since = None
-        return await self.outbox.take()
+        return await self.outbox.next()
 
     def _is_late(self) -> bool:
         self._over_since = self._over_since or time.monotonic()

@@ -8,8 +8,9 @@ import redis
 from django.conf import settings
 
 from conduit.stack.ports import free_port
-from tasks.realtime import places
-from tasks.realtime.places import Places, connected, connected_by_key
+from conduit.streams.breaker import Breaker
+from conduit.streams.seats import SharedSeats
+from tasks.realtime.seats import PREFIX, seats
 
 pytestmark = pytest.mark.django_db
 
@@ -17,47 +18,52 @@ pytestmark = pytest.mark.django_db
 @pytest.fixture
 def processes():
     """Two, as Redis knows them."""
-    made = [Places(settings.REDIS_URL) for _ in range(2)]
-    yield made
-    for one in made:
-        one.give_back(+one._own)
+    with redis.Redis.from_url(settings.REDIS_URL) as server:
+        made = [SharedSeats(server, Breaker(), prefix=PREFIX) for _ in range(2)]
+        yield made
+        for one in made:
+            one.release(+one._own)
+
+
+def take(process, consumer):
+    process.acquire(str(consumer.key.pk), of_owner=None, in_all=None)
 
 
 def of(*consumers):
-    counts = connected_by_key(settings.REDIS_URL)
-    return [counts.get(one.key.pk, 0) for one in consumers]
+    counts = seats().blocking.taken_by_owner()
+    return [counts.get(str(one.key.pk), 0) for one in consumers]
 
 
 def test_open_streams_are_counted_by_key_over_all_processes(page, processes, make_consumer):
     ann, bob, cara = (make_consumer(name) for name in ("ann", "bob", "cara"))
-    before = connected(settings.REDIS_URL)
+    before = seats().blocking.taken()
     for process, one in ((processes[0], ann), (processes[1], ann), (processes[1], bob)):
-        process.take(one.key.pk)
+        take(process, one)
 
     assert of(ann, bob, cara) == [2, 1, 0]
-    assert connected(settings.REDIS_URL) == before + 3
+    assert seats().blocking.taken() == before + 3
     rows = re.findall(r'virtualkey/(\d+)/change/">[^<]*</a></td><td class="number">(\d+)</td>', page("streams/"))
     assert [row for row in rows if int(row[0]) in (ann.key.pk, bob.key.pk)] == [(str(ann.key.pk), "2"), (str(bob.key.pk), "1")]
 
 
 def test_keys_whose_streams_ended_are_forgotten_and_found_again(processes, make_consumer):
     ann = make_consumer("ann")
-    processes[0].take(ann.key.pk)
-    processes[0].give_back(Counter({ann.key.pk: 1}))
+    take(processes[0], ann)
+    processes[0].release(Counter({str(ann.key.pk): 1}))
 
     assert of(ann) == [0]
     with redis.Redis.from_url(settings.REDIS_URL) as server:
-        assert not server.sismember(places._KEYS, ann.key.pk)
-    processes[0].take(ann.key.pk)
+        assert not server.sismember(f"{PREFIX}owners", ann.key.pk)
+    take(processes[0], ann)
     assert of(ann) == [1]
 
 
 def test_what_a_killed_process_had_open_counts_no_more(processes, make_consumer):
     ann = make_consumer("ann")
     for process in processes:
-        process.take(ann.key.pk)
+        take(process, ann)
     with redis.Redis.from_url(settings.REDIS_URL) as server:
-        server.delete(places._SIGN + processes[1]._process)
+        server.delete(f"{PREFIX}process:{processes[1]._process}")
 
     assert of(ann) == [1]
 

@@ -66,8 +66,7 @@ def test_the_hub_and_the_plain_streams_of_a_key_share_its_places(pair, listen, c
     assert status_of(web, consumer.secret) == 429
     third = listen.hub(web=web)
     third.rest()
-    assert "rate limit of 2 open connections" in third.closing["error"]
-    assert "allowReconnect" not in third.closing
+    assert "rate limit of 2 open connections" in third.refusal
 
     hub.close()
     until(lambda: status_of(web, consumer.secret) == 200)
@@ -102,7 +101,7 @@ def test_clients_that_come_and_go_leave_nothing_behind(measured, listen, consume
 def places_of(key):
     """How many connections of the key are counted."""
     with redis.Redis.from_url(settings.REDIS_URL) as counts:
-        return sum(int(count) for count in counts.hvals(f"conduit:streams:key:{key.pk}"))
+        return sum(int(count) for count in counts.hvals(f"conduit:streams:of:{key.pk}"))
 
 
 def open_files(web):

@@ -5,62 +5,62 @@ import asyncio
 import pytest
 
 from conduit.signalr.messages import Ack, Call, Completion, Ping, Sequence
-from conduit.signalr.outbox import Outbox
 from conduit.signalr.protocols import BrokenMessage
 from conduit.signalr.replay import Replay
+from conduit.streams.outbox import Outbox
 from conduit.streams.rates import Rate, Rates
 
 
-def all_of(outbox: Outbox) -> list[bytes]:
-    return [outbox.take().data for _ in range(len(outbox))]
+def all_of(outbox: Outbox[bytes]) -> list[bytes]:
+    return [outbox.take() for _ in range(len(outbox))]
 
 
 def test_messages_are_taken_in_their_order() -> None:
-    outbox = Outbox()
+    outbox = Outbox[bytes]()
     for data in (b"1", b"22", b"1"):
-        outbox.put(data, numbered=True)
+        outbox.put(data)
     assert outbox.bytes == 4
     assert all_of(outbox) == [b"1", b"22", b"1"]
     assert (outbox.bytes, len(outbox)) == (0, 0)
 
 
 def test_of_messages_that_replace_each_other_only_the_newest_is_kept_and_it_comes_last() -> None:
-    outbox = Outbox()
-    outbox.put(b"10%", numbered=True, replaces="task")
-    outbox.put(b"started", numbered=True)
-    outbox.put(b"5%", numbered=True, replaces="another")
-    outbox.put(b"100 %", numbered=True, replaces="task")
+    outbox = Outbox[bytes]()
+    outbox.put(b"10%", replaces="task")
+    outbox.put(b"started")
+    outbox.put(b"5%", replaces="another")
+    outbox.put(b"100 %", replaces="task")
     assert outbox.bytes == len(b"started" + b"5%" + b"100 %")
     assert all_of(outbox) == [b"started", b"5%", b"100 %"]
 
 
 def test_a_message_that_was_taken_is_not_replaced() -> None:
-    outbox = Outbox()
-    outbox.put(b"10%", numbered=True, replaces="task")
-    assert outbox.take().data == b"10%"
-    outbox.put(b"20%", numbered=True, replaces="task")
+    outbox = Outbox[bytes]()
+    outbox.put(b"10%", replaces="task")
+    assert outbox.take() == b"10%"
+    outbox.put(b"20%", replaces="task")
     assert all_of(outbox) == [b"20%"]
 
 
 def test_a_slow_reader_of_progress_costs_one_message_however_long_it_sleeps() -> None:
-    outbox = Outbox()
+    outbox = Outbox[bytes]()
     for number in range(10_000):
-        outbox.put(b"%05d" % number, numbered=True, replaces="task")
+        outbox.put(b"%05d" % number, replaces="task")
     assert (len(outbox), outbox.bytes) == (1, 5)
 
 
 def test_what_reached_nobody_comes_first_again() -> None:
-    outbox = Outbox()
-    outbox.put(b"3", numbered=False)
+    outbox = Outbox[bytes]()
+    outbox.put(b"3")
     outbox.put_back(b"12")
     assert outbox.bytes == 3
     assert all_of(outbox) == [b"12", b"3"]
 
 
-async def _wait_for(outbox: Outbox) -> list[str]:
+async def _wait_for(outbox: Outbox[bytes]) -> list[str]:
     told = []
-    outbox.put(b"1", numbered=False)
-    outbox.put(b"2", numbered=False)
+    outbox.put(b"1")
+    outbox.put(b"2")
     waiting = asyncio.create_task(outbox.drained())
     for _ in range(2):
         await asyncio.sleep(0)
@@ -71,7 +71,7 @@ async def _wait_for(outbox: Outbox) -> list[str]:
 
 
 def test_who_sends_much_waits_until_all_was_taken() -> None:
-    outbox = Outbox()
+    outbox = Outbox[bytes]()
     assert asyncio.run(_wait_for(outbox)) == ["2 left, drained: False", "1 left, drained: False"]
 
 

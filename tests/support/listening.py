@@ -164,7 +164,8 @@ class HubListener(Listener):
         )  # fmt: skip
         self._socket = self._open.enter_context(opening)
         self._socket.send(json.dumps({"protocol": "json", "version": 1}) + RECORD)
-        assert self._socket.recv(timeout=PATIENCE_SECONDS) == "{}" + RECORD
+        answer = json.loads(str(self._socket.recv(timeout=PATIENCE_SECONDS)).removesuffix(RECORD))
+        self.refusal: str = answer.get("error", "")  # what the handshake was answered, where it was refused
         self.closing: dict[str, Any] | None = None
         self._answers: queue.Queue[dict[str, Any]] = queue.Queue()
         self._invocations = 0

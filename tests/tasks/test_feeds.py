@@ -18,9 +18,9 @@ from tasks.progress import Legs
 from tasks.realtime.connections import Caller, no_longer_admitted
 from tasks.realtime.feed import KeyFeed
 from tasks.realtime.feeds import _asked
-from tasks.realtime.outbox import Outbox
-from tasks.realtime.places import TooManyConnections
+from tasks.realtime.seats import TooManyConnections
 from tasks.realtime.sse import EventStream
+from tasks.realtime.stream import Stream
 from tests.support.ending import end
 
 pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
@@ -123,28 +123,28 @@ def test_events_of_before_positions_are_numbered_by_key_in_their_order(make_cons
 
 
 def test_an_outbox_keeps_of_progress_the_newest_where_it_came_last():
-    outbox = Outbox(as_json)
+    stream = Stream(None, None, as_json)
 
     def put(name, event_id, **task):
-        outbox.put(Notice(name, event_id, task))
+        stream.tell(Notice(name, event_id, task))
 
     put("task.progress", None, task_id="a", progress=1)
     put("task.progress", None, task_id="b", progress=1)
     put("task.started", 7, task_id="a")
     put("task.progress", None, task_id="a", progress=2)
-    outbox.seal()
+    stream.outbox.seal()
 
-    sent = [step.value for step in iter(lambda: take(outbox), None) if step.value]
+    sent = [step.value for step in iter(lambda: take(stream.outbox), None) if step.value]
     assert ['"progress":2' in text for text in sent] == [False, False, True]
     assert '"b"' in sent[0]
     assert '"event_id":7' in sent[1]
-    assert outbox.bytes == 0
+    assert stream.outbox.bytes == 0
 
 
 def take(outbox):
     """One step of a coroutine that need not wait; None after the last."""
     try:
-        outbox.take().send(None)
+        outbox.next().send(None)
     except StopIteration as step:
         return step if step.value is not None else None
     raise AssertionError("it waits")

@@ -25,6 +25,7 @@ from conduit.console.live.looking import Asked, Looking
 from conduit.console.live.news import Due, News
 from conduit.console.live.wanted import Wanted
 from conduit.console.live.watchers import Watcher
+from conduit.streams.seats import Seats
 
 log = structlog.get_logger(__name__)
 
@@ -79,7 +80,7 @@ class Pump:
         self._admissions = ThreadPoolExecutor(1, thread_name_prefix="live-admissions")
         self._turns = Turns(1)
         self._sockets: set[Socket] = set()
-        self._of_session: Counter[str] = Counter()
+        self._seats = Seats(_too_many)
         self._looking = Looking()
         self._admitted_at = 0.0
         self._prompted = asyncio.Event()
@@ -108,12 +109,8 @@ class Pump:
         """
         if self._draining:
             raise Restarting
-        if self._of_session[socket.watcher.session_key] >= SOCKETS_PER_SESSION:
-            raise TooManyRequests(f"{SOCKETS_PER_SESSION} pages of this login are live already: close some.")
-        if len(self._sockets) >= SOCKETS_MAX:
-            raise TooManyRequests(f"{SOCKETS_MAX} pages are live already.")
+        self._seats.acquire(socket.watcher.session_key, of_owner=SOCKETS_PER_SESSION, in_all=SOCKETS_MAX)
         self._sockets.add(socket)
-        self._of_session[socket.watcher.session_key] += 1
         if self._running is None or self._running.done():
             self._begin()
 
@@ -126,8 +123,7 @@ class Pump:
         """Again is fine."""
         if socket in self._sockets:
             self._sockets.discard(socket)
-            self._of_session[socket.watcher.session_key] -= 1
-            self._of_session += Counter()  # without those that have none
+            self._seats.release(Counter({socket.watcher.session_key: 1}))
 
     def want(self, socket: Socket, wanted: Wanted) -> None:
         """Tell it of this from now on, instead of what it wanted before: all of it with the next look, which comes at once."""
@@ -202,6 +198,10 @@ class Pump:
         if self.news.stale_since is None:
             self.news.stale_since = self.news.looked_at or clock.now()
         self._tell(set(), set(), set(), newer=False, standing=True)
+
+
+def _too_many(bound: int, *, of_owner: bool) -> TooManyRequests:
+    return TooManyRequests(f"{bound} pages of this login are live already: close some." if of_owner else f"{bound} pages are live already.")
 
 
 async def _in_thread(threads: ThreadPoolExecutor, work: Callable[[], Result]) -> Result:
