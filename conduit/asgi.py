@@ -39,6 +39,7 @@ from conduit.web.newcomers import Newcomers
 from conduit.web.refusals import refused_with
 from conduit.web.router import Router
 from conduit.web.tracing import traced
+from tasks.realtime import endpoints
 from tasks.realtime.feeds import feeds
 from tasks.realtime.hub import TaskHub, authenticate
 from tasks.realtime.seats import seats
@@ -94,6 +95,7 @@ application = Router(
         "websocket": {
             HUB_PATH: hub_application,
             "/ws/tasks": traced(guarded(tasks_socket)),
+            **{f"{path}$": traced(guarded(socket)) for path, socket in endpoints.sockets().items()},
             f"{reverse('admin:index')}live/$": traced(guarded(LiveConsumer.as_asgi(), for_own_pages=True)),
         },
     },

@@ -1,7 +1,7 @@
 from django.urls import path
 
 from tasks import management_api, pauses_api, runs_api, views
-from tasks.realtime import sse, websocket
+from tasks.realtime import endpoints, sse, websocket
 from tasks.run_models import Action
 
 urlpatterns = [
@@ -24,4 +24,5 @@ urlpatterns = [
     path("v1/events", sse.EventsView.as_view()),
     path("ws/tasks", websocket.not_upgraded),
     path("ws/tasks/<str:task_id>", websocket.not_upgraded),
+    *endpoints.views(),
 ]

@@ -25,10 +25,18 @@ from tasks.realtime.connections import Caller
 log = structlog.get_logger(__name__)
 
 
-class Subscriber(Protocol):
-    """A stream. `wanted` are the tasks that it is about; None: all of its key."""
+class Listener(Protocol):
+    """A stream, whatever tells it."""
 
     caller: Caller
+
+    def end(self, error: ApiError | None) -> None:
+        """The stream is over: for that reason, or because the server stops."""
+
+
+class Subscriber(Listener, Protocol):
+    """A stream that is told events. `wanted` are the tasks that it is about; None: all of its key."""
+
     wanted: set[str] | None
 
     def tell(self, notice: Notice) -> None:
@@ -36,9 +44,6 @@ class Subscriber(Protocol):
 
     async def drained(self) -> None:
         """Wait until what was told has been taken, by a reader of a long history."""
-
-    def end(self, error: ApiError | None) -> None:
-        """The stream is over: for that reason, or because the server stops."""
 
 
 InThread = Callable[[Callable[[], Any]], Any]

@@ -25,7 +25,7 @@ from tasks.notices import Notice, resync
 from tasks.progress import Legs
 from tasks.publishing import group_of
 from tasks.realtime.connections import Caller, address_in, admit, no_longer_admitted, secret_in
-from tasks.realtime.feed import KeyFeed, Subscriber
+from tasks.realtime.feed import KeyFeed, Listener, Subscriber
 from tasks.realtime.seats import bounds, seats
 
 log = structlog.get_logger(__name__)
@@ -63,6 +63,7 @@ class Feeds:
         self._chores: list[asyncio.Task[None]] = []
         self._looked_at: datetime | None = None
         self._subscribers: set[Subscriber] = set()
+        self._attending: set[Listener] = set()  # who is told by others
         self.draining = False
 
     async def in_thread(self, work: Callable[[], Found]) -> Found:
@@ -116,8 +117,20 @@ class Feeds:
             self.unsubscribe(subscriber)
             raise
 
-    def unsubscribe(self, subscriber: Subscriber) -> None:
+    def attend(self, listener: Listener) -> None:
+        """Tell it nothing but its end: when its key may no longer listen, and when this process is about to stop.
+
+        Raises:
+            Draining: it is.
+        """
+        if self.draining:
+            raise Draining
+        self._start()
+        self._attending.add(listener)
+
+    def unsubscribe(self, subscriber: Listener) -> None:
         """Tell it nothing more. Again is fine."""
+        self._attending.discard(subscriber)
         if subscriber not in self._subscribers:
             return
         self._subscribers.discard(subscriber)
@@ -218,11 +231,11 @@ class Feeds:
 
     async def _look(self) -> None:
         """Ask where all keys stand, what changed of their active tasks, and who may no longer listen."""
-        if not self._feeds:
+        if not self._feeds and not self._attending:
             return
         now = clock.now()
         since = min(self._looked_at or now, now) - SLACK  # a clock may have been set back
-        listening = tuple(self._subscribers)
+        listening = (*self._subscribers, *self._attending)
         feeds = tuple(self._feeds.values())
         positions, stages, refused = await self.in_thread(partial(_asked, [each.key_id for each in feeds], since, listening))
         self._looked_at = now
@@ -265,8 +278,8 @@ class Feeds:
     def drain(self) -> None:
         """The process is about to stop: every stream is told, and none is opened any more."""
         self.draining = True
-        for subscriber in tuple(self._subscribers):
-            subscriber.end(None)
+        for listener in (*self._subscribers, *self._attending):
+            listener.end(None)
 
 
 def _with_connection(work: Callable[[], Found]) -> Found:
@@ -287,7 +300,7 @@ async def _kept_up(chore: Callable[[], Coroutine[Any, Any, None]]) -> None:
 
 
 def _asked(
-    key_ids: list[int], since: datetime, listening: Sequence[Subscriber]
+    key_ids: list[int], since: datetime, listening: Sequence[Listener]
 ) -> tuple[dict[int, int], list[Stage], dict[Caller, ApiError]]:
     """Three queries, however many keys and streams there are."""
     return history.positions(key_ids), history.stages(key_ids, since), no_longer_admitted(one.caller for one in listening)

@@ -8,7 +8,8 @@ import asyncio
 import json
 import weakref
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from functools import partial
 from typing import cast
 from uuid import UUID
 
@@ -28,9 +29,9 @@ from keys.models import VirtualKey
 from tasks import history
 from tasks.notices import as_sse
 from tasks.realtime.connections import Caller, admit, position_in
-from tasks.realtime.feeds import feeds
+from tasks.realtime.feeds import Feeds, feeds
 from tasks.realtime.seats import bounds, seats
-from tasks.realtime.stream import Dropped, Stream, left_of_ended
+from tasks.realtime.stream import Dropped, Stream, TaskStream, left_of_ended
 from tasks.views import task_of
 
 # A stream that is silent for so long (seconds) gets a comment: proxies close what is silent for longer.
@@ -65,12 +66,20 @@ def _has_header(request: Request) -> bool:
     return "Authorization" in request.headers or "X-API-Key" in request.headers
 
 
-def open_stream(caller: Caller, *, after: int | None, task_id: UUID | None = None) -> HttpResponse | StreamingHttpResponse:
+Opener = Callable[[Feeds, Caller], Stream[bytes]]
+
+
+def open_stream(caller: Caller, opener: Opener) -> HttpResponse | StreamingHttpResponse:
     """The answer that is a stream. A process that is about to stop ends it at once: an EventSource comes again after a 200, and after
     nothing else."""
     if feeds().draining:
         return HttpResponse(b"retry: %d\n\n" % RETRY_MS, content_type=_CONTENT_TYPE, headers=_HEADERS)
-    return EventStream(caller, after=after, task_id=task_id)
+    return EventStream(caller, opener)
+
+
+def head_of_stream() -> HttpResponse:
+    """What a HEAD of one is answered."""
+    return HttpResponse(content_type=_CONTENT_TYPE, headers=_HEADERS)
 
 
 class EventsView(APIView):
@@ -79,10 +88,10 @@ class EventsView(APIView):
     authentication_classes = [StreamAuthentication]
 
     def get(self, request: Request) -> HttpResponse | StreamingHttpResponse:
-        return open_stream(_caller_of(request), after=_after(request))
+        return open_stream(caller_of(request), _of_tasks(after=_after(request)))
 
     def head(self, request: Request) -> HttpResponse:
-        return HttpResponse(content_type=_CONTENT_TYPE, headers=_HEADERS)
+        return head_of_stream()
 
 
 class TaskEventsView(APIView):
@@ -91,21 +100,25 @@ class TaskEventsView(APIView):
     authentication_classes = [StreamAuthentication]
 
     def get(self, request: Request, task_id: str) -> HttpResponse | StreamingHttpResponse:
-        caller, after = _caller_of(request), _after(request)
+        caller, after = caller_of(request), _after(request)
         task = task_of(caller.key, task_id)
         if not task.is_active and after is not None:
             position = history.position_of(caller.key_id)
             if not left_of_ended(task, position, after, clock.now()):
                 return HttpResponse(status=204)  # an EventSource that has seen the end stops coming back
-        return open_stream(caller, after=after, task_id=task.pk)
+        return open_stream(caller, _of_tasks(after=after, task_id=task.pk))
 
     def head(self, request: Request, task_id: str) -> HttpResponse:
-        task_of(_caller_of(request).key, task_id)
-        return HttpResponse(content_type=_CONTENT_TYPE, headers=_HEADERS)
+        task_of(caller_of(request).key, task_id)
+        return head_of_stream()
 
 
-def _caller_of(request: Request) -> Caller:
+def caller_of(request: Request) -> Caller:
     return cast(Caller, request.auth)
+
+
+def _of_tasks(*, after: int | None, task_id: UUID | None = None) -> Opener:
+    return partial(TaskStream, form=as_sse, task_id=task_id, after=after)
 
 
 def _after(request: Request) -> int | None:
@@ -116,7 +129,7 @@ def _after(request: Request) -> int | None:
 class EventStream(StreamingHttpResponse):
     """An open stream. Its seat is taken here, so that a refusal is an answer like any other."""
 
-    def __init__(self, caller: Caller, *, after: int | None, task_id: UUID | None = None) -> None:
+    def __init__(self, caller: Caller, opener: Opener) -> None:
         self._feeds = feeds()
         owner = str(caller.key_id)
         seats().blocking.acquire(owner, **bounds())
@@ -125,11 +138,11 @@ class EventStream(StreamingHttpResponse):
         self._give_back.atexit = False
         self._caller = caller
         self._gate: Gate | None = None
-        super().__init__(self._events(after, task_id), content_type=_CONTENT_TYPE, headers=_HEADERS)
+        super().__init__(self._events(opener), content_type=_CONTENT_TYPE, headers=_HEADERS)
 
-    async def _events(self, after: int | None, task_id: UUID | None) -> AsyncIterator[bytes]:
-        stream = Stream(self._feeds, self._caller, as_sse, task_id=task_id)
-        telling = asyncio.create_task(_tell(stream, after))
+    async def _events(self, opener: Opener) -> AsyncIterator[bytes]:
+        stream = opener(self._feeds, self._caller)
+        telling = asyncio.create_task(_tell(stream))
         try:
             yield b"retry: %d\n\n" % RETRY_MS  # the headers go out with it
             while (piece := await _next(stream, self._gate)) is not None:
@@ -152,9 +165,9 @@ class EventStream(StreamingHttpResponse):
         super().close()
 
 
-async def _tell(stream: Stream[bytes], after: int | None) -> None:
+async def _tell(stream: Stream[bytes]) -> None:
     try:
-        await stream.run(after)
+        await stream.run()
     except Exception as error:  # noqa: BLE001 - classify knows what each means, and logs what nobody foresaw
         stream.end(classify(error))
 

@@ -1,12 +1,13 @@
-"""One plain stream: what it is told, and how it ends. The wire, WebSocket or server-sent events, is drawn elsewhere."""
+"""Plain streams: what they are told, and how they end. The wire, WebSocket or server-sent events, is drawn elsewhere."""
 
 import asyncio
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from abc import ABC, abstractmethod
+from collections.abc import AsyncGenerator, Callable, Hashable, Mapping
+from contextlib import aclosing, suppress
 from datetime import datetime
 from functools import partial
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 from uuid import UUID
 
 from django.conf import settings
@@ -28,9 +29,14 @@ LOOK_SECONDS = 1.0
 CLOSING_SECONDS = 5.0
 # How many times the bound may wait for a reader that took what came until a moment ago.
 BURST = 4
+# What may wait of a stream whose source can wait, in bytes.
+AHEAD_BYTES = 64 * 1024
+# How long such a stream, of which nothing piles up, has patience with a reader that takes nothing, in seconds.
+PATIENCE_SECONDS = 60.0
 
 
 Form = TypeVar("Form", str, bytes)
+Told = Mapping[str, Any]
 
 
 class Dropped(Exception):
@@ -46,42 +52,47 @@ class TooSlow(ApiError):
         super().__init__("This stream's reader takes less than is sent. Connect again and go on after the last `event_id`.")
 
 
-class Stream(Generic[Form]):
-    """A subscriber whose notices go into an outbox. With `task_id` it is about one task, and ends with it."""
+class Stream(ABC, Generic[Form]):
+    """What is told waits in an outbox; who draws the wire takes it at its reader's pace."""
 
-    def __init__(self, feeds: Feeds, caller: Caller, form: Callable[[Notice], Form], *, task_id: UUID | None = None) -> None:
+    patience = float("inf")  # with a reader that takes nothing, in seconds: what piles up meanwhile ends others
+
+    def __init__(self, feeds: Feeds, caller: Caller) -> None:
         self.caller = caller
-        self.task_id = task_id
-        self.wanted = None if task_id is None else {str(task_id)}
         self.outbox: Outbox[Form] = Outbox()
-        self._form: Callable[[Notice], Form] = form
         self.error: ApiError | None = None
         self.is_cut = False  # the server stops, or the reader is too slow: the client should come back
         self._feeds = feeds
         self._over_since: float | None = None
         self._stuck_since: float | None = None  # the reader takes nothing
 
-    # ---- A subscriber
+    async def run(self) -> None:
+        """Tell what there is to tell; what comes later arrives by itself until `close`.
 
-    def tell(self, notice: Notice) -> None:
-        self.outbox.put(notice.rendered(self._form), replaces=notice.task_id if notice.is_coalesced else None)
-        self._check_pace()
-        if self.task_id and notice.type in ENDS:
-            self.outbox.seal()
+        Raises:
+            ApiError, or what the database does.
+        """
+        try:
+            await self._tell_all()
+        except Draining:
+            self.end(None)
 
-    def say(self, text: Form) -> None:
-        """Send what is no notice."""
-        self.outbox.put(text)
+    @abstractmethod
+    async def _tell_all(self) -> None: ...
+
+    def say(self, text: Form, *, replaces: Hashable | None = None) -> None:
+        """Never waits. `replaces`: of what waits under that name only this remains."""
+        self.outbox.put(text, replaces=replaces)
         self._check_pace()
 
     def _check_pace(self) -> None:
         """End a stream of which too much waits. A burst may be a little more, for a reader that was taking what came."""
         bound = settings.STREAM_OUTSTANDING_BYTES
-        if self.outbox.bytes > bound and (self._is_stuck() or self.outbox.bytes > BURST * bound):
+        if self.outbox.bytes > bound and (self._is_stuck(LOOK_SECONDS) or self.outbox.bytes > BURST * bound):
             self.end(TooSlow())
 
-    def _is_stuck(self) -> bool:
-        return self._stuck_since is not None and time.monotonic() - self._stuck_since > LOOK_SECONDS
+    def _is_stuck(self, seconds: float) -> bool:
+        return self._stuck_since is not None and time.monotonic() - self._stuck_since > seconds
 
     async def drained(self) -> None:
         await self.outbox.drained()
@@ -90,20 +101,78 @@ class Stream(Generic[Form]):
         self.error, self.is_cut = error, error is None
         self.outbox.seal()
 
-    # ---- Its beginning and end
-
-    async def run(self, after: int | None) -> None:
-        """Tell everything up to now; what comes later arrives by itself until `close`.
+    async def next(self, gate: Gate | None) -> Form | None:
+        """What to send next, once the reader takes it; None after the last.
 
         Raises:
-            ApiError, or what the database does.
+            Dropped: the reader took too little, or did not take the end in time; its connection is cut.
         """
-        try:
-            await self._begin(after)
-        except Draining:
-            self.end(None)
+        while gate and not gate.is_open:
+            self._stuck_since = self._stuck_since or time.monotonic()
+            is_over = self.outbox.is_sealed
+            if isinstance(self.error, TooSlow) or self._is_stuck(self.patience) or (is_over and self._is_late()):
+                gate.abort()
+                raise Dropped
+            with suppress(TimeoutError):
+                async with asyncio.timeout(LOOK_SECONDS):
+                    await gate.wait_open()
+        self._stuck_since = None
+        return await self.outbox.next()
 
-    async def _begin(self, after: int | None) -> None:
+    def _is_late(self) -> bool:
+        self._over_since = self._over_since or time.monotonic()
+        return time.monotonic() - self._over_since > CLOSING_SECONDS
+
+    def close(self) -> None:
+        self._feeds.unsubscribe(self)
+        self.outbox.seal()
+
+
+class SourceStream(Stream[Form]):
+    """What a source yields, an object at a time. The source waits while its reader does."""
+
+    patience = PATIENCE_SECONDS
+
+    def __init__(
+        self, feeds: Feeds, caller: Caller, form: Callable[[Mapping[str, Any]], Form], source: AsyncGenerator[Mapping[str, Any]]
+    ) -> None:
+        super().__init__(feeds, caller)
+        self._form: Callable[[Told], Form] = form
+        self._source = source
+
+    async def _tell_all(self) -> None:
+        async with aclosing(self._source) as source:
+            self._feeds.attend(self)
+            async for told in source:
+                self.say(self._form(told))
+                if self.outbox.bytes > AHEAD_BYTES:
+                    await self.drained()
+        self.outbox.seal()
+
+
+class TaskStream(Stream[Form]):
+    """A subscriber of its key's feed. With `task_id` it is about one task, and ends with it; `after`: the position to go on from."""
+
+    def __init__(
+        self, feeds: Feeds, caller: Caller, form: Callable[[Notice], Form], *, task_id: UUID | None = None, after: int | None = None
+    ) -> None:
+        super().__init__(feeds, caller)
+        self.task_id = task_id
+        self.wanted = None if task_id is None else {str(task_id)}
+        self._after = after
+        self._form: Callable[[Notice], Form] = form
+
+    # ---- A subscriber
+
+    def tell(self, notice: Notice) -> None:
+        self.say(notice.rendered(self._form), replaces=notice.task_id if notice.is_coalesced else None)
+        if self.task_id and notice.type in ENDS:
+            self.outbox.seal()
+
+    # ---- Its beginning
+
+    async def _tell_all(self) -> None:
+        after = self._after
         if self.task_id is None:
             await self._feeds.subscribe(self, after=after)
             return
@@ -120,32 +189,6 @@ class Stream(Generic[Form]):
         """What is left to tell of a task that is over."""
         for notice in await self._feeds.in_thread(partial(left_of_ended, task, position, after, clock.now())):
             self.tell(notice)
-        self.outbox.seal()
-
-    async def next(self, gate: Gate | None) -> Form | None:
-        """What to send next, once the reader takes it; None after the last.
-
-        Raises:
-            Dropped: the reader took too little, or did not take the end in time; its connection is cut.
-        """
-        while gate and not gate.is_open:
-            self._stuck_since = self._stuck_since or time.monotonic()
-            is_over = self.outbox.is_sealed
-            if isinstance(self.error, TooSlow) or (is_over and self._is_late()):
-                gate.abort()
-                raise Dropped
-            with suppress(TimeoutError):
-                async with asyncio.timeout(LOOK_SECONDS):
-                    await gate.wait_open()
-        self._stuck_since = None
-        return await self.outbox.next()
-
-    def _is_late(self) -> bool:
-        self._over_since = self._over_since or time.monotonic()
-        return time.monotonic() - self._over_since > CLOSING_SECONDS
-
-    def close(self) -> None:
-        self._feeds.unsubscribe(self)
         self.outbox.seal()
 
 

@@ -7,7 +7,8 @@ that stops closes with 1012.
 
 import asyncio
 import json
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
@@ -18,9 +19,9 @@ from conduit.streams.gate import Gate, gate_of
 from conduit.streams.rates import Rate
 from tasks.ids import parse_task_id
 from tasks.notices import as_json
-from tasks.realtime.connections import position_in, query_of
+from tasks.realtime.connections import Caller, position_in, query_of
 from tasks.realtime.feeds import Draining, Feeds, feeds
-from tasks.realtime.stream import Stream
+from tasks.realtime.stream import Stream, TaskStream
 
 DONE, RESTARTING = 1000, 1012
 # What a client may send: pings and no more, so small ones and few.
@@ -54,26 +55,40 @@ def not_upgraded(request: HttpRequest, task_id: str = "") -> HttpResponse:
     return response_for(UpgradeRequired())
 
 
-async def tasks_socket(scope: Mapping[str, Any], receive: Any, send: Any) -> None:
-    """The ASGI application of both paths."""
-    await receive()
-    await send({"type": "websocket.accept"})
-    hub = feeds()
-    try:
-        task_id = _task_id(scope["path"])
-        after = position_in(query_of(scope).get("after"))
-        caller = await hub.admit(scope)
-        await hub.enter(caller)
-    except Draining:
-        await send({"type": "websocket.close", "code": RESTARTING})
-        return
-    except Exception as error:  # noqa: BLE001 - classify knows what each means, and logs what nobody foresaw
-        await _refuse(send, classify(error))
-        return
-    try:
-        await _Socket(hub, Stream(hub, caller, as_json, task_id=task_id), gate_of(scope), receive, send).run(after)
-    finally:
-        hub.leave(caller)
+Opener = Callable[[Feeds, Caller], Stream[str]]
+
+
+def socket(prepare: Callable[[Mapping[str, Any]], Opener]) -> Callable[..., Awaitable[None]]:
+    """An ASGI application whose socket is told a stream. `prepare` makes of a scope what opens the stream, once its caller is known;
+    it raises an ApiError where the address makes no sense."""
+
+    async def serve(scope: Mapping[str, Any], receive: Any, send: Any) -> None:
+        await receive()
+        await send({"type": "websocket.accept"})
+        hub = feeds()
+        try:
+            opener = prepare(scope)
+            caller = await hub.admit(scope)
+            await hub.enter(caller)
+        except Draining:
+            await send({"type": "websocket.close", "code": RESTARTING})
+            return
+        except Exception as error:  # noqa: BLE001 - classify knows what each means, and logs what nobody foresaw
+            await _refuse(send, classify(error))
+            return
+        try:
+            await _Socket(opener(hub, caller), gate_of(scope), receive, send).run()
+        finally:
+            hub.leave(caller)
+
+    return serve
+
+
+def _of_tasks(scope: Mapping[str, Any]) -> Opener:
+    return partial(TaskStream, form=as_json, task_id=_task_id(scope["path"]), after=position_in(query_of(scope).get("after")))
+
+
+tasks_socket = socket(_of_tasks)  # of both paths
 
 
 def _task_id(path: str) -> Any:
@@ -98,17 +113,16 @@ async def _refuse(send: Any, error: ApiError) -> None:
 class _Socket:
     """An open socket: one task reads, one writes at the reader's pace."""
 
-    def __init__(self, hub: Feeds, stream: Stream[str], gate: Gate | None, receive: Any, send: Any) -> None:
-        self._hub = hub
+    def __init__(self, stream: Stream[str], gate: Gate | None, receive: Any, send: Any) -> None:
         self._stream = stream
         self._receive = receive
         self._send = send
         self._gate = gate
 
-    async def run(self, after: int | None) -> None:
+    async def run(self) -> None:
         reading = asyncio.create_task(self._read())
         writing = asyncio.create_task(self._write())
-        telling = asyncio.create_task(self._tell(after))
+        telling = asyncio.create_task(self._tell())
         try:
             await asyncio.wait({reading, writing}, return_when=asyncio.FIRST_COMPLETED)
         finally:
@@ -117,10 +131,10 @@ class _Socket:
                 task.cancel()
             await asyncio.gather(reading, writing, telling, return_exceptions=True)
 
-    async def _tell(self, after: int | None) -> None:
+    async def _tell(self) -> None:
         try:
-            await self._stream.run(after)
-        except Exception as error:  # noqa: BLE001 - as in tasks_socket
+            await self._stream.run()
+        except Exception as error:  # noqa: BLE001 - as above
             self._stream.end(classify(error))
 
     async def _write(self) -> None:

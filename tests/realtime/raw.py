@@ -13,7 +13,7 @@ def stalled(web: Web, path: str, secret: str, *more: str) -> sockets.socket:
     reader = sockets.socket()
     reader.setsockopt(sockets.SOL_SOCKET, sockets.SO_RCVBUF, 4096)
     reader.connect(("127.0.0.1", web.port))
-    lines = [f"GET {path}?access_token={secret} HTTP/1.1", "Host: 127.0.0.1", *more]
+    lines = [f"GET {path}{'&' if '?' in path else '?'}access_token={secret} HTTP/1.1", "Host: 127.0.0.1", *more]
     reader.sendall(("\r\n".join(lines) + "\r\n\r\n").encode())
     assert reader.recv(12) in (b"HTTP/1.1 200", b"HTTP/1.1 101")
     return reader

@@ -81,9 +81,18 @@ class Listener:
 
 
 class WebSocketListener(Listener):
-    def __init__(self, url: str, secret: str, *, path: str = "/ws/tasks", after: int | None = None, headers: dict[str, str] | None = None):
+    def __init__(
+        self,
+        url: str,
+        secret: str,
+        *,
+        path: str = "/ws/tasks",
+        after: int | None = None,
+        headers: dict[str, str] | None = None,
+        query: dict[str, str] | None = None,
+    ) -> None:
         super().__init__()
-        given = {"access_token": secret} | ({} if after is None else {"after": str(after)})
+        given = {"access_token": secret} | ({} if after is None else {"after": str(after)}) | (query or {})
         self._headers = headers or {}
         self._open = ExitStack()
         opening = connect(

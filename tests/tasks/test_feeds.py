@@ -2,6 +2,7 @@
 
 import gc
 from datetime import timedelta
+from functools import partial
 from importlib import import_module
 from uuid import UUID
 
@@ -20,7 +21,7 @@ from tasks.realtime.feed import KeyFeed
 from tasks.realtime.feeds import _asked
 from tasks.realtime.seats import TooManyConnections
 from tasks.realtime.sse import EventStream
-from tasks.realtime.stream import Stream
+from tasks.realtime.stream import TaskStream
 from tests.support.ending import end
 
 pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
@@ -123,7 +124,7 @@ def test_events_of_before_positions_are_numbered_by_key_in_their_order(make_cons
 
 
 def test_an_outbox_keeps_of_progress_the_newest_where_it_came_last():
-    stream = Stream(None, None, as_json)
+    stream = TaskStream(None, None, as_json)
 
     def put(name, event_id, **task):
         stream.tell(Notice(name, event_id, task))
@@ -171,14 +172,14 @@ def test_the_stream_of_a_task_reads_its_events_alone(consumer):
 def test_an_event_stream_that_is_given_up_before_it_begins_gives_its_place_back(consumer, settings):
     settings.STREAMS_PER_KEY = 1
     caller = Listening(consumer).caller
-    given_up = EventStream(caller, after=None)
+    given_up = EventStream(caller, partial(TaskStream, form=as_sse))
     with pytest.raises(TooManyConnections):
-        EventStream(caller, after=None)
+        EventStream(caller, partial(TaskStream, form=as_sse))
 
     del given_up
     gc.collect()
 
-    EventStream(caller, after=None).close()
+    EventStream(caller, partial(TaskStream, form=as_sse)).close()
 
 
 class Told:
