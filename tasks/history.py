@@ -9,10 +9,10 @@ from uuid import UUID
 from django.db.models import OuterRef, Subquery
 
 from conduit import clock
-from tasks import kinds
+from tasks import joins
 from tasks.models import Feed, Status, Task, TaskEvent
-from tasks.notices import TYPES, Notice, show_then
-from tasks.presentation import show
+from tasks.notices import TYPES, Notice
+from tasks.presentation import show, show_then
 from tasks.progress import Legs
 
 # Events in one answer: a reader of a long history takes it in portions.
@@ -77,7 +77,7 @@ def standing(key_id: int) -> tuple[int, list[Live]]:
     before = position_of(key_id)
     now = clock.now()
     beside = Subquery(Feed.objects.filter(pk=OuterRef("key_id")).values("position"))
-    tasks = Task.objects.active().filter(key_id=key_id).select_related(*kinds.related()).annotate(position=beside).order_by("pk")
+    tasks = Task.objects.active().filter(key_id=key_id).select_related(*joins.related()).annotate(position=beside).order_by("pk")
     position, found = before, []
     for task in tasks:
         position = task.position
@@ -88,7 +88,7 @@ def standing(key_id: int) -> tuple[int, list[Live]]:
 def task_standing(key_id: int, task_id: UUID) -> tuple[int, Task] | None:
     """The key's task of that id and the position that it was read at; None when the key has none."""
     beside = Subquery(Feed.objects.filter(pk=OuterRef("key_id")).values("position"))
-    found = Task.objects.filter(key_id=key_id, pk=task_id).select_related(*kinds.related()).annotate(position=beside).first()
+    found = Task.objects.filter(key_id=key_id, pk=task_id).select_related(*joins.related()).annotate(position=beside).first()
     return (found.position, found) if found else None
 
 
@@ -135,4 +135,4 @@ STAGE_FIELDS = ("key_id", "stage", "updated_at", "status", "progress", "leg_goal
 
 
 def _related() -> list[str]:
-    return ["task", *(f"task__{join}" for join in kinds.related())]
+    return ["task", *(f"task__{join}" for join in joins.related())]

@@ -9,6 +9,8 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Protocol
 from uuid import UUID
 
+from tasks import joins
+
 if TYPE_CHECKING:
     from django.db.models import Model
 
@@ -68,6 +70,7 @@ _kinds: dict[str, Kind] = {}
 
 def register(kind: Kind) -> None:
     _kinds[kind.name] = kind
+    joins.register(kind.name, kind.related, for_operators=kind.related_for_operators)
 
 
 def kind_of(task: Task) -> Kind:
@@ -109,13 +112,3 @@ def owed_when_cancelled(tasks: Sequence[Task]) -> dict[UUID, Decimal]:
 def searched(name: str) -> list[Column]:
     """Where the kinds keep what operators search by under that name."""
     return [kind.searched[name] for kind in _kinds.values() if name in kind.searched]
-
-
-def related_for_operators() -> list[str]:
-    """What showing any tasks to operators needs prefetched."""
-    return [join for kind in _kinds.values() for join in kind.related_for_operators]
-
-
-def related() -> list[str]:
-    """The joins with which any task can be shown in one query."""
-    return [join for kind in _kinds.values() for join in kind.related]

@@ -12,7 +12,7 @@ from django.utils.text import capfirst
 from conduit import clock, statements
 from conduit.statements import Statement
 from keys.models import Team, VirtualKey
-from tasks import kinds
+from tasks import joins
 from tasks.ids import new_task_id
 from tasks.rollup_models import TaskCount, TaskTime  # noqa: F401 - tables of this app
 
@@ -48,11 +48,11 @@ def no_lease(now: datetime, task: str = "") -> Q:
 class TaskQuerySet(models.QuerySet["Task"]):
     def for_key(self, key: VirtualKey) -> Self:
         """The tasks that this key may see, with what showing them needs: the start of everything public."""
-        return self.filter(key=key).select_related(*kinds.related())
+        return self.filter(key=key).select_related(*joins.related())
 
     def for_operators(self) -> Self:
         """Every task, with what showing it to those who run the place needs."""
-        return self.select_related("key", "team", *kinds.related()).prefetch_related(*kinds.related_for_operators())
+        return self.select_related("key", "team", *joins.related()).prefetch_related(*joins.related_for_operators())
 
     def active(self) -> Self:
         return self.filter(status__in=ACTIVE)

@@ -1,14 +1,10 @@
 """What subscribers are told: one notice, made once and rendered once for all who get it."""
 
-import copy
 import json
 from collections.abc import Callable
-from datetime import datetime
 from typing import Any, TypeVar
 
-from conduit.api.formats import rfc3339
-from tasks.models import ACTIVE, Status, Task, TaskEvent
-from tasks.presentation import show
+from tasks.models import Status
 
 Form = TypeVar("Form")
 
@@ -72,25 +68,3 @@ def as_sse(notice: Notice) -> bytes:
     """A server-sent event. JSON has no line breaks of its own, so one data line holds it."""
     numbered = f"id: {notice.event_id}\n" if notice.event_id is not None else ""
     return f"event: {notice.type}\n{numbered}data: {as_json(notice)}\n\n".encode()
-
-
-def show_then(event: TaskEvent, now: datetime) -> dict[str, Any]:
-    """The event's task as it was when it happened: nothing of what came later. Links are signed at `now`.
-
-    An ended task does not change any more, so its row says how it was; of a former status the row says what stays, and
-    the event the rest.
-    """
-    if event.status not in ACTIVE:
-        return show(event.task, now)
-    facts = event.facts
-    stage, reached = facts.get("stage", event.status), facts.get("progress", 0)  # absent in events of before they were kept
-    shown = show(_back_then(event, stage), event.created_at)
-    return shown | {"progress": reached, "eta_seconds": facts.get("eta_seconds"), "updated_at": rfc3339(event.created_at)}
-
-
-def _back_then(event: TaskEvent, stage: str) -> Task:
-    task = copy.copy(event.task)
-    task.status, task.stage, task.charged, task.ended_at, task.error, task.error_code = event.status, stage, None, None, "", ""
-    if event.status == Status.QUEUED:
-        task.started_at = None
-    return task

@@ -1,5 +1,6 @@
 """The task as the API shows it."""
 
+import copy
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -7,7 +8,7 @@ from typing import Any
 from conduit.api.formats import money, rfc3339
 from keys import price_factors
 from tasks import kinds, progress
-from tasks.models import Status, Task
+from tasks.models import ACTIVE, Status, Task, TaskEvent
 
 
 def show(task: Task, now: datetime) -> dict[str, Any]:
@@ -48,6 +49,28 @@ def show_to_operators(task: Task, now: datetime) -> dict[str, Any]:
         "next_step_at": rfc3339(task.next_step_at),
         **kinds.kind_of(task).show_to_operators(task),
     }
+
+
+def show_then(event: TaskEvent, now: datetime) -> dict[str, Any]:
+    """The event's task as it was when it happened: nothing of what came later. Links are signed at `now`.
+
+    An ended task does not change any more, so its row says how it was; of a former status the row says what stays, and
+    the event the rest.
+    """
+    if event.status not in ACTIVE:
+        return show(event.task, now)
+    facts = event.facts
+    stage, reached = facts.get("stage", event.status), facts.get("progress", 0)  # absent in events of before they were kept
+    shown = show(_back_then(event, stage), event.created_at)
+    return shown | {"progress": reached, "eta_seconds": facts.get("eta_seconds"), "updated_at": rfc3339(event.created_at)}
+
+
+def _back_then(event: TaskEvent, stage: str) -> Task:
+    task = copy.copy(event.task)
+    task.status, task.stage, task.charged, task.ended_at, task.error, task.error_code = event.status, stage, None, None, "", ""
+    if event.status == Status.QUEUED:
+        task.started_at = None
+    return task
 
 
 def cost(*, estimated: Decimal, held: Decimal | None = None, charged: Decimal | None = None) -> dict[str, str | None]:

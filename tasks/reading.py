@@ -9,7 +9,7 @@ from uuid import UUID
 from django.db.models import Model
 
 from keys.models import KeySecret, VirtualKey
-from tasks import kinds
+from tasks import joins
 from tasks.models import Task
 
 # What authentication and the limits of a read look at.
@@ -52,7 +52,7 @@ class _Part:
 
 @cache
 def _parts() -> list[_Part]:
-    shown = [(Task, "t"), *((_related(name).related_model, f"r{number}") for number, name in enumerate(kinds.related()))]
+    shown = [(Task, "t"), *((_related(name).related_model, f"r{number}") for number, name in enumerate(joins.related()))]
     whole = [_Part(model, alias, [field.attname for field in model._meta.concrete_fields]) for model, alias in shown]
     return [_Part(KeySecret, "s", _SECRET), _Part(VirtualKey, "k", _KEY), *whole]
 
@@ -62,13 +62,13 @@ def statement() -> str:
     """SQL that gives the row of `found`, of the digest of a secret and the id of a task."""
     secret, key, task, *related = _parts()
     columns = ", ".join(column for part in _parts() for column in part.columns)
-    joins = [
+    lateral = [
         f"LEFT JOIN LATERAL {part.rows(_related(name).field.column + ' = t.id')} ON true"
-        for part, name in zip(related, kinds.related(), strict=True)
+        for part, name in zip(related, joins.related(), strict=True)
     ]
     return (
         f"SELECT {columns} FROM {secret.rows('secret_hash = %s')} CROSS JOIN LATERAL {key.rows('id = s.key_id')} "  # noqa: S608 - ours
-        f"LEFT JOIN LATERAL {task.rows('id = %s')} ON t.key_id = k.id {' '.join(joins)}"
+        f"LEFT JOIN LATERAL {task.rows('id = %s')} ON t.key_id = k.id {' '.join(lateral)}"
     )
 
 
@@ -86,7 +86,7 @@ def found(row: Sequence[Any]) -> Found:
         begin = end
     secret, key, task, *related = made
     secret.key = key
-    for name, one in zip(kinds.related() if task else (), related, strict=bool(task)):
+    for name, one in zip(joins.related() if task else (), related, strict=bool(task)):
         relation = _related(name)
         relation.set_cached_value(task, one)
         if one is not None:

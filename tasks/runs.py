@@ -20,7 +20,7 @@ from conduit import clock
 from conduit.api.errors import ApiError, InvalidRequest
 from keys import audit, scopes
 from keys.models import Scope
-from tasks import dispatch, kinds, steering
+from tasks import dispatch, joins, kinds, steering
 from tasks.models import ACTIVE, Status, Task
 from tasks.run_models import DETAIL_CHARACTERS, Action, Run, RunOutcome, RunQuerySet, RunState
 from tasks.search import LOOKED_AT, Wanted, search
@@ -69,7 +69,7 @@ def preview(action: Action, *, search_text: str, chosen: Sequence[UUID] | None) 
         NotUnderstood: the search is none.
     """
     found = search(_scope(action, search_text, chosen, clock.now()), after=None, limit=LOOKED_AT)
-    priced = list(Task.objects.filter(pk__in=found.task_ids[:PRICED]).select_related(*kinds.related()))
+    priced = list(Task.objects.filter(pk__in=found.task_ids[:PRICED]).select_related(*joins.related()))
     price = sum((task.price for task in priced), Decimal(0))
     count = len(found.task_ids)
     left = 0 if chosen is None else len(set(chosen)) - count

@@ -16,7 +16,7 @@ from django.db.models import CheckConstraint, Exists, F, Index, OuterRef, Q, Sum
 
 from conduit import clock
 from tasks.models import ACTIVE, Status, Task, no_lease
-from videos.accounts.models import ProviderAccount
+from videos.account_models import ProviderAccount
 from videos.bill_models import ProviderBill, ProviderBillLine  # noqa: F401 - tables of this app
 from videos.links import StoredFile
 from videos.minimax.exchanges import PATH_MAX, TEXT_MAX, TRACE_MAX, WORD_MAX

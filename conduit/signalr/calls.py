@@ -6,16 +6,13 @@ import logging
 from collections import deque
 from collections.abc import AsyncIterator, Callable
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from conduit.signalr.binding import Unfit, fitted
 from conduit.signalr.hubs import Hub, HubException, Method, method_of, told
 from conduit.signalr.messages import NOTHING, Call, Completion, StreamItem
 from conduit.signalr.options import Options
 from conduit.signalr.protocols import BrokenMessage
-
-if TYPE_CHECKING:
-    from conduit.signalr.connection import Connection
 
 logger = logging.getLogger(__name__)
 
@@ -26,6 +23,18 @@ class _Failed(Exception):
     """The text is what the client is told."""
 
 
+class Side(Protocol):
+    """The connection, as invocations use it."""
+
+    def reply(self, message: StreamItem | Completion) -> None: ...
+
+    async def made_room(self) -> None: ...
+
+    def go_on(self) -> None: ...
+
+    def fail(self, error: Exception, *, reconnect: bool = False) -> None: ...
+
+
 class Calls:
     """Runs what a client invokes, in order as a queue with one worker.
 
@@ -33,7 +42,7 @@ class Calls:
     stream keeps nobody else waiting. Nothing here refuses to wait: who feeds it looks at `is_full`.
     """
 
-    def __init__(self, connection: "Connection", hub: Hub, options: Options) -> None:
+    def __init__(self, connection: Side, hub: Hub, options: Options) -> None:
         self._connection = connection
         self._hub = hub
         self._options = options

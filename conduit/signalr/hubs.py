@@ -2,13 +2,11 @@
 
 import functools
 import inspect
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Mapping
-from typing import TYPE_CHECKING, Any, get_args, get_origin, get_type_hints
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Hashable, Mapping
+from typing import Any, Protocol, get_args, get_origin, get_type_hints
 
 from conduit.signalr.binding import Unfit, fitted
-
-if TYPE_CHECKING:
-    from conduit.signalr.connection import Connection
+from conduit.signalr.messages import Invocation
 
 _MARK = "_signalr_name"
 
@@ -22,10 +20,29 @@ def told(text: str, error: BaseException, *, in_detail: bool) -> str:
     return f"{text} {type(error).__name__}: {error}" if in_detail or isinstance(error, HubException) else text
 
 
+class HubConnection(Protocol):
+    """What a hub has of its client: `user` is what authenticate returned, `scope` the ASGI scope of the request that opened it."""
+
+    id: str
+    user: Any
+    scope: Mapping[str, Any]
+
+    def send(self, message: Invocation, *, replaces: Hashable | None = None) -> None: ...
+
+    async def drained(self) -> None: ...
+
+    def close(self, error: str | None = None, *, reconnect: bool = False) -> None: ...
+
+    def come_again(self) -> None: ...
+
+    @property
+    def is_open(self) -> bool: ...
+
+
 class Hub:
     """Lives as long as its connection, in the process that owns it."""
 
-    def __init__(self, connection: "Connection") -> None:
+    def __init__(self, connection: HubConnection) -> None:
         self.connection = connection
 
     async def on_connected(self) -> None:

@@ -2,10 +2,7 @@
 
 from dataclasses import dataclass, field
 from enum import IntEnum
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from conduit.signalr.protocols import HubProtocol
+from typing import Any, Protocol
 
 
 class Type(IntEnum):
@@ -35,6 +32,14 @@ class Nothing:
 NOTHING = Nothing()
 
 
+class Encoding(Protocol):
+    """How messages are written."""
+
+    name: str
+
+    def write(self, message: Any) -> bytes: ...
+
+
 class Invocation:
     """A call of a client's method, which expects no reply. Immutable: encoded once for all connections that it is sent to."""
 
@@ -45,7 +50,7 @@ class Invocation:
         self.arguments = arguments
         self._encoded: dict[str, bytes] = {}
 
-    def encoded(self, protocol: "HubProtocol") -> bytes:
+    def encoded(self, protocol: Encoding) -> bytes:
         data = self._encoded.get(protocol.name)
         if data is None:
             data = self._encoded[protocol.name] = protocol.write(self)

@@ -2,19 +2,33 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from conduit.signalr.options import Transport
 from conduit.streams.gate import Gate
-
-if TYPE_CHECKING:
-    from conduit.signalr.connection import Connection
 
 __all__ = ["CHUNK", "Transport", "Wire"]
 
 CHUNK = 64 * 1024  # of what is sent or read at once, before it is asked whether there may be more
 # Of what a client says that is not read for now, so much is taken in all the same: behind it may be the news that it leaves.
 AHEAD = 16 * 1024
+
+
+class Side(Protocol):
+    """The connection, as wires use it."""
+
+    @property
+    def is_over(self) -> bool: ...
+
+    @property
+    def is_stopped(self) -> bool: ...
+
+    @property
+    def unread(self) -> int: ...
+
+    async def room(self) -> None: ...
+
+    def take(self, limit: int) -> bytes: ...
 
 
 class Wire:
@@ -46,13 +60,13 @@ class Wire:
         if self._gate is not None:
             self._gate.pause_reading()
 
-    def hold_back(self, connection: "Connection") -> None:
+    def hold_back(self, connection: Side) -> None:
         """Take nothing more from the client while much of it waits to be read."""
         if connection.is_stopped and connection.unread > AHEAD and self._holding is None and not self.is_replaced:
             self.pause_reading()
             self._holding = asyncio.create_task(self._hold(connection))
 
-    async def _hold(self, connection: "Connection") -> None:
+    async def _hold(self, connection: Side) -> None:
         while connection.is_stopped and not self.is_replaced:
             await connection.room()
         self._holding = None
@@ -64,7 +78,7 @@ class Wire:
         if self._holding is not None:
             self._holding.cancel()
 
-    async def pump(self, connection: "Connection", send: Callable[[bytes], Awaitable[None]]) -> None:
+    async def pump(self, connection: Side, send: Callable[[bytes], Awaitable[None]]) -> None:
         """Send what the connection has until it is over or another wire takes over."""
         while True:
             await self.ready.wait()

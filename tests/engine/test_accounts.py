@@ -9,8 +9,8 @@ from conduit import clock
 from tasks.models import Task
 from tests.support.accounts import add_account, without_the_environments
 from tests.support.lookalike import Answer, LookAlike
+from videos.account_models import AccountState, ProviderAccount
 from videos.accounts import spending
-from videos.accounts.models import AccountState, ProviderAccount
 from videos.models import Clip, ClipState
 from videos.rollups import count_billed, recount_billed
 

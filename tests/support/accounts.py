@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from videos.accounts.models import AccountState, ProviderAccount
+from videos.account_models import AccountState, ProviderAccount
 
 
 def add_account(name: str, address: str, key: str, *, kind: str = "minimax_v1", **fields: Any) -> ProviderAccount:

@@ -1,6 +1,6 @@
 """The client that a clip's account is called with."""
 
-from videos.accounts.models import AccountState, ProviderAccount
+from videos.account_models import AccountState, ProviderAccount
 from videos.minimax import errors
 from videos.minimax.account import images_at, provider_at
 from videos.minimax.errors import MiniMaxError

@@ -12,8 +12,8 @@ from django.conf import settings
 from conduit import clock
 from keys import known_models
 from tasks.models import Task
+from videos.account_models import AccountState, ProviderAccount
 from videos.accounts import spending
-from videos.accounts.models import AccountState, ProviderAccount
 from videos.minimax import errors
 from videos.minimax.errors import Cause, MiniMaxError
 from videos.models import Clip

@@ -11,10 +11,10 @@ from tasks import dispatch
 from tasks.leases import LeaseLost
 from tasks.models import Lane
 from videos import failures, storage_check
+from videos.account_models import ProviderAccount
 from videos.accounts import choosing
 from videos.accounts.calling import provider_for
 from videos.accounts.choosing import NoRoom
-from videos.accounts.models import ProviderAccount
 from videos.engine.job import Job, fail, is_held, poll_pause, wait, wait_for_storage
 from videos.failures import Failure
 from videos.minimax.errors import MiniMaxError, Outcome, Undecided

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from conduit.console.templatetags.console import usd
+from conduit.console.written import usd
 from videos.money import Line
 
 # Units of the drawing: its height, and what a day takes of its width.

@@ -9,7 +9,7 @@ from django.urls import reverse
 
 from conduit.conditions.reading import State
 from conduit.console.tasks.words import WAITED_FOR
-from conduit.console.templatetags.console import span as time_span
+from conduit.console.written import span as time_span
 from conduit.rollups.steps import Span, first_of_month
 from tasks.models import Pause, PauseKind
 from tasks.standing import Standing

@@ -13,7 +13,7 @@ from conduit.api.idempotency import AnsweredBefore, Idempotency, answer_of
 from conduit.api.models import KeptAnswer
 from conduit.console.pages import page, render
 from conduit.console.tasks.addresses import task_address
-from conduit.console.templatetags.console import usd
+from conduit.console.written import usd
 from keys.admin import who
 from tasks import kinds, steering
 from tasks.ids import parse_task_id

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from conduit.console.moments import day_and_time, time_of_day
-from conduit.console.templatetags.console import span
+from conduit.console.written import span
 from tasks.models import Lane, Status, Task
 from tasks.progress import NOT_KNOWN
 from videos.stages import Stage

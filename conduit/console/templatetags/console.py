@@ -11,11 +11,14 @@ from django.utils.safestring import SafeString
 from conduit.console.minimax.addresses import calls_address
 from conduit.console.moments import day_and_time, time_of_day
 from conduit.console.tasks.addresses import search_for, tasks_address
+from conduit.console.written import span, usd
 from conduit.rollups.steps import Span
 from keys.price_factors import written
 from tasks.models import TAIL_CHARACTERS
 
 register = template.Library()
+register.filter(usd)
+register.filter(span)
 
 # A shape beside each word, so that it reads without its colour.
 _SHAPES = {"queued": "○", "processing": "◐", "completed": "●", "failed": "✕", "cancelled": "⊘", "waits": "▲"}
@@ -94,36 +97,12 @@ def clock_time(value: datetime) -> str:
     return time_of_day(value)
 
 
-@register.filter
-def usd(value: Decimal | None) -> str:
-    """Money with its unit, four decimals where it is less than ten dollars, and two from there on; `-` for none."""
-    if value is None:
-        return "-"
-    return f"{value:,.4f} USD" if abs(value) < 10 else f"{value:,.2f} USD"
-
-
 @register.simple_tag
 def amount(value: Decimal | None, address: str = "") -> SafeString:
     """Money as a way to what it counts; nothing leads nowhere, and is quiet."""
     if not value:
         return format_html('<span class="muted">{}</span>', "-" if value is None else "0")
     return format_html('<a href="{}">{}</a>', address, usd(value)) if address else format_html("{}", usd(value))
-
-
-@register.filter
-def span(seconds: float | None) -> str:
-    """A length of time in its two largest units: `0.4 s`, `52 s`, `1 m 40 s`, `3 h 5 m`, `2 d 4 h`; `-` for none."""
-    if seconds is None:
-        return "-"
-    if seconds < 10:
-        return f"{seconds:.1f} s"
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    for unit, name, below, smaller in ((86_400, "d", 3_600, "h"), (3_600, "h", 60, "m"), (60, "m", 1, "s")):
-        if whole >= unit:
-            return f"{whole // unit} {name} {whole % unit // below} {smaller}"
-    raise AssertionError(seconds)
 
 
 @register.simple_tag
