@@ -60,4 +60,5 @@ class ClipAdmin(FoundByTask, LeadsToTask):
 @admin.register(Timing)
 class TimingAdmin(LongList, ReadOnly):
     list_display = ["created_at", "upstream", "seconds", "resolution", "made_in", "delivered_in"]
-    list_filter = [UpstreamFilter]
+    list_filter = ["created_at", UpstreamFilter]
+    moment = "created_at"

@@ -1,7 +1,7 @@
 """What the console's first page shows, put together: each part is read by the room that owns its rows.
 
-`live` and `spanned` ask about twenty queries whose cost does not grow with the tasks that have ended, and Redis once. What they put
-together is read where it lives:
+`live` and `spanned` ask about twenty queries whose cost does not grow with the tasks that have ended, and Redis once; `yesterday` and
+`before` a few more, for who asks less often. What they put together is read where it lives:
 
 - `tasks.standing`: how the tasks that have not ended stand; `tasks.rollups`: how many ended how, why they failed, how long it took
 - `keys.rollups`, `keys.budget_uses`: money by time, day, key, team and model; budgets that are nearly used up
@@ -19,7 +19,7 @@ from uuid import UUID
 from conduit import clock
 from conduit.conditions.processes import Seen, roster
 from conduit.rollups.histograms import Histogram
-from conduit.rollups.steps import Past, Span, first_of_month, midnight
+from conduit.rollups.steps import Past, Span, Step, first_of_month, midnight
 from keys import budget_uses
 from keys import rollups as money
 from keys.budget_uses import BudgetUse
@@ -44,6 +44,7 @@ class MoneyOf:
     since: datetime
     money: Money
     bill: Bill
+    until: datetime | None = None  # None: now
 
     @property
     def margin(self) -> Decimal:
@@ -84,7 +85,6 @@ class Live:
     workers: Sequence[Seen]
     subscribers: int | None  # open streams; None while Redis is away
     today: MoneyOf
-    yesterday: MoneyOf  # until this time of day, to ten minutes
     month: MoneyOf
 
 
@@ -95,7 +95,6 @@ class Spanned:
     span: Span
     chart: Sequence[Point]
     total: Counts
-    before: Before
     causes: Sequence[Cause]
     times: Times
     time_chart: Sequence[TimePoint]  # until tasks were done
@@ -107,9 +106,8 @@ class Spanned:
 
 
 def live(now: datetime | None = None) -> Live:
-    """Ten queries."""
+    """Eight queries."""
     now = now or clock.now()
-    day_ago = now - timedelta(days=1)
     return Live(
         at=now,
         standing=standing.standing(now),
@@ -117,7 +115,6 @@ def live(now: datetime | None = None) -> Live:
         workers=roster(),
         subscribers=_subscribers(),
         today=_money_since(midnight(now)),
-        yesterday=MoneyOf(midnight(day_ago), money.total_until(midnight(day_ago), day_ago), videos.bill_until(midnight(day_ago), day_ago)),
         month=_money_since(first_of_month(now)),
     )
 
@@ -136,14 +133,13 @@ _streams: tuple[float, int | None] = (float("-inf"), None)
 
 
 def spanned(span: Span, now: datetime | None = None) -> Spanned:
-    """Sixteen queries."""
+    """A dozen queries."""
     now = now or clock.now()
     chart = tasks.chart(span, now)
     return Spanned(
         span=span,
         chart=chart,
         total=tasks.total(chart),
-        before=_before(span.before(now)),
         causes=tasks.causes(span, now),
         times=Times(
             queued=tasks.times(span, What.QUEUED, now),
@@ -159,10 +155,22 @@ def spanned(span: Span, now: datetime | None = None) -> Spanned:
     )
 
 
-def _before(past: Past) -> Before:
-    times = Times(queued=tasks.times_of(past, What.QUEUED), at_minimax=videos.making_of(past), done=tasks.times_of(past, What.DONE))
-    return Before(past, tasks.total_of(past), times)
-
-
 def _money_since(since: datetime) -> MoneyOf:
     return MoneyOf(since, money.total(since), videos.bill(since))
+
+
+# ---- What stands beside it: it changes each ten minutes at most ----------------------------------------------------------
+
+
+def yesterday(now: datetime | None = None) -> MoneyOf:
+    """Until this time of day, to ten minutes. Two queries."""
+    day_ago = (now or clock.now()) - timedelta(days=1)
+    since, until = midnight(day_ago), Step.TEN_MINUTES.start(day_ago)
+    return MoneyOf(since, money.total_until(since, until), videos.bill_until(since, until), until)
+
+
+def before(span: Span, now: datetime | None = None) -> Before:
+    """Four queries."""
+    past = span.before(now or clock.now())
+    times = Times(queued=tasks.times_of(past, What.QUEUED), at_minimax=videos.making_of(past), done=tasks.times_of(past, What.DONE))
+    return Before(past, tasks.total_of(past), times)

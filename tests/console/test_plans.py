@@ -14,7 +14,7 @@ from tests.settings import ON_SQLITE
 from tests.support.console_addresses import ADDRESSES, Address
 from tests.support.many import Many, make_many, remove_many
 from tests.support.plans import plan_problems
-from videos.now import live, spanned
+from videos.now import before, live, spanned, yesterday
 
 pytestmark = [
     pytest.mark.django_db,
@@ -54,7 +54,8 @@ READS: dict[str, Callable[[Many], object]] = {
     "money of a team": lambda many: money.by_key(_days(many, team_id=many.team)),
     "money of all keys": lambda many: money.by_key(_days(many)),
     "what happened at all": lambda many: [tasks.total(tasks.chart(span)) for span in SPANS.values()],
-    **{f"spanned {name}": lambda many, span=span: spanned(span) for name, span in SPANS.items()},
+    "money of yesterday": lambda many: yesterday(),
+    **{f"spanned {name}": lambda many, span=span: (spanned(span), before(span)) for name, span in SPANS.items()},
 }
 
 

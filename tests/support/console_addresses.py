@@ -52,6 +52,8 @@ SEARCHES = (
     "cost>0.1",
     "wait>1m",
     "created:>2d",
+    "status:completed ended:>1h",
+    "ended:yesterday",
     "key:{many.first_key} status:failed error:content_policy_violation created:>2d",
 )
 ADDRESSES = (
@@ -82,6 +84,9 @@ ADDRESSES = (
     Address("tasks to cancel, asked before", lambda many: "tasks/act/?do=cancel&all=1", most=20_000),
     Address("tasks to retry, asked before", lambda many: "tasks/act/?do=retry&all=1&q=glacier", most=20_000),
     Address("chosen tasks to cancel", lambda many: f"tasks/act/?do=cancel&task={'&task='.join(map(str, many.some))}"),
+    Address("calls to MiniMax", lambda many: "minimax/calls/?span=30d"),
+    Address("calls to MiniMax that were refused", lambda many: "minimax/calls/?span=30d&model=video-01&answer=rate&code=1002"),
+    Address("open streams", lambda many: "streams/"),
     Address("runs", lambda many: "tasks/runs/"),
     Address("models", lambda many: "models/"),
     Address("settings", lambda many: "settings/"),
@@ -99,6 +104,7 @@ ADDRESSES = (
     Address("events of a key", lambda many: f"tasks/taskevent/?key__id__exact={many.first_key}"),
     Address("clips", lambda many: "videos/clip/"),
     Address("clips by MiniMax's id", lambda many: "videos/clip/?q=job-7000"),
+    Address("timings of an hour", lambda many: f"videos/timing/?created_at__gte={many.now - timedelta(hours=1):%Y-%m-%dT%H:%M:%SZ}"),
     Address("timings", lambda many: "videos/timing/"),
     Address("budgets", lambda many: "keys/budgetwindow/"),
     *(Address(f"tasks, {text}", lambda many, text=text: f"tasks/?q={quote(text.format(many=many))}", most=20_000) for text in SEARCHES),

@@ -10,7 +10,7 @@ from django.urls import reverse
 from conduit.conditions.reading import State
 from conduit.console.tasks.words import WAITED_FOR
 from conduit.console.written import span as time_span
-from conduit.rollups.steps import Span, first_of_month
+from conduit.rollups.steps import Past, Span, first_of_month
 from tasks.models import Pause, PauseKind
 from tasks.standing import Standing
 from videos.now import Spanned
@@ -67,9 +67,9 @@ def steering_of(pauses: Sequence[Pause]) -> dict[str, Any]:
     }
 
 
-def searches_of(of: Spanned) -> dict[str, str]:
-    """What finds the tasks that the figures of a span count, from the moment on from which they count."""
-    since, past = of.chart[0].at, of.before.past
+def searches_of(of: Spanned, past: Past) -> dict[str, str]:
+    """What finds the tasks that the figures of a span and of the time before it count, by the moments by which they count."""
+    since = of.chart[0].at
     within = {f"{name}_within": f"{name}:>={_written(since)}" for name in ("created", "started", "ended")}
     before = {f"{name}_before": f"{name}:{_written(past.since)}..{_written(past.until)}" for name in ("created", "ended")}
     return {**within, **before, "created_this_month": f"created:>={first_of_month(of.chart[-1].at):%Y-%m-%d}"}
@@ -79,12 +79,11 @@ def _written(moment: datetime) -> str:
     return f"{moment.astimezone(UTC):%Y-%m-%dT%H:%MZ}"
 
 
-def before_in_words(of: Spanned) -> str:
+def before_in_words(span: Span, past: Past) -> str:
     """Which time it is that stands beside a span."""
-    past = of.before.past
-    if of.span.name == "1h":
+    if span.name == "1h":
         return f"Yesterday from {past.since:%H:%M} to {past.until:%H:%M} UTC"
-    return {"24h": "The 24 hours before", "30d": "The 30 days before"}[of.span.name]
+    return {"24h": "The 24 hours before", "30d": "The 30 days before"}[span.name]
 
 
 def chart_of(of: Spanned) -> dict[str, list[Any]]:

@@ -7,8 +7,9 @@ name before theirs, such as `24h:ended`.
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import Any, NamedTuple
+from datetime import datetime
+from functools import partial
+from typing import Any, NamedTuple, TypeVar
 from uuid import UUID
 
 from django.template.loader import render_to_string
@@ -18,15 +19,19 @@ from conduit.conditions.reading import Place, place
 from conduit.console.now.figures import before_in_words, chart_of, in_words, searches_of, steering_of, waits_of, with_lists
 from conduit.console.tasks.addresses import task_address
 from conduit.console.tasks.rows import rows
-from conduit.rollups.steps import SPANS, Step
+from conduit.rollups.steps import SPANS, Span
 from tasks.models import Pause
-from videos.now import Live, Spanned, live, spanned
+from videos.now import Before, Live, MoneyOf, Spanned, before, live, spanned, yesterday
 
 # Parts that only those see who may see money.
 OF_MONEY = frozenset({"money", "keys"})
 MONEY_RIGHT = "keys.view_usagecost"
 # Figures that were read so lately (seconds) are good for whoever asks next.
 FRESH_SECONDS = 0.8
+# The same of figures of the day before.
+BEFORE_SECONDS = 60.0
+
+Of = TypeVar("Of")
 
 
 class Part(NamedTuple):
@@ -41,9 +46,11 @@ class Figures:
     """All that was read at one moment."""
 
     live: Live
+    yesterday: MoneyOf
     place: Place
     pauses: Sequence[Pause]
     spans: Mapping[str, Spanned]
+    before: Mapping[str, Before]  # by the same spans
 
 
 class Reader:
@@ -55,16 +62,22 @@ class Reader:
     def figures(self, spans: Collection[str]) -> Figures:
         """What Now shows of these spans; about a dozen queries, and sixteen for each span."""
         now = clock.now()
+
+        def of_spans(name: str, read: Callable[[Span, datetime], Of], seconds: float) -> dict[str, Of]:
+            return {span: self._fresh(f"{span}{name}", partial(read, SPANS[span], now), seconds) for span in spans}
+
         return Figures(
             live=self._fresh("live", lambda: live(now)),
+            yesterday=self._fresh("yesterday", lambda: yesterday(now), BEFORE_SECONDS),
             place=self._fresh("place", place),
             pauses=self._fresh("pauses", lambda: list(Pause.objects.active(now))),
-            spans={name: self._fresh(name, lambda name=name: spanned(SPANS[name], now)) for name in spans},  # type: ignore[misc]
+            spans=of_spans("", spanned, FRESH_SECONDS),
+            before=of_spans(" before", before, BEFORE_SECONDS),
         )
 
-    def _fresh(self, name: str, read: Callable[[], Any]) -> Any:
+    def _fresh(self, name: str, read: Callable[[], Of], seconds: float = FRESH_SECONDS) -> Of:
         at, found = self._read.get(name, (0.0, None))
-        if found is None or time.monotonic() - at > FRESH_SECONDS:
+        if found is None or time.monotonic() - at > seconds:
             found = read()
             self._read[name] = (time.monotonic(), found)
         return found
@@ -81,12 +94,12 @@ def parts(figures: Figures, running: Mapping[UUID, dict[str, Any]] | None = None
         "steering": _html("steering", steering_of(figures.pauses) | {"may_pause": False}),
         "steering.operator": _html("steering", steering_of(figures.pauses) | {"may_pause": True}),
         "standing": _html("standing", {"standing": figures.live.standing, "waits": waits_of(figures.live.standing)}),
-        "money": _money(figures.live),
+        "money": _money(figures.live, figures.yesterday),
         "workers": _html("workers", {"live": figures.live, "heard": [seen for seen in figures.live.workers if seen.is_heard]}),
         "running": _running(figures.live, shown),
     }
     for name, of_span in figures.spans.items():
-        found |= {f"{name}:{part}": one for part, one in _of_span(of_span).items()}
+        found |= {f"{name}:{part}": one for part, one in _of_span(of_span, figures.before[name]).items()}
     return found
 
 
@@ -97,14 +110,15 @@ def are_for(names: Collection[str], span: str, *, sees_money: bool) -> frozenset
     )
 
 
-def _of_span(of: Spanned) -> dict[str, Part]:
+def _of_span(of: Spanned, before: Before) -> dict[str, Part]:
     context = {
         "of": of,
+        "before": before,
         "span": of.span,
         "in_words": in_words(of),
-        "before_in_words": before_in_words(of),
+        "before_in_words": before_in_words(of.span, before.past),
         "last_error_address": task_address(of.last_error.task_id) if of.last_error else "",
-        **searches_of(of),
+        **searches_of(of, before.past),
     }
     chart = chart_of(of)
     return {**{name: _html(name, context) for name in ("ended", "times", "causes", "minimax", "keys")}, "chart": Part(chart, chart)}
@@ -114,18 +128,8 @@ def _needs(figures: Figures) -> Part:
     return _html("needs", {"needs": with_lists(figures.place.holding)})
 
 
-def _money(of: Live) -> Part:
-    until = Step.TEN_MINUTES.start(of.at - timedelta(days=1))
-    return _html(
-        "money",
-        {
-            "today": of.today,
-            "yesterday": of.yesterday,
-            "yesterday_until": f"{until:%H:%M} UTC",
-            "month": of.month,
-            "held": of.standing.held,
-        },
-    )
+def _money(of: Live, yesterday: MoneyOf) -> Part:
+    return _html("money", {"today": of.today, "yesterday": yesterday, "month": of.month, "held": of.standing.held})
 
 
 def _running(of: Live, shown: Mapping[UUID, dict[str, Any]]) -> Part:
