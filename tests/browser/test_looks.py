@@ -83,7 +83,6 @@ PAGES = [
     "keys/teams/",
     "keys/disable/?key=1",
     "keys/virtualkey/1/rotate/",
-    "keys/virtualkey/1/change/",
     "minimax/calls/",
     "streams/",
     "?span=24h",

@@ -434,3 +434,11 @@ def test_a_management_key_cannot_be_deleted(admin):
 
     assert admin.post(f"/admin/keys/managementkey/{key.pk}/delete/", {"post": "yes"}).status_code == 403
     assert ManagementKey.objects.exists()
+
+
+def test_the_day_and_the_time_of_a_moment_have_labels_of_their_own(page, consumer):
+    text = page(f"keys/virtualkey/{consumer.key.pk}/change/")
+
+    assert re.search(r'name="expires_at_0"[^>]* aria-label="Date"', text)
+    assert re.search(r'name="expires_at_1"[^>]* aria-label="Time \(UTC\)"', text)
+    assert re.search(r'name="budgets-__prefix__-raised_until_1"[^>]* aria-label="Time \(UTC\)"', text)
