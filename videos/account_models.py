@@ -1,6 +1,7 @@
 """Accounts at MiniMax."""
 
-from datetime import timedelta
+from collections.abc import Collection
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Self
 
@@ -11,9 +12,12 @@ from django.db import models
 from django.db.models import CheckConstraint, Q, UniqueConstraint
 
 from conduit import clock, sealing
+from videos.minimax.exchanges import TEXT_MAX
 
 WEIGHT_MOST = 100
 _PURPOSE = "videos.accounts"
+# The share by which a pace that was found grows in its first minute without a refusal, later in less time; at least as one of so many.
+GROWTH, _LEAST_GROWING = 0.01, 20
 
 
 class AccountKind(models.TextChoices):
@@ -29,6 +33,14 @@ class AccountState(models.TextChoices):
     ON = "on"
     DRAINING = "draining", "draining: nothing new is ordered, what it makes is waited for"
     OFF = "off", "off: it is not called, jobs that it has wait"
+
+
+class AsideFor(models.TextChoices):
+    """What an account is set aside for: those of videos.minimax.errors.Blame that are its own doing, or its provider's."""
+
+    ACCOUNT_KEY = "account_key", "its key is not accepted"
+    ACCOUNT_BALANCE = "account_balance", "its balance or quota is used up"
+    PROVIDER = "provider", "it cannot be reached, or answers with errors"
 
 
 class ProviderAccountQuerySet(models.QuerySet["ProviderAccount"]):
@@ -75,13 +87,32 @@ class ProviderAccount(models.Model):
         help_text="USD that it may bill for the jobs of a month (UTC). Empty: any amount.",
     )
     next_create_at = models.DateTimeField(null=True, blank=True, editable=False, help_text="When its pace allows the next order.")
+
+    # The pace that was found, by refusals (videos.accounts.pace).
+    pace = models.FloatField(null=True, blank=True, editable=False, help_text="Creates a minute; empty: no limit was met.")
+    paced_at = models.DateTimeField(null=True, blank=True, editable=False)
+    refusals = models.PositiveSmallIntegerField(default=0, db_default=0, editable=False, help_text="In a row, for its rate.")
+
+    # What it is set aside for, if it is (videos.accounts.breakers).
+    cause = models.CharField(max_length=20, blank=True, default="", db_default="", editable=False, choices=AsideFor)
+    since = models.DateTimeField(null=True, blank=True, editable=False)
+    code = models.IntegerField(null=True, blank=True, editable=False, help_text="MiniMax's own, of the last answer.")
+    said = models.CharField(max_length=TEXT_MAX, blank=True, default="", db_default="", editable=False, help_text="By that answer.")
+    tries = models.PositiveSmallIntegerField(default=0, db_default=0, editable=False, help_text="Since it was set aside.")
+    tries_at = models.DateTimeField(null=True, blank=True, editable=False, help_text="When a waiting task tries it next.")
+    failed_orders = models.PositiveSmallIntegerField(default=0, db_default=0, editable=False, help_text="In a row, without a sound answer.")
+    failed_reads = models.PositiveSmallIntegerField(default=0, db_default=0, editable=False)
+
     created_at = models.DateTimeField(default=clock.now, editable=False)
 
     objects = models.Manager.from_queryset(ProviderAccountQuerySet)()
 
+    is_on_trial = False  # who has this row at hand is the one that tries it (videos.accounts.breakers)
+
     class Meta:
         verbose_name = "MiniMax account"
         ordering = ["name"]
+        permissions = [("operate_provideraccount", "Can test MiniMax accounts and switch them on, to draining and off")]
         constraints = [
             UniqueConstraint(fields=["kind"], condition=Q(from_environment=True), name="account_of_environment_once_per_kind"),
             CheckConstraint(condition=Q(weight__gte=1, weight__lte=WEIGHT_MOST), name="account_weight_in_range"),
@@ -109,15 +140,35 @@ class ProviderAccount(models.Model):
         except InvalidToken:
             return ""
 
+    def may_make(self, names: Collection[str]) -> bool:
+        """Whether it may make the model of these names, if it is of its kind."""
+        return not self.model_names or not set(self.model_names).isdisjoint(names)
+
+    @property
+    def answer(self) -> str:
+        """What it was answered when it was set aside, or tried since: a sentence."""
+        words = f" ({self.said})" if self.said and self.code else ""
+        return f"the answer was code {self.code}{words}." if self.code else f"{self.said.rstrip('.')}."
+
     @property
     def is_bounded(self) -> bool:
         """Whether orders have to be counted."""
-        return bool(self.interval or self.jobs_in_flight or self.monthly_limit is not None)
+        return bool(self.creates_per_minute or self.pace or self.next_create_at or self.jobs_in_flight or self.monthly_limit is not None)
 
-    @property
-    def interval(self) -> timedelta | None:
+    def pace_at(self, now: datetime) -> float | None:
+        """Creates a minute that go out; None: as quick as they come. What was found grows while nothing is refused."""
+        found = None
+        if self.pace and self.paced_at:
+            minutes = (now - self.paced_at).total_seconds() / 60
+            found = self.pace + (max(self.pace, _LEAST_GROWING) * GROWTH) * (minutes + minutes**2 / 10)
+        return min((pace for pace in (found, self.creates_per_minute) if pace), default=None)
+
+    def interval_at(self, now: datetime) -> timedelta | None:
         """Between two orders; None: as quick as they come."""
-        return timedelta(seconds=60 / self.creates_per_minute) if self.creates_per_minute else None
+        pace = self.pace_at(now)
+        if pace:
+            return timedelta(seconds=60 / pace)
+        return timedelta(seconds=settings.RETRY_SECONDS) if self.refusals else None
 
     def seal(self, key: str) -> Self:
         """Give it that key; it is not written yet."""

@@ -5,10 +5,12 @@ from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
+import videos.accounts.admin
 import videos.catalogue_admin  # noqa: F401 - the pages of models
 from keys.admin import FoundByTask, ReadOnly
 from keys.long_lists import LongList
 from tasks.admin import LeadsToTask, ListedElsewhere
+from videos.account_models import ProviderAccount
 from videos.models import Clip, Timing, Video, VideoModel
 from videos.planning import IMAGE_MODEL
 
@@ -27,6 +29,18 @@ class UpstreamFilter(admin.SimpleListFilter):
         return rows.filter(upstream=self.value()) if self.value() else rows
 
 
+class AccountFilter(admin.SimpleListFilter):
+    """By the account that made them."""
+
+    title = parameter_name = "account"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [(str(account.pk), account.name) for account in ProviderAccount.objects.all()]
+
+    def queryset(self, request: HttpRequest, rows: QuerySet[Any]) -> QuerySet[Any]:
+        return rows.filter(account=self.value()) if self.value() else rows
+
+
 @admin.register(Video)
 class VideoAdmin(ListedElsewhere):
     """Both its list and its page are the console's own, those of its task."""
@@ -37,7 +51,8 @@ class ClipAdmin(FoundByTask, LeadsToTask):
     list_display = [
         "id_of_video", "number", "makes", "upstream", "seconds", "state", "billed", "provider_task_id", "submitted_at", "made_at",
     ]  # fmt: skip
-    list_filter = ["state", "makes", UpstreamFilter]
+    list_filter = ["state", "makes", UpstreamFilter, AccountFilter]
+    indexed = {"account": "sent_at"}
     search_fields = ["=provider_task_id"]
 
     def of_task(self, rows: QuerySet[Clip], task_id: UUID) -> QuerySet[Clip]:

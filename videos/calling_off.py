@@ -11,7 +11,7 @@ from django.conf import settings
 from conduit import clock
 from tasks.insisting import AWAY, insist
 from videos import exchanges
-from videos.accounts.calling import provider_for
+from videos.accounts.calling import heard, provider_for
 from videos.minimax.errors import MiniMaxError, Outcome
 from videos.minimax.exchanges import Exchange, about, listening
 from videos.models import Clip
@@ -27,7 +27,8 @@ def call_off(task_id: UUID) -> None:
     for clip in Clip.objects.to_call_off().filter(video_id=task_id).select_related("account"):
         with listening() as said, about(clip.upstream):
             try:
-                cancelled = provider_for(clip).cancel(clip.provider_task_id)
+                with heard(clip):
+                    cancelled = provider_for(clip).cancel(clip.provider_task_id)
             except MiniMaxError as error:
                 lasting = error.outcome is Outcome.FINAL or not clip.submitted_at or clock.now() - clip.submitted_at > WORTH_TRYING
                 if not lasting:

@@ -422,6 +422,7 @@ class Clip(models.Model):
             Index(fields=["video"], condition=Q(api="v2", state="submitted", called_off_at=None), name="clip_to_call_off"),
             # ClipQuerySet.in_flight, over the few that MiniMax may be making, and those of lately ended tasks
             Index(fields=["account", "sent_at"], condition=Q(state__in=["submitting", "submitted"]), name="clip_in_flight"),
+            Index(fields=["account", "sent_at"], condition=Q(account__isnull=False), name="clip_sent_lately"),  # videos.accounts.pace
             # ClipQuerySet.to_count, over the few of the last second.
             Index(fields=["id"], condition=~Q(billed=F("billed_counted")), name="clip_to_count"),
             # ClipQuerySet.tasks_with_provider_id

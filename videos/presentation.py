@@ -131,7 +131,7 @@ def _show_cost(row: UsageCost) -> dict[str, Any]:
 EXCHANGES_SHOWN = 50
 
 
-RELATED_FOR_OPERATORS = ("video__clips",)
+RELATED_FOR_OPERATORS = ("video__clips__account",)
 
 
 def _show_clip(clip: Clip) -> dict[str, Any]:
@@ -141,6 +141,7 @@ def _show_clip(clip: Clip) -> dict[str, Any]:
         "model": clip.upstream,
         "state": clip.state,
         "creates": clip.creates,
+        "account": clip.account.name if clip.account else None,
         "provider_task_id": clip.provider_task_id or None,
         "file_id": clip.file_id or None,
         "billed": money(clip.billed),

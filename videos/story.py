@@ -92,7 +92,7 @@ def story_of(task_id: UUID) -> Story | None:
     task = Task.objects.select_related("key", "team", "video", "retry_of").filter(pk=task_id, video__isnull=False).first()
     if task is None:
         return None
-    clips = list(Clip.objects.filter(video=task_id).select_related("taken_from").order_by("number"))
+    clips = list(Clip.objects.filter(video=task_id).select_related("taken_from", "account").order_by("number"))
     exchanges, calls = _exchanges(task_id)
     events = list(TaskEvent.objects.filter(task=task_id).order_by("position"))
     retries = list(Task.objects.filter(retry_of=task_id).order_by("-pk")[:RETRIES_READ])

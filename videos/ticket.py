@@ -17,7 +17,9 @@ def ticket(story: Story) -> str:
 
 def _lines(story: Story) -> Iterator[str]:
     task = story.task
-    yield f"A video generation at {place_of(settings.MINIMAX_BASE_URL)} that we ask you to look into. All times are UTC."
+    addresses = {clip.account.address if clip.account else settings.MINIMAX_BASE_URL for clip in story.told.clips}
+    places = " and ".join(sorted(map(place_of, addresses or {settings.MINIMAX_BASE_URL})))
+    yield f"A video generation at {places} that we ask you to look into. All times are UTC."
     yield ""
     yield f"Our id: {task.pk}"
     yield f"Asked: {_moment(task.created_at)}; {task.status}{f' {_moment(task.ended_at)}' if task.ended_at else ''}"
@@ -36,7 +38,8 @@ def _job(name: str, clip: Clip) -> str:
     asked = f"{clip.seconds} s {clip.resolution}".rstrip() if clip.makes == Clip.Makes.VIDEO else "image"
     ids = [f"task_id {clip.provider_task_id}"] if clip.provider_task_id else ["no task_id was answered"]
     ids += [f"file_id {clip.file_id}"] if clip.file_id else []
-    return f"{name}: model {clip.upstream}, {asked}, {', '.join(ids)}, sent {_moment(clip.sent_at)}"
+    account = f", account {clip.account}" if clip.account else ""
+    return f"{name}: model {clip.upstream}, {asked}, {', '.join(ids)}, sent {_moment(clip.sent_at)}{account}"
 
 
 def _call(exchange: Exchange) -> Iterator[str]:

@@ -1,6 +1,7 @@
 from django.urls import path
 
 from videos import views
+from videos.accounts import api as accounts_api
 from videos.delivery import deliver
 
 urlpatterns = [
@@ -9,5 +10,8 @@ urlpatterns = [
     path("v1/video/generations/<str:task_id>", views.GenerationView.as_view()),
     path("v1/video/generations/<str:task_id>/retry", views.RetryView.as_view()),
     path("v1/models", views.ModelsView.as_view()),
+    path("v1/admin/accounts", accounts_api.AccountsView.as_view()),
+    path("v1/admin/accounts/<str:account_id>", accounts_api.AccountView.as_view()),
+    path("v1/admin/accounts/<str:account_id>/test", accounts_api.AccountTestView.as_view()),
     path("media/<str:task_id>/<str:name>", deliver),
 ]

@@ -30,7 +30,13 @@ PLACES = (
     Place("Tasks", "t", "tasks", ("tasks.view_task",), ("tasks/", "videos/video/")),
     Place("Keys", "k", "keys", ("keys.view_virtualkey",), ("keys/virtualkey/", "keys/team", "keys/disable/", "keys/enable/"), "keys/"),
     Place("Money", "m", "money", ("keys.view_usagecost",), ("money/", "keys/usagecost/", "keys/budget")),
-    Place("Models", "o", "models", ("videos.view_videomodel",), ("models/", "videos/videomodel/", "videos/blockedterm/")),
+    Place(
+        "Models",
+        "o",
+        "models",
+        ("videos.view_videomodel",),
+        ("models/", "videos/videomodel/", "videos/blockedterm/", "videos/provideraccount/"),
+    ),
     Place("Audit", "a", "audit", ("keys.view_auditentry",), ("audit/",)),
     Place(
         "Settings", "s", "settings", (), ("settings/", "auth/", "security/", "keys/managementkey/", "password_change/", "second-factor/")

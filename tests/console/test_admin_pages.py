@@ -14,6 +14,7 @@ from tasks import pauses
 from tasks.models import Pause, Task
 from tests.support.ending import end
 from tests.support.planned_clips import planned_clip
+from videos.account_models import ProviderAccount
 from videos.models import BlockedTerm, Clip, Timing, Video, VideoModel
 
 pytestmark = pytest.mark.django_db
@@ -58,7 +59,20 @@ def rows(consumer):
 
 def test_every_model_of_ours_is_in_the_console():
     money = (Team, ManagementKey, BudgetWindow, BudgetAlert)
-    models = (*money, VirtualKey, UsageCost, Task, Task.events.rel.related_model, Pause, VideoModel, BlockedTerm, Video, Clip, Timing)
+    models = (
+        *money,
+        VirtualKey,
+        UsageCost,
+        Task,
+        Task.events.rel.related_model,
+        Pause,
+        VideoModel,
+        BlockedTerm,
+        Video,
+        Clip,
+        Timing,
+        ProviderAccount,
+    )
 
     assert sorted(path_of(model) for model in models) == OURS
 

@@ -25,6 +25,7 @@ from tasks import pauses, runs
 from tasks.models import Pause
 from tasks.run_models import Action
 from tests.support import browser_forms
+from tests.support.accounts import add_account
 from tests.support.audits import forget_audit
 from tests.support.ending import end
 from tests.support.managing import make_manager
@@ -302,6 +303,10 @@ CALLS = {
     ("POST", "pauses"): {"kind": "media"},
     ("PATCH", "pauses/<pause_id>"): {"reason": "MiniMax is ill"},
     ("DELETE", "pauses/<pause_id>"): None,
+    ("POST", "accounts"): {"name": "west", "kind": "minimax_v1", "base_url": "https://minimax.example", "key": "k"},
+    ("POST", "accounts/<account_id>/test"): None,
+    ("PATCH", "accounts/<account_id>"): {"state": "draining"},
+    ("DELETE", "accounts/<account_id>"): None,
 }
 
 
@@ -338,6 +343,7 @@ def test_every_write_of_the_management_api_leaves_a_row_that_names_the_key_and_t
         "<team_id>": Team.objects.get(name="film").pk,
         "<pause_id>": Pause.objects.get().pk,
         "<run_id>": run.pk,
+        "<account_id>": add_account("east", "http://127.0.0.1:9", "k").pk,
     }
     forget_audit()
     for method, path in each(CALLS):

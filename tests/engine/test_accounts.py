@@ -147,7 +147,7 @@ def test_a_job_that_nobody_waits_for_any_more_counts_as_in_flight_for_a_while(co
 
 
 def test_orders_keep_the_pace_that_the_account_allows(consumer, driver, minimax, two, time_travel):
-    time_travel.move_to(clock.now())
+    time_travel.move_to(clock.now(), tick=False)
     ProviderAccount.objects.filter(name="east").update(state=AccountState.OFF)
     ProviderAccount.objects.filter(name="west").update(creates_per_minute=20)
 
@@ -162,7 +162,7 @@ def test_orders_keep_the_pace_that_the_account_allows(consumer, driver, minimax,
 
 
 def test_tasks_that_wait_for_their_turn_look_again_one_after_the_other(consumer, driver, minimax, two, time_travel):
-    time_travel.move_to(clock.now())
+    time_travel.move_to(clock.now())  # it runs: ids in the order of their making
     ProviderAccount.objects.filter(name="east").update(state=AccountState.OFF)
     ProviderAccount.objects.filter(name="west").update(creates_per_minute=6)
 
@@ -170,13 +170,13 @@ def test_tasks_that_wait_for_their_turn_look_again_one_after_the_other(consumer,
 
     due = [(Task.objects.get(pk=task_id).next_step_at - clock.now()).total_seconds() for task_id in ids[1:]]
     assert due == sorted(due)
-    assert 9 < due[0] < 10.5
-    assert 15 < due[1] < 20
+    assert 7 < due[0] <= 10
+    assert 14 < due[1] < 20
     assert due[-1] <= 30
 
 
 def test_what_an_account_may_bill_in_a_month_is_never_exceeded(consumer, driver, minimax, two, time_travel):
-    time_travel.move_to(clock.now())
+    time_travel.move_to(clock.now(), tick=False)
     west, _ = two
     ProviderAccount.objects.filter(name="east").update(state=AccountState.OFF)
     ProviderAccount.objects.filter(name="west").update(monthly_limit=Decimal("1.00"))

@@ -5,7 +5,6 @@ from decimal import Decimal
 import pytest
 
 from conduit import clock
-from tasks.models import Task
 from tests.support.clips import make_mp4
 from tests.support.lookalike import Answer
 from videos.models import Clip, ClipState, Video
@@ -162,21 +161,6 @@ def test_a_task_that_could_not_be_sent_for_too_long_fails_without_being_sent_lat
 
     assert (task.status, task.error_code) == ("failed", "queue_timeout")
     assert minimax.creates == []
-
-
-def test_the_pauses_between_refused_creates_grow(consumer, driver, minimax, settings):
-    settings.RETRY_SECONDS = 2.0
-    minimax.always("create", Answer(code=1002))
-    task_id = consumer.generate()["task_id"]
-    pauses = []
-    for _ in range(8):
-        task = driver.step(task_id)
-        pauses.append((task.next_step_at - clock.now()).total_seconds())
-        Task.objects.filter(pk=task_id).update(next_step_at=clock.now())
-
-    assert 1.4 <= pauses[0] <= 2.5
-    assert 5.9 <= pauses[2] <= 10
-    assert 44 <= pauses[7] <= 75
 
 
 def test_a_model_that_takes_lengths_is_asked_for_one_that_is_long_enough(consumer, driver, minimax):

@@ -1,6 +1,10 @@
 """The client that a clip's account is called with."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from videos.account_models import AccountState, ProviderAccount
+from videos.accounts import breakers
 from videos.minimax import errors
 from videos.minimax.account import images_at, provider_at
 from videos.minimax.errors import MiniMaxError
@@ -19,6 +23,17 @@ def account_of(clip: Clip) -> ProviderAccount:
     if account is None:
         raise MiniMaxError(*errors.NO_ACCOUNT)
     return account
+
+
+@contextmanager
+def heard(clip: Clip) -> Iterator[None]:
+    """How a question about a clip is answered within the block is told to the breaker of its account."""
+    try:
+        yield
+    except MiniMaxError as error:
+        breakers.failed(account_of(clip), error, ordering=False)
+        raise
+    breakers.answered(account_of(clip), ordering=False)
 
 
 def provider_for(clip: Clip) -> Provider:

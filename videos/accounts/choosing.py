@@ -13,16 +13,18 @@ from conduit import clock
 from keys import known_models
 from tasks.models import Task
 from videos.account_models import AccountState, ProviderAccount
-from videos.accounts import spending
+from videos.accounts import breakers, spending
 from videos.minimax import errors
-from videos.minimax.errors import Cause, MiniMaxError
+from videos.minimax.account import provider_at
+from videos.minimax.errors import Blame, Cause, MiniMaxError
 from videos.models import Clip
 from videos.stages import Stage
 
 log = structlog.get_logger(__name__)
 
 # What hinders every account is told by the first of these: what passes by itself before what somebody has to do.
-_FIRST = (errors.RATE, errors.QUOTA, errors.NO_KEY, errors.NO_ACCOUNT)
+_FIRST = (errors.RATE, errors.UNREACHABLE, errors.QUOTA, errors.ACCOUNT, errors.NO_KEY, errors.NO_ACCOUNT)
+_ASIDE = {Blame.ACCOUNT_KEY: errors.ACCOUNT, Blame.ACCOUNT_BALANCE: errors.QUOTA, Blame.PROVIDER: errors.UNREACHABLE}
 # An account that ordered nothing for a moment may catch up on so much of it: hints and ticks come a second late.
 CATCHES_UP = timedelta(seconds=2)
 # Of tasks that wait for a turn, each looks again about when it comes, at least so often: others may have gone away before it.
@@ -62,7 +64,12 @@ def choose(task: Task, clip: Clip, order: Callable[[ProviderAccount], None]) -> 
     """
     now, found = clock.now(), _candidates(task, clip)
     hindrances = _hindrances(found, clip, now)
-    for account in _by_weight([account for account in found if account.pk not in hindrances]):
+    free = _by_weight([account for account in found if account.pk not in hindrances])
+    # Who could be tried is tried before others are used: a task that goes on with those would never find it well again.
+    for account in sorted(free, key=lambda account: not account.cause):
+        if account.cause and not _passes_trial(account, now):
+            hindrances |= _hindrances([_fresh(account)], clip, now)
+            continue
         try:
             order(account)
         except Taken:
@@ -70,7 +77,7 @@ def choose(task: Task, clip: Clip, order: Callable[[ProviderAccount], None]) -> 
             hindrances |= _hindrances([_fresh(account)], clip, now) or {account.pk: Hindrance(errors.RATE, now)}
         else:
             return account
-    raise _no_room(task, found, hindrances, now)
+    raise _no_room(task, clip, found, hindrances, now)
 
 
 def take(account: ProviderAccount, clip: Clip, now: datetime) -> None:
@@ -83,11 +90,40 @@ def take(account: ProviderAccount, clip: Clip, now: datetime) -> None:
         return
     # Who orders with it meanwhile waits, so that no two take the last place.
     row = ProviderAccount.objects.select_for_update(no_key=True).filter(pk=account.pk).first()
-    if row is None or row.state != AccountState.ON or _hindrances([row], clip, now):
+    if row is None or row.state != AccountState.ON:
         raise Taken
-    if interval := row.interval:
-        due = max(row.next_create_at or now, now - CATCHES_UP) + interval
-        ProviderAccount.objects.filter(pk=row.pk).update(next_create_at=due)
+    if account.is_on_trial:
+        row.tries_at = None  # it is this very order that tries it
+    if _hindrances([row], clip, now):
+        raise Taken
+    interval = row.interval_at(now)
+    due = max(row.next_create_at or now, now - CATCHES_UP) + interval if interval else None
+    ProviderAccount.objects.filter(pk=row.pk).update(next_create_at=due)
+
+
+def elsewhere(task: Task, clip: Clip, *, than: ProviderAccount) -> bool:
+    """Whether another account takes the clip now."""
+    others = [account for account in _candidates(task, clip) if account.pk != than.pk]
+    return len(_hindrances(others, clip, clock.now())) < len(others)
+
+
+def when(task: Task, clip: Clip) -> datetime | None:
+    """When to look for an account again, where that is known."""
+    now, found = clock.now(), _candidates(task, clip)
+    hindrances = _hindrances(found, clip, now)
+    return _no_room(task, clip, found, hindrances, now).until if len(hindrances) == len(found) else None
+
+
+def _passes_trial(account: ProviderAccount, now: datetime) -> bool:
+    """Whether an account that was set aside may be ordered with once: this process is the one that tries it, and its test finds nothing."""
+    if not breakers.claim_trial(account, now):
+        return False
+    try:
+        provider_at(account.address, account.key, api=account.api).test()
+    except MiniMaxError as error:
+        breakers.failed(account, error, ordering=False)
+        return False
+    return True
 
 
 def _fresh(account: ProviderAccount) -> ProviderAccount:
@@ -98,7 +134,7 @@ def _candidates(task: Task, clip: Clip) -> list[ProviderAccount]:
     """Those that are on and may make the clip."""
     names = {task.model, *known_models.names_of(task.model)}
     found = ProviderAccount.objects.filter(kind=f"minimax_{clip.api}", state=AccountState.ON)
-    return [account for account in found if not account.model_names or names & set(account.model_names)]
+    return [account for account in found if account.may_make(names)]
 
 
 def _by_weight(accounts: Sequence[ProviderAccount]) -> list[ProviderAccount]:
@@ -121,16 +157,18 @@ def _hindrances(accounts: Sequence[ProviderAccount], clip: Clip, now: datetime) 
 def _hindrance(account: ProviderAccount, clip: Clip, now: datetime, in_flight: int, spent: Decimal) -> Hindrance | None:
     if not account.key:
         return Hindrance(errors.NO_KEY)
+    if account.cause and account.tries_at and account.tries_at > now:
+        return Hindrance(_ASIDE[Blame(account.cause)], account.tries_at)
     if account.monthly_limit is not None and spent + clip.cost > account.monthly_limit:
         return Hindrance(errors.QUOTA)
     if account.jobs_in_flight and in_flight >= account.jobs_in_flight:
         return Hindrance(errors.RATE, now + timedelta(seconds=settings.MINIMAX_POLL_SECONDS))
-    if account.interval and account.next_create_at and account.next_create_at > now:
+    if account.next_create_at and account.next_create_at > now:
         return Hindrance(errors.RATE, account.next_create_at)
     return None
 
 
-def _no_room(task: Task, accounts: Sequence[ProviderAccount], hindrances: dict[int, Hindrance], now: datetime) -> NoRoom:
+def _no_room(task: Task, clip: Clip, accounts: Sequence[ProviderAccount], hindrances: dict[int, Hindrance], now: datetime) -> NoRoom:
     found = sorted(hindrances.values(), key=lambda hindrance: _FIRST.index(hindrance.cause))
     if not found:
         return NoRoom(Hindrance(errors.NO_ACCOUNT), None)
@@ -138,14 +176,20 @@ def _no_room(task: Task, accounts: Sequence[ProviderAccount], hindrances: dict[i
     known = [hindrance.until for hindrance in found if hindrance.until]
     until = min(known, default=None)
     if first.cause == errors.RATE and until:
-        until = _turn(task, accounts, until, now)
+        until = _turn(task, clip, accounts, until, now)
     return NoRoom(first, until)
 
 
-def _turn(task: Task, accounts: Sequence[ProviderAccount], until: datetime, now: datetime) -> datetime:
+def _turn(task: Task, clip: Clip, accounts: Sequence[ProviderAccount], until: datetime, now: datetime) -> datetime:
     """About when it is the task's turn: after those that wait already, at the pace of all accounts together."""
-    pace = sum(60 / account.interval.total_seconds() for account in accounts if account.interval)
+    pace = sum(_pace(account, clip, now) for account in accounts)
     if not pace:
         return until
     before = Task.objects.active().filter(stage=Stage.WAITING_FOR_RATE_LIMIT, model=task.model, pk__lt=task.pk).count()
     return max(until, min(until + timedelta(seconds=_EARLY * before * 60 / pace), now + LOOKS_AGAIN))
+
+
+def _pace(account: ProviderAccount, clip: Clip, now: datetime) -> float:
+    """Clips like this one that go out in a minute: as many as it may order, and as come free of those that it may have at once."""
+    freed = 60 * account.jobs_in_flight / max(clip.expected_seconds, 1) if account.jobs_in_flight else None
+    return min((pace for pace in (account.pace_at(now), freed) if pace), default=0)

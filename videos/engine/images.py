@@ -9,7 +9,8 @@ from django.db.models import F
 from conduit import clock
 from tasks.leases import LeaseLost
 from videos import failures
-from videos.accounts.calling import images_for
+from videos.accounts import breakers
+from videos.accounts.calling import account_of, images_for
 from videos.engine.job import Job, fail, try_again, wait, wait_for_storage
 from videos.engine.ordering import CREATES_MAX, intend, refused
 from videos.minimax.download import Download
@@ -32,11 +33,13 @@ def submit(job: Job, clip: Clip) -> None:
         with job.lease.kept_alive():
             image = images.create(prompt=job.video.prompt, upstream=clip.upstream, aspect_ratio=clip.ratio)
     except MiniMaxError as error:
+        breakers.failed(account_of(clip), error, ordering=True)
         if error.outcome is Outcome.UNKNOWN:
             _anew(job, creates=clip.creates + 1)
         else:
             refused(job, clip, error)
         return
+    breakers.answered(account_of(clip), ordering=True)
     now = clock.now()
     made = {"submitted_at": now, "made_at": now, "billed": F("billed") + clip.cost}
     leg = job.leg(job.made_goal, 0, rest=job.task.rest_seconds - clip.expected_seconds)

@@ -1,6 +1,5 @@
 """One task at hand, under the lease of its next step."""
 
-import random
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -25,6 +24,7 @@ from videos.models import Clip, ClipState, Video
 from videos.planning import Plan
 from videos.services import QUEUED_GOAL
 from videos.stages import Stage
+from videos.waiting import growing_pause
 
 log = structlog.get_logger(__name__)
 
@@ -235,7 +235,7 @@ def wait(
         fail(job, late, clip)
         return
     log.info("step waits", code=error.code, provider_code=error.provider_code, attempts=job.task.attempts)
-    due = now if at_once else until or now + pause(job.task.attempts)
+    due = now if at_once else until or now + growing_pause(job.task.attempts)
     job.write(clip=clip, stage=stage, next_step_at=due, attempts=job.task.attempts, trouble=error.code)
 
 
@@ -258,15 +258,9 @@ def try_again(job: Job, *, clip: dict[str, Any] | None = None, video: dict[str, 
     if late := failures.overdue(job.task, job.clips, now):
         fail(job, late, clip)
     else:
-        fields: dict[str, Any] = {"next_step_at": now + pause(job.task.attempts), "attempts": job.task.attempts} | task
+        fields: dict[str, Any] = {"next_step_at": now + growing_pause(job.task.attempts), "attempts": job.task.attempts} | task
         job.write(clip=clip, video=video, **fields)
 
 
 def poll_pause() -> timedelta:
     return timedelta(seconds=settings.MINIMAX_POLL_SECONDS)
-
-
-def pause(attempts: int) -> timedelta:
-    """Doubles with each attempt up to RETRY_SECONDS_MAX, spread by a quarter so that what failed together does not come back together."""
-    seconds = min(settings.RETRY_SECONDS * 2 ** min(attempts - 1, 20), settings.RETRY_SECONDS_MAX)
-    return timedelta(seconds=seconds * random.uniform(0.75, 1.25))  # noqa: S311 - spreads load, guards nothing

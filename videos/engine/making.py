@@ -9,7 +9,7 @@ from django.core.files.storage import default_storage
 from conduit import clock
 from tasks.leases import LeaseLost
 from videos import failures
-from videos.accounts.calling import provider_for
+from videos.accounts.calling import heard, provider_for
 from videos.conditions import report_word
 from videos.engine.job import FETCH_SHARE, Job, fail, poll_pause, wait, wait_for_storage
 from videos.engine.ordering import CREATES_MAX
@@ -29,7 +29,8 @@ STAGES = {Phase.PREPARING: Stage.PREPARING, Phase.QUEUED: Stage.WAITING_AT_PROVI
 def ask(job: Job, clip: Clip) -> None:
     """Ask MiniMax how the clip goes."""
     try:
-        state = provider_for(clip).query(clip.provider_task_id)
+        with heard(clip):
+            state = provider_for(clip).query(clip.provider_task_id)
     except MiniMaxError as error:
         _not_told(job, error)
         return
@@ -115,7 +116,8 @@ def _delivery_leg(job: Job) -> dict[str, Any]:
 def locate(job: Job, clip: Clip) -> None:
     """Ask MiniMax for a fresh link to the finished clip."""
     try:
-        found = provider_for(clip).locate(clip.file_id)
+        with heard(clip):
+            found = provider_for(clip).locate(clip.file_id)
     except MiniMaxError as error:
         _not_told(job, error)
         return

@@ -19,12 +19,13 @@ from videos import assembly, failures
 from videos.assembly import Delivered
 from videos.catalogue import learn
 from videos.engine import layout
-from videos.engine.job import ASSEMBLED_GOAL, Job, fail, is_held, pause, try_again, wait_for_storage
+from videos.engine.job import ASSEMBLED_GOAL, Job, fail, is_held, try_again, wait_for_storage
 from videos.failures import Failure
 from videos.media import Harm, MediaError, ReaderStopped, Wish, cut
 from videos.models import Clip, ClipState, Timing, Video
 from videos.stages import Stage
 from videos.storage import STORAGE_ERRORS, forget, forgotten_upon
+from videos.waiting import growing_pause
 
 log = structlog.get_logger(__name__)
 
@@ -173,7 +174,7 @@ def _fetch_again(job: Job, lost: Clip) -> None:
     """MiniMax still has what the storage lost. It may lose the next one too, so there is a pause."""
     lost.state = ClipState.MADE
     gone = {"state": ClipState.MADE, "file": ""}
-    due = clock.now() + pause(LOST_CLIP_ATTEMPTS)
+    due = clock.now() + growing_pause(LOST_CLIP_ATTEMPTS)
     try_again(job, clip=gone, stage=Stage.DOWNLOADING, next_step_at=due, attempts=0)
 
 

@@ -12,8 +12,8 @@ from tasks.leases import LeaseLost
 from tasks.models import Lane
 from videos import failures, storage_check
 from videos.account_models import ProviderAccount
-from videos.accounts import choosing
-from videos.accounts.calling import provider_for
+from videos.accounts import breakers, choosing
+from videos.accounts.calling import account_of, heard, provider_for
 from videos.accounts.choosing import NoRoom
 from videos.engine.job import Job, fail, is_held, poll_pause, wait, wait_for_storage
 from videos.failures import Failure
@@ -48,12 +48,16 @@ def submit(job: Job, clip: Clip) -> None:
         with job.lease.kept_alive():
             provider_task_id = client.create(order)
     except MiniMaxError as error:
+        breakers.failed(account_of(clip), error, ordering=True)
         if error.outcome is Outcome.UNKNOWN and client.can_find_lost:
             wait(job, error)
         else:
             refused(job, clip, error)
     else:
-        _accepted(job, clip, provider_task_id)
+        try:
+            _accepted(job, clip, provider_task_id)
+        finally:
+            breakers.answered(account_of(clip), ordering=True)
 
 
 def intend(job: Job, clip: Clip) -> bool:
@@ -152,7 +156,16 @@ def refused(job: Job, clip: Clip, error: MiniMaxError) -> None:
             wait(job, error, clip=unsent)
         case Outcome.LATER | Outcome.OPERATOR:
             # It says nothing about this clip, so it does not count against it.
-            wait(job, error, clip=unsent | {"creates": clip.creates})
+            _leave_the_account(job, clip, error, unsent | {"creates": clip.creates})
+
+
+def _leave_the_account(job: Job, clip: Clip, error: MiniMaxError, unsent: dict[str, Any]) -> None:
+    """Another account takes over at once; without one the task waits until its own may be ordered with again."""
+    if choosing.elsewhere(job.task, clip, than=account_of(clip)):
+        log.info("another account takes over", code=error.code)
+        job.write(clip=unsent, attempts=job.task.attempts, trouble=error.code)
+    else:
+        wait(job, error, clip=unsent, until=choosing.when(job.task, clip))
 
 
 # ---- A create whose answer was lost --------------------------------------------------------------------------------------
@@ -175,7 +188,8 @@ def find_lost(job: Job, clip: Clip) -> None:
         return
     try:
         # MiniMax's list does not show the frames of a job.
-        found = client.find_lost(_order(job, clip, first_frame=None), sent_after=clip.sent_at, known_ids=_known_ids(clip, clip.sent_at))
+        with heard(clip):
+            found = client.find_lost(_order(job, clip, first_frame=None), sent_after=clip.sent_at, known_ids=_known_ids(clip, clip.sent_at))
     except Undecided:
         fail(job, failures.LOST_CREATE)
     except MiniMaxError as error:

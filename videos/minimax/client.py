@@ -130,7 +130,8 @@ class Client:
             error_code=cause.code,
             host=urlsplit(self._base_url).hostname,
         )
-        return MiniMaxError(*cause, provider_code=answer.code, trace_id=answer.trace_id)
+        said = self._plain(answer.message)
+        return MiniMaxError(*cause, provider_code=answer.code, trace_id=answer.trace_id, said=said)
 
     def open(
         self, url: str, *, is_right: Callable[[bytes], bool], expected_size: int | None, max_bytes: int

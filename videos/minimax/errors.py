@@ -4,7 +4,7 @@ The codes and their meaning are those of MiniMax's published error page; `status
 """
 
 import re
-from enum import Enum
+from enum import Enum, StrEnum
 from typing import NamedTuple
 
 
@@ -16,12 +16,25 @@ class Outcome(Enum):
     OPERATOR = "operator"  # key, region, plan, balance or address: the task waits, in plain sight
 
 
+class Blame(StrEnum):
+    """Whose doing it is that a call came to nothing. Nothing but an account and the provider is set aside for it."""
+
+    CALLER = "caller"
+    POLICY = "policy"
+    ACCOUNT_KEY = "account_key"
+    ACCOUNT_BALANCE = "account_balance"
+    RATE = "rate"
+    PROVIDER = "provider"
+    UNKNOWN = "unknown"
+
+
 class Cause(NamedTuple):
-    """One row of the table: what to do, our error_code, and our words for people."""
+    """One row of the table: what to do, our error_code, our words for people, and whose doing it is."""
 
     outcome: Outcome
     code: str
     message: str
+    blame: Blame
 
 
 class MiniMaxError(Exception):
@@ -30,11 +43,23 @@ class MiniMaxError(Exception):
     Never an OSError, so that a full disk met while a clip is saved stays told apart from a broken download.
     """
 
-    def __init__(self, outcome: Outcome, code: str, message: str, provider_code: int | None = None, trace_id: str | None = None) -> None:
-        super().__init__(outcome, code, message, provider_code, trace_id)
+    def __init__(
+        self,
+        outcome: Outcome,
+        code: str,
+        message: str,
+        blame: Blame = Blame.UNKNOWN,
+        provider_code: int | None = None,
+        trace_id: str | None = None,
+        said: str = "",
+    ) -> None:
+        """`said`: what the answer said, fit to be kept."""
+        super().__init__(outcome, code, message, blame, provider_code, trace_id, said)
         self.outcome = outcome
         self.code = code
         self.message = message
+        self.blame = blame
+        self.said = said
         self.provider_code = provider_code
         self.trace_id = trace_id
 
@@ -59,32 +84,43 @@ class Undecided(MiniMaxError):
     """Whether MiniMax accepted a create, and as which job, cannot be told: nothing may be adopted, nothing posted again."""
 
 
-_INTERNAL = Cause(Outcome.AGAIN, "provider_error", "The video provider had an internal error.")
-_TIMEOUT = Cause(Outcome.AGAIN, "provider_timeout", "The video provider did not answer in time.")
-RATE = Cause(Outcome.LATER, "rate_limit", "The video provider's rate limit is reached.")
-_ACCOUNT = Cause(Outcome.OPERATOR, "provider_auth", "The video provider does not accept this service's account.")
-NO_ACCOUNT = Cause(Outcome.OPERATOR, "provider_auth", "This service has no account at the video provider that may make the video.")
-ACCOUNT_OFF = Cause(Outcome.OPERATOR, "provider_auth", "This service's account at the video provider is switched off.")
-NO_KEY = Cause(Outcome.OPERATOR, "provider_auth", "This service's account at the video provider has no key.")
-WRONG_ADDRESS = Cause(Outcome.OPERATOR, "provider_auth", "The video provider was not found at the configured address.")
-QUOTA = Cause(Outcome.OPERATOR, "provider_quota", "This service's quota at the video provider is used up.")
-_PROMPT = Cause(Outcome.FINAL, "content_policy_violation", "The video provider refused the request under its content policy.")
-OUTPUT_REFUSED = Cause(Outcome.FINAL, "content_policy_violation", "The video provider withheld the video under its content policy.")
-_INVALID = Cause(Outcome.FINAL, "invalid_request", "The video provider refused the request's parameters as invalid.")
-
-UNREACHABLE = Cause(Outcome.LATER, "provider_error", "The video provider cannot be reached.")
-MAYBE_ACCEPTED = Cause(
-    Outcome.UNKNOWN, "provider_timeout", "The video provider did not answer in time, and whether it took the request is not known."
+_INTERNAL = Cause(Outcome.AGAIN, "provider_error", "The video provider had an internal error.", Blame.PROVIDER)
+# Of a code or status that nobody knows.
+_ODD = _INTERNAL._replace(blame=Blame.UNKNOWN)
+_TIMEOUT = Cause(Outcome.AGAIN, "provider_timeout", "The video provider did not answer in time.", Blame.PROVIDER)
+RATE = Cause(Outcome.LATER, "rate_limit", "The video provider's rate limit is reached.", Blame.RATE)
+# It takes no more work from anybody: nothing that a slower pace of ours would help.
+_BUSY = RATE._replace(blame=Blame.PROVIDER)
+ACCOUNT = Cause(Outcome.OPERATOR, "provider_auth", "The video provider does not accept this service's account.", Blame.ACCOUNT_KEY)
+NO_ACCOUNT = Cause(
+    Outcome.OPERATOR, "provider_auth", "This service has no account at the video provider that may make the video.", Blame.UNKNOWN
 )
-UNDECIDED = MAYBE_ACCEPTED._replace(outcome=Outcome.FINAL)
-UNANSWERED = Cause(Outcome.AGAIN, "provider_error", "The video provider did not answer.")
-NONSENSE = Cause(Outcome.AGAIN, "provider_error", "The video provider gave an answer that makes no sense.")
-JOB_FAILED = Cause(Outcome.FINAL, "provider_error", "The video provider failed to make the video.")
-JOB_CANCELLED = Cause(Outcome.FINAL, "provider_error", "The video provider cancelled the video.")
-JOB_EXPIRED = Cause(Outcome.FINAL, "provider_error", "The video provider let the request expire.")
-JOB_GONE = Cause(Outcome.FINAL, "provider_error", "The video provider no longer knows the video.")
-DOWNLOAD_BROKEN = Cause(Outcome.AGAIN, "provider_error", "The video could not be fetched from the video provider.")
-DEAD_LINK = Cause(Outcome.AGAIN, "provider_error", "The video provider's link to the video has expired.")
+ACCOUNT_OFF = Cause(Outcome.OPERATOR, "provider_auth", "This service's account at the video provider is switched off.", Blame.UNKNOWN)
+NO_KEY = Cause(Outcome.OPERATOR, "provider_auth", "This service's account at the video provider has no key.", Blame.UNKNOWN)
+WRONG_ADDRESS = Cause(Outcome.OPERATOR, "provider_auth", "The video provider was not found at the configured address.", Blame.ACCOUNT_KEY)
+QUOTA = Cause(Outcome.OPERATOR, "provider_quota", "This service's quota at the video provider is used up.", Blame.ACCOUNT_BALANCE)
+_PROMPT = Cause(Outcome.FINAL, "content_policy_violation", "The video provider refused the request under its content policy.", Blame.POLICY)
+OUTPUT_REFUSED = Cause(
+    Outcome.FINAL, "content_policy_violation", "The video provider withheld the video under its content policy.", Blame.POLICY
+)
+_INVALID = Cause(Outcome.FINAL, "invalid_request", "The video provider refused the request's parameters as invalid.", Blame.CALLER)
+
+UNREACHABLE = Cause(Outcome.LATER, "provider_error", "The video provider cannot be reached.", Blame.PROVIDER)
+MAYBE_ACCEPTED = Cause(
+    Outcome.UNKNOWN,
+    "provider_timeout",
+    "The video provider did not answer in time, and whether it took the request is not known.",
+    Blame.PROVIDER,
+)
+UNDECIDED = MAYBE_ACCEPTED._replace(outcome=Outcome.FINAL, blame=Blame.UNKNOWN)
+UNANSWERED = Cause(Outcome.AGAIN, "provider_error", "The video provider did not answer.", Blame.PROVIDER)
+NONSENSE = Cause(Outcome.AGAIN, "provider_error", "The video provider gave an answer that makes no sense.", Blame.UNKNOWN)
+JOB_FAILED = Cause(Outcome.FINAL, "provider_error", "The video provider failed to make the video.", Blame.UNKNOWN)
+JOB_CANCELLED = Cause(Outcome.FINAL, "provider_error", "The video provider cancelled the video.", Blame.UNKNOWN)
+JOB_EXPIRED = Cause(Outcome.FINAL, "provider_error", "The video provider let the request expire.", Blame.UNKNOWN)
+JOB_GONE = Cause(Outcome.FINAL, "provider_error", "The video provider no longer knows the video.", Blame.UNKNOWN)
+DOWNLOAD_BROKEN = Cause(Outcome.AGAIN, "provider_error", "The video could not be fetched from the video provider.", Blame.UNKNOWN)
+DEAD_LINK = Cause(Outcome.AGAIN, "provider_error", "The video provider's link to the video has expired.", Blame.UNKNOWN)
 
 _CODES = {
     1000: _INTERNAL,
@@ -97,10 +133,10 @@ _CODES = {
     1041: RATE,
     2045: RATE,
     2056: RATE,
-    1004: _ACCOUNT,
-    2049: _ACCOUNT,
-    2038: _ACCOUNT,
-    2061: _ACCOUNT,
+    1004: ACCOUNT,
+    2049: ACCOUNT,
+    2038: ACCOUNT,
+    2061: ACCOUNT,
     1008: QUOTA,
     1028: QUOTA,
     1030: QUOTA,
@@ -114,15 +150,15 @@ _HTTP = {
     400: _INVALID,
     413: _INVALID,
     422: _INVALID,
-    401: _ACCOUNT,
-    403: _ACCOUNT,
+    401: ACCOUNT,
+    403: ACCOUNT,
     402: QUOTA,
     404: WRONG_ADDRESS,
     405: WRONG_ADDRESS,
     410: WRONG_ADDRESS,
     429: RATE,
-    503: RATE,
-    529: RATE,
+    503: _BUSY,
+    529: _BUSY,
     # An API never redirects: this is the address of something else, or http where https is wanted.
     301: WRONG_ADDRESS,
     302: WRONG_ADDRESS,
@@ -154,10 +190,10 @@ def content_code(words: str) -> int | None:
 
 
 def cause_of_code(code: int, *, creating: bool) -> Cause:
-    """What a `base_resp.status_code` other than 0 means; one that nobody knows is an internal error."""
+    """What a `base_resp.status_code` other than 0 means; one that nobody knows is treated as an internal error."""
     if creating and code == 1001:
         return MAYBE_ACCEPTED
-    return _CODES.get(code, _INTERNAL)
+    return _CODES.get(code, _ODD)
 
 
 def cause_of_http(status: int, *, creating: bool) -> Cause:
@@ -168,7 +204,7 @@ def cause_of_http(status: int, *, creating: bool) -> Cause:
     if status in _HTTP:
         return _HTTP[status]
     if 400 <= status < 500 and status not in _GAVE_UP:
-        return _INTERNAL
+        return _ODD
     return MAYBE_ACCEPTED if creating else _INTERNAL
 
 

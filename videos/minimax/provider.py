@@ -85,6 +85,9 @@ class Provider(Protocol):
         settle it. A job may be listed late: None counts only some time after the order was sent.
         """
 
+    def test(self) -> None:
+        """Ask what costs nothing. MiniMaxError when the account could not be used now; its balance is not asked for."""
+
     def cancel(self, task_id: str) -> bool:
         """Whether the job will cost nothing because it is cancelled now; False when it runs, is over, or cannot be cancelled."""
 

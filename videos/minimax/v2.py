@@ -57,6 +57,10 @@ class MiniMaxV2:
                 break
         return search.result()
 
+    def test(self) -> None:
+        """Asks for a list of one."""
+        self._client.accept(self._client.call("test", "GET", _JOBS, params={"page_num": "1", "page_size": "1"}))
+
     def cancel(self, task_id: str) -> bool:
         """Asked before, because a finished job's record would go, and after, because only the record tells whether it ran.
 

@@ -3,7 +3,7 @@
 import pytest
 
 from tests.support.lookalike import DROP, Answer, LookAlike
-from videos.minimax.errors import MiniMaxError, Outcome
+from videos.minimax.errors import Blame, MiniMaxError, Outcome
 from videos.minimax.provider import JobState, Order, Phase
 from videos.minimax.v1 import MiniMaxV1
 
@@ -163,7 +163,7 @@ def test_success_without_a_file_is_asked_again(client, minimax):
 def test_an_error_can_be_copied_across_processes():
     import pickle
 
-    error = pickle.loads(pickle.dumps(MiniMaxError(Outcome.FINAL, "invalid_request", "no", 2013, "t")))
+    error = pickle.loads(pickle.dumps(MiniMaxError(Outcome.FINAL, "invalid_request", "no", Blame.CALLER, 2013, "t")))
     assert (error.outcome, error.code, error.message, error.provider_code, error.trace_id) == (
         Outcome.FINAL,
         "invalid_request",
