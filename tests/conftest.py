@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Any
 from unittest import mock
 
+import hypothesis
 import pytest
 import redis
 from django.conf import LazySettings
@@ -32,6 +33,10 @@ from tests.support.time_travel import TimeTravel
 from videos import kept_catalogue
 
 pytest_plugins = ["tests.support.gate"]
+
+# How fast examples come says how busy the machine is.
+hypothesis.settings.register_profile("unhurried", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.load_profile("unhurried")
 
 
 @pytest.hookimpl(trylast=True)

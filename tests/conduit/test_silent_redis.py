@@ -154,19 +154,19 @@ def everybodys_clients():
     def reach(address: str, *, celery_tls: Any) -> list[Exception | None]:
         def by_the_broker() -> None:
             with Connection(address, ssl=celery_tls, transport_options={"max_retries": 0}) as broker:
-                broker.ensure_connection(max_retries=0, timeout=3)
+                broker.ensure_connection(max_retries=0, timeout=30)
                 broker.default_channel.client.ping()
 
         def by_the_layer() -> None:
             async def ping() -> None:
-                pool = create_pool({"address": address, "socket_connect_timeout": 1, **KEEPALIVE})
+                pool = create_pool({"address": address, "socket_connect_timeout": 30, **KEEPALIVE})
                 async with AsyncRedis(connection_pool=pool) as client:
                     await client.ping()
                 await pool.disconnect()
 
             asyncio.run(ping())
 
-        return [_error(lambda: brief_client(address, seconds=1).ping()), _error(by_the_layer), _error(by_the_broker)]
+        return [_error(lambda: brief_client(address, seconds=30).ping()), _error(by_the_layer), _error(by_the_broker)]
 
     return reach
 

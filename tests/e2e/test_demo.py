@@ -40,7 +40,7 @@ def _serves_what_the_demo_made(stack: RunningStack) -> None:
     [task] = stack.call("GET", "/v1/tasks").json()["data"]
     assert task["status"] == "completed"
     [saved] = (stack.home / "demo").glob("*.mp4")
-    assert requests.get(task["result"]["video_url"], timeout=10).content == saved.read_bytes()
+    assert requests.get(task["result"]["video_url"], timeout=60).content == saved.read_bytes()
 
 
 def _leaves_no_process_behind_when_it_is_killed(stack: RunningStack) -> None:

@@ -87,7 +87,7 @@ def beeps_at(seen: Seen, second: int) -> bool:
 
 
 def bill(stack: RunningStack) -> Decimal:
-    return Decimal(requests.get(f"{stack.sandbox_url}/sandbox/bill", timeout=5).json()["total_usd"])
+    return Decimal(requests.get(f"{stack.sandbox_url}/sandbox/bill", timeout=60).json()["total_usd"])
 
 
 def called_off(stack: RunningStack, task_id: str) -> list[tuple[bool, Decimal]]:
@@ -147,7 +147,7 @@ def test_the_delivered_video_is_exactly_what_was_asked_for(numbered: RunningStac
     assert (source["width"] < source["height"]) == (width < height)
     assert source["fps"] == {"video-01": 25, "minimax-h3": 24}[model]
     assert source["speed"] == pytest.approx(frames / (duration * source["fps"]), abs=0.001)
-    thumbnail = requests.get(result["thumbnail_url"], timeout=10)
+    thumbnail = requests.get(result["thumbnail_url"], timeout=60)
     with av.open(io.BytesIO(thumbnail.content)) as picture:
         shown = picture.streams.video[0]
         assert shown.width / shown.height == pytest.approx(width / height, abs=0.01)
@@ -310,7 +310,7 @@ def test_a_retry_of_a_chain_pays_minimax_only_for_what_is_missing(start_stack: C
     original = generate(stack, prompt, duration=13, resolution="720x480")
     stack.until(lambda: len(jobs(stack)) == 1)
     # While the first clip is fetched, slowly: the second is the next one ordered.
-    requests.post(f"{stack.sandbox_url}/sandbox/faults", json={"on": "create", "fault": "fail=1027"}, timeout=5).raise_for_status()
+    requests.post(f"{stack.sandbox_url}/sandbox/faults", json={"on": "create", "fault": "fail=1027"}, timeout=60).raise_for_status()
     failed = ended(stack, original)
     paid = bill(stack)
     assert (failed["status"], failed["error_code"]) == ("failed", "content_policy_violation")

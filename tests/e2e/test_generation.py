@@ -25,7 +25,7 @@ def task(stack: RunningStack, task_id: str) -> dict[str, Any]:
     return stack.call("GET", f"/v1/tasks/{task_id}").json()
 
 
-def ended(stack: RunningStack, task_id: str, seconds: float = 60) -> dict[str, Any]:
+def ended(stack: RunningStack, task_id: str, seconds: float = 120) -> dict[str, Any]:
     stack.until(lambda: task(stack, task_id)["status"] in ("completed", "failed", "cancelled"), seconds)
     return task(stack, task_id)
 
@@ -33,10 +33,10 @@ def ended(stack: RunningStack, task_id: str, seconds: float = 60) -> dict[str, A
 def test_the_links_of_a_finished_task_play_without_a_header(stack: RunningStack):
     result = ended(stack, generate(stack))["result"]
 
-    whole = requests.get(result["video_url"], timeout=10)
-    part = requests.get(result["video_url"], headers={"Range": "bytes=0-99"}, timeout=10)
-    head = requests.head(result["video_url"], timeout=10)
-    thumbnail = requests.get(result["thumbnail_url"], timeout=10)
+    whole = requests.get(result["video_url"], timeout=60)
+    part = requests.get(result["video_url"], headers={"Range": "bytes=0-99"}, timeout=60)
+    head = requests.head(result["video_url"], timeout=60)
+    thumbnail = requests.get(result["thumbnail_url"], timeout=60)
 
     assert (whole.status_code, part.status_code, head.status_code, thumbnail.status_code) == (200, 206, 200, 200)
     assert whole.content[:100] == part.content
@@ -95,7 +95,7 @@ def test_progress_is_true_to_minimax_s_job_once_one_of_that_kind_has_finished(el
 
 
 def jobs(stack: RunningStack) -> list[dict[str, Any]]:
-    answer = requests.get(f"{stack.sandbox_url}/sandbox/jobs", timeout=5).json()
+    answer = requests.get(f"{stack.sandbox_url}/sandbox/jobs", timeout=60).json()
     return answer["data"] if isinstance(answer, dict) else answer
 
 

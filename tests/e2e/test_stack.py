@@ -20,7 +20,7 @@ def test_a_prompt_becomes_a_video_that_can_be_fetched(stack: RunningStack) -> No
     stack.until(lambda: _finished(stack, task_id))
     task = stack.call("GET", f"/v1/tasks/{task_id}").json()
     assert task["status"] == "completed", task
-    assert requests.get(task["result"]["video_url"], timeout=10).headers["Content-Type"] == "video/mp4"
+    assert requests.get(task["result"]["video_url"], timeout=60).headers["Content-Type"] == "video/mp4"
 
 
 def test_a_pause_of_sending_holds_new_tasks_until_it_is_ended(stack: RunningStack) -> None:

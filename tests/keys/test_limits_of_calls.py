@@ -9,6 +9,7 @@ from django.test import Client
 
 from conduit.streams import breaker
 from keys import rates
+from tests.support.ending import end
 from tests.support.envelopes import refused
 from tests.support.valkey import ValkeyForTests
 
@@ -176,11 +177,12 @@ def test_where_two_limits_are_reached_the_one_that_lasts_longer_is_told(consumer
 def test_every_answer_tells_the_limit_whatever_it_is(consumer, monkeypatch):
     allow(consumer, creates_per_minute=100)
     task = consumer.generate()
-    etag = consumer.get(f"{TASKS}/{task['task_id']}").headers["ETag"]
+    over = end(consumer.generate()["task_id"], "cancelled").pk  # one that waits tells a later end every second
+    etag = consumer.get(f"{TASKS}/{over}").headers["ETag"]
     monkeypatch.setattr("videos.views.offers", lambda: 1 / 0)
 
     answers = {
-        304: consumer.get(f"{TASKS}/{task['task_id']}", **{"If-None-Match": etag}),
+        304: consumer.get(f"{TASKS}/{over}", **{"If-None-Match": etag}),
         400: consumer.post(GENERATIONS, {}),
         404: consumer.get(f"{TASKS}/unknown"),
         405: consumer.http.put(TASKS),

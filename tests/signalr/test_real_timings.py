@@ -57,6 +57,6 @@ def test_a_poll_ends_empty_after_ninety_seconds(one: Service, http: requests.Ses
 def test_a_negotiation_that_nobody_takes_up_is_forgotten_after_fifteen_seconds(one: Service, http: requests.Session) -> None:
     early, late = negotiate(one, http)["connectionToken"], negotiate(one, http)["connectionToken"]
     time.sleep(10)
-    assert http.get(one.url, params={"id": early}, timeout=10).status_code == 200
+    assert http.get(one.url, params={"id": early}, timeout=60).status_code == 200
     time.sleep(8)
-    assert http.get(one.url, params={"id": late}, timeout=10).status_code == 404
+    assert http.get(one.url, params={"id": late}, timeout=60).status_code == 404

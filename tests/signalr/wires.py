@@ -43,7 +43,7 @@ def framed(message: bytes) -> bytes:
             return bytes(length) + message
 
 
-def until(true: Callable[[], bool], seconds: float = 30) -> None:
+def until(true: Callable[[], bool], seconds: float = 60) -> None:
     """Wait for what nothing announces; AssertionError when it does not come true in time."""
     end = time.monotonic() + seconds
     while not true():

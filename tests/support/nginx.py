@@ -15,7 +15,7 @@ from conduit.stack.ports import free_port
 from tests.support.scratch import scratch
 
 DOCS = Path(__file__).resolve().parents[2] / "docs" / "operations.md"
-START_SECONDS = 10.0
+START_SECONDS = 60.0
 
 # What a distribution's nginx.conf has around it; paths are relative to the folder that it is started in.
 _AROUND = """

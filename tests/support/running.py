@@ -120,7 +120,7 @@ class RunningStack:
         self.until(lambda: self.pid(name) not in (None, killed))
         self.until(self.is_ready)
 
-    def until(self, true: Callable[[], bool], seconds: float = 60, *, every: float | None = None) -> None:
+    def until(self, true: Callable[[], bool], seconds: float = 120, *, every: float | None = None) -> None:
         """Wait until it becomes true, looking `every` so many seconds; AssertionError when it does not within `seconds`."""
         began = time.monotonic()
         while not true():

@@ -27,7 +27,7 @@ class StrictS3:
                 if refused := [name for name in self.headers if name.lower().startswith(_CHECKSUMS)]:
                     self.reply(501, {}, f"<Error><Code>NotImplemented</Code><Message>{refused[0]}</Message></Error>".encode())
                     return
-                passed = requests.request(self.command, behind + self.path, headers=dict(self.headers), data=body, timeout=10)
+                passed = requests.request(self.command, behind + self.path, headers=dict(self.headers), data=body, timeout=60)
                 self.reply(passed.status_code, dict(passed.headers), passed.content)
 
             def reply(self, status: int, headers: dict[str, str], body: bytes) -> None:

@@ -16,7 +16,7 @@ from tests.support.databases import database_url
 from tests.support.scratch import scratch
 
 ROOT = Path(__file__).resolve().parents[2]
-START_SECONDS = 30.0
+START_SECONDS = 90.0
 APPLICATION = "conduit.asgi:application"
 
 

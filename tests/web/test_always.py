@@ -8,6 +8,7 @@ import requests
 
 from conduit.api import always
 from tests.conftest import Consumer
+from tests.support.ending import end
 from tests.support.raw_http import UPGRADE, exchange
 from tests.support.web import Web
 
@@ -70,17 +71,17 @@ def test_a_handshake_that_is_refused_is_told_too(told, path):
 
 @pytest.mark.django_db(transaction=True, serialized_rollback=True)
 def test_reads_streams_and_the_hub_say_it(told, consumer: Consumer):
-    task = consumer.generate()["task_id"]
+    task = end(consumer.generate()["task_id"], "cancelled").pk  # one that waits tells a later end every second
     known = {"Authorization": f"Bearer {consumer.secret}"}
-    read = requests.get(f"{told.url}/v1/tasks/{task}", headers=known, timeout=10)
-    again = requests.get(f"{told.url}/v1/tasks/{task}", headers=known | {"If-None-Match": read.headers["ETag"]}, timeout=10)
-    made = requests.post(f"{told.url}/v1/video/generations", headers=known, json=A_CAT, timeout=10)
-    negotiated = requests.post(f"{told.url}{HUB}/negotiate?negotiateVersion=1", headers=known, timeout=10)
+    read = requests.get(f"{told.url}/v1/tasks/{task}", headers=known, timeout=60)
+    again = requests.get(f"{told.url}/v1/tasks/{task}", headers=known | {"If-None-Match": read.headers["ETag"]}, timeout=60)
+    made = requests.post(f"{told.url}/v1/video/generations", headers=known, json=A_CAT, timeout=60)
+    negotiated = requests.post(f"{told.url}{HUB}/negotiate?negotiateVersion=1", headers=known, timeout=60)
     token = negotiated.json()["connectionToken"]
 
     assert [answer.status_code for answer in (read, again, made, negotiated)] == [200, 304, 202, 200]
     assert all(is_told(answer.headers) for answer in (read, again, made, negotiated))
     for path in ("/v1/events", f"{HUB}?id={token}"):
-        with requests.get(f"{told.url}{path}", headers=known | {"Accept": "text/event-stream"}, stream=True, timeout=10) as stream:
+        with requests.get(f"{told.url}{path}", headers=known | {"Accept": "text/event-stream"}, stream=True, timeout=60) as stream:
             assert stream.headers["Content-Type"].startswith("text/event-stream")
             assert is_told(stream.headers)

@@ -23,7 +23,7 @@ closed = threading.Event()
 
 def _pieces() -> Any:
     yield b"first"
-    released.wait(timeout=10)  # nobody has read the second before the first was sent
+    released.wait(timeout=60)  # nobody has read the second before the first was sent
     yield b"second"
 
 
@@ -108,7 +108,7 @@ class Exchange:
             self.first.set()
 
     async def run(self) -> "Exchange":
-        await asyncio.wait_for(OneHopHandler()(self.scope, self.receive, self.send), timeout=20)
+        await asyncio.wait_for(OneHopHandler()(self.scope, self.receive, self.send), timeout=60)
         return self
 
     @property
@@ -132,7 +132,7 @@ def test_a_synchronous_stream_is_sent_piece_by_piece():
     async def scenario() -> Exchange:
         exchange = Exchange("/stream", method="GET")
         running = asyncio.create_task(exchange.run())
-        await asyncio.wait_for(exchange.first.wait(), timeout=10)
+        await asyncio.wait_for(exchange.first.wait(), timeout=60)
         assert exchange.body == b"first"
         released.set()
         return await running
@@ -146,7 +146,7 @@ def test_the_loop_goes_on_while_a_stream_waits():
     async def scenario() -> None:
         slow, quick = Exchange("/stream", method="GET"), Exchange("/empty", method="GET")
         running = asyncio.create_task(slow.run())
-        await asyncio.wait_for(slow.first.wait(), timeout=10)
+        await asyncio.wait_for(slow.first.wait(), timeout=60)
         await quick.run()
         assert quick.status == 200
         assert slow.body == b"first"
@@ -163,7 +163,7 @@ def test_a_slow_download_keeps_no_database_connection_from_others(monkeypatch):
     async def scenario() -> None:
         slow = Exchange("/held", method="GET")
         running = asyncio.create_task(slow.run())
-        await asyncio.wait_for(slow.first.wait(), timeout=10)
+        await asyncio.wait_for(slow.first.wait(), timeout=60)
         assert held.pop().connection is None
         released.set()
         await running
@@ -175,13 +175,13 @@ def test_a_client_that_leaves_ends_its_stream():
     async def scenario() -> None:
         leaving = Exchange("/leaving", method="GET")
         running = asyncio.create_task(leaving.run())
-        await asyncio.wait_for(leaving.first.wait(), timeout=10)
+        await asyncio.wait_for(leaving.first.wait(), timeout=60)
         leaving.left.set()
         await running
 
     asyncio.run(scenario())
 
-    assert closed.wait(timeout=10)
+    assert closed.wait(timeout=60)
 
 
 def test_an_empty_stream_is_an_empty_answer():
@@ -245,10 +245,10 @@ def test_a_request_that_has_to_wait_gives_its_thread_back_and_begins_again_when_
         waiting = asyncio.create_task(handler(waits.scope, waits.receive, waits.send))
         assert await asyncio.to_thread(paused.wait, 20)
         other = Exchange("/thread", method="GET")
-        await asyncio.wait_for(handler(other.scope, other.receive, other.send), timeout=20)  # while the other waits
+        await asyncio.wait_for(handler(other.scope, other.receive, other.send), timeout=60)  # while the other waits
         assert other.status == 200
         assert not waiting.done()
-        await asyncio.wait_for(waiting, timeout=20)
+        await asyncio.wait_for(waiting, timeout=60)
         assert (waits.status, waits.body) == (200, b"again: body")
 
     asyncio.run(scenario())

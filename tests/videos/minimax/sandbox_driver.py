@@ -34,7 +34,7 @@ class Driver:
         self.http = requests.Session()
 
     def post(self, **fields: Any) -> requests.Response:
-        return self.http.post(f"{self.sandbox.url}/v1/video_generation", json=fields, headers=BEARER, timeout=10)
+        return self.http.post(f"{self.sandbox.url}/v1/video_generation", json=fields, headers=BEARER, timeout=60)
 
     def create(self, prompt: str, model: str = "video-01", **fields: Any) -> Any:
         return self.post(model=model, prompt=prompt, **fields).json()
@@ -51,7 +51,7 @@ class Driver:
         return self.query(task_id)
 
     def get(self, path: str, **parameters: Any) -> requests.Response:
-        return self.http.get(f"{self.sandbox.url}{path}", params=parameters, headers=BEARER, timeout=10)
+        return self.http.get(f"{self.sandbox.url}{path}", params=parameters, headers=BEARER, timeout=60)
 
     def query(self, task_id: Any) -> Any:
         return self.get("/v1/query/video_generation", task_id=task_id).json()
@@ -63,10 +63,10 @@ class Driver:
         return str(self.retrieve(self.ended(prompt, **fields)["file_id"])["file"]["download_url"])
 
     def download(self, link: str) -> requests.Response:
-        return self.http.get(link, timeout=10)
+        return self.http.get(link, timeout=60)
 
 
-def until(true: Callable[[], bool], seconds: float = 10) -> None:
+def until(true: Callable[[], bool], seconds: float = 60) -> None:
     """Wait for what another thread is about to do."""
     latest = time.monotonic() + seconds
     while not true():

@@ -237,7 +237,7 @@ def test_a_download_can_drip_and_is_whole_in_the_end(driver: Driver) -> None:
 
 
 def order(driver: Driver, **fault: object) -> requests.Response:
-    return driver.http.post(f"{driver.sandbox.url}/sandbox/faults", json=fault, timeout=5)
+    return driver.http.post(f"{driver.sandbox.url}/sandbox/faults", json=fault, timeout=60)
 
 
 def test_a_fault_ordered_at_the_control_api_strikes_the_next_calls_that_match(driver: Driver) -> None:
@@ -251,7 +251,7 @@ def test_an_ordered_fault_can_name_a_task_and_strike_until_it_is_cleared(driver:
     one, other = driver.accepted("a cat"), driver.accepted("a cat")
     order(driver, on="query", fault="http=500", times=None, match=one)
     assert [driver.get("/v1/query/video_generation", task_id=each).status_code for each in (one, one, other)] == [500, 500, 200]
-    assert driver.http.delete(f"{driver.sandbox.url}/sandbox/faults", timeout=5).status_code == 200
+    assert driver.http.delete(f"{driver.sandbox.url}/sandbox/faults", timeout=60).status_code == 200
     assert driver.query(one)["status"] == "Preparing"
 
 
@@ -306,7 +306,7 @@ def test_concurrent_calls_share_the_times_of_a_fault(driver: Driver) -> None:
     ],
 )
 def test_a_bad_order_is_refused_with_what_would_be_right(driver: Driver, body: str) -> None:
-    response = driver.http.post(f"{driver.sandbox.url}/sandbox/faults", data=body, timeout=5)
+    response = driver.http.post(f"{driver.sandbox.url}/sandbox/faults", data=body, timeout=60)
     assert response.status_code == 400
     assert response.json()["error"]
 

@@ -59,7 +59,7 @@ def test_numbers_are_drawn_when_the_prompt_asks_for_them(driver: Driver) -> None
 def test_numbers_can_be_asked_for_at_the_control_api_and_as_an_option(tmp_path: Path) -> None:
     with driven(tmp_path / "one") as driver:
         order = {"on": "create", "fault": "numbers", "times": None}
-        assert driver.http.post(f"{driver.sandbox.url}/sandbox/faults", json=order, timeout=5).status_code == 201
+        assert driver.http.post(f"{driver.sandbox.url}/sandbox/faults", json=order, timeout=60).status_code == 201
         assert shown(made(driver, "a cat"))[-1] == shown(made(driver, "a dog"))[-1] == 149
     with driven(tmp_path / "other", numbers=True) as driver:
         assert shown(made(driver, "a cat"))[-1] == 149
@@ -152,7 +152,7 @@ def test_the_least_size_of_a_frame_is_that_of_minimax_at_full_size(tmp_path: Pat
 
 def test_a_frame_may_come_as_a_link_to_an_image_that_was_made_here(driver: Driver) -> None:
     fields = {"model": "image-01", "prompt": "a cat", "aspect_ratio": "9:16"}
-    answer = driver.http.post(f"{driver.sandbox.url}/v1/image_generation", json=fields, headers=BEARER, timeout=5).json()
+    answer = driver.http.post(f"{driver.sandbox.url}/v1/image_generation", json=fields, headers=BEARER, timeout=60).json()
     (picture, *_) = made(driver, "a cat", model="I2V-01", first_frame_image=answer["data"]["image_urls"][0])
     assert (picture.width, picture.height) == (90, 160)
 

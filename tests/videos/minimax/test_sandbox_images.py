@@ -17,7 +17,7 @@ from videos.minimax.sandbox.pictures import open_image
 
 def post(driver: Driver, **fields: Any) -> requests.Response:
     wanted = {"model": "image-01", "prompt": "a cat"} | fields
-    return driver.http.post(f"{driver.sandbox.url}/v1/image_generation", json=wanted, headers=BEARER, timeout=10)
+    return driver.http.post(f"{driver.sandbox.url}/v1/image_generation", json=wanted, headers=BEARER, timeout=60)
 
 
 def code(response: requests.Response) -> int:
@@ -30,7 +30,7 @@ def test_an_image_is_a_jpeg_of_its_ratio_that_is_downloaded_without_a_bearer(tmp
         answer = post(driver, aspect_ratio=ratio).json()
         assert (answer["metadata"]["success_count"], code(post(driver))) == ("1", 0)
         response = driver.download(answer["data"]["image_urls"][0])
-        assert requests.get(answer["data"]["image_urls"][0], headers=BEARER, timeout=5).status_code == 400
+        assert requests.get(answer["data"]["image_urls"][0], headers=BEARER, timeout=60).status_code == 400
     assert response.headers["Content-Type"] == "image/jpeg"
     picture = open_image(response.content)
     assert (picture.width, picture.height) == size
@@ -68,7 +68,7 @@ def test_what_is_not_offered_is_refused_and_not_billed(driver: Driver, fields: d
 
 
 def test_a_missing_key_and_a_forbidden_prompt_are_refused(driver: Driver) -> None:
-    assert code(requests.post(f"{driver.sandbox.url}/v1/image_generation", json={}, timeout=5)) == 1004
+    assert code(requests.post(f"{driver.sandbox.url}/v1/image_generation", json={}, timeout=60)) == 1004
     assert code(post(driver, prompt="forbidden-by-minimax")) == 1026
 
 

@@ -38,18 +38,18 @@ def test_jobs_log_and_struck_faults_outlive_a_sigkill(tmp_path: Path) -> None:
     prompt = "a cat [sandbox: create status=1002 times=2; query status=1001; numeric-ids]"
     fields = {"model": "video-01", "prompt": prompt}
     with own_process(tmp_path) as (process, url):
-        first = requests.post(f"{url}/v1/video_generation", json=fields, headers=BEARER, timeout=5).json()
+        first = requests.post(f"{url}/v1/video_generation", json=fields, headers=BEARER, timeout=60).json()
         process.kill()
         process.wait()
     with own_process(tmp_path) as (process, url):
-        told = [requests.post(f"{url}/v1/video_generation", json=fields, headers=BEARER, timeout=5).json() for _ in range(2)]
+        told = [requests.post(f"{url}/v1/video_generation", json=fields, headers=BEARER, timeout=60).json() for _ in range(2)]
         task_id = told[1]["task_id"]
-        asked = requests.get(f"{url}/v1/query/video_generation", params={"task_id": task_id}, headers=BEARER, timeout=5).json()
+        asked = requests.get(f"{url}/v1/query/video_generation", params={"task_id": task_id}, headers=BEARER, timeout=60).json()
         process.kill()
         process.wait()
     assert [answer["base_resp"]["status_code"] for answer in (first, *told, asked)] == [1002, 1002, 0, 1001]
     with Sandbox(tmp_path, time_scale=1.0, clip_scale=8) as sandbox:
-        answer = requests.get(f"{sandbox.url}/v1/query/video_generation", params={"task_id": task_id}, headers=BEARER, timeout=5).json()
+        answer = requests.get(f"{sandbox.url}/v1/query/video_generation", params={"task_id": task_id}, headers=BEARER, timeout=60).json()
         assert (answer["task_id"], answer["base_resp"]["status_code"]) == (task_id, 0)
         assert isinstance(answer["task_id"], int)
         assert [(entry["call"], entry["code"]) for entry in sandbox.log()] == [
@@ -130,11 +130,11 @@ def test_a_cancelled_job_stays_cancelled_and_a_forgotten_one_forgotten(tmp_path:
     fields = {"model": "MiniMax-H3", "content": [{"type": "text", "text": "a cat"}]}
 
     def jobs(url: str, method: str, path: str) -> int:
-        return requests.request(method, f"{url}/v2/{path}", json=fields, headers=BEARER, timeout=5).status_code
+        return requests.request(method, f"{url}/v2/{path}", json=fields, headers=BEARER, timeout=60).status_code
 
     with driven(tmp_path, clock=clock) as driver:
         url = f"{driver.sandbox.url}/v2/video_generation"
-        finished, waiting = (requests.post(url, json=fields, headers=BEARER, timeout=5).json()["task_id"] for _ in range(2))
+        finished, waiting = (requests.post(url, json=fields, headers=BEARER, timeout=60).json()["task_id"] for _ in range(2))
         assert jobs(driver.sandbox.url, "DELETE", f"video_generation/{waiting}") == 200
         clock.move(1000)
         assert jobs(driver.sandbox.url, "DELETE", f"video_generation/{finished}") == 200

@@ -28,7 +28,7 @@ def body(prompt: str = "a cat", **fields: Any) -> dict[str, Any]:
 
 
 def post(driver: Driver, *, prompt: str = "a cat", **fields: Any) -> requests.Response:
-    return driver.http.post(f"{driver.sandbox.url}/v2/video_generation", json=body(prompt, **fields), headers=BEARER, timeout=10)
+    return driver.http.post(f"{driver.sandbox.url}/v2/video_generation", json=body(prompt, **fields), headers=BEARER, timeout=60)
 
 
 def accepted(driver: Driver, prompt: str = "a cat", **fields: Any) -> str:
@@ -46,7 +46,7 @@ def record(driver: Driver, task_id: str) -> Any:
 
 
 def delete(driver: Driver, task_id: str) -> requests.Response:
-    return driver.http.delete(f"{driver.sandbox.url}/v2/video_generation/{task_id}", headers=BEARER, timeout=10)
+    return driver.http.delete(f"{driver.sandbox.url}/v2/video_generation/{task_id}", headers=BEARER, timeout=60)
 
 
 def listed(driver: Driver, **filters: Any) -> Any:
@@ -194,7 +194,7 @@ def test_a_prompt_of_7000_characters_is_accepted(driver: Driver) -> None:
 )
 @pytest.mark.parametrize(("headers", "code"), [({}, 1004), ({"Authorization": "Bearer other"}, 2049)])
 def test_a_missing_or_wrong_key_is_a_401(driver: Driver, method: str, path: str, headers: dict[str, str], code: int) -> None:
-    response = requests.request(method, f"{driver.sandbox.url}/v2/{path}", headers=headers, json={}, timeout=5)
+    response = requests.request(method, f"{driver.sandbox.url}/v2/{path}", headers=headers, json={}, timeout=60)
     assert response.status_code == 401
     assert response.json()["error"]["message"].endswith(f"({code})")
 
