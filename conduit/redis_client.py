@@ -5,8 +5,6 @@ from functools import lru_cache
 from typing import Any
 
 import redis
-import redis.asyncio
-from redis.asyncio.retry import Retry as AsyncRetry
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
@@ -38,13 +36,6 @@ def brief_client(url: str, *, seconds: float) -> redis.Redis:
 def shared_client(url: str, *, seconds: float) -> redis.Redis:
     """The brief client that all threads of this process share."""
     return brief_client(url, seconds=seconds)
-
-
-@lru_cache
-def loop_client(url: str, *, seconds: float) -> redis.asyncio.Redis:
-    """The brief client of this process's event loop."""
-    again = AsyncRetry(NoBackoff(), 1, supported_errors=(redis.ConnectionError,))
-    return redis.asyncio.Redis.from_url(url, socket_connect_timeout=seconds, socket_timeout=seconds, retry=again, **KEEPALIVE)
 
 
 class _Pool(redis.ConnectionPool):

@@ -89,13 +89,27 @@ async def count_call_on_loop(key: VirtualKey, kind: Kind, *, address: str) -> Ra
         RateLimited: a limit is reached. The call counts against none.
         Away: Redis is: what that means is `count_call`'s to say.
     """
+    return await admit_on_loop(await count_on_loop(key, kind, address=address), kind)
+
+
+async def count_on_loop(key: VirtualKey, kind: Kind, *, address: str) -> rates.Count:
+    """The first half: the call is counted, or refused, and nobody was told yet."""
     with breaker_of(settings.REDIS_URL).asking(_UNCOUNTED):
-        counted = await rates.count_on_loop(caller=str(key.pk), address=address, limits=_limits_of(key, kind))
-    if not counted.accepted:
-        raise _refusal(counted, _CALLS_IN_WORDS[kind])
-    if counted.wait:
-        await asyncio.sleep(counted.wait)
-    return _tightest(counted.limits)
+        return await rates.count_on_loop(caller=str(key.pk), address=address, limits=_limits_of(key, kind))
+
+
+def is_counted_for(count: rates.Count, key: VirtualKey, kind: Kind) -> bool:
+    """Whether a call was counted against what are the key's limits: it may have been by an older row of the key."""
+    return [counted.limit for counted in count.limits] == _limits_of(key, kind)
+
+
+async def admit_on_loop(count: rates.Count, kind: Kind) -> RateState:
+    """The second half: wait for its place, or raise RateLimited."""
+    if not count.accepted:
+        raise _refusal(count, _CALLS_IN_WORDS[kind])
+    if count.wait:
+        await asyncio.sleep(count.wait)
+    return _tightest(count.limits)
 
 
 def count_management_call(key: ManagementKey, *, address: str) -> RateState | None:

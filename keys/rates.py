@@ -1,5 +1,6 @@
 """Calls counted in Redis: exact sliding windows that all processes share, by Redis's own clock."""
 
+import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -9,9 +10,11 @@ from typing import cast
 
 import redis
 from django.conf import settings
-from redis.commands.core import AsyncScript, Script
+from redis.commands.core import Script
+from redis.exceptions import NoScriptError
 
-from conduit.redis_client import loop_client, shared_client
+from conduit.redis_client import shared_client
+from conduit.redis_on_loop import loop_redis
 
 MINUTE = 60
 DAY = 24 * 60 * 60
@@ -29,6 +32,7 @@ _MICRO = 1_000_000
 _LAST_USES = "conduit:used"
 _LAST_USES_TAKEN = "conduit:used:taken"
 _SCRIPT = Path(__file__).with_name("rates.lua").read_text()
+_SCRIPT_SHA = hashlib.sha1(_SCRIPT.encode(), usedforsecurity=False).hexdigest()  # as Redis names scripts
 
 
 @dataclass(frozen=True)
@@ -80,7 +84,12 @@ def count(*, caller: str, address: str, limits: Sequence[Limit], clock: Callable
 async def count_on_loop(*, caller: str, address: str, limits: Sequence[Limit]) -> Count:
     """The same on the event loop."""
     names, figures = _question(caller, address, limits, None)
-    return _answer(limits, await _loop_script(settings.REDIS_URL)(names, figures))
+    server = loop_redis(settings.REDIS_URL, seconds=ANSWER_SECONDS)
+    try:
+        answer = await server.ask("EVALSHA", _SCRIPT_SHA, len(names), *names, *figures)
+    except NoScriptError:  # it was started anew, or another one took over
+        answer = await server.ask("EVAL", _SCRIPT, len(names), *names, *figures)
+    return _answer(limits, answer)
 
 
 def _question(caller: str, address: str, limits: Sequence[Limit], clock: Callable[[], float] | None) -> tuple[list[str], list[int | str]]:
@@ -133,8 +142,3 @@ def _redis() -> redis.Redis:
 @lru_cache
 def _script(url: str) -> Script:
     return shared_client(url, seconds=ANSWER_SECONDS).register_script(_SCRIPT)
-
-
-@lru_cache
-def _loop_script(url: str) -> AsyncScript:
-    return loop_client(url, seconds=ANSWER_SECONDS).register_script(_SCRIPT)

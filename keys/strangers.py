@@ -14,7 +14,8 @@ from django.conf import settings
 
 from conduit.api.errors import TooManyRequests
 from conduit.api.network import network_of
-from conduit.redis_client import loop_client, shared_client
+from conduit.redis_client import shared_client
+from conduit.redis_on_loop import loop_redis
 from conduit.streams.breaker import Away, breaker_of
 from keys.rates import ANSWER_SECONDS, MINUTE
 
@@ -85,7 +86,7 @@ class Strangers:
             return True
         try:
             with breaker_of(settings.REDIS_URL).asking(_UNCOUNTED):
-                return bool(await loop_client(settings.REDIS_URL, seconds=ANSWER_SECONDS).exists(_GOOD + digest))
+                return bool(await loop_redis(settings.REDIS_URL, seconds=ANSWER_SECONDS).ask("EXISTS", _GOOD + digest))
         except Away:
             return True
 
@@ -93,7 +94,7 @@ class Strangers:
         """That secret is good. Tells Redis, on the loop."""
         _remember(self._noted, digest, time.monotonic())
         with suppress(Away), breaker_of(settings.REDIS_URL).asking(_UNCOUNTED):
-            await loop_client(settings.REDIS_URL, seconds=ANSWER_SECONDS).set(_GOOD + digest, 1, ex=GOOD_SECONDS)
+            await loop_redis(settings.REDIS_URL, seconds=ANSWER_SECONDS).ask("SET", _GOOD + digest, 1, "EX", GOOD_SECONDS)
 
 
 strangers = Strangers()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -52,6 +52,8 @@ class Kind:
     job: str  # the Celery function that does a step: (task_id, lane, claim)
     related: tuple[str, ...]  # joins that `show` needs, from the task
     show: Callable[[Task, datetime], dict[str, Any]]  # the public fields that only this kind has
+    shown: Mapping[str, tuple[str, ...]]  # the columns that `show` reads, by the join
+    clock_of_ended: Callable[[datetime], Hashable]  # what of the clock `show` reads for tasks that ended: equal while it shows the same
     owed_when_cancelled: Callable[[Task], Decimal]  # USD of the price that is due although the task was cancelled
     owed_of_many: Callable[[Sequence[Task]], dict[UUID, Decimal]]  # the same of each of these, if they were cancelled now
     hub_event: Callable[[Notice], tuple[str, dict[str, Any]] | None]  # its name and object for hub clients; None: they are not told
@@ -112,3 +114,8 @@ def owed_when_cancelled(tasks: Sequence[Task]) -> dict[UUID, Decimal]:
 def searched(name: str) -> list[Column]:
     """Where the kinds keep what operators search by under that name."""
     return [kind.searched[name] for kind in _kinds.values() if name in kind.searched]
+
+
+def shown() -> dict[str, tuple[str, ...]]:
+    """The joins with which any task can be shown, and of each the columns that showing reads."""
+    return {join: kind.shown[join] for kind in _kinds.values() for join in kind.related}

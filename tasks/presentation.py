@@ -1,6 +1,7 @@
 """The task as the API shows it."""
 
 import copy
+from collections.abc import Hashable
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -9,6 +10,13 @@ from conduit.api.formats import money, rfc3339
 from keys import price_factors
 from tasks import kinds, progress
 from tasks.models import ACTIVE, Status, Task, TaskEvent
+
+# The columns of a task that `show` reads.
+SHOWN = (
+    *("id", "key_id", "kind", "model", "metadata", "retry_of_id", "status", "stage", "error", "error_code", "price", "charged"),
+    *("progress", "leg_goal", "leg_started_at", "leg_seconds", "rest_seconds"),
+    *("created_at", "updated_at", "started_at", "ended_at"),
+)
 
 
 def show(task: Task, now: datetime) -> dict[str, Any]:
@@ -36,6 +44,14 @@ def show(task: Task, now: datetime) -> dict[str, Any]:
         "cost": cost(estimated=task.price, held=task.held, charged=task.charged),
         "metadata": task.metadata,
     }
+
+
+def version_of_ended(task: Task, now: datetime) -> Hashable:
+    """Equal to what it was while `show` shows the same of a task that ended; None while it is under way, and moves with the clock.
+
+    Whoever changes what is shown of an ended task raises its `updated_at`.
+    """
+    return None if task.is_active else (task.pk, task.updated_at, kinds.kind_of(task).clock_of_ended(now))
 
 
 def show_to_operators(task: Task, now: datetime) -> dict[str, Any]:

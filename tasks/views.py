@@ -10,7 +10,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from conduit import clock
-from conduit.api.errors import InvalidRequest, NotFound
+from conduit.api.errors import InvalidRequest
 from conduit.api.pagination import end_of_millisecond, page, parse_limit, parse_moment
 from conduit.api.views import tagged
 from keys.authentication import key_of
@@ -19,6 +19,7 @@ from tasks import lifecycle
 from tasks.ids import first_task_id_at, parse_task_id
 from tasks.models import Status, Task
 from tasks.presentation import show
+from tasks.reading import not_found
 
 
 def task_of(key: VirtualKey, task_id: str) -> Task:
@@ -30,7 +31,7 @@ def task_of(key: VirtualKey, task_id: str) -> Task:
     if parsed := parse_task_id(task_id):
         with suppress(Task.DoesNotExist):
             return Task.objects.for_key(key).get(pk=parsed)
-    raise NotFound("This key has no task of that id.", code="task_not_found", param="task_id")
+    raise not_found()
 
 
 def cancelled(key: VirtualKey, task_id: str) -> Response:

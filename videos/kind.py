@@ -2,11 +2,13 @@
 
 from tasks.kinds import Column, Kind
 from videos.hub import hub_event
+from videos.links import expires_at
 from videos.lookup import tasks_with_provider_id
 from videos.models import Video
 from videos.presentation import (
     KIND,
     RELATED_FOR_OPERATORS,
+    SHOWN,
     details_for_operators,
     owed_of_many,
     owed_when_cancelled,
@@ -22,6 +24,8 @@ VIDEO_GENERATION = Kind(
     job_after_cancel="videos.jobs.call_off",
     related=("video",),
     show=show,
+    shown={"video": SHOWN},
+    clock_of_ended=expires_at,
     owed_when_cancelled=owed_when_cancelled,
     owed_of_many=owed_of_many,
     hub_event=hub_event,

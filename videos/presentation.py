@@ -21,8 +21,17 @@ from videos.story import story_of
 KIND = "video_generation"
 
 
+# The columns of a video that `show` reads.
+SHOWN = (
+    "task_id",
+    *("prompt", "duration", "resolution", "aspect_ratio", "upstream"),
+    *("seconds", "width", "height", "fps", "size_bytes"),
+    *("source_width", "source_height", "source_fps", "source_clips", "speed"),
+)
+
+
 def show(task: Task, now: datetime) -> dict[str, Any]:
-    """The public fields that only a video has."""
+    """The public fields that only a video has. Of the clock it reads the end of the links alone."""
     video = task.video
     return {
         "prompt": video.prompt,

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import psycopg
-from django.db import DatabaseError, connection, utils
+from django.db import DatabaseError, utils
 from psycopg import pq
 from psycopg.adapt import PyFormat, Transformer
 from psycopg.errors import error_from_result
@@ -18,6 +18,7 @@ from psycopg.pq import ConnStatus, ExecStatus
 from psycopg.types.json import Jsonb
 from psycopg.types.string import TextLoader
 
+from conduit.postgresql.on_loop import connect
 from conduit.statements import Row, Rows, Statement
 
 # Statements that one connection prepares at most; those of rare shapes are sent whole.
@@ -45,17 +46,12 @@ class Pipeline:
 
     @classmethod
     async def open(cls, **more: Any) -> "Pipeline":
-        """A new connection, as Django makes them but for what is its pool's, in autocommit.
+        """A new connection.
 
         Raises:
             psycopg.Error: the database is away.
         """
-        given = connection.get_connection_params() | more
-        parameters = {name: value for name, value in given.items() if name not in ("cursor_factory", "context", "pool")}
-        # Moments in UTC, as Django asks for them. What is read here is found by an index: a plan that was prepared when a table was
-        # small must not read all of it when it has grown.
-        parameters["options"] = f"{parameters.get('options', '')} -c timezone=UTC -c enable_seqscan=off".strip()
-        opened = await psycopg.AsyncConnection.connect(**parameters, autocommit=True)
+        opened = await connect(**more)
         opened.adapters.register_loader("inet", TextLoader)  # as Django has it
         return cls(opened)
 

@@ -1,13 +1,22 @@
 """Reading a task on the event loop: no thread, no REST framework, no ORM. Whatever is unusual goes the ordinary way.
 
 What is answered here is what the ordinary way answers, to the byte (tests/web/test_quick_reads.py): the same functions judge the
-secret, the address and the limit, and show the task. What they refuse is left to the ordinary way, which refuses it again.
+secret, the address and the limit, and show the task. A secret that opens nothing is left to the ordinary way, which refuses it again.
+
+The database and Redis are asked at the same time. By whose limit the call counts is known from the last call with that secret; what its
+key may do is judged by the row of now. So nothing that is remembered lets anybody in: a change of the key costs each process one
+call that is counted by the old numbers, and again by the new ones.
+
+An ETag is the digest of the body, here as there. Of a task that ended a process remembers it with the version of the row: who has that
+is told so before anything is rendered.
 """
 
 import time
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
+from uuid import UUID
 
 import psycopg
 import structlog
@@ -19,19 +28,21 @@ from conduit import clock
 from conduit.api.access_log import log_request
 from conduit.api.always import with_always
 from conduit.api.callers import client_known
-from conduit.api.errors import ApiError
+from conduit.api.errors import ApiError, Unauthenticated, envelope
 from conduit.api.middleware import request_id_of
 from conduit.api.policy import HEADER, NOTHING
 from conduit.api.views import etag_of, is_one_of
-from conduit.postgresql.on_loop import LoopConnections
+from conduit.postgresql.shared_line import SharedLine
 from conduit.streams.breaker import Away
+from conduit.web.recent import Recent
 from conduit.web.refusals import Application, Headers, client_of
-from keys import limits
+from keys import limits, rates
 from keys.authentication import check_secret
+from keys.models import KeySecret
 from keys.services import hash_secret
 from tasks import reading
 from tasks.ids import parse_task_id
-from tasks.presentation import show
+from tasks.presentation import show, version_of_ended
 
 ROOT = "/v1/tasks"
 _ID_AT = len(ROOT) + 1
@@ -39,8 +50,25 @@ _ID_AT = len(ROOT) + 1
 _UNUSUAL = frozenset({
     b"content-length", b"content-type", b"cookie", b"expect", b"origin", b"transfer-encoding", b"upgrade", b"x-api-key",
 })  # fmt: skip
-# What the ordinary way says of every task that is read.
-_HERE = [(b"Cache-Control", b"private, no-cache"), (b"Allow", b"GET, HEAD, OPTIONS"), (b"Vary", b"origin")]
+# What the ordinary way says of every answer here, of a task, and of what has a body.
+_HERE = [(b"Allow", b"GET, HEAD, OPTIONS"), (b"Vary", b"origin")]
+_OF_A_TASK = [(b"Cache-Control", b"private, no-cache")]
+_OF_JSON = [(b"Content-Type", b"application/json"), (HEADER.encode(), NOTHING.encode())]
+# What a process remembers; beyond that it forgets what it learnt first.
+SEEN_MAX, ETAGS_MAX = 2000, 5000
+
+Answer = tuple[int, Headers, bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What a request asks for in which nothing is unusual."""
+
+    secret_hash: str
+    task_id: UUID
+    known: str  # the versions that the client has
+    address: str
+    request_id: str
 
 
 class QuickReads:
@@ -48,53 +76,113 @@ class QuickReads:
 
     def __init__(self, ordinary: Application) -> None:
         self._ordinary = ordinary
-        self._database = LoopConnections()
+        self._database = SharedLine()
+        # By digest, as it was read last: from which numbers to count the next call while its row is looked up. The row decides.
+        self._seen: Recent[str, KeySecret] = Recent(SEEN_MAX)
+        # Of tasks that ended, by the version of their row.
+        self._etags: Recent[Hashable, str] = Recent(ETAGS_MAX)
 
     async def __call__(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
         began = time.perf_counter()
         asked = _asked(scope)
-        answer = await self._answer(scope, *asked) if asked else None
-        if answer is None:
+        answer = await self._answer(asked) if asked else None
+        if asked is None or answer is None:
             await self._ordinary(scope, receive, send)
             return
         client_known(scope)
         status, headers, body = answer
-        headers_sent = dict(scope["headers"])
-        request_id = request_id_of(headers_sent.get(b"x-request-id", b"").decode("latin-1"))
-        headers = with_always([*headers, (b"X-Request-ID", request_id.encode())])
-        with structlog.contextvars.bound_contextvars(request_id=request_id):
+        headers = with_always([*headers, (b"X-Request-ID", asked.request_id.encode())])
+        with structlog.contextvars.bound_contextvars(request_id=asked.request_id):
             await send({"type": "http.response.start", "status": status, "headers": headers})
             await send({"type": "http.response.body", "body": body})
-            log_request(method=scope["method"], path=scope["path"], status=status, began=began, client=client_of(scope))
+            log_request(method=scope["method"], path=scope["path"], status=status, began=began, client=asked.address)
 
     async def close(self) -> None:
-        """Give the database's connections back."""
+        """Give the database's connection back."""
         await self._database.close()
 
-    async def _answer(self, scope: Mapping[str, Any], secret: str, task_id: Any, known: str) -> tuple[int, Headers, bytes] | None:
+    async def _answer(self, asked: _Asked) -> Answer | None:
         try:
-            row = await self._database.row(reading.statement(), reading.values(secret_hash=hash_secret(secret), task_id=task_id))
-            found = reading.found(row) if row else None
-            if found is None or found.task is None:
-                return None
-            check_secret(found.secret)
-            address = client_of(scope)
-            limits.check_address(found.secret.key, address)
-            rate = await limits.count_call_on_loop(found.secret.key, "read", address=address)
+            found, count = await self._look_up(asked)
+            rate = await limits.admit_on_loop(count, "read")
+        except limits.RateLimited as refusal:
+            return _refused(refusal)
         except (ApiError, psycopg.Error, Away, TimeoutError, OSError):
             return None
-        body = JSONRenderer().render(show(found.task, clock.now()))
+        if found.task is None:
+            return _refused(reading.not_found(), rate.headers)
+        now = clock.now()
+        version = version_of_ended(found.task, now)
+        etag = self._etags.get(version) if version else None
+        if etag and is_one_of(asked.known, etag):
+            return _not_modified(etag, rate)
+        body = JSONRenderer().render(show(found.task, now))
         etag = etag_of(body)
-        headers = [(name.encode(), value.encode()) for name, value in rate.headers.items()]
-        headers += [(b"ETag", etag.encode()), *_HERE]
-        if is_one_of(known, etag):
-            return 304, [*headers, (b"Content-Length", b"0")], b""
-        headers += [(b"Content-Type", b"application/json"), (HEADER.encode(), NOTHING.encode())]
-        return 200, [*headers, (b"Content-Length", str(len(body)).encode())], body
+        if version:
+            self._etags[version] = etag
+        return _not_modified(etag, rate) if is_one_of(asked.known, etag) else _rendered(body, etag, rate)
+
+    async def _look_up(self, asked: _Asked) -> tuple[reading.Found, rates.Count]:
+        """The rows, of a secret that opens them from there, and what became of the call's count.
+
+        Raises:
+            ApiError: the secret opens nothing, or nothing from there. The ordinary way says what, and counts it as it does.
+            psycopg.Error, TimeoutError: the database is away.
+            Away: Redis is.
+        """
+        looked_up = self._database.ask(reading.statement(), reading.values(secret_hash=asked.secret_hash, task_id=asked.task_id))
+        count = await self._count_meanwhile(asked)
+        rows = await looked_up
+        if not rows:
+            raise Unauthenticated("")
+        found = reading.found(rows[0])
+        self._seen.pop(asked.secret_hash, None)
+        _check(found.secret, asked.address)
+        self._seen[asked.secret_hash] = found.secret
+        if count is None or not limits.is_counted_for(count, found.secret.key, "read"):
+            count = await limits.count_on_loop(found.secret.key, "read", address=asked.address)
+        return found, count
+
+    async def _count_meanwhile(self, asked: _Asked) -> rates.Count | None:
+        """Count the call by what was read of its key the last time, when that would have let it in."""
+        seen = self._seen.get(asked.secret_hash)
+        if seen is None:
+            return None
+        try:
+            _check(seen, asked.address)
+        except ApiError:
+            return None
+        return await limits.count_on_loop(seen.key, "read", address=asked.address)
 
 
-def _asked(scope: Mapping[str, Any]) -> tuple[str, Any, str] | None:
-    """The secret, the task's id and the versions that the client has, of a request in which nothing is unusual."""
+def _check(secret: KeySecret, address: str) -> None:
+    check_secret(secret)
+    limits.check_address(secret.key, address)
+
+
+def _refused(error: ApiError, rate: Mapping[str, str] | None = None) -> Answer:
+    headers = _lines({**(rate or {}), **error.headers, "Cache-Control": "private, no-store"})
+    return error.status, *_with_body(headers, JSONRenderer().render(envelope(error)))
+
+
+def _not_modified(etag: str, rate: limits.RateState) -> Answer:
+    return 304, [*_lines({**rate.headers, "ETag": etag}), *_OF_A_TASK, *_HERE, (b"Content-Length", b"0")], b""
+
+
+def _rendered(body: bytes, etag: str, rate: limits.RateState) -> Answer:
+    return 200, *_with_body([*_lines({**rate.headers, "ETag": etag}), *_OF_A_TASK], body)
+
+
+def _with_body(headers: Headers, body: bytes) -> tuple[Headers, bytes]:
+    return [*headers, *_HERE, *_OF_JSON, (b"Content-Length", str(len(body)).encode())], body
+
+
+def _lines(headers: Mapping[str, str]) -> Headers:
+    return [(name.encode(), value.encode()) for name, value in headers.items()]
+
+
+def _asked(scope: Mapping[str, Any]) -> _Asked | None:
+    """None of a request in which anything is unusual."""
     if scope["method"] not in ("GET", "HEAD"):
         return None
     task_id = parse_task_id(scope["path"][_ID_AT:])
@@ -105,7 +193,13 @@ def _asked(scope: Mapping[str, Any]) -> tuple[str, Any, str] | None:
     secret = secret.strip()
     if scheme.lower() != b"bearer" or not secret.isascii() or not is_served(headers.get(b"host", b"")):
         return None
-    return secret.decode(), task_id, headers.get(b"if-none-match", b"").decode("latin-1")
+    return _Asked(
+        secret_hash=hash_secret(secret.decode()),
+        task_id=task_id,
+        known=headers.get(b"if-none-match", b"").decode("latin-1"),
+        address=client_of(scope),
+        request_id=request_id_of(headers.get(b"x-request-id", b"").decode("latin-1")),
+    )
 
 
 @lru_cache(maxsize=64)

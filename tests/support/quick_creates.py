@@ -8,7 +8,7 @@ from typing import Any
 
 from django.conf import settings
 
-from conduit.redis_client import loop_client
+from conduit.redis_on_loop import loop_redis
 from conduit.web import lines
 from conduit.web.quick_creates import PATH, QuickCreates
 from keys import rates
@@ -40,12 +40,12 @@ class Quick:
 @asynccontextmanager
 async def quick_creates(ordinary: Any) -> AsyncIterator[QuickCreates]:
     """Each test has an event loop of its own, where a process has one."""
-    for made in (loop_client, rates._loop_script, lines.lines_of_keys):
+    for made in (loop_redis, lines.lines_of_keys):
         made.cache_clear()
     creates = QuickCreates(ordinary)
     yield creates
     await creates.close()
-    await loop_client(settings.REDIS_URL, seconds=rates.ANSWER_SECONDS).aclose()
+    await loop_redis(settings.REDIS_URL, seconds=rates.ANSWER_SECONDS).close()
 
 
 def body_of(wanted: object) -> bytes:
