@@ -10,9 +10,9 @@ from urllib.parse import urlsplit
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from videos.minimax.sandbox import Sandbox
+from videos.minimax.sandbox import Account, Misspelt, Sandbox
 
-_OPTIONS = ("time_scale", "api_key", "frames_off", "frames_jitter", "clip_scale", "numbers")
+_OPTIONS = ("time_scale", "api_key", "frames_off", "frames_jitter", "clip_scale", "numbers", "accounts")
 
 
 class Command(BaseCommand):
@@ -43,15 +43,30 @@ class Command(BaseCommand):
             "--numbers", action="store_true", default=_variable("NUMBERS", "0") != "0", help="draw its number into each frame"
         )
         parser.add_argument("--api-key", default=settings.MINIMAX_API_KEY if ours else "sandbox", help="the bearer that it wants")
+        parser.add_argument(
+            "--account",
+            dest="accounts",
+            action="append",
+            default=[],
+            metavar="NAME=KEY[,pace=N][,balance=USD]",
+            help="a further account: creates that it is accepted in a minute, USD that it can be billed",
+        )
 
     def handle(self, *, port: int, home: Path, **options: Any) -> None:
         if options["clip_scale"] < 1 or options["frames_jitter"] < 0:
             raise CommandError("--clip-scale is a number from 1, --frames-jitter one from 0.")
+        try:
+            texts = [*filter(None, _variable("ACCOUNTS", "").split(";")), *options["accounts"]]
+            options["accounts"] = [Account.parse(text) for text in texts]
+        except Misspelt as error:
+            raise CommandError(f"--account: {error}.") from None
         stop = threading.Event()
         for signum in (signal.SIGINT, signal.SIGTERM):
             signal.signal(signum, lambda *_: stop.set())
         try:
             sandbox = Sandbox(home, port=port, **{name: options[name] for name in _OPTIONS}).start()
+        except Misspelt as error:
+            raise CommandError(f"--account: {error}.") from None
         except OSError as error:
             raise CommandError(f"The sandbox cannot start with port {port} and home {home}: {error.strerror}.") from None
         self.stdout.write(f"MiniMax sandbox on {sandbox.url}, jobs in {home}")

@@ -65,10 +65,16 @@ next N (1; null is always) such calls whose prompt or task id contains `match`; 
 was accepted. `GET /sandbox/jobs` lists every job with its true fraction. `GET /sandbox/bill` tells what MiniMax would
 have billed for them, and for images, in USD. All three outlive a SIGKILL.
 
+**Several accounts.** Beside the key of `--api-key` (the account `main`) there may be others: `--account NAME=KEY[,pace=N][,balance=USD]`,
+as often as wanted, or SANDBOX_ACCOUNTS with `;` between them. Each sees its own jobs alone. `pace` is how many creates and images it is
+accepted within any 60 seconds, of real time (more: 1002), `balance` what it can be billed (more: 1008). `GET /sandbox/accounts` lists
+them, `POST /sandbox/accounts {"name": "east", "balance": 10}` changes `key`, `pace` or `balance` (null: any), which outlives a restart.
+
 A prompt that contains `forbidden-by-minimax` is refused with 1026.
 """
 
+from videos.minimax.sandbox.accounts import Account
 from videos.minimax.sandbox.faults import Misspelt
 from videos.minimax.sandbox.service import Sandbox
 
-__all__ = ["Misspelt", "Sandbox"]
+__all__ = ["Account", "Misspelt", "Sandbox"]

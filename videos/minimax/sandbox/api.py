@@ -43,6 +43,8 @@ class Api:
             ("GET", "/sandbox/log"): lambda _: as_json(list(self._log)),
             ("GET", "/sandbox/jobs"): lambda _: as_json(self.jobs()),
             ("GET", "/sandbox/bill"): lambda _: as_json(self.bill()),
+            ("GET", "/sandbox/accounts"): lambda _: as_json(self.accounts()),
+            ("POST", "/sandbox/accounts"): self._change_account,
         }
 
     def answer(self, request: Request) -> Answer:
@@ -73,19 +75,41 @@ class Api:
                 "resolution": job.size,
                 "from_frame": job.starts_at,
                 "has_first_frame": bool(job.first_frame),
+                "account": job.account,
             }
             for job in self._world.jobs.newest_first()
+        ]
+
+    def accounts(self) -> list[dict[str, Any]]:
+        """Every account without its key, with what it was billed in USD."""
+        return [
+            {name: value for name, value in account.as_json().items() if name != "key"} | {"billed": str(self._world.spent(account.name))}
+            for account in self._world.accounts
         ]
 
     def bill(self) -> dict[str, Any]:
         """What the account owes in USD: every clip and image that was accepted, newest first, but for those that cost nothing."""
         now = self._world.clock()
         lines: list[dict[str, Any]] = [
-            {"at": job.created_at, "id": str(job.task_id), "model": job.model, "usd": str(job.made.price), "billed": job.is_billed(now)}
+            {
+                "at": job.created_at,
+                "id": str(job.task_id),
+                "model": job.model,
+                "usd": str(job.made.price),
+                "billed": job.is_billed(now),
+                "account": job.account,
+            }
             for job in self._world.jobs.newest_first()
         ]
         lines += [
-            {"at": order.created_at, "id": str(order.order_id), "model": order.model, "usd": order.price, "billed": True}
+            {
+                "at": order.created_at,
+                "id": str(order.order_id),
+                "model": order.model,
+                "usd": order.price,
+                "billed": True,
+                "account": order.account,
+            }
             for order in self._world.gallery.newest_first()
         ]
         lines.sort(key=lambda line: line["at"], reverse=True)
@@ -100,6 +124,20 @@ class Api:
             if request.method == method and request.path.startswith(start):
                 return name, call
         return "unknown", _unknown
+
+    def _change_account(self, request: Request) -> Answer:
+        try:
+            wanted = json.loads(request.body)
+            if not isinstance(wanted, dict):
+                raise Misspelt('an account is changed by an object of "name" and "key", "pace" or "balance"')
+            self._world.accounts.change(str(wanted.pop("name", "")), wanted)
+        except Misspelt as error:
+            return as_json({"error": str(error)}, http=400)
+        except LookupError:
+            return as_json({"error": "there is no account of that name"}, http=404)
+        except (ValueError, RecursionError):
+            return as_json({"error": "the body is not JSON"}, http=400)
+        return as_json(self.accounts())
 
     def _order_fault(self, request: Request) -> Answer:
         try:

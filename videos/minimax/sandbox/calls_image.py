@@ -2,6 +2,7 @@
 
 import base64
 
+from videos.minimax.sandbox.catalogue import IMAGE_PRICE
 from videos.minimax.sandbox.creation import PROMPT_LONGEST, check_images, read_body
 from videos.minimax.sandbox.faults import Misspelt, parse_prompt
 from videos.minimax.sandbox.messages import Answer, Refused, Request, as_json, base_resp, refused
@@ -15,7 +16,7 @@ class ImageCalls:
     def create(self, request: Request, entry: Entry) -> Answer:
         world = self._world
         try:
-            world.check_key(request)
+            account = world.check_key(request)
             fields = read_body(request.body)
             prompt = fields.get("prompt")
             entry["prompt"] = prompt[: PROMPT_LONGEST["image"]] if isinstance(prompt, str) else None
@@ -31,7 +32,11 @@ class ImageCalls:
             return unable
         if has(struck, "withheld"):
             return _made(f"withheld-{request.trace_id}", {"image_urls": []}, failed=wanted.count)
-        order = world.gallery.make(wanted)
+        try:
+            with world.room(account, IMAGE_PRICE * wanted.count):
+                order = world.gallery.make(wanted, account=account.name)
+        except Refused as refusal:
+            return refused(refusal.code)
         world.faults.forget("image", wanted.prompt)
         entry["image_id"] = str(order.order_id)
         images = [order.image(number) for number in range(order.count)]

@@ -32,10 +32,10 @@ class V1:
         entry["task_id"] = task_id[:_ID_LONGEST]
         nothing: Entry = {"task_id": task_id, "status": "", "file_id": "", "video_width": 0, "video_height": 0}
         try:
-            self._world.check_key(request)
+            account = self._world.check_key(request)
         except Refused as refusal:
             return refused(refusal.code, **nothing)
-        job = self._world.jobs.of_task(task_id)
+        job = self._world.jobs.of_task(task_id, account=account.name)
         if job is None or job.api != "v1":
             return refused(2013, "task_id is not known", **nothing)
         struck = self._world.strike_job("query", job, entry)
@@ -62,10 +62,10 @@ class V1:
         world, file_id = self._world, request.query.get("file_id", "")
         entry["file_id"] = file_id[:_ID_LONGEST]
         try:
-            world.check_key(request)
+            account = world.check_key(request)
         except Refused as refusal:
             return refused(refusal.code)
-        job, now = world.jobs.of_file(file_id), world.clock()
+        job, now = world.jobs.of_file(file_id, account=account.name), world.clock()
         if job is None or job.status(now) != "Success":
             return refused(2013, "file_id is not known")
         struck = world.strike_job("retrieve", job, entry)

@@ -55,7 +55,7 @@ class V2:
         """The jobs of the last seven days, newest first, by pages."""
         world = self._world
         try:
-            world.check_key(request)
+            account = world.check_key(request)
             number, size = _whole(request, "page_num", 1, 10**6), _whole(request, "page_size", _PAGE_SIZE, _PAGE_SIZE_MOST)
         except Refused as refusal:
             return v2_refused(request, refusal.code, refusal.message)
@@ -67,7 +67,11 @@ class V2:
         shown = [
             job
             for job in world.jobs.newest_first()
-            if job.api == "v2" and job.is_shown(now) and status in (None, job.status(now)) and model in (None, job.model)
+            if job.api == "v2"
+            and job.account == account.name
+            and job.is_shown(now)
+            and status in (None, job.status(now))
+            and model in (None, job.model)
         ]
         page = shown[(number - 1) * size : number * size]
         answer = as_json({"items": [self._record(job, []) for job in page], "total": len(shown)})
@@ -79,10 +83,10 @@ class V2:
         world, task_id = self._world, request.path.rpartition("/")[2]
         entry["task_id"] = task_id[:_ID_LONGEST]
         try:
-            world.check_key(request)
+            account = world.check_key(request)
         except Refused as refusal:
             return v2_refused(request, refusal.code)
-        job = world.jobs.of_task(task_id)
+        job = world.jobs.of_task(task_id, account=account.name)
         if job is None or job.api != "v2" or not job.is_shown(world.clock()):
             return v2_error(request, 404, "the task does not exist")
         struck = world.strike_job(call, job, entry)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from videos.minimax.sandbox.accounts import MAIN
 from videos.minimax.sandbox.catalogue import IMAGE_MODEL, IMAGE_PIXELS, IMAGE_PRICE
 from videos.minimax.sandbox.creation import WantedImages
 from videos.minimax.sandbox.jsonlines import JsonLines
@@ -24,6 +25,7 @@ class ImageOrder:
     pixels: tuple[int, int]
     count: int
     created_at: float
+    account: str = MAIN
 
     @property
     def model(self) -> str:
@@ -61,12 +63,12 @@ class Gallery:
         self._journal = JsonLines(home / "images.jsonl")
         self._orders = {record["order_id"]: ImageOrder(**record | {"pixels": tuple(record["pixels"])}) for record in self._journal}
 
-    def make(self, wanted: WantedImages) -> ImageOrder:
+    def make(self, wanted: WantedImages, *, account: str = MAIN) -> ImageOrder:
         """The images of one call, in the journal before this returns."""
         with self._lock:
             now = self._clock()
             order_id = max(int(now * 100_000), max(self._orders, default=0) + 1)
-            order = ImageOrder(order_id, wanted.prompt, scaled(IMAGE_PIXELS[wanted.ratio], self._scale), wanted.count, now)
+            order = ImageOrder(order_id, wanted.prompt, scaled(IMAGE_PIXELS[wanted.ratio], self._scale), wanted.count, now, account)
             self._journal.append(asdict(order))
             self._orders[order_id] = order
             return order

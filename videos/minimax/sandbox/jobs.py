@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from videos.minimax.sandbox.accounts import MAIN
 from videos.minimax.sandbox.catalogue import MODELS, Made, Model
 from videos.minimax.sandbox.creation import Wanted
 from videos.minimax.sandbox.drawing import Clip
@@ -53,6 +54,7 @@ class Job:
     frame_pixels: tuple[int, int] | None = None
     starts_at: int | None = None
     deleted_at: float | None = None
+    account: str = MAIN
 
     @property
     def api(self) -> str:
@@ -170,7 +172,7 @@ class Jobs:
             else:
                 self._keep(replace(self._by_task[record["task_id"]], deleted_at=record["deleted_at"]))
 
-    def accept(self, wanted: Wanted, faults: tuple[Directive, ...]) -> Job:
+    def accept(self, wanted: Wanted, faults: tuple[Directive, ...], *, account: str = MAIN) -> Job:
         """A new job, in the journal before this returns."""
         frame = wanted.first_frame
         with self._lock:
@@ -189,6 +191,7 @@ class Jobs:
                 first_frame=frame.name if frame else "",
                 frame_pixels=(frame.width, frame.height) if frame else None,
                 starts_at=frame.number if frame else None,
+                account=account,
             )
             self._journal.append(asdict(job) | {"faults": [str(fault) for fault in faults]})
             self._keep(job)
@@ -204,11 +207,13 @@ class Jobs:
             self._keep(replace(job, deleted_at=now))
             return True
 
-    def of_task(self, task_id: str) -> Job | None:
-        return self._by_task.get(_number(task_id))
+    def of_task(self, task_id: str, *, account: str) -> Job | None:
+        """None for another account's."""
+        return _whose(self._by_task.get(_number(task_id)), account)
 
-    def of_file(self, file_id: str) -> Job | None:
-        return self._by_file.get(_number(file_id))
+    def of_file(self, file_id: str, *, account: str | None = None) -> Job | None:
+        """Of any account when none is named: links are signed."""
+        return _whose(self._by_file.get(_number(file_id)), account)
 
     def newest_first(self) -> list[Job]:
         with self._lock:
@@ -226,6 +231,10 @@ class Jobs:
         """Fifteen digits that never come twice, nor after a restart."""
         self._last_id = max(self._last_id + 1, int(now * 100_000))
         return self._last_id
+
+
+def _whose(job: Job | None, account: str | None) -> Job | None:
+    return job if job and account in (None, job.account) else None
 
 
 def _from_record(record: dict[str, Any]) -> Job:

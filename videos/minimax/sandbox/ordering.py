@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any, Protocol
 
+from videos.minimax.sandbox.catalogue import MODELS
 from videos.minimax.sandbox.creation import PROMPT_LONGEST, Look, Wanted, read_body
 from videos.minimax.sandbox.faults import Misspelt, parse_prompt
 from videos.minimax.sandbox.messages import Answer, Refused, Request
@@ -26,7 +27,7 @@ def accept(
 ) -> Answer:
     """Make the job that a request asks for, and answer as `answer`, `refuse` and `fail` say it."""
     try:
-        world.check_key(request)
+        account = world.check_key(request)
         fields = read_body(request.body)
         prompt = prompt_of(fields)
         entry["prompt"] = prompt[: PROMPT_LONGEST["v2"]] if isinstance(prompt, str) else None
@@ -40,7 +41,11 @@ def accept(
     unable = spoiled(struck, refuse, fail)
     if unable:
         return unable
-    job = world.jobs.accept(wanted, tuple(fault for fault in (*directives, *struck) if fault.of_the_job))
+    try:
+        with world.room(account, MODELS[wanted.model].makes[wanted.length, wanted.size].price):
+            job = world.jobs.accept(wanted, tuple(fault for fault in (*directives, *struck) if fault.of_the_job), account=account.name)
+    except Refused as refusal:
+        return refuse(refusal.code)
     world.faults.forget("create", wanted.prompt)
     entry["task_id"] = str(job.task_id)
     if job.succeeds():

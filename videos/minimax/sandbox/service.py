@@ -2,11 +2,12 @@
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from videos.minimax.sandbox.accounts import Account, Accounts, all_of
 from videos.minimax.sandbox.api import Api, restore_strikes
 from videos.minimax.sandbox.clips import Clips
 from videos.minimax.sandbox.faults import FaultBook, Order
@@ -29,8 +30,8 @@ class Sandbox:
     Download links live `link_seconds`. Clips have `frames_off` frames more (or, negative, less) than their length
     asks for, up to `frames_jitter` more or less beside that, and show their `numbers` if asked to. Clips and images have
     a `clip_scale`-th of their width and height, which V1's answers tell too, and frames may be as much smaller; words
-    such as "768P" stay. The newest `clips_kept` clips stay on disk; older ones are made again when asked for. `clock`
-    gives the time in seconds since the epoch.
+    such as "768P" stay. `accounts` are further ones beside that of `api_key`. The newest `clips_kept` clips stay on
+    disk; older ones are made again when asked for. `clock` gives the time in seconds since the epoch.
     """
 
     def __init__(
@@ -45,11 +46,13 @@ class Sandbox:
         frames_jitter: int = 0,
         numbers: bool = False,
         clip_scale: int = 1,
+        accounts: Sequence[Account] = (),
         clips_kept: int = 300,
         clock: Callable[[], float] = time.time,
     ) -> None:
         home.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.api_key = api_key
+        self._accounts = Accounts(home, all_of(api_key, accounts), clock)
         self._jobs = Jobs(home, clock=clock, time_scale=time_scale)
         self._gallery = Gallery(home, clock=clock, scale=clip_scale)
         self._log = JsonLines(_log_file(home))
@@ -66,7 +69,7 @@ class Sandbox:
             links=self._links,
             manner=Manner(scale=clip_scale, frames_off=frames_off, frames_jitter=frames_jitter, numbers=numbers),
             clock=clock,
-            api_key=api_key,
+            accounts=self._accounts,
         )
         self._api = Api(world, self._log)
         self._server: Server | None = None
@@ -91,6 +94,7 @@ class Sandbox:
             self._clips.stop()
             self._server.hang_up()
         self._jobs.close()
+        self._accounts.close()
         self._gallery.close()
         self._log.close()
 
@@ -117,6 +121,14 @@ class Sandbox:
     def log(self) -> list[dict[str, Any]]:
         """What `GET /sandbox/log` answers."""
         return list(self._log)
+
+    def accounts(self) -> list[dict[str, Any]]:
+        """What `GET /sandbox/accounts` answers."""
+        return self._api.accounts()
+
+    def change_account(self, name: str, **fields: Any) -> None:
+        """What `POST /sandbox/accounts` does. Raises Misspelt; LookupError."""
+        self._accounts.change(name, fields)
 
     def jobs(self) -> list[dict[str, Any]]:
         """What `GET /sandbox/jobs` answers."""

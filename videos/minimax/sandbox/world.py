@@ -3,16 +3,20 @@
 import hashlib
 import hmac
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from decimal import Decimal
+from itertools import takewhile
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
+from videos.minimax.sandbox.accounts import Account, Accounts
 from videos.minimax.sandbox.clips import Clips
 from videos.minimax.sandbox.drawing import Clip
 from videos.minimax.sandbox.faults import Directive, FaultBook, parse_prompt
 from videos.minimax.sandbox.gallery import Gallery
 from videos.minimax.sandbox.jobs import Job, Jobs, Manner
-from videos.minimax.sandbox.messages import Answer, Refused, Request, as_html
+from videos.minimax.sandbox.messages import Answer, Request, as_html
 from videos.minimax.sandbox.pictures import Frame, Frames, read_data_url
 
 # What a request's log line tells beside its path; the calls add to it.
@@ -56,14 +60,30 @@ class World:
     links: Links
     manner: Manner
     clock: Callable[[], float]
-    api_key: str
+    accounts: Accounts
 
-    def check_key(self, request: Request) -> None:
-        scheme, _, key = (request.authorization or "").partition(" ")
-        if scheme.lower() != "bearer" or not key:
-            raise Refused(1004)
-        if not hmac.compare_digest(key.strip().encode(), self.api_key.encode()):
-            raise Refused(2049)
+    def check_key(self, request: Request) -> Account:
+        """The account that asks; raises Refused."""
+        return self.accounts.of_key(request.authorization)
+
+    def room(self, account: Account, price: Decimal) -> AbstractContextManager[None]:
+        """See Accounts.room: jobs and images count alike."""
+        return self.accounts.room(
+            account, price, accepted=lambda since: self._accepted(account, since), spent=lambda: self.spent(account.name)
+        )
+
+    def _accepted(self, account: Account, since: float) -> int:
+        """Newest first, so that only those of a minute are looked at."""
+        jobs = takewhile(lambda job: job.created_at > since, self.jobs.newest_first())
+        orders = takewhile(lambda order: order.created_at > since, self.gallery.newest_first())
+        return sum(job.account == account.name for job in jobs) + sum(order.account == account.name for order in orders)
+
+    def spent(self, name: str) -> Decimal:
+        """USD that an account is billed."""
+        now = self.clock()
+        jobs = (job.made.price for job in self.jobs.newest_first() if job.account == name and job.is_billed(now))
+        orders = (Decimal(order.price) for order in self.gallery.newest_first() if order.account == name)
+        return sum((*jobs, *orders), Decimal(0))
 
     def clip(self, job: Job) -> Clip:
         return self.manner.clip(job, self.frames.path(job.first_frame) if job.first_frame else None)
