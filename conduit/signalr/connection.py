@@ -39,6 +39,8 @@ _HELD_SECONDS = 0.25
 # What a client may need after its handshake until it has started: when it says nothing, and after its first ping. That is the last step
 # of Microsoft's, which over server-sent events waits until the POST was answered, perhaps by way of another process.
 _START_SECONDS, _FIRST_PING_SECONDS = 0.5, 5.0
+# Of the messages in one frame, as many are handled in a row as take so long; then others have their turn.
+_IN_A_ROW_SECONDS = 0.002
 _STREAM_AHEAD = 16 * 1024  # bytes of streams that may wait for a client before their methods do
 
 
@@ -326,7 +328,7 @@ class Connection:
             self._shake_hands()
         if self._protocol is None or self._calls is None:
             return 0
-        count = 0
+        count, until = 0, time.monotonic() + _IN_A_ROW_SECONDS
         for frame in self._inbound.frames(self._protocol):
             count += 1
             message = self._protocol.parse(frame)
@@ -334,8 +336,13 @@ class Connection:
                 self._handle(message, len(frame), self._calls)
             if self._sealed_at is not None or self._leaves_at is not None:
                 break
-            if self._calls.is_full and not self._is_heard_out:
+            if self._is_heard_out:
+                continue
+            if self._calls.is_full:
                 self._inbound.stop()
+            elif time.monotonic() > until and self._inbound.buffer:
+                self._inbound.stop()
+                asyncio.get_running_loop().call_soon(self.go_on)
         return count
 
     def _shake_hands(self) -> None:

@@ -22,9 +22,16 @@ from conduit.streams.rates import Rate
 
 # Of one WebSocket, whatever is in them: applications count their messages, and more strictly. What comes above that has to do with what
 # all sockets of the process share, a quarter of its time, or waits.
-_FRAMES_PER_SECOND, _FRAMES_BURST = 400, 4000
-_SPARE_FRAMES = Rate(20_000)
+_FRAMES_PER_SECOND, _FRAMES_BURST = 400, 1000
+_SPARE_FRAMES = Rate(4000)
 _WAIT_SECONDS = 0.1
+# Pings and pongs of a socket: clients that ping at all do it every few seconds. Who sends more is told why it is closed, and has so long
+# (seconds) to read it.
+_CONTROLS_PER_SECOND, _CONTROLS_BURST = 10, 100
+_FIRST_CONTROL_OPCODE = 8
+_POLICY_VIOLATION = 1008
+_TOO_MANY_CONTROLS = f"More pings came than may: the rate limit is {_CONTROLS_PER_SECOND} a second."
+_FAREWELL_SECONDS = 1.0
 # Of a connection that is not read, so often (seconds) whether its client has gone: what it said last is not waited for any longer.
 _GONE_LOOK_SECONDS = 3.0
 # Linux says so although what came before is unread; elsewhere only a reset is seen.
@@ -95,24 +102,39 @@ def _gate_of_request(request: Any) -> ConnectionGate:
     return gate
 
 
+def meter_sockets() -> None:
+    """Count what comes on every WebSocket of this process from its first frame on, also before anybody asks for its gate."""
+    opened = WebSocketProtocol.onOpen
+
+    def on_open(protocol: Any) -> None:
+        _gate_of_socket(protocol)
+        opened(protocol)
+
+    WebSocketProtocol.onOpen = on_open
+
+
 def _gate_of_socket(protocol: Any) -> ConnectionGate | None:
     """The HTTP channel that the upgrade left behind would stop reading while the client does not: its pings would go unheard."""
     if protocol.transport is None or getattr(protocol.transport, "disconnected", False):
         return None
-    gate = _SocketGate(protocol)
-    protocol.transport.unregisterProducer()
-    protocol.transport.registerProducer(gate, True)
-    protocol.onPing = gate.answer_ping
+    gate: _SocketGate | None = getattr(protocol, "gate", None)
+    if gate is None:
+        gate = protocol.gate = _SocketGate(protocol)
+        protocol.transport.unregisterProducer()
+        protocol.transport.registerProducer(gate, True)
+        protocol.onPing = gate.answer_ping
     return gate
 
 
 class _SocketGate(ConnectionGate):
-    """Of a WebSocket. Slows down who sends frames that no application sees and counts: pings, pongs, pieces of an endless message."""
+    """Of a WebSocket. Closes who floods it with pings or pongs, which no application sees and counts, and slows down who sends other frames
+    that none does: pieces of an endless message."""
 
     def __init__(self, protocol: Any) -> None:
         super().__init__(protocol.transport)
         self._protocol = protocol
         self._frames = Rate(_FRAMES_PER_SECOND, _FRAMES_BURST)
+        self._controls = Rate(_CONTROLS_PER_SECOND, _CONTROLS_BURST)
         self._is_paused = self._is_slowed = False
         self._looking: asyncio.TimerHandle | None = None
         self._unanswered: bytes | None = None
@@ -166,10 +188,20 @@ class _SocketGate(ConnectionGate):
 
     def _frame_begins(self) -> None:
         self._began()
-        if not self._is_slowed and not self._frames.allows() and not _SPARE_FRAMES.allows():
+        if self._protocol.current_frame.opcode >= _FIRST_CONTROL_OPCODE and not self._controls.allows():
+            self._end_flood()
+        elif not self._is_slowed and not self._frames.allows() and not _SPARE_FRAMES.allows():
             self._is_slowed = True
             super().pause_reading()
             asyncio.get_running_loop().call_later(_WAIT_SECONDS, self._go_on)
+
+    def _end_flood(self) -> None:
+        """Say why, hear nothing more, and give the client a moment to read it."""
+        if self._protocol.state == self._protocol.STATE_OPEN:
+            self._is_paused = True
+            self._protocol.sendCloseFrame(code=_POLICY_VIOLATION, reasonUtf8=_TOO_MANY_CONTROLS.encode())
+            super().pause_reading()
+            asyncio.get_running_loop().call_later(_FAREWELL_SECONDS, self.abort)
 
     def _go_on(self) -> None:
         self._is_slowed = False

@@ -16,6 +16,7 @@ from conduit.api.access_log import log_request
 from conduit.api.middleware import request_id_of
 from conduit.api.network import nearest_client
 from conduit.logs import shortened
+from conduit.web.backpressure import meter_sockets
 from conduit.web.bodies import Admits, collect_at_most
 from conduit.web.refusals import Headers, in_envelope
 
@@ -26,6 +27,8 @@ _REASON_CHARACTERS_MAX = 200
 # a millisecond of processor time: few bytes of small frames, more of large ones.
 _READ_BYTES, _READ_BYTES_MAX = 512, 16 * 1024
 _READ_SECONDS = 0.001
+# What a client may send before its socket is accepted.
+_EARLY_BYTES_MAX = 64 * 1024
 
 
 def patch_daphne(*, body_bytes: int, more_of: Mapping[str, int] | None = None, admits: Admits | None = None) -> None:
@@ -33,6 +36,7 @@ def patch_daphne(*, body_bytes: int, more_of: Mapping[str, int] | None = None, a
     says who may send long ones (conduit.web.bodies)."""
     collect_at_most(body_bytes, {path.encode(): limit for path, limit in (more_of or {}).items()}, admits)
     _read_sockets_little_by_little()
+    meter_sockets()
     _color_nothing()
     _know_all_statuses()
     _let_no_client_move_the_root()
@@ -49,6 +53,9 @@ def _read_sockets_little_by_little() -> None:
         connected(socket)
 
     def data_received(socket: Any, data: bytes) -> None:
+        if socket.state == socket.STATE_CONNECTING and len(socket.data) > _EARLY_BYTES_MAX:
+            socket.transport.abortConnection()  # nobody has accepted it yet, and all of this would wait for that
+            return
         began = time.thread_time()
         received(socket, data)
         size = socket.transport.bufferSize

@@ -83,7 +83,7 @@ class EchoHub(Hub):
     @hub_method("Unread")
     async def unread(self, user: str) -> int | None:
         """Bytes that wait in this process until a connection of that user is read again; None while it is read."""
-        return next((one.unread for one in application.connections if one.user == user and one.is_stopped), None)
+        return next((one.unread for one in _hub.connections if one.user == user and one.is_stopped), None)
 
     @hub_method("Refuse")
     async def refuse(self, text: str) -> None:

@@ -95,15 +95,24 @@ def test_ten_connections_that_flood_are_closed_and_keep_nobody_waiting(usual: Se
     assert told == [True] * 10
 
 
-def test_floods_of_frames_that_no_hub_sees_keep_nobody_waiting_and_lose_nothing(usual: Service, http: requests.Session) -> None:
+def test_floods_of_pings_that_no_hub_sees_are_closed_and_keep_nobody_waiting(usual: Service, http: requests.Session) -> None:
+    told: list[bool] = []
+    reason = b"More pings came than may: the rate limit is 10 a second."
+    floods = [threading.Thread(target=lambda: told.append(_hears(usual, reason, while_sending=PING_OF_THE_SOCKET))) for _ in range(10)]
+    assert _waits(usual, http, floods) < MEDIAN_SECONDS
+    assert told == [True] * 10
+
+
+def test_pieces_of_a_message_are_read_slowly_and_lose_nothing(usual: Service, http: requests.Session) -> None:
     answered: list[bool] = []
+    call = HANDSHAKE + b'{"type":1,"target":"Add","arguments":[1,2],"invocationId":"last"}' + b" " * 3000 + b"\x1e"
 
     def flood() -> None:
         with _upgraded(usual.servers[0]) as wire:
-            wire.sendall(_frame(1, HANDSHAKE))
-            for _ in range(40):
-                wire.sendall(PING_OF_THE_SOCKET * 500)
-            wire.sendall(_frame(1, b'{"type":1,"target":"Add","arguments":[1,2],"invocationId":"last"}\x1e'))
+            first, *pieces = (call[place : place + 1] for place in range(len(call)))
+            wire.sendall(bytes([0x01]) + _frame(0, first)[1:])
+            wire.sendall(b"".join(bytes([0x00]) + _frame(0, piece)[1:] for piece in pieces))
+            wire.sendall(_frame(0, b""))
             heard = b""
             while b'"invocationId":"last"' not in heard and (piece := wire.recv(65536)):
                 heard = heard[-100:] + piece

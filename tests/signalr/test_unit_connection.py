@@ -389,6 +389,20 @@ async def test_who_says_too_much_is_closed_with_the_reason_and_what_still_comes_
 
 
 @seated
+async def test_many_messages_in_one_frame_let_others_have_their_turn_in_between() -> None:
+    seat = Seat(messages_burst=100_000)
+    seat.connection.received(HELLO)
+    seat.says(*[PING] * 10_000, NOTES[0])
+    turns = 0
+    while seat.connection.unread:
+        turns += 1
+        await asyncio.sleep(0)
+    assert turns > 3
+    assert seat.hears() == [{}]
+    assert [one["invocationId"] for one in await seat.hears_soon()] == ["0"]
+
+
+@seated
 async def test_a_piece_that_brings_no_message_counts_as_one() -> None:
     seat = Seat(messages_per_second=0.001, messages_burst=10)
     seat.connection.received(HELLO)

@@ -18,8 +18,8 @@ UPGRADE = (
 )
 PATCHED = {
     protocol: ("hltype", "hlval"),
-    WebRequest: ("handleContentChunk", "process", "basic_error"),
-    WebSocketProtocol: ("connectionMade", "dataReceived", "serverAccept", "onConnect", "failHandshake"),
+    WebRequest: ("handleContentChunk", "gotLength", "process", "basic_error"),
+    WebSocketProtocol: ("connectionMade", "dataReceived", "serverAccept", "onConnect", "onOpen", "failHandshake"),
     http.HTTPChannel: ("_respondToBadRequestAndDisconnect", "lineLengthExceeded"),
 }
 
