@@ -1,7 +1,7 @@
 """Task ids: UUID version 7, so that they sort by the time of their making."""
 
 import secrets
-from datetime import datetime
+from datetime import UTC, datetime
 from uuid import UUID
 
 from conduit import clock
@@ -25,6 +25,11 @@ def first_task_id_at(moment: datetime) -> UUID:
 def last_task_id_before(moment: datetime) -> UUID:
     """A bound above every id that a task made before that moment can have."""
     return UUID(int=max(0, int(moment.timestamp() * 1000) + CLOCK_SLACK_MS + 1) << 80)
+
+
+def not_made_before(task_id: UUID) -> datetime:
+    """A moment before which the task of that id was not made."""
+    return datetime.fromtimestamp(((task_id.int >> 80) - CLOCK_SLACK_MS) / 1000, UTC)
 
 
 def parse_task_id(text: str) -> UUID | None:

@@ -9,6 +9,7 @@ from operator import and_
 from typing import Any
 from uuid import UUID
 
+from django.conf import settings
 from django.db import connection
 from django.db.models import Q, TextField
 from django.db.models.fields.json import compile_json_path  # type: ignore[attr-defined] # it is there
@@ -17,12 +18,17 @@ from django.db.models.functions import Cast, Right
 from conduit.api.pagination import parse_row_id
 from keys.models import Team, VirtualKey
 from tasks import kinds
-from tasks.models import ACTIVE, TAIL_CHARACTERS, Status, Task
+from tasks.ids import not_made_before
+from tasks.models import ACTIVE, TAIL_CHARACTERS, Status, Task, TaskEvent
 from tasks.search import Comparison, Wanted, is_after, is_before, is_one_of
-from tasks.search_language import MOMENTS, NotUnderstood, Term, amount, between, parse, span, whole
+from tasks.search_language import MOMENTS, Between, NotUnderstood, Term, amount, between, parse, span, whole
 
 # Tasks that an end of an id, or its beginning, may mean; keys and teams that a name may mean.
 IDS_MAX, NAMES_MAX = 100, 50
+# Events of a span of time by which it is known how old its tasks are.
+EVENTS_LOOKED_AT = 5_000
+# A moment of a task and that of its event are read one after the other; and who forgets events may be at it while a search goes on.
+_BESIDE, _FORGOTTEN_BEFORE = timedelta(minutes=1), timedelta(days=1)
 # A shorter end of an id than TAIL_CHARACTERS is looked for among the rows that are looked at.
 SHORTEST_TAIL = 4
 # A word that long, with a digit in it, may be an id that MiniMax gave.
@@ -215,9 +221,24 @@ def _moments(term: Term, now: datetime) -> Wanted:
     bounds += [is_before(column, found.end)] if found.end else []
     if term.excluded:
         return Wanted(further=(all_of(bounds).negated(),))
-    # It was created before: what came later is not looked at. Of those under way none has ended.
-    wanted = Wanted(created_before=found.end, further=tuple(bounds))
+    # It was created before: what came later is not looked at, and what is too old neither. Of those under way none has ended.
+    wanted = Wanted(created_after=_none_made_before(found, now), created_before=found.end, further=tuple(bounds))
     return wanted & Wanted(status=_STATUSES["ended"]) if term.name == "ended" else wanted
+
+
+def _none_made_before(found: Between, now: datetime) -> datetime | None:
+    """A moment before which no task was made that got anywhere in that time, by the events of it: a search ends there, and says that it
+    found all. None where there were too many, or some may be forgotten by now.
+    """
+    if found.start is None or found.start < now - timedelta(days=settings.EVENTS_KEPT_DAYS) + _FORGOTTEN_BEFORE:
+        return None
+    events = TaskEvent.objects.filter(created_at__gte=found.start - _BESIDE)
+    if found.end:
+        events = events.filter(created_at__lt=found.end + _BESIDE)
+    task_ids = list(events.order_by("created_at").values_list("task_id", flat=True)[: EVENTS_LOOKED_AT + 1])
+    if len(task_ids) > EVENTS_LOOKED_AT:
+        return None
+    return not_made_before(min(task_ids)) if task_ids else found.start
 
 
 _MEANINGS: Mapping[str, Callable[[Term], Wanted]] = {

@@ -10,6 +10,7 @@ from conduit import clock
 from keys import owners
 from keys.services import change_key
 from tasks import search as searching
+from tasks import search_meaning as meaning
 from tasks.models import Task
 from tasks.search import Found, search
 from tasks.search_language import NotUnderstood
@@ -128,6 +129,28 @@ def test_a_search_finds_what_all_its_parts_hold_for(place, text, names):
     order = list(place)
 
     assert found(text).task_ids == sorted((place[name] for name in names.split()), reverse=True), order
+
+
+def test_what_ended_lately_is_found_whole_without_a_look_at_all_that_is_older(make_consumer, time_travel, monkeypatch):
+    now, consumer = clock.now(), make_consumer("ann")
+    monkeypatch.setattr(searching, "LOOKED_AT", 3)
+    time_travel.move_to(now - timedelta(days=2))
+    old = [UUID(consumer.generate()["task_id"]) for _ in range(4)]
+    for task_id in old[:3]:
+        end(task_id, "completed")
+    time_travel.move_to(now)
+    assert found("status:completed ended:>1h") == Found([], None)
+    new = UUID(consumer.generate()["task_id"])
+    end(new, "completed")
+    assert found("status:completed ended:>1h") == Found([new], None)
+
+    end(old[3], "completed")  # one that took long: it is looked for further back
+    first = found("status:completed ended:>1h")
+    assert (first.task_ids, first.next_after is None) == ([new, old[3]], False)
+    monkeypatch.setattr(meaning, "EVENTS_LOOKED_AT", 1)
+    assert meaning_of("ended:>1h", now).wanted.created_after is None
+    assert meaning_of("ended:>2d", now + timedelta(days=1000)).wanted.created_after
+    assert meaning_of("ended:2020-01-01", now).wanted.created_after is None
 
 
 def test_a_task_is_found_by_its_id_and_by_parts_of_it(place):
