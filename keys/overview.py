@@ -76,7 +76,9 @@ def in_state(found: QuerySet[VirtualKey], state: str) -> QuerySet[VirtualKey]:
 
 def teams(*, text: str = "") -> QuerySet[Team]:
     """Those whose name holds the text, by name; each with the number of its keys that are not deleted."""
-    found = Team.objects.annotate(living=Count("keys", filter=Q(keys__deleted_at=None)))
+    # Beside each team and not joined to it: what a team spent would else be added up once for each of its keys.
+    keys_of = VirtualKey.objects.filter(team=OuterRef("pk"), deleted_at=None).order_by().values("team")
+    found = Team.objects.annotate(living=Coalesce(Subquery(keys_of.annotate(count=Count("pk")).values("count")), 0))
     for word in text.split():
         found = found.filter(name__icontains=word)
     return found.order_by("name")
