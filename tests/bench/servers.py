@@ -4,21 +4,23 @@ import os
 import socket
 import time
 from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 import psycopg
 import requests
 from django.core.management import call_command
 from django.db import connection
-from django.test.utils import CaptureQueriesContext
 
 from conduit.stack.environment import for_processes
 from conduit.stack.files import tail
 from conduit.stack.ports import free_port
 from conduit.stack.procfile import read_procfile
 from conduit.stack.service import Service
-from keys.models import VirtualKey
+from keys import owners
+from keys.models import Period, Team, VirtualKey
 from keys.services import create_key
 from tests import settings as test_settings
 from tests.support.ending import end
@@ -28,6 +30,10 @@ from videos.services import start_generation
 
 ROOT = Path(__file__).resolve().parents[2]
 START_SECONDS = 30.0
+# Keys of each kind, and the teams that those with budgets are in.
+KEYS, TEAMS = 64, 16
+UNLIMITED: dict[str, Any] = {"creates_per_minute": 10**7, "reads_per_minute": 10**7}
+_MUCH = Decimal(10**7)
 # Reads go around these; every second one is completed, and so signs its links.
 TASKS = 20
 WANTED = {
@@ -49,7 +55,8 @@ class Prepared:
 
     secret: str
     task_ids: list[UUID]
-    inserts: int  # rows that Conduit writes to create a task
+    many: list[str]  # secrets of keys without budgets
+    budgeted: list[str]  # and of keys with a budget, a team with another, and every limit of tasks
 
 
 class Servers:
@@ -71,7 +78,7 @@ class Servers:
         connection.close()
         bare = command.replace("conduit.asgi:application", "tests.bench.bare:application")
         assert bare != command, "the Procfile's web process no longer serves conduit.asgi:application"
-        self.bare = self._serve("bare", bare, BARE_ANSWER=bodies[prepared.task_ids[0]], BARE_INSERTS=str(prepared.inserts))
+        self.bare = self._serve("bare", bare, BARE_ANSWER=bodies[prepared.task_ids[0]])
         return prepared
 
     def stop(self) -> None:
@@ -107,14 +114,24 @@ def _prepare() -> Prepared:
     with psycopg.connect(test_settings.POSTGRES.url(), autocommit=True) as server:
         server.execute("CREATE DATABASE conduit")
     call_command("migrate", verbosity=0)
-    key, secret = create_key(name="bench", creates_per_minute=10**7, reads_per_minute=10**7)
-    with CaptureQueriesContext(connection) as queries:
-        first = _new_task(key)
-    inserts = sum(query["sql"].startswith("INSERT") for query in queries)
-    task_ids = [first, *(_new_task(key) for _ in range(TASKS - 1))]
+    key, secret = create_key(name="bench", **UNLIMITED)
+    task_ids = [_new_task(key) for _ in range(TASKS)]
     for task_id in task_ids[1::2]:
         end(task_id, "completed")
-    return Prepared(secret, task_ids, inserts)
+    many = [create_key(name=f"bench {number}", **UNLIMITED)[1] for number in range(KEYS)]
+    teams = [owners.create_team(name=f"bench {number}", who="bench") for number in range(TEAMS)]
+    for team in teams:
+        owners.set_budgets(team, [{"period": Period.MONTHLY, "amount": _MUCH}], who="bench")
+    budgeted = [_budgeted(f"budgeted {number}", teams[number % TEAMS]) for number in range(KEYS)]
+    return Prepared(secret, task_ids, many, budgeted)
+
+
+def _budgeted(name: str, team: Team) -> str:
+    """The secret of a key under every kind of rule, none of which refuses."""
+    limits = {"tasks_in_flight": 10**6, "tasks_per_hour": 10**6, "creates_per_day": 10**7, "longest_seconds": 60, "highest_price": _MUCH}
+    budgets = [{"period": Period.DAILY, "amount": _MUCH}]
+    _, secret = create_key(name=name, team=team, budgets=budgets, who="bench", **UNLIMITED | limits)
+    return secret
 
 
 def _new_task(key: VirtualKey) -> UUID:
