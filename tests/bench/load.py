@@ -15,6 +15,9 @@ WARM_UP_SECONDS = 0.5
 # What is in the air when the time is over may take this long to be answered.
 DRAIN_SECONDS = 15.0
 
+# What was asked for by whoever named a version.
+_NOT_MODIFIED = 304
+
 _LENGTH = re.compile(rb"\r\ncontent-length:[ ]*(\d+)", re.IGNORECASE)
 
 
@@ -23,7 +26,7 @@ class Load:
     """What was measured, over all slices of one point. Seconds throughout."""
 
     seconds: float = 0.0
-    latencies: list[float] = field(default_factory=list)  # of requests that were answered within the time, with a 2xx
+    latencies: list[float] = field(default_factory=list)  # of requests that were answered within the time, with a 2xx or 304
     errors: Counter[str] = field(default_factory=Counter)  # by what went wrong, warm-up included
     processor_seconds: float = 0.0  # of the generator itself
     wall_seconds: float = 0.0  # warm-up included
@@ -43,12 +46,25 @@ class Load:
         return ordered[min(len(ordered) - 1, int(share * len(ordered)))] if ordered else float("nan")
 
 
-def drive(load: Load, *, port: int, request: Callable[[], bytes], connections: int, seconds: float) -> None:
-    """Warm up, then add `seconds` of requests over so many connections to 127.0.0.1 to `load`."""
+def drive(
+    load: Load, *, port: int, request: Callable[[], bytes], connections: int, seconds: float, beside: Callable[[], bytes] | None = None
+) -> None:
+    """Warm up, then add `seconds` of requests over so many connections to 127.0.0.1 to `load`.
+
+    `beside`: what as many other connections send meanwhile; of that only what goes wrong is counted.
+    """
     processor, wall = time.process_time(), time.perf_counter()
-    asyncio.run(_Slice(load, request, seconds).run(port, connections))
+    asyncio.run(_together(load, port, connections, seconds, [request, *([beside] if beside else [])]))
     load.processor_seconds += time.process_time() - processor
     load.wall_seconds += time.perf_counter() - wall
+
+
+async def _together(load: Load, port: int, connections: int, seconds: float, requests: list[Callable[[], bytes]]) -> None:
+    loads = [load, *(Load() for _ in requests[1:])]
+    slices = [_Slice(of, request, seconds) for of, request in zip(loads, requests, strict=True)]
+    await asyncio.gather(*[one.run(port, connections) for one in slices])
+    for other in loads[1:]:
+        load.errors += other.errors
 
 
 class _Slice:
@@ -76,7 +92,7 @@ class _Slice:
     def answered(self, status: int, sent: float) -> bool:
         """Count an answer; whether to send another request."""
         now = time.perf_counter()
-        if not 200 <= status < 300:
+        if not 200 <= status < 300 and status != _NOT_MODIFIED:
             self.failed(f"status {status}")
         elif self._begin <= now < self._end:
             self._load.latencies.append(now - sent)
