@@ -11,7 +11,8 @@ from keys.admin import FoundByTask, ReadOnly
 from keys.long_lists import LongList
 from tasks.admin import LeadsToTask, ListedElsewhere
 from videos.account_models import ProviderAccount
-from videos.models import Clip, Timing, Video, VideoModel
+from videos.exchange_models import Timing
+from videos.models import Clip, Video, VideoModel
 from videos.planning import IMAGE_MODEL
 
 

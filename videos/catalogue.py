@@ -7,7 +7,8 @@ from django.db import transaction
 
 from conduit.api.errors import Conflict
 from tasks.models import Task
-from videos.models import Resolution, ResolutionFactor, Timing, VideoModel, clip_name
+from videos.exchange_models import Timing
+from videos.models import Resolution, ResolutionFactor, VideoModel, clip_name
 
 CENT_FRACTION = Decimal("0.0001")
 # A base price is for this many seconds.

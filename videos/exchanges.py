@@ -15,8 +15,9 @@ from django.db.models.functions import Coalesce
 
 from conduit import clock
 from videos.call_counts import answer_of
+from videos.exchange_models import Exchange
 from videos.minimax.exchanges import Exchange as Said
-from videos.models import Clip, Exchange
+from videos.models import Clip
 from videos.rollup_models import CallCount
 
 BATCH = 1000

@@ -10,7 +10,8 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from tasks.models import Status, Task, TaskEvent
-from videos.models import Clip, ClipState, Exchange
+from videos.exchange_models import Exchange
+from videos.models import Clip, ClipState
 
 # A pause between two steps that is worth a line of its own.
 WORTH_A_LINE = timedelta(seconds=1)

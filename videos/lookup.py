@@ -2,7 +2,8 @@
 
 from uuid import UUID
 
-from videos.models import Clip, Exchange
+from videos.exchange_models import Exchange
+from videos.models import Clip
 
 
 def tasks_with_provider_id(text: str) -> list[UUID]:

@@ -7,7 +7,8 @@ from django.db.models import Case, Count, IntegerField, OuterRef, Q, QuerySet, S
 from django.db.models.functions import Coalesce
 
 from tasks.models import ACTIVE, Task
-from videos.models import Clip, ClipState, Exchange
+from videos.exchange_models import Exchange
+from videos.models import Clip, ClipState
 from videos.stages import WAITS
 
 

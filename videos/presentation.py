@@ -12,9 +12,10 @@ from conduit.api.formats import money, rfc3339
 from keys.models import UsageCost
 from tasks.models import Status, Task
 from videos.catalogue import rounded
+from videos.exchange_models import Exchange
 from videos.life import Step
 from videos.links import expires_at, media_url
-from videos.models import Clip, Exchange, Video
+from videos.models import Clip, Video
 from videos.planning import Plan
 from videos.story import story_of
 

@@ -12,8 +12,9 @@ from tasks.models import Task, TaskQuerySet
 from videos.account_models import AccountKind, AccountState, ProviderAccount
 from videos.accounts import spending
 from videos.accounts.breakers import FAILURES_MAX
+from videos.exchange_models import Exchange
 from videos.minimax.errors import Blame
-from videos.models import Exchange, VideoModel
+from videos.models import VideoModel
 from videos.stages import Stage
 
 # A step that failed so many times in a row is no single bad answer any more.

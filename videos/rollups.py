@@ -22,7 +22,8 @@ from conduit.rollups.counting import BATCH, BusyError, Counter, cursor_of
 from conduit.rollups.histograms import Histogram, bucket_of
 from conduit.rollups.registry import RollUp
 from conduit.rollups.steps import Past, Span, Step, in_months, until_moment
-from videos.models import Clip, Exchange, Timing
+from videos.exchange_models import Exchange, Timing
+from videos.models import Clip
 from videos.rollup_models import (
     BilledCount,
     BilledOfAccount,

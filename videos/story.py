@@ -14,9 +14,10 @@ from keys.models import UsageCost
 from keys.proof import Account, Row
 from tasks.models import Task, TaskEvent
 from tasks.proof import contradictions
+from videos.exchange_models import Exchange
 from videos.life import Calls, Step, Told, life, names_of
 from videos.minimax.client import BILLED
-from videos.models import Clip, Exchange
+from videos.models import Clip
 from videos.planning import Plan, PlannedClip
 
 # Exchanges that are read of one task: the newest, and all that ordered something.

@@ -5,8 +5,9 @@ from datetime import UTC, datetime
 
 from django.conf import settings
 
+from videos.exchange_models import Exchange
 from videos.minimax.exchanges import place_of
-from videos.models import Clip, Exchange
+from videos.models import Clip
 from videos.story import Story
 
 

@@ -15,7 +15,8 @@ from tasks.models import Pause, Task
 from tests.support.ending import end
 from tests.support.planned_clips import planned_clip
 from videos.account_models import ProviderAccount
-from videos.models import BlockedTerm, Clip, Timing, Video, VideoModel
+from videos.exchange_models import Timing
+from videos.models import BlockedTerm, Clip, Video, VideoModel
 
 pytestmark = pytest.mark.django_db
 

@@ -11,7 +11,7 @@ from django.test.utils import CaptureQueriesContext
 from conduit import clock
 from tests.support.calling import count_call
 from tests.support.planned_clips import planned_clip
-from videos.models import Exchange
+from videos.exchange_models import Exchange
 
 pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
 

@@ -30,7 +30,8 @@ from tests.support.audits import forget_audit
 from tests.support.ending import end
 from tests.support.managing import make_manager
 from tests.support.planned_clips import planned_clip
-from videos.models import BlockedTerm, ResolutionFactor, Timing, VideoModel
+from videos.exchange_models import Timing
+from videos.models import BlockedTerm, ResolutionFactor, VideoModel
 
 pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
 

@@ -7,7 +7,7 @@ import pytest
 from conduit import clock
 from tests.support.lookalike import Answer
 from tests.support.managing import make_manager
-from videos.models import Exchange
+from videos.exchange_models import Exchange
 from videos.presentation import EXCHANGES_SHOWN
 
 pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]

@@ -17,7 +17,8 @@ from tasks.run_models import Action
 from tests.support.ending import end
 from tests.support.lookalike import Answer
 from tests.support.planned_clips import planned_clip
-from videos.models import Clip, Exchange, Video
+from videos.exchange_models import Exchange
+from videos.models import Clip, Video
 
 pytestmark = pytest.mark.django_db
 

@@ -13,7 +13,7 @@ from conduit.console.tasks.rows import rows
 from tasks.models import Task
 from tests.support.ending import end
 from tests.support.planned_clips import planned_clip
-from videos.models import Exchange
+from videos.exchange_models import Exchange
 
 pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
 

@@ -15,8 +15,9 @@ from tasks.models import Task
 from tests.support.lookalike import Answer
 from videos import calling_off, exchanges
 from videos.accounts.calling import provider_for
+from videos.exchange_models import Exchange
 from videos.minimax.exchanges import BODY_MAX, body
-from videos.models import Clip, ClipState, Exchange
+from videos.models import Clip, ClipState
 
 pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
 

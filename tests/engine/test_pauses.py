@@ -13,7 +13,8 @@ from tests.settings import ON_SQLITE
 from tests.support.lookalike import Answer
 from tests.support.racing import in_threads
 from videos import engine
-from videos.models import Clip, ClipState, Timing
+from videos.exchange_models import Timing
+from videos.models import Clip, ClipState
 
 pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
 

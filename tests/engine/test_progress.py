@@ -8,7 +8,7 @@ import pytest
 from tasks import progress
 from tasks.models import Status, Task
 from videos.catalogue import learn
-from videos.models import Timing
+from videos.exchange_models import Timing
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 

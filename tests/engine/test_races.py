@@ -15,7 +15,8 @@ from tests.settings import ON_SQLITE
 from tests.support.lookalike import Answer
 from tests.support.racing import in_threads
 from videos import engine
-from videos.models import Clip, ClipState, Exchange, Timing, Video, VideoModel
+from videos.exchange_models import Exchange, Timing
+from videos.models import Clip, ClipState, Video, VideoModel
 
 pytestmark = [pytest.mark.django_db(transaction=True, serialized_rollback=True), pytest.mark.sqlite]
 

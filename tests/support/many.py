@@ -22,7 +22,8 @@ from tasks import rollups as tasks_rollups
 from tasks.models import Feed, Task, TaskEvent
 from tasks.rollup_models import TaskCount, TaskTime
 from tests.support.finished_videos import PLAN
-from videos.models import Clip, Exchange, Timing, Video
+from videos.exchange_models import Exchange, Timing
+from videos.models import Clip, Video
 from videos.rollup_models import BilledCount, BilledOfDay, BilledOfModel, BilledOfMonth, CallCount, CallTime, MakingTime
 
 ROLL_UPS: tuple[type[models.Model], ...] = (

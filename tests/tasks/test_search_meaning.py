@@ -19,7 +19,7 @@ from tests.support.ending import end
 from tests.support.envelopes import refused
 from tests.support.managing import make_manager
 from tests.support.planned_clips import planned_clip
-from videos.models import Exchange
+from videos.exchange_models import Exchange
 
 pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
 

@@ -12,8 +12,9 @@ from tests.settings import ON_SQLITE
 from tests.support.envelopes import refused
 from videos import kept_catalogue
 from videos.catalogue import learn
+from videos.exchange_models import Timing
 from videos.kept_catalogue import IMAGE_SECONDS
-from videos.models import Timing, Video, VideoModel
+from videos.models import Video, VideoModel
 from videos.planning import Plan
 
 pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]

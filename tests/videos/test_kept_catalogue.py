@@ -9,7 +9,8 @@ from tests.conftest import Consumer
 from tests.support.envelopes import refused
 from videos import kept_catalogue
 from videos.catalogue import learn
-from videos.models import BlockedTerm, ResolutionFactor, Timing, VideoModel
+from videos.exchange_models import Timing
+from videos.models import BlockedTerm, ResolutionFactor, VideoModel
 from videos.requests import GenerationRequest
 
 pytestmark = [

@@ -5,8 +5,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from tasks.models import Status, Task, TaskEvent
+from videos.exchange_models import Exchange
 from videos.life import Calls, State, Told, life
-from videos.models import Clip, ClipState, Exchange, Video
+from videos.models import Clip, ClipState, Video
 
 BEGAN = datetime(2026, 11, 29, 14, 1, 22, tzinfo=UTC)
 

@@ -4,7 +4,7 @@ import pytest
 
 from conduit import clock
 from tests.support.lookalike import Answer
-from videos.models import Exchange
+from videos.exchange_models import Exchange
 from videos.story import EXCHANGES_READ, story_of
 from videos.ticket import ticket
 

@@ -20,9 +20,10 @@ from videos.assembly import Delivered
 from videos.catalogue import learn
 from videos.engine import layout
 from videos.engine.job import ASSEMBLED_GOAL, Job, fail, is_held, try_again, wait_for_storage
+from videos.exchange_models import Timing
 from videos.failures import Failure
 from videos.media import Harm, MediaError, ReaderStopped, Wish, cut
-from videos.models import Clip, ClipState, Timing, Video
+from videos.models import Clip, ClipState, Video
 from videos.stages import Stage
 from videos.storage import STORAGE_ERRORS, forget, forgotten_upon
 from videos.waiting import growing_pause

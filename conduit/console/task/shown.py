@@ -11,10 +11,11 @@ from conduit.console.task.curl import curl_of
 from conduit.console.tasks.addresses import tasks_address
 from conduit.console.tasks.rows import rows
 from tasks.models import Status, Task
+from videos.exchange_models import Exchange
 from videos.life import State, Step
 from videos.links import media_path
 from videos.minimax.exchanges import TEXT_MAX
-from videos.models import Clip, ClipState, Exchange
+from videos.models import Clip, ClipState
 from videos.story import EXCHANGES_READ, Story
 from videos.ticket import ticket
 
