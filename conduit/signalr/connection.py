@@ -24,10 +24,10 @@ from conduit.signalr.messages import (
     StreamItem,
 )
 from conduit.signalr.options import Options
+from conduit.signalr.outbound import Outbound
 from conduit.signalr.protocols import PROTOCOLS, BrokenMessage, HubProtocol
 from conduit.signalr.replay import Replay
 from conduit.signalr.wires import Transport, Wire
-from conduit.streams.outbox import Outbox
 
 logger = logging.getLogger(__name__)
 
@@ -42,19 +42,6 @@ _START_SECONDS, _FIRST_PING_SECONDS = 0.5, 5.0
 # Of the messages in one frame, as many are handled in a row as take so long; then others have their turn.
 _IN_A_ROW_SECONDS = 0.002
 _STREAM_AHEAD = 16 * 1024  # bytes of streams that may wait for a client before their methods do
-
-
-class _Waiting:
-    """One encoded message. `numbered`: stateful reconnect counts it."""
-
-    __slots__ = ("data", "numbered")
-
-    def __init__(self, data: bytes, *, numbered: bool) -> None:
-        self.data = data
-        self.numbered = numbered
-
-    def __len__(self) -> int:
-        return len(self.data)
 
 
 class Connection:
@@ -87,12 +74,8 @@ class Connection:
         self._hub: Hub | None = None
         self._calls: Calls | None = None
         self._protocol: HubProtocol | None = None
-        self._replay: Replay | None = None
-        self._is_held = False
-        self._first: list[bytes] = []
         self._inbound = Inbound(options, allows=allows)
-        self._outbox: Outbox[_Waiting] = Outbox()
-        self._wire: Wire | None = None
+        self._outbound = Outbound(options)
         self._leaves_at: float | None = None  # when the client's Close is answered at the latest
         self._sealed_at: float | None = None
         self._close_reason: Exception | None = None
@@ -101,7 +84,7 @@ class Connection:
         self._spoke_at: float | None = None  # first, after the handshake
         self._ending: asyncio.Task[None] | None = None
         self._has_pinged = False
-        self._opened_at = self._last_sent = self._last_received = self._wire_changed_at = self._acked_at = time.monotonic()
+        self._opened_at = self._last_received = self._wire_changed_at = self._acked_at = time.monotonic()
 
     # What hubs use.
 
@@ -116,7 +99,7 @@ class Connection:
 
     async def drained(self) -> None:
         """Wait until what was sent is on its way: for who sends much, at the client's pace."""
-        await self._outbox.drained()
+        await self._outbound.drained()
 
     def close(self, error: str | None = None, *, reconnect: bool = False) -> None:
         """Say Close after everything that was sent, and end. `reconnect`: clients with automatic reconnect come again."""
@@ -151,8 +134,8 @@ class Connection:
 
     async def made_room(self) -> None:
         """Let others run; wait when the client is behind."""
-        if self._outbox.bytes > _STREAM_AHEAD:
-            await self._outbox.drained()
+        if self._outbound.size > _STREAM_AHEAD:
+            await self._outbound.drained()
         else:
             await asyncio.sleep(0)
 
@@ -181,7 +164,7 @@ class Connection:
     @property
     def is_over(self) -> bool:
         """Whether there is nothing more to take, now or later."""
-        return self._is_ended or (self._sealed_at is not None and not self._outbox and not self._first)
+        return self._is_ended or (self._sealed_at is not None and self._outbound.is_empty)
 
     @property
     def is_ended(self) -> bool:
@@ -190,7 +173,7 @@ class Connection:
     @property
     def is_resumable(self) -> bool:
         """Whether the client may come back on another socket, and both sides know what the other missed."""
-        return self._replay is not None and self._sealed_at is None
+        return self._outbound.replay is not None and self._sealed_at is None
 
     @property
     def is_binary(self) -> bool:
@@ -217,15 +200,15 @@ class Connection:
 
     def attach(self, wire: Wire) -> None:
         """From now on bytes go out by this wire; an older one is over."""
-        if self._wire is not None:
+        if self._outbound.wire is not None:
             self._lose_wire()
-        self._wire = wire
-        self._last_received = self._last_sent = time.monotonic()
+        self._outbound.wire = wire
+        self._last_received = self._outbound.taken_at = time.monotonic()
         wire.ready.set()
 
     def detach(self, wire: Wire, *, final: bool) -> None:
         """The wire is gone. `final`: no other one is awaited."""
-        if self._wire is wire:
+        if self._outbound.wire is wire:
             if final:
                 self._hear_out()
             cut_off = self._cut_off()
@@ -248,61 +231,31 @@ class Connection:
         return self._inbound.cut_off() if self._sealed_at is None and self._leaves_at is None else None
 
     def _lose_wire(self) -> None:
-        if self._wire is not None:
-            self._wire.replace()
-        self._wire = None
+        out = self._outbound
+        if out.wire is not None:
+            out.wire.replace()
+        out.wire = None
         self._wire_changed_at = time.monotonic()
         self._inbound.look_again()
-        if self._replay is not None and self._protocol is not None:
+        if out.replay is not None and self._protocol is not None:
             self._inbound.buffer.clear()
-            self._replay.cut()
-            first, unacknowledged = self._replay.again()
-            self._first = [self._protocol.write(Sequence(first)), *unacknowledged]
+            out.replay.cut()
+            first, unacknowledged = out.replay.again()
+            out.put_first(self._protocol.write(Sequence(first)), *unacknowledged)
 
     def take(self, limit: int) -> bytes:
         """The next bytes for the client, about `limit` of them; none when it has to wait."""
-        if self._first:
-            parts, self._first = self._first, []
-        else:
-            parts = self._taken(limit)
-        if parts:
-            self._last_sent = time.monotonic()
-        return parts[0] if len(parts) == 1 else b"".join(parts)
-
-    def _taken(self, limit: int) -> list[bytes]:
-        parts: list[bytes] = []
-        size = 0
-        replay = self._replay
-        if self._is_held:
-            return parts
-        while self._outbox and size < limit and not self._is_full:
-            message = self._outbox.take()
-            if replay is not None and message.numbered:
-                replay.sent(message.data)
-            parts.append(message.data)
-            size += len(message.data)
-        return parts
-
-    @property
-    def _is_full(self) -> bool:
-        """Whether to wait for acknowledgements. What is over is not resumed: its Close need not wait."""
-        return self._replay is not None and self._replay.is_full and self._sealed_at is None
-
-    def _release(self) -> None:
-        if self._is_held:
-            self._is_held = False
-            self._wake()
+        return self._outbound.take(limit)
 
     def put_back(self, data: bytes) -> None:
         """Bytes of a poll whose client went away before its answer."""
         if not self._is_ended:
-            self._outbox.put_back(_Waiting(data, numbered=False))
-            self._wake()
+            self._outbound.put_back(data)
 
     def received(self, data: bytes) -> None:
         """Bytes from the client."""
         if self._protocol is not None:
-            self._release()
+            self._outbound.release()
             self._spoke_at = self._spoke_at or time.monotonic()
             # On a socket it has sent its ping when we read it.
             self._has_called = self._has_called or self.transport is Transport.WEB_SOCKETS or data != _PINGS[self._protocol.name]
@@ -332,7 +285,7 @@ class Connection:
         for frame in self._inbound.frames(self._protocol):
             count += 1
             message = self._protocol.parse(frame)
-            if message is not None and (self._replay is None or self._replay.is_new(message)):
+            if message is not None and (self._outbound.replay is None or self._outbound.replay.is_new(message)):
                 self._handle(message, len(frame), self._calls)
             if self._sealed_at is not None or self._leaves_at is not None:
                 break
@@ -352,15 +305,12 @@ class Connection:
             return
         self._protocol = agreed.protocol
         if self._comes_again:
-            self._first = [handshake.answer()]
-            self._wake()
+            self._outbound.put_first(handshake.answer())
             return
         if self.stateful and agreed.version >= 2:
-            self._replay = Replay(self._options.stateful_buffer_bytes)
-            self._is_held = True
-        self.stateful = self._replay is not None
-        self._first = [handshake.answer()]
-        self._wake()
+            self._outbound.hold(Replay(self._options.stateful_buffer_bytes))
+        self.stateful = self._outbound.replay is not None
+        self._outbound.put_first(handshake.answer())
         try:
             self._hub = self._make_hub(self)
         except Exception as error:  # noqa: BLE001 - the application's constructor may fail in any way
@@ -385,11 +335,11 @@ class Connection:
                 self._leaves_at = time.monotonic() + self._options.closing
                 self._close_reason = None if message.error is None else ConnectionError(message.error)
                 self._part()
-            case Ack() if self._replay is not None:
-                self._replay.acknowledged(message.sequence_id)
-                self._wake()
-            case Sequence() if self._replay is not None:
-                self._replay.resume(message)
+            case Ack() if self._outbound.replay is not None:
+                self._outbound.replay.acknowledged(message.sequence_id)
+                self._outbound.wake()
+            case Sequence() if self._outbound.replay is not None:
+                self._outbound.replay.resume(message)
 
     def _part(self) -> None:
         """Answer the client's Close, once what it invoked before is done or has taken too long."""
@@ -399,7 +349,7 @@ class Connection:
 
     def _refuse(self, error: str) -> None:
         """Answer the handshake with an error, and end."""
-        self._first = [handshake.answer(error)]
+        self._outbound.put_first(handshake.answer(error))
         self._seal(ConnectionError(error))
 
     # What is due, asked by one clock for all connections.
@@ -409,18 +359,18 @@ class Connection:
         options = self._options
         if self._is_ended:
             return
-        if self._is_held and now - self._last_received > _HELD_SECONDS:
-            self._release()
+        if now - self._last_received > _HELD_SECONDS:
+            self._outbound.release()
         self._send_on(now)
         if self._sealed_at is not None:
-            patience = options.closing if self._wire is not None else options.disconnect
+            patience = options.closing if self._outbound.wire is not None else options.disconnect
             if now - self._sealed_at > patience:
                 self._give_up(self._close_reason)
         elif self._leaves_at is not None:
             self._part()
         elif self._protocol is None and now - self._opened_at > options.handshake:
             self._refuse(handshake.CANCELLED)
-        elif self._wire is None:
+        elif self._outbound.wire is None:
             if now - self._wire_changed_at > options.disconnect:
                 self.end(TimeoutError("The client did not come back."))
         else:
@@ -433,11 +383,12 @@ class Connection:
             return
         if self._protocol is None:
             return
-        if self._replay is not None and now - self._acked_at >= 1 and (number := self._replay.due_ack()) is not None:
+        replay = self._outbound.replay
+        if replay is not None and now - self._acked_at >= 1 and (number := replay.due_ack()) is not None:
             self._acked_at = now
             self._write(Ack(number), numbered=False)
         pings = self.transport is not Transport.LONG_POLLING
-        if pings and now - self._last_sent >= self._options.keep_alive and not self._outbox:
+        if pings and now - self._outbound.taken_at >= self._options.keep_alive and not self._outbound.waits:
             self._put(_PINGS[self._protocol.name], numbered=False)
 
     # The end.
@@ -449,11 +400,12 @@ class Connection:
             self._close_reason = reason
             self._inbound.buffer.clear()
             self._inbound.resume()
-            self._wake()
+            self._outbound.is_last = True
+            self._outbound.wake()
 
     def _give_up(self, error: Exception | None) -> None:
         """The client does not take what it is sent."""
-        wire = self._wire
+        wire = self._outbound.wire
         self.end(error)
         if wire is not None:
             wire.abort()
@@ -464,9 +416,7 @@ class Connection:
             return
         self._is_ended = True
         self._seal(error)
-        self._outbox.clear()
-        self._first.clear()
-        self._wake()
+        self._outbound.clear()
         has_left = error is None or isinstance(error, BrokenMessage)
         self._ending = asyncio.create_task(self._finish(error or self._close_reason, self._options.closing if has_left else 0))
 
@@ -487,18 +437,9 @@ class Connection:
             self._put(self._protocol.write(message), numbered=numbered)
 
     def _put(self, data: bytes, *, numbered: bool, replaces: Hashable | None = None) -> None:
-        self._outbox.put(_Waiting(data, numbered=numbered), replaces=replaces)
-        if self._outbox.bytes > self._options.outstanding_bytes and self._is_behind:
-            logger.warning("A client left %d bytes unsent and is closed", self._outbox.bytes)
+        self._outbound.put(data, numbered=numbered, replaces=replaces)
+        if self._outbound.is_too_much:
+            logger.warning("A client left %d bytes unsent and is closed", self._outbound.size)
             self._give_up(ConnectionError("The client is too slow."))
         else:
-            self._wake()
-
-    @property
-    def _is_behind(self) -> bool:
-        """Whether what waits does so for the client, and not only for its turn in this process."""
-        return self._wire is None or self._wire.is_stuck or self._is_full or self._outbox.bytes > 4 * self._options.outstanding_bytes
-
-    def _wake(self) -> None:
-        if self._wire is not None:
-            self._wire.ready.set()
+            self._outbound.wake()
