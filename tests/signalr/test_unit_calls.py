@@ -8,7 +8,7 @@ import pytest
 
 from conduit.signalr import Connection, Hub, Invocation, Options, hub_method
 from conduit.signalr.wires import Transport, Wire
-from tests.signalr.test_unit_connection import HELLO, HELLO_AGAIN, Seat, seated
+from tests.signalr.seat import HELLO, HELLO_AGAIN, Seat, seated
 
 
 class Door(Hub):

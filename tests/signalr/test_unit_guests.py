@@ -12,7 +12,7 @@ from conduit.signalr.guests import Guests, item
 from conduit.signalr.mailboxes import Mailboxes
 from conduit.signalr.wires import Transport
 from tests.settings import VALKEY
-from tests.signalr.test_unit_connection import HELLO, seated
+from tests.signalr.seat import HELLO, seated
 
 
 @asynccontextmanager
