@@ -16,17 +16,15 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from celery.schedules import schedule
 from django.core.exceptions import ImproperlyConfigured
 
-from conduit import clock
 from conduit.database import database_settings
 from conduit.env import NamedEnv
 from conduit.hardening import close_to_others
 from conduit.logs import logging_config
-from conduit.messages import once_in
 from conduit.outbound.addresses import Allowed
 from conduit.redis_client import KEEPALIVE
+from conduit.schedule import SCHEDULE
 from conduit.web.bounds import bounds_from
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -204,29 +202,7 @@ CELERY_TASK_PUBLISH_RETRY = False
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 # conduit.logs formats everything; Celery would replace it with its own.
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
-
-
-def _every(seconds: float, job: str, **options: str) -> dict[str, Any]:
-    """By a clock that nobody sets: set back a minute, beat would be silent for one. Jobs that piled up are worth one run."""
-    headers = {"headers": once_in(seconds / 2)}
-    return {"task": job, "schedule": schedule(seconds, nowfun=clock.steady), "options": headers | options}
-
-
-CELERY_BEAT_SCHEDULE = {
-    # Ticks have a queue and a process of their own, so that no work at hand can keep the rest from being handed out.
-    "claim what is due": _every(1, "tasks.jobs.tick", queue="control"),
-    "let go on what is paused no more": _every(1, "tasks.jobs.go_on_after_pauses", queue="control"),
-    "count what is new": _every(1, "conduit.rollups.jobs.roll_up", queue="control"),
-    "go on with runs": _every(1, "tasks.jobs.hint_due_runs", queue="control"),
-    "sweep what was left over": _every(60, "videos.jobs.sweep", queue="media"),
-    "forget answers that expired": _every(60, "conduit.api.jobs.forget_expired_answers"),
-    "forget old events": _every(600, "tasks.jobs.forget_old_events"),
-    "forget old runs": _every(600, "tasks.jobs.forget_old_runs"),
-    "forget old exchanges with MiniMax": _every(600, "videos.jobs.forget_old_exchanges"),
-    "forget old roll-ups": _every(600, "conduit.rollups.jobs.forget_old_roll_ups"),
-    "forget sessions and counts of log-ins that are over": _every(600, "conduit.console.security.jobs.forget_what_is_over"),
-    "note when keys were last used": _every(60, "keys.jobs.note_last_uses"),
-}
+CELERY_BEAT_SCHEDULE = SCHEDULE
 
 # ---- HTTP -----------------------------------------------------------------------------------------------------------
 

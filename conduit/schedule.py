@@ -1,0 +1,31 @@
+"""What is done again and again, and how often."""
+
+from typing import Any
+
+from celery.schedules import schedule
+
+from conduit import clock
+from conduit.messages import once_in
+
+
+def _every(seconds: float, job: str, **options: str) -> dict[str, Any]:
+    """By a clock that nobody sets: set back a minute, beat would be silent for one. Jobs that piled up are worth one run."""
+    headers = {"headers": once_in(seconds / 2)}
+    return {"task": job, "schedule": schedule(seconds, nowfun=clock.steady), "options": headers | options}
+
+
+SCHEDULE = {
+    # Ticks have a queue and a process of their own, so that no work at hand can keep the rest from being handed out.
+    "claim what is due": _every(1, "tasks.jobs.tick", queue="control"),
+    "let go on what is paused no more": _every(1, "tasks.jobs.go_on_after_pauses", queue="control"),
+    "count what is new": _every(1, "conduit.rollups.jobs.roll_up", queue="control"),
+    "go on with runs": _every(1, "tasks.jobs.hint_due_runs", queue="control"),
+    "sweep what was left over": _every(60, "videos.jobs.sweep", queue="media"),
+    "forget answers that expired": _every(60, "conduit.api.jobs.forget_expired_answers"),
+    "forget old events": _every(600, "tasks.jobs.forget_old_events"),
+    "forget old runs": _every(600, "tasks.jobs.forget_old_runs"),
+    "forget old exchanges with MiniMax": _every(600, "videos.jobs.forget_old_exchanges"),
+    "forget old roll-ups": _every(600, "conduit.rollups.jobs.forget_old_roll_ups"),
+    "forget sessions and counts of log-ins that are over": _every(600, "conduit.console.security.jobs.forget_what_is_over"),
+    "note when keys were last used": _every(60, "keys.jobs.note_last_uses"),
+}
