@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 from channels_redis.pubsub import RedisPubSubChannelLayer, RedisSingleShardConnection
@@ -22,9 +23,39 @@ class ChannelLayer(RedisPubSubChannelLayer):
             layer._shards = [_Shard(shard.host, layer) for shard in layer._shards]
         return layer
 
+    async def send_to_groups(self, messages: Sequence[tuple[str, Callable[[], dict[str, Any]]]]) -> None:
+        """Each message to its group, in their order, in two trips however many there are: those that nobody would hear are not made.
+
+        Who joins a group only now, and then reads what there is, finds it there.
+        """
+        layer = self._get_layer()
+        of_shard: dict[Any, list[tuple[str, Callable[[], dict[str, Any]]]]] = {}
+        for group, make in messages:
+            channel = layer._get_group_channel_name(group)
+            of_shard.setdefault(layer._get_shard(channel), []).append((channel, make))
+        for shard, wanted in of_shard.items():
+            heard = await shard.heard({channel for channel, _ in wanted})
+            if sent := [(channel, self.serialize(make())) for channel, make in wanted if channel in heard]:
+                await shard.publish_all(sent)
+
 
 class _Shard(RedisSingleShardConnection):
     _was_heard = True
+
+    async def heard(self, channels: Collection[str]) -> set[str]:
+        """Those of these channels that anybody listens to, in any process."""
+        async with self._lock:
+            self._ensure_redis()
+            counted = await self._redis.pubsub_numsub(*channels)
+        return {channel.decode() if isinstance(channel, bytes) else channel for channel, listeners in counted if listeners}
+
+    async def publish_all(self, sent: Sequence[tuple[str, bytes]]) -> None:
+        async with self._lock:
+            self._ensure_redis()
+            pipeline = self._redis.pipeline(transaction=False)
+            for channel, message in sent:
+                pipeline.publish(channel, message)
+            await pipeline.execute()
 
     async def _do_receiving(self) -> None:
         asking = asyncio.create_task(self._ask_for_ever())

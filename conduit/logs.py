@@ -1,7 +1,8 @@
 """JSON logs: one line an event, with the request and the task it belongs to, and no secret in it."""
 
+import logging
 import re
-from typing import Any
+from typing import Any, cast
 
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
@@ -60,6 +61,17 @@ _SHARED: list[Processor] = [
 ]
 
 
+class _Lines(structlog.stdlib.ProcessorFormatter):
+    """structlog's own, without what it does to every record in case that it is not structlog's."""
+
+    _render = structlog.processors.JSONRenderer()
+
+    def format(self, record: logging.LogRecord) -> str:
+        if isinstance(record.msg, dict) and hasattr(record, "_logger"):
+            return cast(str, self._render(None, "", _redact_event(None, "", record.msg)))
+        return super().format(record)
+
+
 def configure_structlog() -> None:
     """Send structlog's events through the standard library's handlers, so that ours and others' look the same."""
     structlog.configure(
@@ -82,7 +94,7 @@ def logging_config(*, level: str) -> dict[str, Any]:
         "disable_existing_loggers": False,
         "formatters": {
             "json": {
-                "()": structlog.stdlib.ProcessorFormatter,
+                "()": _Lines,
                 "foreign_pre_chain": _SHARED,
                 "processors": [
                     structlog.stdlib.ProcessorFormatter.remove_processors_meta,

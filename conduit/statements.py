@@ -9,11 +9,12 @@ the transaction that it is in; conduit.postgresql.on_loop over connections of th
         return KEY.made_of(row)
 """
 
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import cached_property, lru_cache
+from operator import attrgetter
 from typing import Any, Generic, TypeVar
 from uuid import UUID
 
@@ -140,36 +141,37 @@ class Columns(Generic[Made]):
 
 def insert(row: Model, *, returning: str = "", computed: Mapping[str, tuple[str, Sequence[Any]]] | None = None) -> Statement:
     """Write a row that is not there yet. `computed`: of some attributes the SQL, with its values, that gives them in the database."""
-    computed = computed or {}
-    instead = {name: sql for name, (sql, _) in computed.items()}
-    sql, fields = _insert(type(row), tuple(sorted(instead.items())), 1, row.pk is None)
-    values: list[Any] = []
-    for field in fields:
-        if field.attname in computed:
-            values += computed[field.attname][1]
-        else:
-            values.append(field.pre_save(row, True))
-    return Statement(f"{sql} RETURNING {returning}" if returning else sql, values)
+    instead = tuple((name, sql) for name, (sql, _) in computed.items()) if computed else ()
+    sql, fields, values_of = _insert(type(row), instead, 1, row.pk is None, f" RETURNING {returning}" if returning else "")
+    values = list(values_of(row))
+    if computed:
+        values = [value for field, own in zip(fields, values, strict=True) for value in computed.get(field.attname, ("", [own]))[1]]
+    return Statement(sql, values)
 
 
 def insert_new(rows: Sequence[Model]) -> list[Statement]:
     """Write those of these rows of one model that meet no other in a constraint."""
     if not rows:
         return []
-    sql, fields = _insert(type(rows[0]), (), len(rows), rows[0].pk is None)
-    return [Statement(f"{sql} ON CONFLICT DO NOTHING", [field.pre_save(row, True) for row in rows for field in fields])]
+    sql, _, values_of = _insert(type(rows[0]), (), len(rows), rows[0].pk is None, " ON CONFLICT DO NOTHING")
+    return [Statement(sql, [value for row in rows for value in values_of(row)])]
 
 
 @lru_cache(256)
-def _insert(model: type[Model], computed: tuple[tuple[str, str], ...], rows: int, numbered: bool) -> tuple[str, list["Field[Any, Any]"]]:
-    """`numbered`: the database gives the rows their ids."""
+def _insert(
+    model: type[Model], computed: tuple[tuple[str, str], ...], rows: int, numbered: bool, end: str
+) -> "tuple[str, list[Field[Any, Any]], Callable[[Model], tuple[Any, ...]]]":
+    """The text, the fields that it names, and what gives a row's values of them. `numbered`: the database gives the rows their ids."""
     fields = [field for field in model._meta.concrete_fields if not (field.generated or (numbered and isinstance(field, AutoField)))]
-    if left := [field.attname for field in fields if field.has_db_default() and not field.has_default()]:
-        raise TypeError(f"{model.__name__}.{left[0]}: give it a default in Python too, which is what is written")
+    for field in fields:
+        if field.has_db_default() and not field.has_default():
+            raise TypeError(f"{model.__name__}.{field.attname}: give it a default in Python too, which is what is written")
+        if getattr(field, "auto_now", False) or getattr(field, "auto_now_add", False):
+            raise TypeError(f"{model.__name__}.{field.attname}: its value is made as it is saved, and nothing is saved here")
     columns = ", ".join(f'"{field.column}"' for field in fields)
     values = ", ".join(dict(computed).get(field.attname, "%s") for field in fields)
-    sql = f'INSERT INTO "{model._meta.db_table}" ({columns}) VALUES {", ".join([f"({values})"] * rows)}'  # noqa: S608 - our own
-    return sql, fields
+    sql = f'INSERT INTO "{model._meta.db_table}" ({columns}) VALUES {", ".join([f"({values})"] * rows)}{end}'  # noqa: S608 - our own
+    return sql, fields, attrgetter(*(field.attname for field in fields))
 
 
 def is_written(*rows: Model) -> None:

@@ -66,7 +66,7 @@ def tell_created(event: TaskEvent) -> None:
     task = event.task
     for tell in (
         lambda: dispatch.hint_soon(task.pk, task.kind, task.lane),
-        lambda: publishing.tell(event),
+        lambda: publishing.tell_whole(event),
         # The line that ties the request's id to the task's.
         lambda: log.info("task created", task_id=str(task.pk), kind=task.kind, model=task.model),
     ):

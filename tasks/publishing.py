@@ -25,9 +25,16 @@ from tasks.progress import LEG, Legs
 
 log = structlog.get_logger(__name__)
 
+# Made when it is sent, if anybody hears it.
+Message = Callable[[], dict[str, Any]]
+
 # Messages that wait to be sent at most; beyond it the oldest are dropped.
 WAITING_MAX = 10_000
-# What sending one message may take, in seconds.
+# So many are sent in one trip: those that came while the trip before was under way.
+BATCH = 500
+# How long what is in no hurry waits for others, in seconds.
+LINGER_SECONDS = 0.01
+# What a trip may take, in seconds.
 SEND_SECONDS = 1.0
 
 
@@ -38,7 +45,13 @@ def group_of(key_id: int) -> str:
 
 def tell(event: TaskEvent) -> None:
     """Publish an event that is committed, with its task as it is shown now."""
-    _publisher.put(event.key_id, event_message(event))
+    message = event_message(event)
+    _publisher.put(event.key_id, lambda: message)
+
+
+def tell_whole(event: TaskEvent) -> None:
+    """The same of one whose task has all with it that showing it needs: it is shown only if anybody listens, and waits for others."""
+    _publisher.put(event.key_id, lambda: event_message(event), waits=True)
 
 
 def tell_stage_on_commit(task: Task, written: Mapping[str, Any]) -> None:
@@ -49,7 +62,7 @@ def tell_stage_on_commit(task: Task, written: Mapping[str, Any]) -> None:
     now = clock.now()
     legs = Legs(task.status, **{name: named.get(name, getattr(task, name)) for name in LEG})
     message = stage_message(task.key_id, str(task.pk), named.get("stage", task.stage), now.timestamp(), legs)
-    transaction.on_commit(lambda: _publisher.put(task.key_id, message), robust=True)
+    transaction.on_commit(lambda: _publisher.put(task.key_id, lambda: message), robust=True)
 
 
 def event_message(event: TaskEvent) -> dict[str, Any]:
@@ -79,39 +92,48 @@ class Publisher:
         self._reset()
 
     def _reset(self) -> None:
-        self._waiting: deque[tuple[int, dict[str, Any]]] = deque(maxlen=WAITING_MAX)
+        self._waiting: deque[tuple[str, Message]] = deque(maxlen=WAITING_MAX)
+        self._is_told = False  # that something waits
         self._lock = threading.Lock()
-        self._wake: Callable[[], Any] | None = None
+        self._wake: Callable[[float], Any] | None = None
 
-    def put(self, key_id: int, message: dict[str, Any]) -> None:
-        """Hand a message over. Never waits."""
-        self._waiting.append((key_id, message))
+    def put(self, key_id: int, message: Message, *, waits: bool = False) -> None:
+        """Hand a message over. Never waits; the message may, for LINGER_SECONDS, so that others go with it."""
         with self._lock:
+            self._waiting.append((group_of(key_id), message))
+            is_told, self._is_told = self._is_told, True
             self._wake = self._wake or self._start()
-        self._wake()
+        if not (waits and is_told):
+            self._wake(LINGER_SECONDS if waits else 0.0)
 
-    def _start(self) -> Callable[[], Any]:
-        """Start the thread; what wakes it."""
+    def _start(self) -> Callable[[float], Any]:
+        """Start the thread; what wakes it after so many seconds."""
         loop, filled = asyncio.new_event_loop(), asyncio.Event()
         threading.Thread(target=loop.run_until_complete, args=(self._send_all(filled),), name="publisher", daemon=True).start()
-        return lambda: loop.call_soon_threadsafe(filled.set)
+        return lambda seconds: loop.call_soon_threadsafe(loop.call_later, seconds, filled.set)
+
+    def _taken(self) -> list[tuple[str, Message]]:
+        """What waits, as far as it goes into one trip."""
+        with self._lock:
+            taken = [self._waiting.popleft() for _ in range(min(BATCH, len(self._waiting)))]
+            self._is_told = bool(taken)
+            return taken
 
     async def _send_all(self, filled: asyncio.Event) -> None:
         layer = get_channel_layer()
         while True:
             await filled.wait()
             filled.clear()
-            while self._waiting:
-                key_id, message = self._waiting.popleft()
+            while taken := self._taken():
                 try:
                     with breaker_of(settings.REDIS_URL).asking("events are not published"):
-                        await asyncio.wait_for(layer.group_send(group_of(key_id), message), SEND_SECONDS)
+                        await asyncio.wait_for(layer.send_to_groups(taken), SEND_SECONDS)
                 except Away:  # whatever it is, streams find the event in the database
-                    dropped = 1 + len(self._waiting)
+                    dropped = len(taken) + len(self._waiting)
                     self._waiting.clear()
                     log.info("not published: Redis is away", messages=dropped)
                 except Exception:
-                    log.exception("one message could not be published")
+                    log.exception("some messages could not be published", messages=len(taken))
 
 
 _publisher = Publisher()

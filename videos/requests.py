@@ -1,6 +1,7 @@
 """What a caller may ask for: the shape of a generation request, checked before anything else happens."""
 
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from rest_framework import serializers
@@ -44,9 +45,7 @@ class GenerationRequest:
         Raises:
             ValidationError, InvalidRequest: naming the first parameter at fault.
         """
-        fields = GenerationSerializer(data=data)
-        fields.is_valid(raise_exception=True)
-        found = fields.validated_data
+        found = _rules().run_validation(data)
         resolution, aspect_ratio = _size(found.get("resolution"), found.get("aspect_ratio"))
         return cls(found["model"], found["prompt"], found["duration"], resolution, aspect_ratio, found["metadata"])
 
@@ -104,6 +103,12 @@ class MetadataField(serializers.Field[dict[str, str], Any, dict[str, str], Any])
                     f"`metadata` names have 1 to {METADATA_NAME_CHARACTERS} characters and values at most {METADATA_VALUE_CHARACTERS}."
                 )
         return data
+
+
+@cache
+def _rules() -> "GenerationSerializer":
+    """One for all requests: making it takes longer than what it does, and it keeps nothing of what it judges."""
+    return GenerationSerializer()
 
 
 class GenerationSerializer(StrictSerializer):

@@ -1,5 +1,6 @@
 """What request bodies are made of: fields that take no value for another type's, and name themselves in every refusal."""
 
+import re
 from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
@@ -11,12 +12,14 @@ from conduit.api.errors import InvalidRequest
 from conduit.api.pagination import parse_moment
 from conduit.api.unseen import is_blank
 
+_HALF = re.compile("[\ud800-\udfff]")
+
 
 def check_text(text: str, name: str) -> None:
     """Refuse what no database column and no JSON body can carry."""
     if "\0" in text:
         raise serializers.ValidationError(f"`{name}` holds a NUL character.")
-    if any("\ud800" <= character <= "\udfff" for character in text):
+    if _HALF.search(text):
         raise serializers.ValidationError(f"`{name}` holds half of a surrogate pair, which is not a character.")
 
 

@@ -34,7 +34,7 @@ class Pipeline:
         self._pg = opened.pgconn
         self._pg.enter_pipeline_mode()
         self._adapting = Transformer(opened)
-        self._prepared: dict[tuple[str, tuple[int, ...]], bytes] = {}
+        self._prepared: dict[tuple[str, str, tuple[int, ...]], bytes] = {}
         self._answers: list[pq.abc.PGresult] = []
         self._expected = 0
         self._is_finished = False
@@ -107,12 +107,12 @@ class Pipeline:
         values = [Jsonb(value) if isinstance(value, dict | list) else value for value in statement.values]
         sent = self._adapting.dump_sequence(values, [PyFormat.AUTO] * len(values))
         types, formats = self._adapting.types or (), self._adapting.formats
-        shape = (statement.sql + statement.lock, types)
+        shape = (statement.sql, statement.lock, types)
         name = self._prepared.get(shape)
         if name is not None:
             self._pg.send_query_prepared(name, sent, formats)
             return 1
-        sql = numbered(shape[0])
+        sql = numbered(statement.sql + statement.lock)
         if len(self._prepared) >= PREPARED_MAX:
             self._pg.send_query_params(sql, sent, types, formats)
             return 1

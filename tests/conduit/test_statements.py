@@ -78,7 +78,7 @@ def test_a_retry_has_its_original_and_every_other_column_too(consumer):
 
 @pytest.mark.parametrize("model", [Task, TaskEvent, UsageCost, Video, VirtualKey, BudgetAlert])
 def test_a_column_that_comes_later_is_written_and_read_too(model):
-    sql, fields = statements._insert(model, (), 1, False)
+    sql, fields, _ = statements._insert(model, (), 1, False, "")
 
     assert [field.column for field in fields] == [field.column for field in model._meta.concrete_fields]
     assert all(f'"{field.column}"' in sql for field in fields)
