@@ -23,7 +23,7 @@ from django.db.models.functions import Round
 
 from conduit import clock, statements
 from conduit.api.errors import ApiError
-from conduit.statements import Columns, Statement, Steps
+from conduit.statements import Columns, Rows, Statement, Steps
 from keys.models import Budget, BudgetAlert, BudgetWindow, Period, VirtualKey
 
 # When a budget's period is used up so far, in percent, the console hears of it.
@@ -138,7 +138,12 @@ def binding(key: VirtualKey) -> QuerySet[Budget]:
     return Budget.objects.filter(owned).order_by("pk")
 
 
-def _binding(key: VirtualKey) -> Statement:
+def may_bind(key: VirtualKey) -> bool:
+    """Whether there may be any. Most keys have no budget of their own: those that say so, locked, need no query to know it."""
+    return key.budgeted or key.team_id is not None
+
+
+def binding_of(key: VirtualKey) -> Statement:
     """The same as a statement."""
     owned = "b.key_id = %s OR b.team_id = %s" if key.team_id is not None else "b.key_id = %s"
     owner = [key.pk, key.team_id] if key.team_id is not None else [key.pk]
@@ -174,16 +179,16 @@ def _state(budget: Budget, window: BudgetWindow, now: datetime) -> BudgetState:
 # ---- Moving money: all of it belongs inside the transaction that writes the ledger rows, with the locks of keys.locks ---------
 
 
-def taking(key: VirtualKey, amount: Decimal, now: datetime) -> Steps[list[Statement]]:
-    """Add a hold of `amount` USD to every budget that binds the key: its own, and its team's. Gives what is then to be written.
+def taking(key: VirtualKey, amount: Decimal, now: datetime, bound: Rows | None = None) -> Steps[list[Statement]]:
+    """Add a hold of `amount` USD to every budget that binds the key: its own, and its team's; `bound` is what `binding_of` gave, if
+    that was asked. Gives what is then to be written.
 
     Raises:
         InsufficientQuota: one of them has less left. What was added goes with the transaction.
     """
-    # Most keys have no budget of their own: those that say so, locked, need no query to know it.
-    if not key.budgeted and key.team_id is None:
+    if not may_bind(key):
         return []
-    [rows] = yield [_binding(key)]
+    [rows] = [bound] if bound is not None else (yield [binding_of(key)])
     found = yield from _adding([_BUDGET.made_of(row) for row in rows], now, held=amount)
     if short := [state for state in found if state.used > state.limit]:
         raise _refusal(short, amount)

@@ -12,7 +12,7 @@ from uuid import UUID
 from django.db.models import Q, QuerySet, Sum
 
 from conduit import clock
-from conduit.statements import Statement, Steps, insert
+from conduit.statements import Rows, Statement, Steps, insert
 from keys import budgets, locks
 from keys.models import Budget, UsageCost, VirtualKey
 
@@ -39,15 +39,17 @@ def of_task(rows: QuerySet[UsageCost], task_id: UUID) -> QuerySet[UsageCost]:
     return rows.filter(task_id=task_id, entry__in=UsageCost.ONCE_PER_TASK)
 
 
-def holding(*, key: VirtualKey, task_id: UUID, task_kind: str, model: str, amount: Decimal) -> Steps[list[Statement]]:
-    """Reserve a task's price (USD) on its key, as keys.locks gave it, against every budget of the key and its team. Gives what is
-    then to be written.
+def holding(
+    *, key: VirtualKey, task_id: UUID, task_kind: str, model: str, amount: Decimal, bound: Rows | None = None
+) -> Steps[list[Statement]]:
+    """Reserve a task's price (USD) on its key, as keys.locks gave it, against every budget of the key and its team: `bound`, where
+    budgets.binding_of was asked under that lock. Gives what is then to be written.
 
     Raises:
         InsufficientQuota: a budget has less left.
     """
     now = clock.now()
-    alerts = yield from budgets.taking(key, amount, now)
+    alerts = yield from budgets.taking(key, amount, now, bound)
     of_task = {"task_id": task_id, "task_kind": task_kind, "model": model}
     row = UsageCost(key=key, team_id=key.team_id, entry=Entry.HOLD, amount=amount, counted_at=now, created_at=now, **of_task)
     return [*alerts, insert(row)]

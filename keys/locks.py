@@ -6,7 +6,7 @@ is read while nobody else writes it. Rows that only point to a key or team are k
 """
 
 from conduit import statements
-from conduit.statements import Columns, Statement, Steps
+from conduit.statements import Columns, Rows, Statement, Steps
 from keys.models import Team, VirtualKey
 
 _KEY, _TEAM = Columns(VirtualKey, "k"), Columns(Team, "t")
@@ -14,31 +14,35 @@ _KEY, _TEAM = Columns(VirtualKey, "k"), Columns(Team, "t")
 _LOCK = " FOR NO KEY UPDATE OF"
 
 
-def locking(key: VirtualKey) -> Steps[VirtualKey]:
+def locking(key: VirtualKey, *along: Statement) -> Steps[tuple[VirtualKey, list[Rows] | None]]:
     """The key as it is now, with its team, both locked: in one statement when its team is still the one that `key` says.
+
+    `along` goes with it, and sees what the lock waited for: statements that read what the key and team of `key` own. None comes of it
+    when the team is another by now.
 
     Raises:
         VirtualKey.DoesNotExist: there is no such row any more.
     """
     if key.team_id is not None:
-        [both] = yield [_with_team(key.pk, key.team_id)]
+        both, *found = yield [_with_team(key.pk, key.team_id), *along]
         if both:
-            found, team = _KEY.made_of(both[0][: len(_KEY.fields)]), _TEAM.made_of(both[0][len(_KEY.fields) :])
-            found.team = team
-            return found
-    [keys] = yield [_row(_KEY, key.pk)]
+            now, team = _KEY.made_of(both[0][: len(_KEY.fields)]), _TEAM.made_of(both[0][len(_KEY.fields) :])
+            now.team = team
+            return now, found
+        along = ()
+    keys, *found = yield [_row(_KEY, key.pk), *along]
     if not keys:
         raise VirtualKey.DoesNotExist
-    found = _KEY.made_of(keys[0])
-    if found.team_id is not None:
-        [teams] = yield [_row(_TEAM, found.team_id)]
-        found.team = _TEAM.made_of(teams[0]) if teams else None
-    return found
+    now = _KEY.made_of(keys[0])
+    if now.team_id is not None:
+        [teams] = yield [_row(_TEAM, now.team_id)]
+        now.team = _TEAM.made_of(teams[0]) if teams else None
+    return now, found if now.team_id == key.team_id else None
 
 
 def lock_key(key: VirtualKey) -> VirtualKey:
     """The same in this thread's transaction."""
-    return statements.run(locking(key))
+    return statements.run(locking(key))[0]
 
 
 def _with_team(key_id: int, team_id: int) -> Statement:

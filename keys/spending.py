@@ -4,10 +4,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from typing import Any
 from uuid import UUID
 
 from conduit.statements import Statement, Steps
-from keys import ledger, limits, locks
+from keys import budgets, ledger, limits, locks
 from keys.authentication import check_usable
 from keys.models import VirtualKey
 
@@ -38,11 +39,15 @@ def reserve(
         RateLimited: the key has too many tasks in flight, or made too many within the hour.
         InsufficientQuota: a budget of the key or its team has less left than the price.
     """
+    # What the key of before needs to know is asked along with the lock.
+    counts = [counting(key, created_at)] if limits.needs_counts(key) else []
+    binding = [budgets.binding_of(key)] if budgets.may_bind(key) else []
+    now, found = yield from locks.locking(key, *counts, *binding)
     # Whatever may refuse comes before anything is written: of many calls at once, the refused ones let go of the key soonest.
-    key = yield from locks.locking(key)
-    check_usable(key)
-    if limits.needs_counts(key):
-        [[(in_flight, last_hour, oldest)]] = yield [counting(key, created_at)]
-        limits.check_counts(key, in_flight=in_flight, last_hour=last_hour, oldest=oldest)
-    writes = yield from ledger.holding(key=key, task_id=task_id, task_kind=task_kind, model=model, amount=amount)
-    return Reserved(key, writes)
+    check_usable(now)
+    if limits.needs_counts(now):
+        [[(in_flight, last_hour, oldest)]] = found[:1] if found and counts else (yield [counting(now, created_at)])
+        limits.check_counts(now, in_flight=in_flight, last_hour=last_hour, oldest=oldest)
+    of_task: dict[str, Any] = {"task_id": task_id, "task_kind": task_kind, "model": model}
+    writes = yield from ledger.holding(key=now, amount=amount, bound=found[-1] if found and binding else None, **of_task)
+    return Reserved(now, writes)

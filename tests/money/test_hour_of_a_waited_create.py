@@ -21,9 +21,9 @@ def waits(monkeypatch, time_travel):
     def wait(seconds):
         locking = locks.locking
 
-        def late(key):
+        def late(*asked):
             time_travel.shift(seconds)
-            return (yield from locking(key))
+            return (yield from locking(*asked))
 
         monkeypatch.setattr(locks, "locking", late)
 
