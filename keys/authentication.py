@@ -9,9 +9,7 @@ from rest_framework.request import Request
 
 from conduit import clock
 from conduit.api.callers import known_as, known_before_pause, pause
-from conduit.api.errors import ApiError, Unauthenticated
-from conduit.api.idempotency import refuse_unless_replayed
-from conduit.api.middleware import on_every_answer
+from conduit.api.errors import Unauthenticated
 from conduit.api.network import client_address
 from keys import limits
 from keys.models import KeySecret, VirtualKey
@@ -24,10 +22,8 @@ class UnknownKey(UnknownSecret, Unauthenticated):
 
 
 class VirtualKeyAuthentication(BaseAuthentication):
-    """Sets `request.user` and `request.auth` to the VirtualKey, and counts the call.
-
-    A POST to a view whose `rate_kind` is "create" counts as a creating call, any other call as a read.
-    """
+    """Sets `request.user` and `request.auth` to the VirtualKey, if it may be used from there. Whoever lets the call in counts it
+    (keys.keyed_view)."""
 
     def authenticate(self, request: Request) -> tuple[VirtualKey, VirtualKey]:
         secret, address = secret_of(request), client_address(request._request)
@@ -35,15 +31,6 @@ class VirtualKeyAuthentication(BaseAuthentication):
             key = authenticate_secret(secret)
         limits.check_address(key, address)
         known_as(request._request, name_of(key))
-        try:
-            rate = counted_once(request._request, lambda: limits.count_call(key, _kind_of(request), address=address))
-        except ApiError as refusal:
-            # What was done is answered again, however often it is asked for: that counts as no call.
-            if not refuse_unless_replayed(request, refusal):
-                raise
-            rate = refusal.rate if isinstance(refusal, limits.RateLimited) else None
-        if rate:
-            on_every_answer(request._request, rate.headers)
         return key, key
 
     def authenticate_header(self, request: Request) -> str:
@@ -100,19 +87,9 @@ def check_usable(key: VirtualKey) -> None:
         raise Unauthenticated(f"This API key expired on {key.expires_at:%Y-%m-%d %H:%M} UTC. Ask for a new one.", code="api_key_expired")
 
 
-def _kind_of(request: Request) -> limits.Kind:
-    creates = request.method == "POST" and getattr(request.parser_context["view"], "rate_kind", "read") == "create"
-    return "create" if creates else "read"
-
-
 def name_of(key: VirtualKey) -> str:
     """What its calls are counted under wherever callers share something, whichever of its secrets they come with."""
     return f"key {key.pk}"
-
-
-def key_of(request: Request) -> VirtualKey:
-    """The key that an authenticated request came with."""
-    return cast(VirtualKey, request.auth)
 
 
 def secret_of(request: Request, *, prefix: str = SECRET_PREFIX) -> str:

@@ -9,13 +9,14 @@ from django.db.models import Model, QuerySet
 from django.http import HttpResponse
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
 from conduit.api.errors import InvalidRequest, NotFound
 from conduit.api.idempotency import Idempotency, idempotent
+from conduit.api.network import client_address
 from conduit.api.pagination import check_parameters, page, parse_limit, parse_row_id
-from keys import owners, services, usage
-from keys.authentication import secret_of
+from conduit.api.views import ApiView
+from keys import limits, owners, services, usage
+from keys.authentication import counted_once, secret_of
 from keys.management_authentication import ManagementKeyAuthentication
 from keys.models import ManagementKey, Scope, Team, UsageCost, VirtualKey
 from keys.presentation import show_keys, show_management_key, show_teams
@@ -30,7 +31,7 @@ _SHOWN_ONCE = "The secret was in the first answer to this call, and is stored no
 Row = TypeVar("Row", bound=Model)
 
 
-class ManagementView(APIView):
+class ManagementView(ApiView):
     authentication_classes = [ManagementKeyAuthentication]
 
     # What the query string of a read may hold; no other call takes one.
@@ -48,6 +49,12 @@ class ManagementView(APIView):
     def who(self) -> str:
         """How the audit names the caller."""
         return str(self.key)
+
+    def check_throttles(self, request: Request) -> None:
+        """REST framework's name for: count the call."""
+        address = client_address(request._request)
+        if rate := counted_once(request._request, lambda: limits.count_management_call(self.key, address=address)):
+            self.said |= rate.headers
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         super().initial(request, *args, **kwargs)

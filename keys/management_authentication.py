@@ -6,17 +6,16 @@ from rest_framework.request import Request
 from conduit import clock
 from conduit.api.callers import known_as
 from conduit.api.errors import Unauthenticated
-from conduit.api.middleware import on_every_answer
 from conduit.api.network import client_address
 from keys import limits
-from keys.authentication import UnknownKey, counted_once, secret_of
+from keys.authentication import UnknownKey, secret_of
 from keys.models import ManagementKey
 from keys.services import MANAGEMENT_PREFIX, SECRET_PREFIX, find_management_key
 from keys.strangers import counted
 
 
 class ManagementKeyAuthentication(BaseAuthentication):
-    """Sets `request.user` and `request.auth` to the ManagementKey, and counts the call. A virtual key opens nothing here."""
+    """Sets `request.user` and `request.auth` to the ManagementKey, if it may be used from there. A virtual key opens nothing here."""
 
     def authenticate(self, request: Request) -> tuple[ManagementKey, ManagementKey]:
         secret, address = secret_of(request, prefix=MANAGEMENT_PREFIX), client_address(request._request)
@@ -24,8 +23,6 @@ class ManagementKeyAuthentication(BaseAuthentication):
             key = authenticate_management_secret(secret)
         limits.check_address(key, address)
         known_as(request._request, f"management key {key.pk}")
-        if rate := counted_once(request._request, lambda: limits.count_management_call(key, address=address)):
-            on_every_answer(request._request, rate.headers)
         return key, key
 
     def authenticate_header(self, request: Request) -> str:

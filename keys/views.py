@@ -7,12 +7,11 @@ from django.db.models import QuerySet
 from django.http import HttpResponse
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
 from conduit.api.errors import InvalidRequest
 from conduit.api.pagination import check_parameters
 from keys import usage, work
-from keys.authentication import key_of
+from keys.keyed_view import KeyedView
 from keys.models import UsageCost
 from keys.presentation import show_own
 
@@ -20,17 +19,16 @@ USAGE_PARAMETERS = ("from", "to", "group_by", "format")
 FORMATS = {"json": "application/json", "csv": "text/csv"}
 
 
-class KeyView(APIView):
+class KeyView(KeyedView):
     def get(self, request: Request) -> Response:
         check_parameters(request.query_params, ())
-        key = key_of(request)
-        return Response(show_own(key, work.current().in_flight(key)))
+        return Response(show_own(self.key, work.current().in_flight(self.key)))
 
 
-class UsageView(APIView):
+class UsageView(KeyedView):
     def get(self, request: Request) -> HttpResponse:
         check_parameters(request.query_params, USAGE_PARAMETERS)
-        return usage_answer(request, UsageCost.objects.filter(key=key_of(request)), usage.CONSUMER_GROUPS)
+        return usage_answer(request, UsageCost.objects.filter(key=self.key), usage.CONSUMER_GROUPS)
 
 
 def usage_answer(request: Request, costs: QuerySet[UsageCost], groups: tuple[str, ...]) -> HttpResponse:

@@ -14,17 +14,15 @@ from tasks import joins
 if TYPE_CHECKING:
     from django.db.models import Model
 
-    from conduit.api.idempotency import Idempotency
+    from conduit.statements import Steps
     from keys.models import VirtualKey
     from tasks.models import Task
     from tasks.notices import Notice
 
 
 class Retry(Protocol):
-    def __call__(
-        self, *, key: VirtualKey, original: Task, idempotency: Idempotency | None, answer: Callable[[Task], dict[str, Any]]
-    ) -> Task:
-        """A new task for what a failed one asked for; `answer` is what an idempotent call keeps of it.
+    def __call__(self, *, key: VirtualKey, original: Task, first: Callable[[Task], Steps[None]] | None) -> Task:
+        """A new task for what a failed one asked for; `first` is done in its transaction before anything else.
 
         Raises:
             ApiError: it is refused, and nothing was written.

@@ -10,7 +10,7 @@ from rest_framework.response import Response
 
 from conduit import clock
 from conduit.api.errors import InvalidRequest, NotFound
-from conduit.api.idempotency import Idempotency, answer_of, idempotent
+from conduit.api.idempotency import Idempotency, answer_of, idempotent, keeping
 from conduit.api.pagination import page, parse_limit, parse_moment
 from conduit.api.views import tagged
 from keys.management_api import ManagementView, chosen
@@ -61,7 +61,7 @@ class CancelView(TaskManagementView):
 class RetryView(TaskManagementView):
     @idempotent
     def post(self, request: Request, task_id: str, idempotency: Idempotency | None) -> Response:
-        again = steering.retry(_task_of(task_id), who=self.who, idempotency=idempotency, answer=_accepted)
+        again = steering.retry(_task_of(task_id), who=self.who, first=keeping(idempotency, _accepted))
         return Response(_shown(again), status=202, headers=_location(again))
 
 

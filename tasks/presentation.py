@@ -6,7 +6,9 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
+from conduit import clock
 from conduit.api.formats import money, rfc3339
+from conduit.api.idempotency import answer_of
 from keys import price_factors
 from tasks import kinds, progress
 from tasks.models import ACTIVE, Status, Task, TaskEvent
@@ -52,6 +54,16 @@ def version_of_ended(task: Task, now: datetime) -> Hashable:
     Whoever changes what is shown of an ended task raises its `updated_at`.
     """
     return None if task.is_active else (task.pk, task.updated_at, kinds.kind_of(task).clock_of_ended(now))
+
+
+def location(task: Task) -> dict[str, str]:
+    """The header that says where a new task is."""
+    return {"Location": f"/v1/tasks/{task.pk}"}
+
+
+def accepted(task: Task) -> dict[str, Any]:
+    """What a consumer's call that made a task is answered, as it is kept."""
+    return answer_of(202, show(task, clock.now()), location(task))
 
 
 def show_to_operators(task: Task, now: datetime) -> dict[str, Any]:

@@ -248,9 +248,7 @@ def _outcome(run: Run, task_id: UUID) -> RunOutcome | None:
         elif again := steering.living_retry(task):
             found.outcome, found.retried_as, found.detail = Outcome.UNCHANGED, again.pk, "It was retried already."
         else:
-            found.retried_as = steering.retry(
-                task, who=run.created_by, idempotency=None, answer=lambda task: {}, of=audit.target_of(run)
-            ).pk
+            found.retried_as = steering.retry(task, who=run.created_by, of=audit.target_of(run)).pk
     except ApiError as error:
         ended = error.code in ("task_not_cancellable", "task_not_retryable") and task.status not in _CAN[Action(run.action)]
         found.outcome, found.detail = Outcome.UNCHANGED if ended else Outcome.REFUSED, error.message[:DETAIL_CHARACTERS]

@@ -7,7 +7,7 @@ from uuid import UUID
 from django.db import transaction
 
 from conduit.api.errors import Conflict, Unauthenticated
-from conduit.api.idempotency import Idempotency
+from conduit.statements import Steps
 from keys import audit
 from tasks import kinds, lifecycle
 from tasks.models import Status, Task
@@ -44,15 +44,14 @@ def retry(
     task: Task,
     *,
     who: str,
-    idempotency: Idempotency | None,
-    answer: Callable[[Task], dict[str, Any]],
+    first: Callable[[Task], Steps[None]] | None = None,
     seen: UUID | None = None,
     **told: Any,
 ) -> Task:
     """A new task of the same key for what a failed one asked for: that key's money, limits and budgets.
 
-    `answer` is what an idempotent call keeps of it; `seen` is the newest retry that whoever asks knows of (NO_RETRY: none), None when
-    it is wanted whatever there is; `told` goes into the audit.
+    `first` is done in its transaction before anything is written; `seen` is the newest retry that whoever asks knows of (NO_RETRY:
+    none), None when it is wanted whatever there is; `told` goes into the audit.
 
     Raises:
         Conflict: it did not fail, its key opens nothing any more, or somebody else retried it since what was seen.
@@ -63,7 +62,7 @@ def retry(
             living = living_retry(task)
             if seen is not None and living and living.pk > seen:
                 raise Conflict("It was retried meanwhile, by a run or by somebody else. Nothing more was done.", code="task_not_retryable")
-            again = kinds.kind_of(task).retry(key=task.key, original=task, idempotency=idempotency, answer=answer)
+            again = kinds.kind_of(task).retry(key=task.key, original=task, first=first)
             audit.record(who=who, action="retry", target=task, retried_as=again.pk, **told)
     except Unauthenticated as error:
         # Not who calls is refused, but who would pay.

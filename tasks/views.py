@@ -7,13 +7,12 @@ from django.db.models import QuerySet
 from django.http import HttpResponse
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
 from conduit import clock
 from conduit.api.errors import InvalidRequest
 from conduit.api.pagination import end_of_millisecond, page, parse_limit, parse_moment
 from conduit.api.views import tagged
-from keys.authentication import key_of
+from keys.keyed_view import KeyedView
 from keys.models import VirtualKey
 from tasks import lifecycle
 from tasks.ids import first_task_id_at, parse_task_id
@@ -40,21 +39,21 @@ def cancelled(key: VirtualKey, task_id: str) -> Response:
     return Response(show(task_of(key, task_id), clock.now()))
 
 
-class TaskView(APIView):
+class TaskView(KeyedView):
     def get(self, request: Request, task_id: str) -> HttpResponse:
-        return tagged(request, show(task_of(key_of(request), task_id), clock.now()))
+        return tagged(request, show(task_of(self.key, task_id), clock.now()))
 
 
-class CancelView(APIView):
+class CancelView(KeyedView):
     def post(self, request: Request, task_id: str) -> Response:
-        return cancelled(key_of(request), task_id)
+        return cancelled(self.key, task_id)
 
 
-class TaskListView(APIView):
+class TaskListView(KeyedView):
     def get(self, request: Request) -> Response:
         limit = parse_limit(request.query_params)
         now = clock.now()
-        rows = _listed(key_of(request), request.query_params)[: limit + 1]
+        rows = _listed(self.key, request.query_params)[: limit + 1]
         return Response(page(rows, limit, lambda task: show(task, now), id_field="task_id"))
 
 

@@ -3,20 +3,17 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any
 
 from django.db import transaction
 
-from conduit import clock, statements
+from conduit import statements
 from conduit.api.errors import Conflict, InvalidRequest
-from conduit.api.idempotency import Idempotency, answer_of
 from conduit.statements import Steps
 from keys import limits, price_factors
 from keys.models import VirtualKey
 from tasks import lifecycle
 from tasks.models import Status, Task, TaskEvent
 from tasks.pauses import refusal_of_new_work
-from tasks.presentation import show
 from videos import kept_catalogue
 from videos.catalogue import Offer
 from videos.kept_catalogue import Catalogue, Planned
@@ -57,37 +54,31 @@ def quote(wanted: GenerationRequest, *, key: VirtualKey, catalogue: Catalogue) -
     return Quote(offer, price, factor, planned)
 
 
-def accepted(task: Task) -> dict[str, Any]:
-    """What a consumer's call that made a task is answered, as it is kept."""
-    return answer_of(202, show(task, clock.now()), {"Location": f"/v1/tasks/{task.pk}"})
-
-
 def start_generation(
     *,
     key: VirtualKey,
     wanted: GenerationRequest,
     retry_of: Task | None = None,
-    idempotency: Idempotency | None = None,
-    answer: Callable[[Task], dict[str, Any]] = accepted,
+    first: Callable[[Task], Steps[None]] | None = None,
 ) -> Task:
     """Accept a request: its price is held, and its task, video and first event are written, in one transaction.
 
-    With `idempotency` the claim of the call and its `answer` are part of that transaction.
+    `first` is what is done in it before, such as keeping the answer that will show the task (conduit.api.idempotency).
 
     Raises:
         ApiError: it is refused, and nothing was written.
     """
     task = planned(key=key, wanted=wanted, quoted=_quote_of_now(wanted, key), retry_of=retry_of)
     with transaction.atomic():
-        event = statements.run(starting(task, idempotency, answer))
+        event = statements.run(starting(task, first))
         transaction.on_commit(lambda: lifecycle.tell_created(event), robust=True)
     return task
 
 
-def starting(task: Task, idempotency: Idempotency | None, answer: Callable[[Task], dict[str, Any]] = accepted) -> Steps[TaskEvent]:
+def starting(task: Task, first: Callable[[Task], Steps[None]] | None) -> Steps[TaskEvent]:
     """The steps of that transaction, for a task that `planned` gave; its first event (tasks.lifecycle.tell_created)."""
-    if idempotency:
-        yield from idempotency.claiming(answer(task))
+    if first:
+        yield from first(task)
     return (yield from lifecycle.creating(task, task.video))
 
 
@@ -122,8 +113,7 @@ def retry_generation(
     *,
     key: VirtualKey,
     original: Task,
-    idempotency: Idempotency | None = None,
-    answer: Callable[[Task], dict[str, Any]] = accepted,
+    first: Callable[[Task], Steps[None]] | None = None,
 ) -> Task:
     """A new task for what a failed one asked for, at today's price and factor; the original stays as it is.
 
@@ -131,7 +121,7 @@ def retry_generation(
         Conflict: the original did not fail.
     """
     wanted = _asked_again(original)
-    return start_generation(key=key, wanted=wanted, retry_of=original, idempotency=idempotency, answer=answer)
+    return start_generation(key=key, wanted=wanted, retry_of=original, first=first)
 
 
 def quote_of_retry(original: Task) -> Quote:

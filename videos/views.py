@@ -4,17 +4,16 @@ from typing import Any
 
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
 from conduit import clock
 from conduit.api.errors import NotFound
-from conduit.api.idempotency import Idempotency, idempotent
+from conduit.api.idempotency import Idempotency, idempotent, keeping
 from keys import price_factors
-from keys.authentication import key_of
+from keys.keyed_view import KeyedView
 from keys.limits import allows_model
 from keys.models import VirtualKey
 from tasks.models import Task
-from tasks.presentation import cost, money, show
+from tasks.presentation import accepted, cost, location, money, show
 from tasks.views import cancelled, task_of
 from videos import kept_catalogue
 from videos.catalogue import PRICED_SECONDS, Offer, offers
@@ -25,7 +24,7 @@ from videos.services import quote, retry_generation, start_generation
 
 
 def _accepted(task: Task) -> Response:
-    return Response(show(task, clock.now()), status=202, headers={"Location": f"/v1/tasks/{task.pk}"})
+    return Response(show(task, clock.now()), status=202, headers=location(task))
 
 
 def _generation_of(key: VirtualKey, task_id: str) -> Task:
@@ -35,36 +34,36 @@ def _generation_of(key: VirtualKey, task_id: str) -> Task:
     return task
 
 
-class GenerationsView(APIView):
-    rate_kind = "create"
+class GenerationsView(KeyedView):
+    creates = True
 
     @idempotent
     def post(self, request: Request, idempotency: Idempotency | None) -> Response:
         wanted = GenerationRequest.parse(request.data)
-        return _accepted(start_generation(key=key_of(request), wanted=wanted, idempotency=idempotency))
+        return _accepted(start_generation(key=self.key, wanted=wanted, first=keeping(idempotency, accepted)))
 
 
-class GenerationView(APIView):
+class GenerationView(KeyedView):
     def delete(self, request: Request, task_id: str) -> Response:
-        return cancelled(key_of(request), str(_generation_of(key_of(request), task_id).pk))
+        return cancelled(self.key, str(_generation_of(self.key, task_id).pk))
 
 
-class RetryView(APIView):
-    rate_kind = "create"
+class RetryView(KeyedView):
+    creates = True
 
     @idempotent
     def post(self, request: Request, task_id: str, idempotency: Idempotency | None) -> Response:
-        key = key_of(request)
-        return _accepted(retry_generation(key=key, original=_generation_of(key, task_id), idempotency=idempotency))
+        original = _generation_of(self.key, task_id)
+        return _accepted(retry_generation(key=self.key, original=original, first=keeping(idempotency, accepted)))
 
 
-class EstimateView(APIView):
-    rate_kind = "create"
+class EstimateView(KeyedView):
+    creates = True
 
     def post(self, request: Request) -> Response:
         wanted = GenerationRequest.parse(request.data)
         catalogue = kept_catalogue.at(kept_catalogue.standing().version)
-        quoted = quote(wanted, key=key_of(request), catalogue=catalogue)
+        quoted = quote(wanted, key=self.key, catalogue=catalogue)
         return Response(
             {
                 "object": "estimate",
@@ -79,9 +78,9 @@ class EstimateView(APIView):
         )
 
 
-class ModelsView(APIView):
+class ModelsView(KeyedView):
     def get(self, request: Request) -> Response:
-        key = key_of(request)
+        key = self.key
         return Response({"object": "list", "data": [_shown(offer, key) for offer in offers() if allows_model(key, offer.model.names)]})
 
 

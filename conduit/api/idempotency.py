@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import wraps
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
 from django.db.utils import OperationalError
@@ -24,6 +24,7 @@ from rest_framework.request import Request
 from conduit import clock, statements
 from conduit.api.errors import LOCK_NOT_AVAILABLE, ApiError, Conflict, InvalidRequest, sqlstate
 from conduit.api.models import KeptAnswer, KeptAnswerQuerySet
+from conduit.api.views import ApiView
 from conduit.statements import Columns, Statement, Steps
 
 HEADER = "Idempotency-Key"
@@ -32,7 +33,6 @@ KEPT = timedelta(hours=24)
 # When to come back after waiting in vain for a call with the same key that is still at work, in seconds.
 RETRY_SECONDS = 1
 
-_REFUSAL = "_refusal_unless_replayed"
 _ID_CHARACTERS = 36  # of a UUID with its hyphens
 _WELL_FORMED = re.compile(r"[!-~]{1,255}")
 # One statement for a new call and for one that expired: the row is ours, or it was answered.
@@ -44,6 +44,9 @@ RETURNING id
 """  # noqa: S608 - the table's name is ours
 _KEPT = Columns(KeptAnswer, "a")
 _KEPT_CALL = f"SELECT {_KEPT.sql} FROM {_KEPT.source} WHERE a.owner = %s AND a.call_hash = %s"  # noqa: S608 - our own columns
+
+
+Made = TypeVar("Made")
 
 
 class AnsweredBefore(Exception):
@@ -154,16 +157,21 @@ class Idempotency:
         return KeptAnswer.objects.filter(owner=self.owner, call_hash=self.call_hash)
 
 
+def keeping(idempotency: Idempotency | None, answer: Callable[[Made], dict[str, Any]]) -> Callable[[Made], Steps[None]] | None:
+    """What a service does first in the transaction that makes something: the call is taken, with the answer that will show it."""
+    return (lambda made: idempotency.claiming(answer(made))) if idempotency else None
+
+
 def idempotent(post: Callable[..., HttpResponseBase]) -> Callable[..., HttpResponseBase]:
     """A view's method that is given its call's `idempotency` (None without the header) and is done once for each."""
 
     @wraps(post)
-    def once(view: Any, request: Request, **named: Any) -> HttpResponseBase:
+    def once(view: ApiView, request: Request, **named: Any) -> HttpResponseBase:
         idempotency = Idempotency.of(request)
-        if refusal := getattr(request, _REFUSAL, None):
+        if view.refusal:
             if idempotency and (kept := idempotency.kept()):
                 return _replayed(kept, idempotency)
-            raise refusal
+            raise view.refusal
         if idempotency is None:
             return post(view, request, idempotency=None, **named)
         try:
@@ -178,17 +186,14 @@ def idempotent(post: Callable[..., HttpResponseBase]) -> Callable[..., HttpRespo
         # The very bytes that a second call will get; a method that stored nothing did nothing to keep.
         return _response(idempotency.answer) if idempotency.answer else response
 
-    once.is_idempotent = True  # type: ignore[attr-defined]  # for refuse_unless_replayed
+    once.is_idempotent = True  # type: ignore[attr-defined]  # for is_repeatable
     return once
 
 
-def refuse_unless_replayed(request: Request, refusal: ApiError) -> bool:
-    """Have the view raise `refusal` unless the call was answered before; False when its method gives no answer again."""
-    method = getattr(request.parser_context["view"], (request.method or "").lower(), None)
-    if HEADER not in request.headers or not getattr(method, "is_idempotent", False):
-        return False
-    setattr(request, _REFUSAL, refusal)
-    return True
+def is_repeatable(view: ApiView, request: Request) -> bool:
+    """Whether the call may be one that was made before, which its method then answers again."""
+    method = getattr(view, (request.method or "").lower(), None)
+    return HEADER in request.headers and getattr(method, "is_idempotent", False)
 
 
 def _replayed(kept: KeptAnswer, idempotency: Idempotency) -> HttpResponse:

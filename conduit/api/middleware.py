@@ -3,7 +3,7 @@
 import re
 import time
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 import structlog
 from django.conf import settings
@@ -20,12 +20,6 @@ HEALTH_PATHS = frozenset({"/health", "/health/ready"})
 _WELL_FORMED = re.compile(r"[A-Za-z0-9._-]{1,128}")
 
 _NOT_SERVED = range(400, 500)
-_ON_EVERY_ANSWER = "conduit.headers"
-
-
-def on_every_answer(request: HttpRequest, headers: Mapping[str, str]) -> None:
-    """Whatever this request is answered, an error or 304 included, carries these headers, where it has no others of the name."""
-    request.META[_ON_EVERY_ANSWER] = headers
 
 
 def request_id_of(sent: str) -> str:
@@ -51,8 +45,6 @@ class RequestContext:
             response = self.get_response(request)
         response["X-Request-ID"] = request_id
         always.put_on(response)
-        for name, value in request.META.get(_ON_EVERY_ANSWER, {}).items():
-            response.headers.setdefault(name, value)
         if request.path.startswith("/v1/"):  # each answer belongs to the key that asked; one with an ETag says what may be kept
             response.headers.setdefault("Cache-Control", "private, no-store")
         # Whoever asks for what is not there is told of, below these too.

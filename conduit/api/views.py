@@ -10,8 +10,28 @@ from django.utils.http import parse_etags
 from django.views.decorators.csrf import csrf_exempt
 from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
+from rest_framework.views import APIView
 
-from conduit.api.errors import METHOD_NOT_ALLOWED, InternalError, InvalidRequest, MethodNotAllowed, NotFound, response_for
+from conduit.api.errors import METHOD_NOT_ALLOWED, ApiError, InternalError, InvalidRequest, MethodNotAllowed, NotFound, response_for
+
+
+class ApiView(APIView):
+    """A view of the API, one for each call."""
+
+    # What the call is refused for, unless it was answered before (conduit.api.idempotency.idempotent).
+    refusal: ApiError | None = None
+
+    def __init__(self, **named: Any) -> None:
+        super().__init__(**named)
+        # Whatever the call is answered, an error or 304 included, carries these headers, where it has no others of the name.
+        self.said: dict[str, str] = {}
+
+    def finalize_response(self, request: Request, response: Any, *args: Any, **named: Any) -> Any:
+        response = super().finalize_response(request, response, *args, **named)
+        for name, value in self.said.items():
+            response.headers.setdefault(name, value)
+        return response
+
 
 NOT_SERVED_HERE = "The request is malformed, or names a host that is not served here."
 

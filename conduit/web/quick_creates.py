@@ -22,7 +22,7 @@ from conduit.api.access_log import log_request
 from conduit.api.always import with_always
 from conduit.api.callers import client_known
 from conduit.api.errors import ApiError, classify, envelope
-from conduit.api.idempotency import AnsweredBefore, Idempotency
+from conduit.api.idempotency import AnsweredBefore, Idempotency, keeping
 from conduit.api.middleware import request_id_of
 from conduit.api.parsers import parse_object
 from conduit.api.policy import HEADER, NOTHING
@@ -37,7 +37,7 @@ from keys.models import VirtualKey
 from tasks import lifecycle
 from tasks.models import Task
 from tasks.pauses import refusing_new_work
-from tasks.presentation import show
+from tasks.presentation import accepted, location, show
 from videos import kept_catalogue
 from videos.kept_catalogue import Catalogue, Standing
 from videos.requests import GenerationRequest
@@ -190,13 +190,13 @@ class QuickCreates:
             raise await self._asking.ask(refusing_new_work)
         task = planned(key=call.key, wanted=wanted, quoted=quoted, retry_of=None)
         async with lines_of_keys().turn(name_of(call.key)):
-            event = await self._writing.run(lambda: starting(task, idempotency))
+            event = await self._writing.run(lambda: starting(task, keeping(idempotency, accepted)))
         lifecycle.tell_created(event)
         return _kept(idempotency.answer) if idempotency and idempotency.answer else _accepted(task)
 
 
 def _accepted(task: Task) -> Answer:
-    return Answer(202, JSONRenderer().render(show(task, clock.now())), {"Location": f"/v1/tasks/{task.pk}"})
+    return Answer(202, JSONRenderer().render(show(task, clock.now())), location(task))
 
 
 def _kept(answer: Mapping[str, Any]) -> Answer:

@@ -22,11 +22,10 @@ from django.http import HttpResponse, StreamingHttpResponse
 from django.urls import URLPattern, path
 from django.utils.module_loading import autodiscover_modules
 from rest_framework.request import Request
-from rest_framework.views import APIView
 
 from tasks.realtime.connections import Caller, query_of
 from tasks.realtime.feeds import Feeds
-from tasks.realtime.sse import StreamAuthentication, caller_of, head_of_stream, open_stream
+from tasks.realtime.sse import StreamView, caller_of, head_of_stream, open_stream
 from tasks.realtime.stream import SourceStream
 from tasks.realtime.websocket import socket
 
@@ -62,10 +61,9 @@ def _registered() -> Mapping[str, Source]:
     return _sources
 
 
-class SourceView(APIView):
+class SourceView(StreamView):
     """Server-sent events of a source."""
 
-    authentication_classes = [StreamAuthentication]
     source: Source | None = None  # given by as_view
 
     def get(self, request: Request) -> HttpResponse | StreamingHttpResponse:

@@ -16,15 +16,15 @@ from uuid import UUID
 from django.http import HttpResponse, StreamingHttpResponse
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.request import Request
-from rest_framework.views import APIView
 
 from conduit import clock
 from conduit.api.callers import known_as, known_before_pause, pause
 from conduit.api.errors import classify, envelope
-from conduit.api.middleware import on_every_answer
 from conduit.api.network import client_address
+from conduit.api.views import ApiView
 from conduit.streams.gate import Gate
 from keys.authentication import name_of, secret_of
+from keys.limits import RateState
 from keys.models import VirtualKey
 from tasks import history
 from tasks.notices import as_sse
@@ -45,18 +45,16 @@ _CONTENT_TYPE = "text/event-stream"
 
 
 class StreamAuthentication(BaseAuthentication):
-    """The key as everywhere, or as `?access_token=`: EventSource sends no headers. `request.auth` is a Caller."""
+    """The key as everywhere, or as `?access_token=`: EventSource sends no headers. `request.auth` is a Caller with its rate."""
 
-    def authenticate(self, request: Request) -> tuple[VirtualKey, Caller]:
+    def authenticate(self, request: Request) -> tuple[VirtualKey, tuple[Caller, RateState | None]]:
         sent = "" if _has_header(request) else request.query_params.get("access_token", "").strip()
         known = known_before_pause(request._request)
         caller, rate = known or admit(sent or secret_of(request), client_address(request._request))
         known_as(request._request, name_of(caller.key))
         if rate and rate.wait and not known:
             pause(request._request, rate.wait, (caller, rate))
-        if rate:
-            on_every_answer(request._request, rate.headers)
-        return caller.key, caller
+        return caller.key, (caller, rate)
 
     def authenticate_header(self, request: Request) -> str:
         return "Bearer"
@@ -82,10 +80,19 @@ def head_of_stream() -> HttpResponse:
     return HttpResponse(content_type=_CONTENT_TYPE, headers=_HEADERS)
 
 
-class EventsView(APIView):
-    """Every event of every task of the key."""
+class StreamView(ApiView):
+    """A call whose answer is a stream: who asks is authenticated and counted in one, as for sockets (tasks.realtime.connections.admit)."""
 
     authentication_classes = [StreamAuthentication]
+
+    def check_throttles(self, request: Request) -> None:
+        _, rate = cast(tuple[Caller, RateState | None], request.auth)
+        if rate:
+            self.said |= rate.headers
+
+
+class EventsView(StreamView):
+    """Every event of every task of the key."""
 
     def get(self, request: Request) -> HttpResponse | StreamingHttpResponse:
         return open_stream(caller_of(request), _of_tasks(after=_after(request)))
@@ -94,10 +101,8 @@ class EventsView(APIView):
         return head_of_stream()
 
 
-class TaskEventsView(APIView):
+class TaskEventsView(StreamView):
     """Every event of one task, until it is over."""
-
-    authentication_classes = [StreamAuthentication]
 
     def get(self, request: Request, task_id: str) -> HttpResponse | StreamingHttpResponse:
         caller, after = caller_of(request), _after(request)
@@ -114,7 +119,7 @@ class TaskEventsView(APIView):
 
 
 def caller_of(request: Request) -> Caller:
-    return cast(Caller, request.auth)
+    return cast(tuple[Caller, RateState | None], request.auth)[0]
 
 
 def _of_tasks(*, after: int | None, task_id: UUID | None = None) -> Opener:
