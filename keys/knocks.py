@@ -1,19 +1,21 @@
 """Whose a secret is, as one statement: for whoever authenticates calls without Django's ORM."""
 
-from collections.abc import Sequence
+from datetime import datetime
 from functools import cache
-from typing import Any
 
-from conduit.statements import Columns, Row, Statement
+from conduit.statements import Columns, Row
 from keys.models import KeySecret, Team, VirtualKey
 from keys.services import hash_secret
 
 _SECRET, _KEY, _TEAM = Columns(KeySecret, "s"), Columns(VirtualKey, "k"), Columns(Team, "t")
 
 
-def looking_for(secret: str, also: str = "", values: Sequence[Any] = ()) -> Statement:
-    """Gives `found` its row: one for right, wrong and disabled secrets alike. `also`: more columns, asked with `values`."""
-    return Statement(_sql(also), [*values, hash_secret(secret)])
+def looking_for(secret: str, also: str, moment: datetime) -> tuple[str, list[bytes]]:
+    """A statement, and its values as PostgreSQL reads them, that gives `found` its row: one for right, wrong and disabled secrets alike.
+
+    `also`: more columns, in which $2 is `moment`.
+    """
+    return _sql(also), [hash_secret(secret).encode(), moment.isoformat().encode()]
 
 
 @cache
@@ -21,7 +23,7 @@ def _sql(also: str) -> str:
     columns = ", ".join(filter(None, [_SECRET.sql, _KEY.sql, _TEAM.sql, also]))
     return (
         f"SELECT {columns} FROM {_SECRET.source} JOIN {_KEY.source} ON k.id = s.key_id "  # noqa: S608 - our own columns
-        f"LEFT JOIN {_TEAM.source} ON t.id = k.team_id WHERE s.secret_hash = %s"
+        f"LEFT JOIN {_TEAM.source} ON t.id = k.team_id WHERE s.secret_hash = $1"
     )
 
 

@@ -1,7 +1,7 @@
 """Stopping and resuming: sending to the provider, work on files, new work.
 
 A pause is a row while it lasts, and the audit keeps its story. Whoever is about to do what it stops looks for it: a step right
-before it begins (tasks.paused), a create with what it reads anyhow (STOPS_NEW_WORK). Ending one is deleting its row: tasks
+before it begins (tasks.paused), a create with what it reads anyhow (`stops_new_work`). Ending one is deleting its row: tasks
 that waited for it go on by themselves.
 """
 
@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from django.db import IntegrityError, connection, transaction
+from django.db import IntegrityError, transaction
 from django.utils.text import capfirst
 
 from conduit import clock, conditions, statements
@@ -112,13 +112,11 @@ def _check(fields: Mapping[str, Any]) -> None:
 _PAUSE = Columns(Pause, "p")
 _STOPS_NOW = f"kind = '{PauseKind.NEW_WORK}' AND (until IS NULL OR until > %s)"
 _PAUSE_OF_NEW_WORK = f"SELECT {_PAUSE.sql} FROM {_PAUSE.source} WHERE {_STOPS_NOW}"  # noqa: S608 - our own columns
-# Whether new work is refused, as a column of a statement that a create makes anyhow, asked with `stopped_at`.
-STOPS_NEW_WORK = f"EXISTS (SELECT 1 FROM {_PAUSE.source} WHERE {_STOPS_NOW})"  # noqa: S608 - our own table
 
 
-def stopped_at(now: datetime) -> list[Any]:
-    """What STOPS_NEW_WORK is asked with."""
-    return [connection.ops.adapt_datetimefield_value(now)]
+def stops_new_work(moment: str) -> str:
+    """Whether new work is refused, as a column of a statement that a create makes anyhow. `moment` stands there for when that is."""
+    return f"EXISTS (SELECT 1 FROM {_PAUSE.source} WHERE {_STOPS_NOW.replace('%s', moment)})"  # noqa: S608 - our own table
 
 
 def refusal_of_new_work() -> Overloaded:

@@ -13,11 +13,11 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from django.conf import settings
-from django.db import connection
 
-from conduit import clock
+from conduit import clock, statements
 from conduit.api.errors import InvalidRequest, NotFound
-from tasks.pauses import STOPS_NEW_WORK, stopped_at
+from conduit.statements import Statement
+from tasks.pauses import stops_new_work
 from videos import policy
 from videos.catalogue import Offer, offers
 from videos.models import CatalogueVersion, VideoModel
@@ -32,8 +32,6 @@ PLANS_MAX = 200
 DELIVERY_SECONDS = 3.0
 # The same for the image that a video may begin with, which MiniMax makes within the call.
 IMAGE_SECONDS = 20.0
-# The columns of a Standing, for a statement that is made anyway, and then `standing_values`.
-STANDING = f"(SELECT version FROM {CatalogueVersion._meta.db_table} WHERE id = 1), {STOPS_NEW_WORK}"  # noqa: S608 - our own tables
 
 
 class Standing(NamedTuple):
@@ -109,17 +107,15 @@ def kept(version: UUID | None) -> Catalogue | None:
     return _kept if _kept and _kept.holds(version) else None
 
 
+def standing_columns(moment: str) -> str:
+    """The columns of a Standing, for a statement that is made anyway. `moment` stands there for when that is."""
+    return f"(SELECT version FROM {CatalogueVersion._meta.db_table} WHERE id = 1), {stops_new_work(moment)}"  # noqa: S608 - our own table
+
+
 def standing() -> Standing:
     """How it stands, in one query."""
-    with connection.cursor() as cursor:
-        cursor.execute(f"SELECT {STANDING}", standing_values())
-        version, is_stopped = cursor.fetchone()
+    [[(version, is_stopped)]] = statements.do(Statement(f"SELECT {standing_columns('%s')}", [clock.now()]))
     return Standing(version, bool(is_stopped))
-
-
-def standing_values() -> list[Any]:
-    """What the columns of STANDING are asked with."""
-    return stopped_at(clock.now())
 
 
 def read(version: UUID | None) -> Catalogue:

@@ -8,7 +8,7 @@ from typing import Any
 from django.db import DatabaseError, OperationalError
 
 from conduit.postgresql.pipelines import Pipeline
-from conduit.statements import Last, Result, Row, Rows, Statement, Steps
+from conduit.statements import Last, Result, Rows, Statement, Steps
 
 # Connections of one web process. A transaction has one for itself, for a millisecond where it waits for nobody's locks.
 CONNECTIONS = 8
@@ -26,19 +26,6 @@ class LoopTransactions:
     def __init__(self, connections: int = CONNECTIONS) -> None:
         self._idle: deque[Pipeline] = deque()
         self._free = asyncio.Semaphore(connections)
-
-    async def row(self, statement: Statement) -> Row | None:
-        """The first row that a statement gives by itself, which waits for nobody's locks; None of nothing.
-
-        Raises:
-            django.db.DatabaseError: the database is away.
-        """
-
-        async def ask(pipeline: Pipeline) -> Row | None:
-            [rows] = await _sent(pipeline, [statement])
-            return rows[0] if rows else None
-
-        return await self._twice(ask)
 
     async def ask(self, steps: Callable[[], Steps[Result]]) -> Result:
         """Do steps that only read, each statement by itself.

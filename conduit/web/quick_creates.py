@@ -11,9 +11,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import psycopg
 import structlog
 from django.conf import settings
-from django.db import DatabaseError, connection
+from django.db import connection
 from rest_framework.exceptions import APIException
 from rest_framework.renderers import JSONRenderer
 
@@ -26,6 +27,7 @@ from conduit.api.idempotency import AnsweredBefore, Idempotency, keeping
 from conduit.api.middleware import request_id_of
 from conduit.api.parsers import parse_object
 from conduit.api.policy import HEADER, NOTHING
+from conduit.postgresql.shared_line import SharedLine
 from conduit.postgresql.transactions import LoopTransactions
 from conduit.streams.breaker import Away
 from conduit.web.lines import lines_of_keys
@@ -44,8 +46,7 @@ from videos.requests import GenerationRequest
 from videos.services import planned, quote, starting
 
 PATH = "/v1/video/generations"
-# Connections for statements by themselves, which wait for nobody.
-ASKING = 3
+_STANDING = kept_catalogue.standing_columns("$2")
 # With one of these a request has an origin, a session, or a second secret, on which other rules have a say, or a body without a length.
 _UNUSUAL = frozenset({b"cookie", b"expect", b"origin", b"transfer-encoding", b"upgrade", b"x-api-key"})
 _JSON = frozenset({b"application/json", b"application/json; charset=utf-8", b"application/json;charset=utf-8"})
@@ -91,7 +92,7 @@ class QuickCreates:
 
     def __init__(self, ordinary: Application) -> None:
         self._ordinary = ordinary
-        self._asking = LoopTransactions(ASKING)
+        self._asking = SharedLine()
         self._writing = LoopTransactions()
         self._reading = asyncio.Lock()
 
@@ -129,10 +130,10 @@ class QuickCreates:
     async def _let_in(self, scope: Mapping[str, Any], asked: Asked) -> Call | None:
         """None for whom the ordinary way shall answer."""
         try:
-            row = await self._asking.row(knocks.looking_for(asked.secret, kept_catalogue.STANDING, kept_catalogue.standing_values()))
-            if row is None:
+            rows = await self._asking.ask(*knocks.looking_for(asked.secret, _STANDING, clock.now()))
+            if not rows:
                 return None
-            secret, standing = knocks.found(row)
+            secret, standing = knocks.found(rows[0])
             check_secret(secret)
             address = client_of(scope)
             limits.check_address(secret.key, address)
@@ -142,7 +143,7 @@ class QuickCreates:
                 rate = await limits.count_call_on_loop(secret.key, "create", address=address)
             except limits.RateLimited as refused:
                 rate, refusal = refused.rate, refused
-        except (ApiError, DatabaseError, Away):
+        except (ApiError, psycopg.Error, TimeoutError, Away):
             return None
         client_known(scope)
         return Call(secret.key, Standing(*standing), catalogue, asked.idempotency_key, rate, refusal)
@@ -179,7 +180,7 @@ class QuickCreates:
             return _kept(idempotency.answer_again(before.kept))
         except (ApiError, APIException):
             # What was accepted stays accepted, whatever would refuse it by now: a model that is gone, a limit, a term.
-            if kept := await self._asking.ask(idempotency.finding):
+            if kept := await self._writing.ask(idempotency.finding):
                 return _kept(idempotency.answer_again(kept))
             raise
 
@@ -187,7 +188,7 @@ class QuickCreates:
         wanted = GenerationRequest.parse(data)
         quoted = quote(wanted, key=call.key, catalogue=call.catalogue)
         if call.standing.is_stopped:
-            raise await self._asking.ask(refusing_new_work)
+            raise await self._writing.ask(refusing_new_work)
         task = planned(key=call.key, wanted=wanted, quoted=quoted, retry_of=None)
         async with lines_of_keys().turn(name_of(call.key)):
             event = await self._writing.run(lambda: starting(task, keeping(idempotency, accepted)))
