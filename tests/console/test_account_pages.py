@@ -71,6 +71,7 @@ def test_the_list_tells_how_each_account_is_in_a_fixed_number_of_queries(admin, 
     assert "Its balance or quota is used up" in text
     assert "code 1008 (insufficient balance)" in text
     assert "environment (V1)" in text
+    assert "as they come" in text
     assert 'aria-current="page">Models' in text
     with django_assert_num_queries(QUERIES):
         admin.get(LIST)

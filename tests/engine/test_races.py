@@ -14,7 +14,8 @@ from tasks.models import Lane, Task, TaskEvent
 from tests.settings import ON_SQLITE
 from tests.support.lookalike import Answer
 from tests.support.racing import in_threads
-from videos import engine
+from videos import engine, storage_check
+from videos.account_models import ProviderAccount
 from videos.exchange_models import Exchange, Timing
 from videos.models import Clip, ClipState, Video, VideoModel
 
@@ -153,3 +154,15 @@ def test_a_video_is_completed_while_somebody_holds_every_models_row(consumer, dr
     assert Timing.objects.count() == 1
     assert driver.finish(consumer.generate(duration=1, resolution="720x480")["task_id"]).status == "completed"
     assert VideoModel.objects.get(name="video-01").learned
+
+
+def test_of_many_workers_two_take_the_last_two_places_of_an_account(consumer, driver, minimax, monkeypatch):
+    monkeypatch.setattr(storage_check, "trouble", lambda: None)  # six at once would wait for one try of the storage
+    ProviderAccount.objects.filter(from_environment=True).update(jobs_in_flight=2)
+    ids = [consumer.generate()["task_id"] for _ in range(6)]
+
+    in_threads(*[lambda task_id=task_id: driver.step(task_id) for task_id in ids])
+
+    assert sorted(Task.objects.values_list("stage", "trouble")) == [("preparing", "")] * 2 + [("waiting_for_rate_limit", "rate_limit")] * 4
+    assert len(minimax.creates) == 2
+    assert Clip.objects.filter(state=ClipState.SUBMITTED, account__from_environment=True).count() == 2

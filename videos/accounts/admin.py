@@ -13,7 +13,7 @@ from django.utils.safestring import SafeString
 
 from conduit.api.errors import ApiError
 from keys.admin import TellsRefusals, who
-from videos.account_models import AccountState, ProviderAccount
+from videos.account_models import AccountKind, AccountState, ProviderAccount
 from videos.accounts import rules
 from videos.accounts.figures import Figures, figures_of
 from videos.accounts.forms import FIELDS, AccountForm
@@ -28,7 +28,18 @@ class ProviderAccountAdmin(TellsRefusals):
     """Whoever may operate accounts tests and switches them; the rest is for who may change them."""
 
     form = AccountForm
-    list_display = ["name", "kind", "state_in_words", "health", "in_flight", "pace", "spent", "models_in_words", "weight", "what_to_do"]
+    list_display = [
+        "name",
+        "kind_in_words",
+        "state_in_words",
+        "health",
+        "in_flight",
+        "creates_a_minute",
+        "spent",
+        "models_in_words",
+        "weight",
+        "what_to_do",
+    ]
     list_display_links = ["name"]
     actions = None
     change_form_template = "admin/videos/provideraccount/change_form.html"
@@ -56,6 +67,10 @@ class ProviderAccountAdmin(TellsRefusals):
             vars(account).update(figures=figures[account.pk], may_operate=may)
         return page
 
+    @admin.display(description="kind", ordering="kind")
+    def kind_in_words(self, account: ProviderAccount) -> str:
+        return AccountKind(account.kind).label.partition(" (")[0]
+
     @admin.display(description="state", ordering="state")
     def state_in_words(self, account: ProviderAccount) -> str:
         return AccountState(account.state).label.partition(":")[0].capitalize()
@@ -75,7 +90,7 @@ class ProviderAccountAdmin(TellsRefusals):
         return format_html('<a href="{}">{}</a>{}', address, _figures(account).in_flight, of)
 
     @admin.display(description="creates a minute")
-    def pace(self, account: ProviderAccount) -> str:
+    def creates_a_minute(self, account: ProviderAccount) -> str:
         pace = _figures(account).pace
         return "as they come" if pace is None else f"{pace:.3g}"
 
