@@ -1,4 +1,4 @@
-"""A key's task and the key's secret in one statement, for whoever reads tasks without Django's ORM."""
+"""A key's tasks and the key's secret in one statement, for whoever reads tasks without Django's ORM."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,10 +22,10 @@ _KEY = ("id", "enabled", "expires_at", "deleted_at", "reads_per_minute", "ip_ran
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """The row of a secret with its key, and the key's task of that id if there is one, with what showing it needs."""
+    """The row of a secret with its key, and those tasks of the key that were asked for, with what showing them needs."""
 
     secret: KeySecret
-    task: Task | None
+    tasks: list[Task]
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,17 @@ def _parts() -> list[_Part]:
 
 @cache
 def statement() -> str:
-    """SQL that gives the row of `found`, of the digest of a secret and the id of a task."""
+    """SQL that gives the rows of `found`, of the digest of a secret and the id of a task."""
+    return _statement("id = $2", " AND t.key_id = k.id")
+
+
+@cache
+def statement_of_newest() -> str:
+    """SQL that gives the rows of `found`, of the digest of a secret and how many of the key's newest tasks."""
+    return _statement("key_id = k.id ORDER BY id DESC LIMIT $2", "")
+
+
+def _statement(tasks: str, of_key: str) -> str:
     secret, key, task, *related = _parts()
     columns = ", ".join(column for part in _parts() for column in part.columns)
     lateral = [
@@ -75,30 +85,36 @@ def statement() -> str:
     ]
     return (
         f"SELECT {columns} FROM {secret.rows('secret_hash = $1')} CROSS JOIN LATERAL {key.rows('id = s.key_id')} "  # noqa: S608 - ours
-        f"LEFT JOIN LATERAL {task.rows('id = $2')} ON t.key_id = k.id {' '.join(lateral)}"
+        f"LEFT JOIN LATERAL {task.rows(tasks)} ON true{of_key} {' '.join(lateral)}"
     )
 
 
-def values(*, secret_hash: str, task_id: UUID) -> tuple[bytes, ...]:
-    return secret_hash.encode(), str(task_id).encode()
+def values(*, secret_hash: str, of: UUID | int) -> tuple[bytes, ...]:
+    """Of either statement."""
+    return secret_hash.encode(), str(of).encode()
 
 
-def found(row: Sequence[Any]) -> Found:
-    """What the row holds, as Django's own queries would have made it; other columns would be fetched when somebody asks for them."""
+def found(rows: Sequence[Sequence[Any]]) -> Found:
+    """What the rows hold, as Django's own queries would have made it; other columns would be fetched when somebody asks for them."""
+    of_secret, of_key, *others = _parts()
+    begin, end = len(of_secret.names), len(of_secret.names) + len(of_key.names)
+    secret = of_secret.made_of(rows[0][:begin])
+    secret.key = of_key.made_of(rows[0][begin:end])
+    return Found(secret, [_task_of(row, others, end) for row in rows if row[end] is not None])
+
+
+def _task_of(row: Sequence[Any], parts: Sequence[_Part], begin: int) -> Task:
     made: list[Any] = []
-    begin = 0
-    for part in _parts():
+    for part in parts:
         end = begin + len(part.names)
         made.append(part.made_of(row[begin:end]) if row[begin] is not None else None)
         begin = end
-    secret, key, task, *related = made
-    secret.key = key
-    if task is not None:
-        for relation, one in zip(_relations(), related, strict=True):
-            relation.set_cached_value(task, one)
-            if one is not None:
-                relation.field.set_cached_value(one, task)
-    return Found(secret, task)
+    task, *related = made
+    for relation, one in zip(_relations(), related, strict=True):
+        relation.set_cached_value(task, one)
+        if one is not None:
+            relation.field.set_cached_value(one, task)
+    return task
 
 
 def not_found() -> NotFound:

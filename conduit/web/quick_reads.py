@@ -1,4 +1,4 @@
-"""Reading a task on the event loop: no thread, no REST framework, no ORM. Whatever is unusual goes the ordinary way.
+"""Reading tasks on the event loop: no thread, no REST framework, no ORM. Whatever is unusual goes the ordinary way.
 
 What is answered here is what the ordinary way answers, to the byte (tests/web/test_quick_reads.py): the same functions judge the
 secret, the address and the limit, and show the task. A secret that opens nothing is left to the ordinary way, which refuses it again.
@@ -11,8 +11,9 @@ An ETag is the digest of the body, here as there. Of a task that ended a process
 is told so before anything is rendered.
 """
 
+import re
 import time
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -30,6 +31,7 @@ from conduit.api.always import with_always
 from conduit.api.callers import client_known
 from conduit.api.errors import ApiError, Unauthenticated, envelope
 from conduit.api.middleware import request_id_of
+from conduit.api.pagination import LIMIT_DEFAULT, page
 from conduit.api.policy import HEADER, NOTHING
 from conduit.api.views import etag_of, is_one_of
 from conduit.postgresql.shared_line import SharedLine
@@ -42,6 +44,7 @@ from keys.models import KeySecret
 from keys.services import hash_secret
 from tasks import reading
 from tasks.ids import parse_task_id
+from tasks.models import Task
 from tasks.presentation import show, version_of_ended
 
 ROOT = "/v1/tasks"
@@ -53,7 +56,11 @@ _UNUSUAL = frozenset({
 # What the ordinary way says of every answer here, of a task, and of what has a body.
 _HERE = [(b"Allow", b"GET, HEAD, OPTIONS"), (b"Vary", b"origin")]
 _OF_A_TASK = [(b"Cache-Control", b"private, no-cache")]
+_NOT_KEPT = (b"Cache-Control", b"private, no-store")
 _OF_JSON = [(b"Content-Type", b"application/json"), (HEADER.encode(), NOTHING.encode())]
+_PAGE = re.compile(rb"(?:limit=(?P<limit>[0-9]{1,3}))?")
+# Tasks of one answer at most: showing one takes 50 us, and others wait meanwhile.
+LIST_MAX = LIMIT_DEFAULT
 # What a process remembers; beyond that it forgets what it learnt first.
 SEEN_MAX, ETAGS_MAX = 2000, 5000
 
@@ -65,14 +72,15 @@ class _Asked:
     """What a request asks for in which nothing is unusual."""
 
     secret_hash: str
-    task_id: UUID
+    task_id: UUID | None  # None: the newest ones
+    limit: int
     known: str  # the versions that the client has
     address: str
     request_id: str
 
 
 class QuickReads:
-    """Answers `GET /v1/tasks/{id}`; gives `ordinary` what it does not."""
+    """Answers `GET /v1/tasks/{id}`, and `GET /v1/tasks` for a page of the newest; gives `ordinary` what it does not."""
 
     def __init__(self, ordinary: Application) -> None:
         self._ordinary = ordinary
@@ -109,14 +117,17 @@ class QuickReads:
             return _refused(refusal)
         except (ApiError, psycopg.Error, Away, TimeoutError, OSError):
             return None
-        if found.task is None:
-            return _refused(reading.not_found(), rate.headers)
+        if asked.task_id is None:
+            return _listed(found.tasks, asked.limit, rate)
+        return self._shown(found.tasks[0], asked, rate) if found.tasks else _refused(reading.not_found(), rate.headers)
+
+    def _shown(self, task: Task, asked: _Asked, rate: limits.RateState) -> Answer:
         now = clock.now()
-        version = version_of_ended(found.task, now)
+        version = version_of_ended(task, now)
         etag = self._etags.get(version) if version else None
         if etag and is_one_of(asked.known, etag):
             return _not_modified(etag, rate)
-        body = JSONRenderer().render(show(found.task, now))
+        body = JSONRenderer().render(show(task, now))
         etag = etag_of(body)
         if version:
             self._etags[version] = etag
@@ -130,12 +141,13 @@ class QuickReads:
             psycopg.Error, TimeoutError: the database is away.
             Away: Redis is.
         """
-        looked_up = self._database.ask(reading.statement(), reading.values(secret_hash=asked.secret_hash, task_id=asked.task_id))
+        statement = reading.statement() if asked.task_id else reading.statement_of_newest()
+        looked_up = self._database.ask(statement, reading.values(secret_hash=asked.secret_hash, of=asked.task_id or asked.limit + 1))
         count = await self._count_meanwhile(asked)
         rows = await looked_up
         if not rows:
             raise Unauthenticated("")
-        found = reading.found(rows[0])
+        found = reading.found(rows)
         self._seen.pop(asked.secret_hash, None)
         _check(found.secret, asked.address)
         self._seen[asked.secret_hash] = found.secret
@@ -161,8 +173,14 @@ def _check(secret: KeySecret, address: str) -> None:
 
 
 def _refused(error: ApiError, rate: Mapping[str, str] | None = None) -> Answer:
-    headers = _lines({**(rate or {}), **error.headers, "Cache-Control": "private, no-store"})
+    headers = [*_lines({**(rate or {}), **error.headers}), _NOT_KEPT]
     return error.status, *_with_body(headers, JSONRenderer().render(envelope(error)))
+
+
+def _listed(tasks: Sequence[Task], limit: int, rate: limits.RateState) -> Answer:
+    now = clock.now()
+    body = JSONRenderer().render(page(tasks, limit, lambda task: show(task, now), id_field="task_id"))
+    return 200, *_with_body([*_lines(rate.headers), _NOT_KEPT], body)
 
 
 def _not_modified(etag: str, rate: limits.RateState) -> Answer:
@@ -186,8 +204,9 @@ def _asked(scope: Mapping[str, Any]) -> _Asked | None:
     if scope["method"] not in ("GET", "HEAD"):
         return None
     task_id = parse_task_id(scope["path"][_ID_AT:])
+    limit = None if task_id else _limit_asked(scope)
     headers = dict(scope["headers"])
-    if task_id is None or len(headers) != len(scope["headers"]) or not _UNUSUAL.isdisjoint(headers):
+    if (task_id is None and limit is None) or len(headers) != len(scope["headers"]) or not _UNUSUAL.isdisjoint(headers):
         return None
     scheme, _, secret = headers.get(b"authorization", b"").partition(b" ")
     secret = secret.strip()
@@ -196,10 +215,19 @@ def _asked(scope: Mapping[str, Any]) -> _Asked | None:
     return _Asked(
         secret_hash=hash_secret(secret.decode()),
         task_id=task_id,
+        limit=limit or 0,
         known=headers.get(b"if-none-match", b"").decode("latin-1"),
         address=client_of(scope),
         request_id=request_id_of(headers.get(b"x-request-id", b"").decode("latin-1")),
     )
+
+
+def _limit_asked(scope: Mapping[str, Any]) -> int | None:
+    """How many of the newest tasks; None of other lists, which are asked for less often or keep the loop for longer."""
+    if scope["path"] != ROOT or not (asked := _PAGE.fullmatch(scope["query_string"])):
+        return None
+    limit = int(asked["limit"] or LIMIT_DEFAULT)
+    return limit if 1 <= limit <= LIST_MAX else None
 
 
 @lru_cache(maxsize=64)

@@ -1,8 +1,6 @@
 """Tasks that are read on the event loop are answered as the ordinary way answers them, to the byte; what is unusual goes there."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Any
 from uuid import uuid4
@@ -16,95 +14,19 @@ from psycopg import sql
 from conduit import clock
 from conduit.postgresql.on_loop import connect
 from conduit.postgresql.shared_line import SharedLine
-from conduit.redis_on_loop import loop_redis
-from conduit.web.quick_reads import QuickReads
 from keys import rates
 from keys.models import KeySecret, VirtualKey
 from keys.services import hash_secret
 from tasks import reading
 from tasks.models import Task
-from tests.conftest import Consumer
 from tests.support.ending import end
 from tests.support.finished_videos import finished_video
+from tests.support.quick_reads import alike, asked, read, scope_of
 
 pytestmark = [
     pytest.mark.django_db(transaction=True, serialized_rollback=True),
     pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite keeps the ordinary way"),
 ]
-
-# Headers that count calls, or time, and so differ between two that are alike.
-_COUNTED = {"x-ratelimit-remaining-requests", "x-ratelimit-reset-requests"}
-
-
-class Quick:
-    """What was answered on the loop, or that the request `went_on` to the ordinary way."""
-
-    def __init__(self) -> None:
-        self.went_on = False
-        self.status_code = 0
-        self.headers: dict[str, str] = {}
-        self.content = b""
-
-    async def take(self, message: dict[str, Any]) -> None:
-        if message["type"] == "http.response.start":
-            self.status_code = message["status"]
-            self.headers = {name.decode(): value.decode() for name, value in message["headers"]}
-        else:
-            self.content += message.get("body", b"")
-
-
-def asked(scope: dict[str, Any], *, between: Callable[[], Any] = lambda: None, times: int = 1) -> list[Quick]:
-    """That request as often, and what happens `between` the first and the second, in one process."""
-
-    async def ask() -> list[Quick]:
-        answers: list[Quick] = []
-
-        async def ordinary(*_: Any) -> None:
-            answers[-1].went_on = True
-
-        async with quick_reads(ordinary) as reads:
-            for number in range(times):
-                if number == 1:
-                    await asyncio.to_thread(_closing(between))
-                answers.append(Quick())
-                await reads(scope, None, answers[-1].take)
-        return answers
-
-    return asyncio.run(ask())
-
-
-def _closing(act: Callable[[], Any]) -> Callable[[], None]:
-    """In a thread of its own, which keeps no connection."""
-
-    def acted() -> None:
-        act()
-        connection.close()
-
-    return acted
-
-
-@asynccontextmanager
-async def quick_reads(ordinary: Any) -> AsyncIterator[QuickReads]:
-    """Each test has an event loop of its own, where a process has one."""
-    loop_redis.cache_clear()
-    reads = QuickReads(ordinary)
-    yield reads
-    await reads.close()
-    await loop_redis(settings.REDIS_URL, seconds=rates.ANSWER_SECONDS).close()
-
-
-def scope_of(task_id: Any, secret: str, *, method: str = "GET", **headers: str) -> dict[str, Any]:
-    path = f"/v1/tasks/{task_id}"
-    given = {"host": "localhost", "authorization": f"Bearer {secret}", "x_request_id": "mine", **headers}
-    sent = [(name.replace("_", "-").encode(), value.encode()) for name, value in given.items() if value]
-    return {"type": "http", "method": method, "path": path, "headers": sent, "client": ("127.0.0.1", 1)}
-
-
-def read(consumer: Consumer, task_id: Any, *, method: str = "GET", **headers: str) -> tuple[Quick, Any]:
-    """The answers of the quick way and of the ordinary one."""
-    [quick] = asked(scope_of(task_id, consumer.secret, method=method, **headers))
-    given = {"host": "localhost", "x-request-id": "mine"} | {name.replace("_", "-"): value for name, value in headers.items()}
-    return quick, getattr(consumer.http, method.lower())(f"/v1/tasks/{task_id}", headers=given)
 
 
 @pytest.fixture(autouse=True)
@@ -129,16 +51,6 @@ def completed(consumer):
     video = finished_video(b"a video")
     Task.objects.filter(pk=video.pk).update(key=consumer.key)
     return video.pk
-
-
-def alike(quick: Quick, ordinary: Any) -> None:
-    assert (quick.went_on, quick.status_code) == (False, ordinary.status_code)
-    assert compared(quick) == compared(ordinary)
-
-
-def compared(answer: Any) -> dict[str, str]:
-    names = {name.lower(): value for name, value in answer.headers.items()}
-    return {name: "" if name in _COUNTED else value for name, value in names.items()}
 
 
 @pytest.mark.parametrize("state", STATES)
@@ -391,25 +303,45 @@ def test_what_was_prepared_when_there_was_little_reads_a_few_pages_when_there_is
     if known == "statistics":
         with connection.cursor() as cursor:
             cursor.execute("ANALYZE tasks_task, videos_video, keys_virtualkey, keys_keysecret")
+    secret_hash = hash_secret(consumer.secret)
 
-    pages = asyncio.run(_pages_read(reading.values(secret_hash=hash_secret(consumer.secret), task_id=task_id)))
+    pages = asyncio.run(
+        _pages_read(
+            {
+                "one": (reading.statement(), reading.values(secret_hash=secret_hash, of=task_id)),
+                "newest": (reading.statement_of_newest(), reading.values(secret_hash=secret_hash, of=_NEWEST)),
+            }
+        )
+    )
 
-    assert pages < 50
+    assert pages["one"] < 50
+    assert pages["newest"] < 150
 
 
-async def _pages_read(values: tuple[Any, ...]) -> int:
-    """Of a plan that was made before the place filled."""
-    carry_out = sql.SQL("EXECUTE read({})").format(sql.SQL(", ").join(value.decode() for value in values))
+_NEWEST = 21
+
+
+async def _pages_read(statements: dict[str, tuple[str, tuple[bytes, ...]]]) -> dict[str, int]:
+    """Of plans that were made before the place filled."""
     async with await connect() as taken:
         await taken.execute("SET plan_cache_mode = force_generic_plan")
-        await taken.execute("PREPARE read AS " + reading.statement())
-        await (await taken.execute(carry_out)).fetchall()
+        for name, (statement, values) in statements.items():
+            await taken.execute(f"PREPARE {name} AS {statement}")
+            await (await taken.execute(_carry_out(name, values))).fetchall()
         await asyncio.to_thread(_fill)
-        cursor = await taken.execute(sql.SQL("EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {}").format(carry_out))
-        [(plan,)] = await cursor.fetchall()
+        return {name: await _pages_of(taken, name, values) for name, (_, values) in statements.items()}
+
+
+async def _pages_of(taken: Any, name: str, values: tuple[bytes, ...]) -> int:
+    cursor = await taken.execute(sql.SQL("EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {}").format(_carry_out(name, values)))
+    [(plan,)] = await cursor.fetchall()
     found = plan[0]["Plan"]
-    assert found["Actual Rows"] == 1
+    assert found["Actual Rows"] == (1 if name == "one" else _NEWEST)
     return found["Shared Hit Blocks"] + found["Shared Read Blocks"]
+
+
+def _carry_out(name: str, values: tuple[bytes, ...]) -> sql.Composed:
+    return sql.SQL("EXECUTE {}({})").format(sql.Identifier(name), sql.SQL(", ").join(value.decode() for value in values))
 
 
 def _fill() -> None:
