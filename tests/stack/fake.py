@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 from conduit.stack.command import run
+from conduit.stack.errors import DemoFailed
 from conduit.stack.stack import Plan, Stack
 
 
@@ -13,6 +14,8 @@ def say(line: str) -> None:
 
 
 def serve(stack: Stack) -> None:
+    if failure := os.environ.get("FAKE_FAILURE"):
+        raise DemoFailed(failure)
     say("ready")
     stack.serve()
 

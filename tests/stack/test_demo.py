@@ -4,16 +4,21 @@ import io
 import json
 import stat
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
+import requests
 from django.contrib.auth import get_user_model
 from django.core.management import CommandError, call_command
 
 from conduit.stack.access import demo_access
-from conduit.stack.demo import PROMPT, Video, wanted
+from conduit.stack.demo import PROMPT, Demo, Video, wanted
+from conduit.stack.errors import DemoFailed
 from conduit.stack.progress_bar import ProgressBar
+from conduit.stack.stack import Stack
 from keys.models import VirtualKey
 from keys.services import find_key
+from tests.conftest import Consumer
 
 pytestmark = pytest.mark.django_db
 
@@ -77,6 +82,35 @@ def test_a_demo_says_what_its_video_is_and_what_it_was_made_of(tmp_path: Path) -
     assert video.made_of == "2 clips of video-01, 720x1280, 25 fps, played at 0.997 of their speed"
     alone = Video(video=tmp_path, thumbnail=tmp_path, result=result | {"source": source | {"clips": 1, "speed": 1.0}})
     assert alone.made_of == "1 clip of video-01, 720x1280, 25 fps"
+
+
+class InThisProcess:
+    """A stack whose web process is the test's client."""
+
+    def __init__(self, consumer: Consumer) -> None:
+        self._consumer = consumer
+
+    def request(self, method: str, path: str, *, json: object, **options: object) -> requests.Response:
+        assert method == "POST"
+        answer, told = self._consumer.post(path, json), requests.Response()
+        told.status_code, told._content = answer.status_code, answer.content
+        return told
+
+
+@pytest.mark.parametrize(("name", "field"), [("DURATION", "duration"), ("RESOLUTION", "resolution")])
+def test_a_demo_of_the_impossible_says_what_the_api_says(consumer: Consumer, name: str, field: str) -> None:
+    demo = Demo(cast(Stack, InThisProcess(consumer)), secret=consumer.secret, public_url="http://testserver")
+
+    with pytest.raises(DemoFailed, match=f"^The API refuses: .*{field}"):
+        demo.generate(wanted({name: "banana"}), ProgressBar(io.StringIO()))
+
+
+def test_what_a_demo_fails_of_is_one_line_and_the_stack_ends(run_stack: Any) -> None:
+    stack = run_stack(FAKE_FAILURE="The API refuses: duration")
+
+    status, errors = stack.ends()
+    assert (status, errors) == (1, "conduit: The API refuses: duration\n")
+    assert stack.leaves_nothing()
 
 
 def test_a_bar_in_a_terminal_is_one_line_that_changes() -> None:

@@ -158,7 +158,7 @@ class RunningStack:
         """`manage.py demo` with ONCE, on this stack's home and port, while the stack does not run."""
         command = [sys.executable, str(ROOT / "manage.py"), "demo"]
         given = {name: value for name, value in self._given.items() if name != "PUBLIC_URL"} | {"ONCE": "1"} | environment
-        return subprocess.run(command, cwd=ROOT, env=given, capture_output=True, text=True, timeout=180, check=False)
+        return subprocess.run(command, cwd=ROOT, env=given, capture_output=True, text=True, timeout=600, check=False)
 
     def _new_database(self) -> str:
         if test_settings.ON_SQLITE:
