@@ -1,16 +1,18 @@
 """How the tasks that have not ended stand at this moment. Everything here reads those alone, however many have ended."""
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from typing import Any, cast
 from uuid import UUID
 
 from django.db.models import Count, Min, Q, Sum
 
 from conduit import clock
 from tasks import kinds
-from tasks.models import Lane, Status, Task
+from tasks.models import ACTIVE, Lane, Status, Task
 
 
 @dataclass(frozen=True)
@@ -51,42 +53,51 @@ class Standing:
 
 
 def standing(now: datetime | None = None) -> Standing:
-    """All of it, in two queries."""
+    """All of it in one query, which reads each task under way once."""
+    now = now or clock.now()
+    due = Q(next_step_at__lte=now) & (Q(lease_until=None) | Q(lease_until__lt=now) | Q(attempts=0))
     groups = (
         Task.objects.active()
         .order_by()
-        .values_list("kind", "status", "stage")
-        .annotate(count=Count("pk"), since=Min("stage_since"), prices=Sum("price"))
+        .values("kind", "status", "stage", "lane")
+        .annotate(
+            count=Count("pk"),
+            since=Min("stage_since"),
+            prices=Sum("price"),
+            waiting=Count("pk", filter=due),
+            oldest=Min("next_step_at", filter=due),
+            at_work=Count("pk", filter=Q(lease_until__gt=now, attempts__gt=0)),
+        )
     )
-    stages: list[StageCount] = []
-    counts = {Status.QUEUED: 0, Status.PROCESSING: 0}
-    held = Decimal(0)
-    for kind, status, stage, count, since, price in groups:
-        stages.append(StageCount(status, stage, kinds.waiting_for(kind, stage), count, since))
-        counts[Status(status)] += count
-        held += price
+    found = cast(list[dict[str, Any]], list(groups))
+    counts = {status: sum(group["count"] for group in found if group["status"] == status) for status in ACTIVE}
     return Standing(
         queued=counts[Status.QUEUED],
         processing=counts[Status.PROCESSING],
-        held=round(held, 4),
-        stages=sorted(stages, key=lambda found: (-found.count, found.stage)),
-        lanes=lanes(now or clock.now()),
+        held=round(sum((group["prices"] for group in found), Decimal(0)), 4),
+        stages=sorted(_stages(found), key=lambda stage: (-stage.count, stage.stage)),
+        lanes=[_lane(lane, [group for group in found if group["lane"] == lane], now) for lane in Lane.values],
     )
 
 
-def lanes(now: datetime) -> list[LaneState]:
-    """What each lane has to do, in one query."""
-    due = Q(next_step_at__lte=now) & (Q(lease_until=None) | Q(lease_until__lt=now) | Q(attempts=0))
-    at_work = Q(lease_until__gt=now, attempts__gt=0)
-    rows = Task.objects.active().filter(due | at_work).order_by().values_list("lane")
-    counted = rows.annotate(waiting=Count("pk", filter=due), oldest=Min("next_step_at", filter=due), working=Count("pk", filter=at_work))
-    found = {lane: figures for lane, *figures in counted}
-    states = []
-    for lane in Lane.values:
-        waiting, oldest, working = found.get(lane) or (0, None, 0)
-        late = max(0.0, (now - oldest).total_seconds()) if oldest else 0.0
-        states.append(LaneState(lane, waiting, late, working))
-    return states
+def _stages(groups: Sequence[dict[str, Any]]) -> Iterator[StageCount]:
+    """A stage of several lanes is one."""
+    known: dict[tuple[str, str, str], list[dict[str, Any]]] = defaultdict(list)
+    for group in groups:
+        known[group["kind"], group["status"], group["stage"]].append(group)
+    for (kind, status, stage), of in known.items():
+        count, since = sum(group["count"] for group in of), min(group["since"] for group in of)
+        yield StageCount(status, stage, kinds.waiting_for(kind, stage), count, since)
+
+
+def _lane(lane: str, groups: Sequence[dict[str, Any]], now: datetime) -> LaneState:
+    oldest = min((group["oldest"] for group in groups if group["oldest"]), default=None)
+    return LaneState(
+        lane,
+        waiting=sum(group["waiting"] for group in groups),
+        late_seconds=max(0.0, (now - oldest).total_seconds()) if oldest else 0.0,
+        at_work=sum(group["at_work"] for group in groups),
+    )
 
 
 def running(limit: int = 20) -> list[UUID]:

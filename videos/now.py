@@ -106,7 +106,7 @@ class Spanned:
 
 
 def live(now: datetime | None = None) -> Live:
-    """Eight queries."""
+    """Seven queries."""
     now = now or clock.now()
     return Live(
         at=now,
