@@ -1,9 +1,6 @@
 """Requests arrive in time: headers and bodies have a deadline and a least rate, and who drips is answered 408.
 
 Twisted gives up a connection on which nothing came for a minute. A byte now and then keeps it, and its descriptor, for ever.
-
-Private names of twisted.web 26.10.0 (http.HTTPChannel): `_handlingRequest`, `_transferDecoder`; of twisted.protocols.basic
-(LineReceiver): `_buffer`.
 """
 
 import asyncio

@@ -2,8 +2,6 @@
 
 Twisted collects a body, however long, and writes one of more than 100 KB to a file; daphne then puts all of it into memory. Here so
 much is kept as any request without a key may hold, in memory, and more only of whoever may send it.
-
-Private names of twisted.web 26.10.0 (http.HTTPChannel): `_path`.
 """
 
 import asyncio

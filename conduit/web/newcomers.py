@@ -2,8 +2,6 @@
 
 Who opens more closes with each the oldest on which nothing is done for him. Clients behind a proxy of ours come from its address: they
 count as the address that it tells with their headers, and until then with all that came by proxies.
-
-Private names of twisted.web 26.10.0 (http.HTTPChannel): `_handlingRequest`.
 """
 
 import resource
