@@ -16,8 +16,8 @@ from videos.minimax.exchanges import TEXT_MAX
 
 WEIGHT_MOST = 100
 _PURPOSE = "videos.accounts"
-# The share by which a pace that was found grows in its first minute without a refusal, later in less time; at least as one of so many.
-GROWTH, _LEAST_GROWING = 0.01, 20
+# The share by which a pace that was found grows in its first minute without a refusal, and by more in each later one.
+GROWTH = 0.01
 
 
 class AccountKind(models.TextChoices):
@@ -160,7 +160,7 @@ class ProviderAccount(models.Model):
         found = None
         if self.pace and self.paced_at:
             minutes = (now - self.paced_at).total_seconds() / 60
-            found = self.pace + (max(self.pace, _LEAST_GROWING) * GROWTH) * (minutes + minutes**2 / 10)
+            found = self.pace * (1 + GROWTH * (minutes + minutes**2 / 10))
         return min((pace for pace in (found, self.creates_per_minute) if pace), default=None)
 
     def interval_at(self, now: datetime) -> timedelta | None:

@@ -18,6 +18,8 @@ log = structlog.get_logger(__name__)
 MINUTE = timedelta(minutes=1)
 # After a refusal at this pace the next is a little slower.
 _SLOWER = 0.98
+# The share of a turn after which it is tried again.
+_SOON = 0.25
 # Fewer accepted orders say nothing of a limit by the minute.
 _TELLING = 2
 # MiniMax's window of usage is spent: that lasts.
@@ -32,16 +34,22 @@ def refused(account: ProviderAccount, error: MiniMaxError, now: datetime) -> lis
         accepted = Clip.objects.filter(account=account, sent_at__gt=now - MINUTE, submitted_at__isnull=False).count()
         pace = account.pace_at(now)
         if accepted >= _TELLING or pace:
-            account.pace = max(1.0, min(float(max(accepted, _TELLING)), (pace or float("inf")) * _SLOWER))
+            account.pace = max(1.0, _slower(pace, accepted))
             account.paced_at = now
             changed += ["pace", "paced_at"]
             log.info("account paced", account=account.name, creates_per_minute=round(account.pace, 1), accepted=accepted)
     tries = account.refusals + (_WINDOW_TRIES if error.provider_code == _WINDOW_SPENT else 0)
     interval = account.interval_at(now)
     if tries > 1 or account.pace is None or interval is None:
-        turn = now + growing_pause(tries)
+        account.next_create_at = max(account.next_create_at or now, now + growing_pause(tries))
     else:
-        # The first refusal at a pace that is known says that the window is full right now: the next turn is soon enough.
-        turn = account.next_create_at if account.next_create_at and account.next_create_at > now else now + interval
-    account.next_create_at = max(account.next_create_at or now, turn)
+        # The first refusal at a pace that is known says that the window is full for a moment: a whole turn would be lost.
+        account.next_create_at = now + interval * _SOON
     return changed
+
+
+def _slower(pace: float | None, accepted: int) -> float:
+    """From what was accepted in the last minute, in which the refusal itself may have left a gap."""
+    if pace is None:
+        return accepted
+    return pace * _SLOWER if accepted + 1 >= pace * _SLOWER else accepted + 1
