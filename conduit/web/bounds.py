@@ -25,7 +25,7 @@ def bounds_from(env: NamedEnv) -> Bounds:
         # After five seconds of either: less is a client that holds a connection and not one that is slow.
         least_bytes_per_second=env.positive("LEAST_BYTES_PER_SECOND", default=256),
         # Connections of one address that have shown no key and no login; more close the oldest of them that is idle.
-        connections_per_address=max(1, round(env.positive("CONNECTIONS_PER_ADDRESS", default=100))),
+        connections_per_address=max(1, round(env.positive("CONNECTIONS_PER_ADDRESS", default=500))),
         # Secrets that open nothing, of one address; then only those are looked up that were good within the last day.
         unknown_secrets_per_minute=max(1, round(env.positive("UNKNOWN_SECRETS_PER_MINUTE", default=30))),
     )

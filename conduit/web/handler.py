@@ -25,6 +25,7 @@ from conduit.console.live.consumer import login_in
 from conduit.streams.gate import Gate, gate_of
 from conduit.web.backpressure import at_the_readers_pace
 from conduit.web.fair_threads import Caller, FairThreads, Tell
+from conduit.web.holding import Holding
 from conduit.web.lines import lines_of_keys
 from conduit.web.logins import too_many_logins
 from conduit.web.refusals import client_of, refused_with
@@ -56,6 +57,7 @@ class OneHopHandler(ASGIHandler):
         self._passwords = FairThreads(
             passwords.AT_ONCE, waiting_per_caller=PASSWORDS_WAITING, patience=PASSWORD_PATIENCE_SECONDS, name="password"
         )
+        self._holding = Holding()
         self._files = ThreadPoolExecutor(FILE_THREADS, thread_name_prefix="files")
 
     def load_middleware(self, is_async: bool = False) -> None:
@@ -72,9 +74,11 @@ class OneHopHandler(ASGIHandler):
         except Exception as error:  # noqa: BLE001 - classify knows what each means, and logs what nobody foresaw
             body_file.close()
             refusal = classify(error)
+            await self._hold(scope, refusal.status)
             refuse = too_many_logins if is_for_password and isinstance(refusal, TooManyRequests | Overloaded) else refused_with(refusal)
             await traced(refuse)(scope, receive, send)
             return
+        await self._hold(scope, response.status_code)
         if isinstance(response, StreamingHttpResponse):
             await self._stream(response, gate_of(scope), receive, send)
         else:
@@ -92,6 +96,11 @@ class OneHopHandler(ASGIHandler):
                     await asyncio.sleep(paused.seconds)
                     body_file.seek(0)
                     scope = pausable(scope, paused.known)
+
+    async def _hold(self, scope: Mapping[str, Any], status: int) -> None:
+        if status in _REFUSED or status == TooManyRequests.status:
+            caller = caller_of(scope)
+            await self._holding.hold(self._threads.owner_of(caller) or f"address {caller.address}")
 
     def _line(self, scope: Mapping[str, Any], caller: Caller) -> AbstractAsyncContextManager[None]:
         """Where calls stand that lock their key's row, when it is known whose they are. A secret that nobody knows goes alone anyway."""

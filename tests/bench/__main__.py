@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from tests.bench import floods
 from tests.bench.load import Load, drive
 from tests.bench.points import points_of
 
@@ -29,15 +30,17 @@ def main() -> int:
     given = parser.parse_args()
     for number in (signal.SIGTERM, signal.SIGINT):  # ended by one it still stops its servers
         signal.signal(number, lambda number, _: sys.exit(128 + number))
-    with _servers() as (servers, prepared):
-        errors = _measure(servers, prepared, given.seconds, given.only)
+    with servers() as (running, prepared):
+        errors = _measure(running, prepared, given.seconds, given.only)
+        if floods.NAME.startswith(given.only):
+            errors += floods.measure(running, prepared.flooded, given.seconds)
         if errors:
-            print(f"\n{errors} requests failed. The last lines of the logs:\n{servers.logs()}", file=sys.stderr)
+            print(f"\n{errors} requests failed. The last lines of the logs:\n{running.logs()}", file=sys.stderr)
     return 1 if errors else 0
 
 
 @contextmanager
-def _servers() -> Iterator[tuple["Servers", "Prepared"]]:
+def servers() -> Iterator[tuple["Servers", "Prepared"]]:
     os.environ.pop("CONDUIT_TEST_DATABASE", None)  # figures are of PostgreSQL
     os.environ["DJANGO_SETTINGS_MODULE"] = "tests.settings"
     import django
@@ -45,11 +48,11 @@ def _servers() -> Iterator[tuple["Servers", "Prepared"]]:
     django.setup()
     from tests.bench.servers import Servers
 
-    servers = Servers()
+    running = Servers()
     try:
-        yield servers, servers.start()
+        yield running, running.start()
     finally:
-        servers.stop()
+        running.stop()
 
 
 def _measure(servers: "Servers", prepared: "Prepared", seconds: float, only: str) -> int:

@@ -67,6 +67,31 @@ async def _together(load: Load, port: int, connections: int, seconds: float, req
         load.errors += other.errors
 
 
+async def paced(load: Load, *, port: int, request: Callable[[], bytes], pause: float, seconds: float) -> None:
+    """One request after the other over one connection, with a pause after each answer, for so many seconds."""
+    end = time.perf_counter() + seconds
+    wire: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
+    while (sent := time.perf_counter()) < end:
+        try:
+            wire = wire or await asyncio.open_connection("127.0.0.1", port)
+            wire[1].write(request())
+            async with asyncio.timeout(DRAIN_SECONDS):
+                head = await wire[0].readuntil(b"\r\n\r\n")
+                length = _LENGTH.search(head)
+                await wire[0].readexactly(int(length[1]) if length else 0)
+        except (OSError, EOFError) as error:  # a time that is over is an OSError
+            load.errors[type(error).__name__] += 1
+            wire = None
+            continue
+        if head[9:10] == b"2":
+            load.latencies.append(time.perf_counter() - sent)
+        else:
+            load.errors[f"status {head[9:12].decode()}"] += 1
+        await asyncio.sleep(pause)
+    if wire:
+        wire[1].close()
+
+
 class _Slice:
     def __init__(self, load: Load, request: Callable[[], bytes], seconds: float) -> None:
         self.request = request

@@ -50,6 +50,17 @@ CREATE INDEX ON bare_further (first_id);
 
 
 @dataclass(frozen=True)
+class Flooded:
+    """Secrets of one who reads these tasks, and of those who flood: one who creates, one who talks, one who may not call."""
+
+    secret: str
+    task_ids: list[UUID]
+    hog: str
+    talker: str
+    refused: str
+
+
+@dataclass(frozen=True)
 class Prepared:
     """What both servers serve."""
 
@@ -58,6 +69,7 @@ class Prepared:
     ended: list[UUID]  # those of them that are completed
     many: list[str]  # secrets of keys without budgets
     budgeted: list[str]  # and of keys with a budget, a team with another, and every limit of tasks
+    flooded: Flooded
 
 
 class Servers:
@@ -72,6 +84,7 @@ class Servers:
         prepared = _prepare()
         command = read_procfile(ROOT / "Procfile")["web"]
         self.conduit = self._serve("conduit", command)
+        self.pid = self._services[-1].pid
         bodies = _bodies(self.conduit, prepared)
         with connection.cursor() as cursor:
             cursor.execute(_BARE_TABLES)
@@ -124,7 +137,7 @@ def _prepare() -> Prepared:
     for team in teams:
         owners.set_budgets(team, [{"period": Period.MONTHLY, "amount": _MUCH}], who="bench")
     budgeted = [_budgeted(f"budgeted {number}", teams[number % TEAMS]) for number in range(KEYS)]
-    return Prepared(secret, dict.fromkeys(task_ids, ""), task_ids[1::2], many, budgeted)
+    return Prepared(secret, dict.fromkeys(task_ids, ""), task_ids[1::2], many, budgeted, _flooded())
 
 
 def _budgeted(name: str, team: Team) -> str:
@@ -133,6 +146,14 @@ def _budgeted(name: str, team: Team) -> str:
     budgets = [{"period": Period.DAILY, "amount": _MUCH}]
     _, secret = create_key(name=name, team=team, budgets=budgets, who="bench", **UNLIMITED | limits)
     return secret
+
+
+def _flooded() -> Flooded:
+    reader, secret = create_key(name="reader", **UNLIMITED)
+    _, hog = create_key(name="hog", **UNLIMITED)
+    _, talker = create_key(name="talker", **UNLIMITED)
+    _, refused = create_key(name="refused", reads_per_minute=1)
+    return Flooded(secret, [_new_task(reader) for _ in range(TASKS)], hog, talker, refused)
 
 
 def _new_task(key: VirtualKey) -> UUID:
