@@ -325,6 +325,7 @@ class Connection:
                 calls.accept(message, size)
             case Ping():
                 self._has_pinged = True
+                self._inbound.count_ping()
             case StreamItem():
                 calls.item(message, size)
             case Completion():

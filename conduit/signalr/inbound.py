@@ -22,6 +22,8 @@ class Inbound:
         self._limit = options.message_bytes
         self._rate = Rate(options.messages_per_second, options.messages_burst)
         self._per_second = options.messages_per_second
+        self._pings = Rate(options.pings_per_second, options.pings_burst)
+        self._pings_per_second = options.pings_per_second
         self._allows = allows
         self._room = asyncio.Event()
         self._room.set()
@@ -64,6 +66,12 @@ class Inbound:
         if not self._allows() and not self._rate.is_little_used:  # who says little does not pay for others of the same owner
             self.has_flooded = True
             raise TooMany("More messages came than may from all of an owner's connections together.")
+
+    def count_ping(self) -> None:
+        """Count a message as a ping, too. TooMany."""
+        if not self._pings.allows():
+            self.has_flooded = True
+            raise TooMany(f"More pings came than may: the limit is {self._pings_per_second:g} a second.")
 
     def cut_off(self) -> Exception | None:
         """What it means that the client has left now."""

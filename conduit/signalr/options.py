@@ -53,6 +53,9 @@ class Options:
     # Messages of one connection in a second, and in a burst, pings too; more end it. Counted when they are read. Default 200 and 1,000.
     messages_per_second: float = 200
     messages_burst: float = 1000
+    # Pings among them: clients send one every few seconds. Default 10 and 100.
+    pings_per_second: float = 10
+    pings_burst: float = 100
     # The same of one owner's connections in this process together; ends those that say most of it. Default ten times as many.
     messages_per_second_of_owner: float = 2000
     messages_burst_of_owner: float = 10_000
