@@ -68,8 +68,19 @@ async def test_who_says_too_much_is_closed_with_the_reason_and_what_still_comes_
 
 
 @seated
+async def test_who_pings_too_often_is_closed_with_the_reason() -> None:
+    seat = Seat(pings_per_second=0.001, pings_burst=3)
+    seat.connection.received(HELLO)
+    seat.says(*[PING] * 3)
+    assert seat.connection.is_open
+    seat.says(PING)
+    assert seat.hears()[-1]["error"].endswith("More pings came than may: the limit is 0.001 a second.")
+    assert seat.connection.has_flooded
+
+
+@seated
 async def test_many_messages_in_one_frame_let_others_have_their_turn_in_between() -> None:
-    seat = Seat(messages_burst=100_000)
+    seat = Seat(messages_burst=100_000, pings_burst=100_000)
     seat.connection.received(HELLO)
     seat.says(*[PING] * 10_000, NOTES[0])
     turns = 0
