@@ -11,17 +11,23 @@ import sys
 
 from websockets.asyncio.client import connect
 
+# That open their socket at the same moment: a web process bounds those of one address that have shown no login yet.
+AT_ONCE = 20
+
 
 class Watching:
     def __init__(self) -> None:
         self.messages = 0
+        self._opening = asyncio.Semaphore(AT_ONCE)
 
     async def watch(self, port: int, cookie: str, ready: asyncio.Semaphore) -> None:
         url = f"ws://127.0.0.1:{port}/admin/live/"
         origin = f"http://127.0.0.1:{port}"
-        async with connect(url, origin=origin, additional_headers={"Cookie": cookie}, proxy=None, max_size=2**24) as socket:  # type: ignore[arg-type]
+        async with self._opening:
+            socket = await connect(url, origin=origin, additional_headers={"Cookie": cookie}, proxy=None, max_size=2**24)  # type: ignore[arg-type]
             await socket.send(json.dumps({"watch": {"now": "1h", "list": True}}))
-            await socket.recv()
+            await socket.recv()  # it has been looked who that is
+        async with socket:
             ready.release()
             async for _ in socket:
                 self.messages += 1
