@@ -15,7 +15,8 @@ from conduit.env import NamedEnv
 
 ROOT = Path(__file__).resolve().parents[2]
 SETTINGS = ROOT / "conduit" / "settings.py"
-READ = set(re.findall(r'env\.\w+\(\s*"([A-Z0-9_]+)"', SETTINGS.read_text()))
+BOUNDS = ROOT / "conduit" / "web" / "bounds.py"  # which the settings have read a part of them
+READ = set(re.findall(r'env\.\w+\(\s*"([A-Z0-9_]+)"', SETTINGS.read_text() + BOUNDS.read_text()))
 TOLD = set(re.findall(r"^# ([A-Z0-9_]+)=", (ROOT / ".env.example").read_text(), re.MULTILINE))
 OF_THE_PROCFILE = set(re.findall(r"\$\{?([A-Z_]+)", (ROOT / "Procfile").read_text()))
 IN_DEVELOPMENT = {"CONDUIT_ENV": "development", "SECRET_KEY": "one that is not made anew each time"}

@@ -8,6 +8,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection
 
+from conduit import statements
 from keys import ledger as money
 from keys.models import BudgetWindow, Period, UsageCost
 from tasks.ids import new_task_id
@@ -77,7 +78,8 @@ def test_a_counter_that_is_off_by_the_last_digit_is_named(spent, counter, change
 
 def test_a_hold_without_a_task_is_named(spent, consumer):
     orphan = new_task_id()
-    money.hold(key=consumer.key, task_id=orphan, task_kind="video_generation", model="minimax-video", amount=Decimal("0.2"))
+    of_task = {"task_id": orphan, "task_kind": "video_generation", "model": "minimax-video"}
+    statements.do(*statements.run(money.holding(key=consumer.key, amount=Decimal("0.2"), **of_task)))
 
     assert check() == (False, f"task {orphan} is in the ledger and does not exist\n")
 

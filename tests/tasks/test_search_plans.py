@@ -16,7 +16,7 @@ from tasks.models import Task
 from tasks.search import LOOKED_AT, Found, Wanted, search
 from tasks.search_meaning import meaning_of
 from tests.settings import ON_SQLITE
-from videos.models import TRACES_LOOKED_AT
+from videos.exchange_models import TRACES_LOOKED_AT
 
 pytestmark = [
     pytest.mark.django_db(transaction=True, serialized_rollback=True),

@@ -18,7 +18,7 @@ _PAST = {
     "set up second factor": "set up a second factor of", "renew second factor": "renewed the second factor of",
     "make recovery codes": "made recovery codes of", "remove second factor": "took away the second factor of",
     "lock": "locked", "unlock": "unlocked", "run": "ran", "forget": "forgot", "accept loss": "accepted the loss of",
-    "upload bill": "uploaded",
+    "upload bill": "uploaded", "loss is less": "takes as accepted only the smaller loss of", "test": "tested",
 }  # fmt: skip
 
 
