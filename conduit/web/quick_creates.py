@@ -31,7 +31,7 @@ from conduit.postgresql.shared_line import SharedLine
 from conduit.postgresql.transactions import LoopTransactions
 from conduit.streams.breaker import Away
 from conduit.web.lines import lines_of_keys
-from conduit.web.quick_reads import is_served
+from conduit.web.quick_reads import bearer, is_served
 from conduit.web.refusals import Application, Headers, client_of
 from keys import knocks, limits
 from keys.authentication import check_secret, name_of
@@ -225,12 +225,11 @@ def _asked(scope: Mapping[str, Any]) -> Asked | None:
     length = headers.get(b"content-length", b"")
     if not length.isdigit() or not 0 < int(length) <= settings.MAX_BODY_BYTES or headers.get(b"content-type", b"").lower() not in _JSON:
         return None
-    scheme, _, secret = headers.get(b"authorization", b"").partition(b" ")
-    secret = secret.strip()
-    if scheme.lower() != b"bearer" or not secret or not secret.isascii() or not is_served(headers.get(b"host", b"")):
+    secret = bearer(headers)
+    if secret is None or not is_served(headers.get(b"host", b"")):
         return None
     sent = headers.get(b"idempotency-key")
-    return Asked(secret.decode(), None if sent is None else sent.decode("latin-1"))
+    return Asked(secret, None if sent is None else sent.decode("latin-1"))
 
 
 async def _body(receive: Any) -> bytes | None:

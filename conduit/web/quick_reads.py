@@ -208,12 +208,11 @@ def _asked(scope: Mapping[str, Any]) -> _Asked | None:
     headers = dict(scope["headers"])
     if (task_id is None and limit is None) or len(headers) != len(scope["headers"]) or not _UNUSUAL.isdisjoint(headers):
         return None
-    scheme, _, secret = headers.get(b"authorization", b"").partition(b" ")
-    secret = secret.strip()
-    if scheme.lower() != b"bearer" or not secret.isascii() or not is_served(headers.get(b"host", b"")):
+    secret = bearer(headers)
+    if secret is None or not is_served(headers.get(b"host", b"")):
         return None
     return _Asked(
-        secret_hash=hash_secret(secret.decode()),
+        secret_hash=hash_secret(secret),
         task_id=task_id,
         limit=limit or 0,
         known=headers.get(b"if-none-match", b"").decode("latin-1"),
@@ -228,6 +227,13 @@ def _limit_asked(scope: Mapping[str, Any]) -> int | None:
         return None
     limit = int(asked["limit"] or LIMIT_DEFAULT)
     return limit if 1 <= limit <= LIST_MAX else None
+
+
+def bearer(headers: Mapping[bytes, bytes]) -> str | None:
+    """The secret of an `Authorization` that is as usual."""
+    scheme, _, secret = headers.get(b"authorization", b"").partition(b" ")
+    secret = secret.strip()
+    return secret.decode() if scheme.lower() == b"bearer" and secret and secret.isascii() else None
 
 
 @lru_cache(maxsize=64)
