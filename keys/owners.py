@@ -18,7 +18,7 @@ def create_team(*, name: str, budgets: Sequence[Mapping[str, Any]] = (), who: st
         InvalidRequest: there is a team of that name.
     """
     with transaction.atomic():
-        with _own_name():
+        with own_name("team"):
             team = Team.objects.create(name=name, **fields)
         audit.record(who=who, action="create", target=team, name=name, **fields)
         set_budgets(team, budgets, who=who)
@@ -71,18 +71,18 @@ def change(row: models.Model, *, who: str, **fields: Any) -> None:
 
 def change_team(team: Team, *, who: str, **fields: Any) -> None:
     """`change`; raises InvalidRequest when there is a team of that name."""
-    with _own_name():
+    with own_name("team"):
         change(team, who=who, **fields)
 
 
 @contextmanager
-def _own_name() -> Iterator[None]:
-    """The database decides whether a team's name is free; a race is lost in the same words."""
+def own_name(whose: str) -> Iterator[None]:
+    """The database decides whether a name is free; a race is lost in the same words. `whose`: such as "team"."""
     try:
         with transaction.atomic():
             yield
     except IntegrityError as error:
-        raise InvalidRequest("`name` is another team's: choose one that is free.", param="name") from error
+        raise InvalidRequest(f"`name` is another {whose}'s: choose one that is free.", param="name") from error
 
 
 def lock(owner: VirtualKey | Team) -> None:

@@ -2,14 +2,13 @@
 
 import re
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
 from django.conf import settings
-from django.db import IntegrityError, transaction
+from django.db import transaction
 from django.utils.text import capfirst
 
 from conduit import conditions
@@ -92,7 +91,7 @@ def create(*, who: str, name: str, kind: str, base_url: str, key: str, **fields:
     _check({"base_url": base_url, "key": key, **fields})
     account = ProviderAccount(name=name, kind=kind, base_url=tidy_address(base_url), **fields).seal(key)
     with transaction.atomic():
-        with _own_name():
+        with owners.own_name("account"):
             account.save(force_insert=True)
         told = {"name": name, "kind": kind, "base_url": account.base_url, "key_set_at": account.key_set_at, **fields}
         audit.record(who=who, action="create", target=account, **told)
@@ -116,7 +115,7 @@ def change(account: ProviderAccount, *, who: str, key: str | None = None, **fiel
         sealed = ProviderAccount().seal(key)
         fields |= {"sealed_secret": sealed.sealed_secret, "key_set_at": sealed.key_set_at}
     with transaction.atomic():
-        with _own_name():
+        with owners.own_name("account"):
             owners.change(account, who=who, **fields)
         if is_new:
             _forgive(account)
@@ -189,16 +188,6 @@ def _tell_on_commit() -> None:
             conditions.refresh(name)
 
     transaction.on_commit(tell, robust=True)
-
-
-@contextmanager
-def _own_name() -> Iterator[None]:
-    """The database decides whether a name is free; a race is lost in the same words."""
-    try:
-        with transaction.atomic():
-            yield
-    except IntegrityError as error:
-        raise InvalidRequest("`name` is another account's: choose one that is free.", param="name") from error
 
 
 def in_words(account: ProviderAccount) -> str:
