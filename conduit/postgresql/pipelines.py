@@ -45,13 +45,13 @@ class Pipeline:
         self._loop.add_reader(self._socket, self._read)
 
     @classmethod
-    async def open(cls, **more: Any) -> "Pipeline":
+    async def open(cls) -> "Pipeline":
         """A new connection.
 
         Raises:
             psycopg.Error: the database is away.
         """
-        opened = await connect(**more)
+        opened = await connect()
         opened.adapters.register_loader("inet", TextLoader)  # as Django has it
         return cls(opened)
 
