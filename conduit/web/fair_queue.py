@@ -25,6 +25,8 @@ class FairQueue(Generic[Caller, Job]):
         # Those who may come next, by their first name, and these names by how many they have at work.
         self._ready: dict[str, OrderedDict[Caller, None]] = {}
         self._levels: list[OrderedDict[str, None]] = [OrderedDict() for _ in range(most + 1)]
+        # By first name, the names for whose room somebody was called forward under it.
+        self._called_for: dict[str, set[str]] = {}
         # Those who stand aside, by the name that is full.
         self._aside: dict[str, OrderedDict[Caller, None]] = {}
         self._places: dict[Caller, tuple[dict[str, OrderedDict[Caller, None]], str, Names]] = {}
@@ -55,16 +57,15 @@ class FairQueue(Generic[Caller, Job]):
 
     def take(self) -> Job | None:
         """The next that may begin; None when nobody may."""
-        for level in self._levels[:-1]:
-            while level:
-                name = next(iter(level))
-                caller = next(iter(self._ready[name]))
-                full = next((full for full, most in self._names_of(caller) if self._running[full] >= most), None)
-                if full is None:
-                    level.move_to_end(name)
-                    return self._taken(caller, name)
-                self._pass_on(self._leave(caller))
-                self._stand(caller, self._aside, full)
+        while level := next(filter(None, self._levels[:-1]), None):
+            name = next(iter(level))
+            caller = next(iter(self._ready[name]))
+            full = next((full for full, most in self._names_of(caller) if self._running[full] >= most), None)
+            if full is None:
+                level.move_to_end(name)
+                return self._taken(caller, name)
+            self._pass_on(self._leave(caller))  # may put somebody on a lower level
+            self._stand(caller, self._aside, full)
         return None
 
     def _taken(self, caller: Caller, name: str) -> Job:
@@ -81,6 +82,10 @@ class FairQueue(Generic[Caller, Job]):
         """One more is at work under each of these names."""
         for name in names:
             self._count(name, 1)
+        for name in names:
+            if self._is_full(name):  # those called forward under it are not looked at now: others may use what they were called for
+                for freed in self._called_for.pop(name, ()):
+                    self._come_forward(freed)
 
     def ended(self, *names: str) -> None:
         for name in names:
@@ -100,13 +105,18 @@ class FairQueue(Generic[Caller, Job]):
     def _level(self, name: str) -> OrderedDict[str, None]:
         return self._levels[min(self._running[name], len(self._levels) - 1)]
 
+    def _is_full(self, name: str) -> bool:
+        return self._running[name] >= len(self._levels) - 1
+
     # ---- Where a caller stands
 
-    def _enter(self, caller: Caller) -> None:
+    def _enter(self, caller: Caller) -> str:
+        """Among those who may come next, under the name that is returned."""
         name = self._names_of(caller)[0][0]
         if name not in self._ready:
             self._level(name)[name] = None
         self._stand(caller, self._ready, name)
+        return name
 
     def _stand(self, caller: Caller, where: dict[str, OrderedDict[Caller, None]], name: str) -> None:
         where.setdefault(name, OrderedDict())[caller] = None
@@ -120,6 +130,7 @@ class FairQueue(Generic[Caller, Job]):
             del where[name]
             if where is self._ready:
                 del self._level(name)[name]
+                self._called_for.pop(name, None)
         return names
 
     def _pass_on(self, names: Names) -> None:
@@ -129,7 +140,11 @@ class FairQueue(Generic[Caller, Job]):
                 self._come_forward(name)
 
     def _come_forward(self, name: str) -> None:
-        if aside := self._aside.get(name):
+        """One of those who stand aside under it may use its room; who counts elsewhere by now, or waits for another name too, does not."""
+        while aside := self._aside.get(name):
             caller = next(iter(aside))
             self._leave(caller)
-            self._enter(caller)
+            first = self._enter(caller)
+            if not self._is_full(first) and any(name == counted for counted, _ in self._names_of(caller)):
+                self._called_for.setdefault(first, set()).add(name)
+                return
