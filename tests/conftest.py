@@ -2,7 +2,7 @@
 
 import gc
 import os
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -16,7 +16,7 @@ from django.conf import LazySettings
 from django.core.files.storage import storages
 from django.db import connection
 from django.test import Client
-from pytest_django import DjangoDbBlocker
+from pytest_django import DjangoDbBlocker, fixtures
 
 from conduit import clock
 from conduit.streams.breaker import breaker_of
@@ -85,7 +85,14 @@ def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix: N
         PREPARED.copy(name)
         return name
 
-    with mock.patch.object(creation, "_create_test_db", copy):
+    asked = fixtures._get_databases_for_setup
+
+    def ours(items: Sequence[pytest.Item]) -> tuple[set[str], set[str]]:
+        """Made too when no test asks for it itself: the processes that tests start do."""
+        aliases, serialized = asked(items)
+        return aliases | {"default"}, serialized
+
+    with mock.patch.object(creation, "_create_test_db", copy), mock.patch.object(fixtures, "_get_databases_for_setup", ours):
         yield
 
 
