@@ -29,6 +29,7 @@ def test_sending_a_frame_colors_no_text(monkeypatch):
     for owner, names in PATCHED.items():
         for name in names:
             monkeypatch.setattr(owner, name, getattr(owner, name))
+    monkeypatch.setattr(WebRequest, "_parsePOSTFormSubmission", None, raising=False)
     monkeypatch.setattr(http, "RESPONSES", dict(http.RESPONSES))
     patch_daphne(body_bytes=1000)
     factory = WebSocketServerFactory("ws://127.0.0.1:1")
