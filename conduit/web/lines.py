@@ -1,7 +1,7 @@
 """Lines on the event loop: calls that would wait for each other at a row do so here, where waiting costs no thread and no connection.
 
-One line for each key: whatever moves its money locks its row, and so does one such call at a time (keys.locks). Other processes have
-lines of their own; what is left to wait for in the database is one call of each.
+One line for each key: whatever moves its money locks its row (keys.locks), and two such calls go at a time: the row never waits for the
+way to the call that is next. Other processes have lines of their own; what waits in the database is one call or two of each.
 """
 
 import asyncio
@@ -12,6 +12,8 @@ from functools import cache
 from conduit.api.turns import Turns
 from keys.limits import RateLimited
 
+# Of one line, at its row at once: the one that has it, and the one that gets it in the moment of the other's commit.
+AT_ONCE = 2
 # How many may stand in one line, and for how long (seconds). Each may hold a body of MAX_BODY_BYTES.
 LENGTH_MAX = 200
 PATIENCE_SECONDS = 15.0
@@ -34,8 +36,8 @@ class LineTooLong(RateLimited):
 class Lines:
     """Belongs to one event loop. First come, first served."""
 
-    def __init__(self, *, length: int = LENGTH_MAX, patience: float = PATIENCE_SECONDS) -> None:
-        self._turns = Turns(1)
+    def __init__(self, *, at_once: int = AT_ONCE, length: int = LENGTH_MAX, patience: float = PATIENCE_SECONDS) -> None:
+        self._turns = Turns(at_once)
         self._length = length
         self._patience = patience
 

@@ -7,7 +7,7 @@ import pytest
 from conduit.web.lines import Lines, LineTooLong
 
 
-def test_one_of_a_name_goes_at_a_time_in_the_order_in_which_they_came_and_others_go_beside():
+def test_two_of_a_name_go_at_a_time_in_the_order_in_which_they_came_and_others_go_beside():
     async def scenario() -> None:
         lines, log, go = Lines(), list[str](), asyncio.Event()
 
@@ -16,19 +16,19 @@ def test_one_of_a_name_goes_at_a_time_in_the_order_in_which_they_came_and_others
                 log.append(f"{name}{number}")
                 await go.wait()
 
-        calls = [asyncio.create_task(call(name, number)) for number in range(3) for name in "ab"]
+        calls = [asyncio.create_task(call(name, number)) for number in range(4) for name in "ab"]
         await asyncio.sleep(0.01)
-        assert log == ["a0", "b0"]
+        assert log == ["a0", "b0", "a1", "b1"]
         go.set()
         await asyncio.gather(*calls)
-        assert [one for one in log if one[0] == "a"] == ["a0", "a1", "a2"]
+        assert [one for one in log if one[0] == "a"] == ["a0", "a1", "a2", "a3"]
 
     asyncio.run(scenario())
 
 
 def test_more_than_may_wait_are_told_to_come_back_and_so_is_who_waited_for_too_long():
     async def scenario() -> None:
-        lines, go = Lines(length=1, patience=0.05), asyncio.Event()
+        lines, go = Lines(at_once=1, length=1, patience=0.05), asyncio.Event()
 
         async def call() -> None:
             async with lines.turn("key 1"):
@@ -52,7 +52,7 @@ def test_more_than_may_wait_are_told_to_come_back_and_so_is_who_waited_for_too_l
 
 def test_who_leaves_the_line_or_fails_in_its_turn_keeps_nobody_waiting():
     async def scenario() -> None:
-        lines, go = Lines(), asyncio.Event()
+        lines, go = Lines(at_once=1), asyncio.Event()
 
         async def call() -> None:
             async with lines.turn("key 1"):
