@@ -79,6 +79,8 @@ def _measure(servers: "Servers", prepared: "Prepared", seconds: float, only: str
             for name, load in found.items():
                 print(_row(point.name, name, connections, load, floor=found["bare"]), flush=True)
             loads += found.values()
+    if not loads:
+        return 0
     share = max(load.processor_share for load in loads)
     print(f"ratio: requests/s to the bare server's. The load generator used at most {share:.0%} of a core.")
     return sum(load.errors.total() for load in loads)
