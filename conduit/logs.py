@@ -90,7 +90,7 @@ def logging_config(*, level: str) -> dict[str, Any]:
     """A `logging.config.dictConfig` that writes JSON lines to standard error."""
     configure_structlog()
     # No line shows these; finding them out for each was a tenth of what a line costs.
-    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = logging.logAsyncioTasks = False
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     return {
         "version": 1,
         "disable_existing_loggers": False,
