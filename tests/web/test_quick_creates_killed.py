@@ -1,0 +1,57 @@
+"""SIGKILL of a web process while it creates on the event loop: the client that sends its call again has one task, and pays once."""
+
+import json
+import os
+import subprocess
+import sys
+from collections import Counter
+from decimal import Decimal
+
+import pytest
+from django.db import connection
+
+from keys.models import Period, UsageCost, VirtualKey
+from tasks.models import Task
+from tests.settings import VALKEY
+from tests.support.databases import database_url
+from tests.web.test_quick_creates_at_once import PRICE, positions_are_dense, the_ledger_adds_up
+
+pytestmark = [
+    pytest.mark.django_db(transaction=True, serialized_rollback=True),
+    pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite keeps the ordinary way"),
+]
+
+
+def test_a_call_that_is_sent_again_after_a_death_at_any_batch_is_one_task(make_consumer, tmp_path):
+    consumer = make_consumer("ann")
+    VirtualKey.objects.update(creates_per_minute=1000)
+    budget = consumer.key.budgets.create(period=Period.DAILY, time_zone="Europe/Berlin", amount=Decimal(100))
+    environment = os.environ | {
+        "DATABASE_URL": database_url(),
+        "DJANGO_SETTINGS_MODULE": "conduit.settings",
+        "REDIS_URL": VALKEY.url,
+        "CONDUIT_HOME": str(tmp_path),
+        "CONDUIT_ENV": "development",
+        "LOG_LEVEL": "ERROR",
+    }
+
+    ran = subprocess.run(
+        [sys.executable, "-m", "tests.support.killed_creates", consumer.secret],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert ran.returncode == 0, ran.stderr
+    runs = [json.loads(line) for line in ran.stdout.splitlines()]
+    *killed, last = runs
+    assert (len(killed) >= 6, last["died"], last["replayed"]) == (True, 0, True)
+    assert {run["status"] for run in runs} == {202}
+    # Some deaths came before the commit, some after it.
+    assert set(Counter(run["replayed"] for run in killed)) == {True, False}
+    assert sorted(str(task.pk) for task in Task.objects.all()) == sorted(run["task"]["task_id"] for run in runs)
+    assert UsageCost.objects.count() == len(runs)
+    assert budget.windows.get().held == len(runs) * PRICE
+    the_ledger_adds_up()
+    positions_are_dense()
