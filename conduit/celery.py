@@ -23,6 +23,8 @@ _worker_pid: int | None = None
 app = Celery("conduit", task_cls="conduit.messages:TimelyTask")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks(related_name="jobs")
+# By name: they need Django's models.
+app.steps["worker"].add("tasks.finding:FindsWork")
 
 
 @setup_logging.connect
@@ -99,7 +101,7 @@ def _check_the_storage(sender: Any, **kwargs: Any) -> None:
 
 @worker_ready.connect
 def _look_at_the_place(sender: Any, **kwargs: Any) -> None:
-    """Whoever hands out what is due also looks at how the place is."""
+    """Whoever does the upkeep also looks at how the place is."""
     from conduit.conditions import looking
 
     if "control" in {queue.name for queue in sender.task_consumer.queues}:

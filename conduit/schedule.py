@@ -15,8 +15,7 @@ def _every(seconds: float, job: str, **options: str) -> dict[str, Any]:
 
 
 SCHEDULE = {
-    # Ticks have a queue and a process of their own, so that no work at hand can keep the rest from being handed out.
-    "claim what is due": _every(1, "tasks.jobs.tick", queue="control"),
+    # These have a queue and a process of their own, so that no work at hand can keep them waiting.
     "let go on what is paused no more": _every(1, "tasks.jobs.go_on_after_pauses", queue="control"),
     "count what is new": _every(1, "conduit.rollups.jobs.roll_up", queue="control"),
     "go on with runs": _every(1, "tasks.jobs.hint_due_runs", queue="control"),

@@ -186,7 +186,7 @@ CELERY_BROKER_CONNECTION_MAX_RETRIES = None
 CELERY_BROKER_TRANSPORT_OPTIONS = {
     # A job that is not acknowledged in this time is handed out again while it still runs: far above the longest step.
     "visibility_timeout": 900,
-    # A request that hints while Redis is away or hangs goes on within two seconds at most: the tick finds the row.
+    # A request that hints while Redis is away or hangs goes on within two seconds at most: workers find the row.
     "socket_connect_timeout": 1,
     "socket_timeout": 2,
     # A worker asks for work once a second. When no answer came for three it asks over another connection, two later at most.
@@ -198,6 +198,8 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
 }
 # A lost hint costs a second of waiting, a retried one costs the request its answer time.
 CELERY_TASK_PUBLISH_RETRY = False
+# While Redis is away a worker goes on with what it finds in the database.
+CELERY_WORKER_CONSUMER = "conduit.worker:Consumer"
 # A thread takes one job at a time: what waits stays in Redis for whoever is free.
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 # conduit.logs formats everything; Celery would replace it with its own.

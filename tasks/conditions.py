@@ -9,7 +9,7 @@ from conduit.conditions.registry import Findings
 from tasks.models import Lane, Task
 from tasks.pauses import PAUSED
 
-# A step is handed out within a second, and again after half a minute when nobody took it.
+# A step is found within a second where there is room, and again after half a minute when who claimed it died.
 LATE_SECONDS = 60
 
 
@@ -40,7 +40,7 @@ CONDITIONS = (
         severity=Severity.DEGRADED,
         says="Steps of tasks are done late.",
         found_by=f"They have been due for more than {LATE_SECONDS} seconds, and no worker of their lane has taken them.",
-        what_to_do="See that the lane's workers are at work and reach Redis; when they are all busy, start more of them "
+        what_to_do="See that the lane's workers are at work and reach the database; when they are all busy, start more of them "
         "(WORKER_THREADS, MEDIA_PROCESSES).",
         look=_late_steps,
     ),

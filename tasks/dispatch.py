@@ -1,4 +1,4 @@
-"""Hints to the workers. A lost one costs a moment: the tick finds every row that is due."""
+"""Hints to the workers. A lost one costs a moment: workers look themselves for what is due (tasks.finding)."""
 
 from uuid import UUID
 
@@ -16,40 +16,42 @@ from tasks.models import Lane
 
 log = structlog.get_logger(__name__)
 
+DO_NEXT = "tasks.jobs.do_next"
 
-def hint(task_id: UUID, kind: str, lane: str, claim: UUID | None = None) -> bool:
-    """Tell the lane's workers that a step is due; False when the broker is away.
 
-    A hint that nobody took is worth nothing once its claim has lapsed: the next tick gives another.
+def hint(lane: str) -> bool:
+    """Have a worker of the lane do the step whose turn it is; False when the broker is away.
+
+    It names no task: one that comes later may be more urgent than the one that is hinted at.
     """
-    return _send(kinds.job_of(kind), task_id, lane, str(task_id), lane, str(claim) if claim else None)
+    return _send(DO_NEXT, lane, lane)
 
 
 def hint_cancelled_on_commit(task_id: UUID, kind: str) -> None:
     """Have whoever works on the task elsewhere told that it was cancelled."""
-    transaction.on_commit(lambda: _send(kinds.job_after_cancel(kind), task_id, Lane.PROVIDER, str(task_id)), robust=True)
+    transaction.on_commit(lambda: _send(kinds.job_after_cancel(kind), Lane.PROVIDER, str(task_id)), robust=True)
 
 
 def hint_run(run_id: int) -> bool:
     """Have a run taken up by whoever calls the provider; False when the broker is away."""
-    return _send("tasks.jobs.advance_run", run_id, Lane.PROVIDER, run_id)
+    return _send("tasks.jobs.advance_run", Lane.PROVIDER, run_id)
 
 
-def _send(job: str, subject: UUID | int, lane: str, *args: str | int | None) -> bool:
+def _send(job: str, lane: str, *args: str | int) -> bool:
     """A hung broker costs one of those who hint its time limit, and the others nothing."""
     try:
         with breaker_of(current_app.conf.broker_url).asking("hints are not sent", errors=(OperationalError,)):
             current_app.send_task(job, args=list(args), queue=lane, headers=good_for(CLAIM_SECONDS))
     except Away:
-        log.info("hint not sent: the broker is away", task_id=str(subject))
+        log.info("hint not sent: the broker is away", job=job, args=args)
         return False
     return True
 
 
-def hint_soon(task_id: UUID, kind: str, lane: str) -> None:
+def hint_soon(lane: str) -> None:
     """The same with others, a moment later; for who was asked for something and has no time."""
-    hints.sender.put(Hint(kinds.job_of(kind), str(lane), (str(task_id), str(lane), None), good_for(CLAIM_SECONDS)))
+    hints.sender.put(Hint(DO_NEXT, str(lane), (str(lane),), good_for(CLAIM_SECONDS)))
 
 
-def hint_on_commit(task_id: UUID, kind: str, lane: str) -> None:
-    transaction.on_commit(lambda: hint(task_id, kind, lane), robust=True)
+def hint_on_commit(lane: str) -> None:
+    transaction.on_commit(lambda: hint(lane), robust=True)

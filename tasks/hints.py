@@ -83,7 +83,7 @@ class HintSender:
                     batch = [self._waiting.popleft() for _ in range(min(BATCH, len(self._waiting)))]
                     with breaker_of(current_app.conf.broker_url).asking("hints are not sent"):
                         send(batch)
-            except Away:  # the tick finds the rows
+            except Away:  # workers find the rows
                 self._waiting.clear()
             except Exception:
                 self._waiting.clear()

@@ -1,25 +1,22 @@
-"""Celery's entrances: the tick that hands out due rows, and upkeep."""
+"""Celery's entrances: hints that something is due, and upkeep."""
 
-from celery import shared_task
+from celery import current_app, shared_task
+from django.conf import settings
 
 from conduit import clock
-from tasks import dispatch, forgetting, leases, paused, runs
-
-# What one tick hands out at most: a second's worth of work for many workers; the rest is due a second later.
-TICK_LIMIT = 200
+from tasks import forgetting, kinds, leases, paused, runs
 
 
-@shared_task
-def tick() -> None:
-    """Claim what is due and hint its workers."""
-    for claim in leases.claim_due(clock.now(), limit=TICK_LIMIT):
-        if not dispatch.hint(claim.task_id, claim.kind, claim.lane, claim.token):
-            return  # the broker is away: the claims lapse
+@shared_task(time_limit=settings.MEDIA_STEP_SECONDS)
+def do_next(lane: str) -> None:
+    """Do the step of the lane whose turn it is, if one is due; the time limit is that of the longest step."""
+    for claim in leases.claim_due(clock.now() + leases.ABOUT_NOW, lane=lane, limit=1):
+        current_app.tasks[kinds.job_of(claim.kind)](*claim.arguments)
 
 
 @shared_task
 def go_on_after_pauses() -> None:
-    """Make tasks due that waited for a pause, apart from the tick: no trouble with pauses may keep work from being handed out."""
+    """Make tasks due that waited for a pause."""
     paused.go_on(clock.now())
 
 

@@ -22,6 +22,7 @@ from django.db.models import F, Q
 from django.db.utils import Error as DatabaseFailure
 
 from conduit import clock
+from tasks import due
 from tasks.insisting import insist
 from tasks.models import Task, no_lease
 
@@ -29,10 +30,10 @@ log = structlog.get_logger(__name__)
 
 T = TypeVar("T")
 
-# A claimed row whose hint got lost on the way to a worker is claimed again after this long.
+# A row that was claimed by a worker that never came to its step is claimed again after this long.
 CLAIM_SECONDS = 30
 # Two processes read the one clock to within a round trip to the database: who was just told that a step is due, and finds
-# that it will be by this much later, need not wait for the next tick.
+# that it will be by this much later, need not wait.
 ABOUT_NOW = timedelta(seconds=0.1)
 # A renewal that failed is tried again after this long.
 RENEW_AGAIN_SECONDS = 1.0
@@ -44,12 +45,17 @@ class LeaseLost(Exception):
 
 @dataclass(frozen=True)
 class Claim:
-    """A due row that the tick reserved for the worker that gets its hint."""
+    """A due row that is reserved for the worker that found it."""
 
     task_id: UUID
     kind: str
     lane: str
     token: UUID
+
+    @property
+    def arguments(self) -> tuple[str, str, str]:
+        """What the job of its kind is called with."""
+        return str(self.task_id), self.lane, str(self.token)
 
 
 class Hold:
@@ -129,27 +135,25 @@ def _lapse(now: datetime) -> datetime:
     return now + timedelta(seconds=settings.LEASE_SECONDS)
 
 
-def claim_due(now: datetime, *, limit: int) -> list[Claim]:
-    """Reserve due rows in one batch, so that two ticks never hint the same row."""
+def claim_due(now: datetime, *, lane: str, limit: int) -> list[Claim]:
+    """Reserve the due rows of a lane whose turn it is, in one batch; the most urgent first."""
     token = uuid.uuid4()
     with transaction.atomic():
-        # Postgres skips what another tick is claiming; SQLite has one writer at a time. The UPDATE looks again anyhow.
-        due = Task.objects.due(now)
-        if connection.features.has_select_for_update_skip_locked:
-            due = due.select_for_update(skip_locked=True)
-        ids = list(due.values_list("pk", flat=True)[:limit])
+        ids = due.choose(lane, now, limit)
         if not ids:
             return []
-        Task.objects.due(now).order_by().filter(pk__in=ids).update(lease_token=token, lease_until=now + timedelta(seconds=CLAIM_SECONDS))
-        rows = Task.objects.filter(pk__in=ids, lease_token=token).order_by("next_step_at").values_list("pk", "kind", "lane")
-        return [Claim(pk, kind, lane, token) for pk, kind, lane in rows]
+        # Who chose may have locked none of them. The UPDATE looks again anyhow.
+        claimed = Task.objects.due(now, lane).filter(pk__in=ids)
+        claimed.update(lease_token=token, lease_until=now + timedelta(seconds=CLAIM_SECONDS))
+        kinds = dict(Task.objects.filter(pk__in=ids, lease_token=token).values_list("pk", "kind"))
+    return [Claim(pk, kinds[pk], lane, token) for pk in ids if pk in kinds]
 
 
 def take(task_id: UUID, *, lane: str, claim: UUID | None = None) -> Lease | None:
     """Begin the task's due step; None when it is not due, not this lane's, or somebody else's.
 
-    `claim` is the tick's token: what the tick handed out was due by its clock, and is taken whatever the clock says here. It
-    is replaced, so that a hint that is delivered twice is worth one step.
+    `claim` is the token of a claim: what was claimed was due by another process's reading of the clock, and is taken whatever
+    it says here. It is replaced, so that a claim is worth one step.
     """
     now = clock.now()
     ours = no_lease(now) & Q(next_step_at__lte=now + ABOUT_NOW)

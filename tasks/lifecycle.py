@@ -65,7 +65,7 @@ def tell_created(event: TaskEvent) -> None:
     """What is told of a new task once it is committed. All of it may be lost: what goes wrong is logged, and stops nothing else."""
     task = event.task
     for tell in (
-        lambda: dispatch.hint_soon(task.pk, task.kind, task.lane),
+        lambda: dispatch.hint_soon(task.lane),
         lambda: publishing.tell_whole(event),
         # The line that ties the request's id to the task's.
         lambda: log.info("task created", task_id=str(task.pk), kind=task.kind, model=task.model),

@@ -61,18 +61,18 @@ class TaskQuerySet(models.QuerySet["Task"]):
         """Those that no living step works on."""
         return self.filter(no_lease(now))
 
-    def due(self, now: datetime) -> Self:
-        """Those whose next step may be done now, longest waiting first."""
-        return self.active().unleased(now).filter(next_step_at__lte=now).order_by("next_step_at")
+    def due(self, now: datetime, lane: str) -> Self:
+        """Those of the lane whose next step may be done now."""
+        return self.active().unleased(now).filter(lane=lane, next_step_at__lte=now)
 
     def paused(self) -> Self:
         """Those that wait for the end of a pause."""
         return self.active().filter(stage=PAUSED)
 
     def late(self, now: datetime, *, seconds: float) -> Self:
-        """Those whose step has been due for longer than that and that nobody has taken; the ticks' claims on it are no work."""
+        """Those whose step has been due for longer than that and that nobody has taken; a claim on it is no work yet."""
         at_work = Q(attempts__gt=0, lease_until__gt=now)
-        return self.active().filter(next_step_at__lt=now - timedelta(seconds=seconds)).exclude(at_work)
+        return self.active().filter(lane__in=Lane.values, next_step_at__lt=now - timedelta(seconds=seconds)).exclude(at_work)
 
 
 class Task(models.Model):
@@ -145,7 +145,8 @@ class Task(models.Model):
         ]
         indexes = [
             Index(fields=["key", "-id"], name="task_of_key"),  # TaskQuerySet.for_key, newest first
-            Index(fields=["next_step_at"], condition=Q(status__in=["queued", "processing"]), name="task_due"),  # TaskQuerySet.due, .late
+            # TaskQuerySet.due, .late: the backlog of one lane is not read for another.
+            Index(fields=["lane", "next_step_at"], condition=Q(status__in=["queued", "processing"]), name="task_due_in_lane"),
             # TaskQuerySet.paused, by whose pause it may be.
             Index(fields=["lane", "model"], condition=Q(stage="paused", status__in=["queued", "processing"]), name="task_paused"),
             # lifecycle.creating: what counts against the key's limits of tasks.

@@ -28,7 +28,7 @@ CONDITIONS = (
     Condition(
         name="redis",
         severity=Severity.UNAVAILABLE,
-        says="Redis does not answer: workers get no work and limits of calls are not counted.",
+        says="Redis does not answer: work goes on, but more slowly, events come late, and limits of calls are not counted.",
         found_by="The control process calls it.",
         what_to_do="Start Redis, and see that REDIS_URL leads to it.",
         look=_redis_is_away,
@@ -46,7 +46,7 @@ CONDITIONS = (
     Condition(
         name=CONTROL,
         severity=Severity.UNAVAILABLE,
-        says="No control process is at work: nothing that is due is handed out.",
+        says="No control process is at work: nobody looks at the place, nothing goes on after a pause, and figures stand still.",
         found_by="Nobody has looked at the place for 30 seconds, or control was not heard for as long.",
         what_to_do="Start the Procfile's `control`, and see its log when it runs already.",
         look=nobody_of("control"),
@@ -54,7 +54,7 @@ CONDITIONS = (
     Condition(
         name="beat",
         severity=Severity.UNAVAILABLE,
-        says="No beat is at work: nothing that is due is handed out.",
+        says="No beat is at work: nothing goes on after a pause, figures stand still, and nothing is cleaned up.",
         found_by="It was not heard for 30 seconds to send the control process its ticks.",
         what_to_do="Start the Procfile's `beat`, and see its log when it runs already.",
         look=nobody_of("beat"),

@@ -13,7 +13,7 @@ from conduit.rollups.steps import KEPT, Step
 
 log = structlog.get_logger(__name__)
 
-# When there is much to count, a tick goes on for so long (seconds): the process that counts also hands out what is due.
+# When there is much to count, a tick goes on for so long (seconds): the process that counts has other work too.
 SECONDS_MAX = 0.4
 
 

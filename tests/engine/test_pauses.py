@@ -58,7 +58,7 @@ def test_a_paused_task_is_never_due_and_costs_no_step(consumer, driver, minimax,
     before = driver.step(task_id)
 
     running_clock.shift(timedelta(days=300))
-    claimed = leases.claim_due(clock.now(), limit=10)
+    claimed = leases.claim_due(clock.now(), lane="provider", limit=10)
     paused.go_on(clock.now())
     driver.step(task_id)
 

@@ -99,7 +99,7 @@ def test_a_worker_that_was_taken_for_dead_writes_nothing_when_it_comes_back(cons
 def test_a_hint_that_comes_again_while_its_step_is_at_work_does_nothing(consumer, driver, minimax):
     task_id = consumer.generate()["task_id"]
     driver.until(task_id, ClipState.SUBMITTED)
-    [claim] = leases.claim_due(clock.now(), limit=5)
+    [claim] = leases.claim_due(clock.now(), lane="provider", limit=5)
     hold = threading.Event()
     minimax.next("query", Answer(hold=hold, status="Processing"))
     before = len(minimax.calls("query"))
@@ -124,11 +124,11 @@ def test_a_media_step_is_never_done_in_the_provider_lane(consumer, driver):
     assert driver.finish(task_id).status == "completed"
 
 
-def test_two_ticks_at_once_claim_every_due_row_once(consumer, driver):
+def test_four_workers_that_look_at_once_claim_every_due_row_once(consumer, driver):
     ids = {consumer.generate()["task_id"] for _ in range(20)}
     claimed: list[str] = []
 
-    in_threads(*[lambda: claimed.extend(str(claim.task_id) for claim in leases.claim_due(clock.now(), limit=15))] * 4)
+    in_threads(*[lambda: claimed.extend(str(claim.task_id) for claim in leases.claim_due(clock.now(), lane="provider", limit=15))] * 4)
 
     assert sorted(claimed) == sorted(ids)
 

@@ -61,10 +61,10 @@ class FaultPoints:
 
 
 def work(task_id: str, fatal: int) -> None:
-    """A worker: ticks, claims and steps until the task ends, as the real ones do together."""
+    """A worker: finds, claims and does steps until the task ends, as the real ones do together."""
 
     from tasks import leases
-    from tasks.models import Task
+    from tasks.models import Lane, Task
     from videos import engine
 
     # The lease of the process that died before has lapsed.
@@ -72,8 +72,9 @@ def work(task_id: str, fatal: int) -> None:
     FaultPoints(fatal).install()
     # How often it has to ask is the machine's pace. A task that gets nowhere fails, by the product's own time limits.
     while Task.objects.get(pk=task_id).is_active:
-        for claim in leases.claim_due(clock.now(), limit=5):
-            engine.advance(claim.task_id, lane=claim.lane, claim=claim.token)
+        for lane in Lane.values:
+            for claim in leases.claim_due(clock.now(), lane=lane, limit=5):
+                engine.advance(claim.task_id, lane=claim.lane, claim=claim.token)
 
 
 def finish(task_id: str) -> dict[str, Any]:

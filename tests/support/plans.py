@@ -19,7 +19,7 @@ _COUNTS = frozenset(table._meta.db_table for table in ROLL_UPS)
 # that are, and those that have ended, a hundred times as many or ten thousand times, are not touched. A count of them that is kept
 # would have to be written in the transactions of creates and steps; an index that alone could answer would hold stages, and each
 # step would write to it.
-_UNDER_WAY = frozenset({"task_under_way", "task_in_flight", "task_due", "task_paused"})
+_UNDER_WAY = frozenset({"task_under_way", "task_in_flight", "task_due_in_lane", "task_paused"})
 
 
 def plan_problems(ask: Callable[[], object], *, most: int = READ_MAX) -> list[str]:

@@ -16,12 +16,12 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 class ProcfileProcess:
-    """One line of the Procfile, such as `worker`, started at once; `pid` is the process itself."""
+    """One line of the Procfile, such as `worker`, started at once; `pid` is the process itself. Processes with one `home` share files."""
 
-    def __init__(self, name: str, **environment: str) -> None:
+    def __init__(self, name: str, *, home: Path | None = None, **environment: str) -> None:
         self._log = scratch(name) / "log"
         given = {"DATABASE_URL": database_url(), "DJANGO_SETTINGS_MODULE": "conduit.settings", "LOG_LEVEL": "INFO"}
-        own = for_processes({**os.environ, **given, **environment}, home=self._log.parent, port=free_port())
+        own = for_processes({**os.environ, **given, **environment}, home=home or self._log.parent, port=free_port())
         with self._log.open("wb") as log:
             command = tied(["/bin/sh", "-c", f"exec {read_procfile(ROOT / 'Procfile')[name]}"])
             self._process = subprocess.Popen(command, cwd=ROOT, env=own, stdout=log, stderr=log, start_new_session=True)

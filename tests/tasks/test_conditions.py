@@ -43,7 +43,7 @@ def test_steps_that_nobody_took_in_time_are_told_by_their_lane(due):
 
 def test_a_step_that_ticks_hand_out_and_nobody_takes_is_late(due):
     due(90)
-    assert leases.claim_due(timezone.now(), limit=10)
+    assert leases.claim_due(timezone.now(), lane="provider", limit=10)
 
     assert late() == {"provider": "1 step late."}
 

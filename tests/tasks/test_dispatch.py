@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import redis
 import time_machine
-from celery import Celery
+from celery import Celery, current_app
 from django.conf import settings as django_settings
 
 from conduit import celery_app, clock
@@ -22,7 +22,6 @@ from tasks.models import Task
 from tests.settings import ON_SQLITE
 from tests.support.messages import take_messages
 from videos.models import ClipState
-from videos.presentation import KIND
 
 pytestmark = [pytest.mark.django_db(transaction=True, serialized_rollback=True), pytest.mark.sqlite]
 
@@ -66,9 +65,9 @@ def forget_hints(broker):
 
 
 def test_a_create_hints_the_provider_worker_once_it_is_committed(consumer, broker):
-    task_id = consumer.generate()["task_id"]
+    consumer.generate()
 
-    assert hints(broker) == [("videos.jobs.advance_generation", [task_id, "provider", None])]
+    assert hints(broker) == [("tasks.jobs.do_next", ["provider"])]
 
 
 def test_a_create_while_the_broker_is_away_succeeds_at_once(consumer, broker_away):
@@ -85,38 +84,28 @@ def test_a_create_that_is_refused_hints_nothing(consumer, broker):
     assert hints(broker) == []
 
 
-def test_a_tick_hints_each_due_row_once_with_its_claim(consumer, broker):
-    task_id = consumer.generate()["task_id"]
-    forget_hints(broker)
+def test_a_hint_does_the_step_of_its_lane_whose_turn_it_is(consumer, driver, minimax):
+    current_app.loader.import_default_modules()
+    later, sooner = (consumer.generate()["task_id"] for _ in range(2))
+    Task.objects.filter(pk=sooner).update(next_step_at=clock.now() - timedelta(seconds=5))
 
-    jobs.tick()
-    jobs.tick()
+    jobs.do_next("media")
+    assert minimax.creates == []
+    jobs.do_next("provider")
 
-    claim = Task.objects.get().lease_token
-    assert hints(broker) == [("videos.jobs.advance_generation", [task_id, "provider", str(claim)])]
-
-
-def test_a_tick_hints_the_lane_that_the_row_names(consumer, broker):
-    task_id = consumer.generate()["task_id"]
-    Task.objects.update(lane="media")
-    forget_hints(broker)
-
-    jobs.tick()
-
-    assert (hints(broker), len(hints(broker, "media"))) == ([], 1)
-    assert hints(broker, "media")[0][1][:2] == [task_id, "media"]
+    assert [Task.objects.get(pk=pk).stage for pk in (sooner, later)] == ["preparing", "queued"]
 
 
-def test_rows_that_were_claimed_while_the_broker_was_away_are_claimed_again(consumer, broker_away):
+def test_a_hint_of_what_was_done_already_does_nothing(consumer, driver, minimax, settings):
+    settings.MINIMAX_POLL_SECONDS = 60
+    current_app.loader.import_default_modules()
+    consumer.generate()
+
     for _ in range(3):
-        consumer.generate()
+        jobs.do_next("provider")
 
-    began = time.monotonic()
-    jobs.tick()
-
-    assert time.monotonic() - began < 2.5
-    later = clock.now() + timedelta(seconds=leases.CLAIM_SECONDS + 1)
-    assert len(leases.claim_due(later, limit=10)) == 3
+    assert len(minimax.creates) == 1
+    assert minimax.calls("query") == []
 
 
 def test_a_broker_that_is_away_costs_its_time_limit_once_and_is_asked_again_later(broker_away, monkeypatch):
@@ -126,15 +115,15 @@ def test_a_broker_that_is_away_costs_its_time_limit_once_and_is_asked_again_late
     monkeypatch.setattr(Celery, "send_task", lambda *args, **kwargs: attempts.append(args) or send(*args, **kwargs))
 
     for _ in range(3):
-        assert not dispatch.hint(uuid.uuid4(), KIND, "provider")
+        assert not dispatch.hint("provider")
     while_away = len(attempts)
     breaker.breaker_of.cache_clear()
-    dispatch.hint(uuid.uuid4(), KIND, "provider")
+    dispatch.hint("provider")
 
     assert (while_away, len(attempts)) == (1, 2)
 
 
-def test_a_hint_is_worth_nothing_once_its_claim_has_lapsed(consumer, broker, time_travel):
+def test_a_hint_is_worth_nothing_after_half_a_minute(consumer, broker, time_travel):
     time_travel.move_to(clock.now(), tick=False)
     pk = uuid.UUID(consumer.generate()["task_id"])
     time_travel.shift(leases.CLAIM_SECONDS + 1)
@@ -158,6 +147,6 @@ def test_a_step_that_is_followed_by_another_hints_it_at_once(consumer, driver, b
     task_id = consumer.generate()["task_id"]
     driver.until(task_id, ClipState.MADE)
 
-    assert hints(broker)[-1] == ("videos.jobs.advance_generation", [task_id, "provider", None])
+    assert hints(broker)[-1] == ("tasks.jobs.do_next", ["provider"])
     driver.until(task_id, ClipState.STORED)
-    assert hints(broker, "media") == [("videos.jobs.advance_generation", [task_id, "media", None])]
+    assert hints(broker, "media") == [("tasks.jobs.do_next", ["media"])]

@@ -8,6 +8,7 @@ import time_machine
 from django.db import connection
 
 from conduit import clock
+from tasks import due as turns
 from tasks import leases
 from tasks.leases import LeaseLost
 from tasks.models import Task
@@ -128,8 +129,8 @@ def test_nothing_is_written_to_a_task_that_was_cancelled(pk):
     assert Task.objects.get().stage == "cancelled"
 
 
-def test_a_claim_keeps_the_row_for_the_worker_that_gets_its_hint(pk):
-    [claim] = leases.claim_due(clock.now(), limit=10)
+def test_a_claim_keeps_the_row_for_the_worker_that_found_it(pk):
+    [claim] = leases.claim_due(clock.now(), lane="provider", limit=10)
 
     assert (claim.task_id, claim.kind, claim.lane) == (pk, "video_generation", "provider")
     assert take(pk) is None
@@ -138,10 +139,10 @@ def test_a_claim_keeps_the_row_for_the_worker_that_gets_its_hint(pk):
 
 
 @pytest.mark.parametrize("behind", [0.0, 0.2, 1.0, 1.5, 2.5, 65.0])
-def test_a_row_that_the_tick_handed_out_is_taken_by_a_worker_whose_clock_is_behind(pk, time_travel, behind):
+def test_a_row_that_was_claimed_is_taken_by_a_worker_whose_clock_is_behind(pk, time_travel, behind):
     now = clock.now()
     Task.objects.update(next_step_at=now)
-    [claim] = leases.claim_due(now, limit=10)
+    [claim] = leases.claim_due(now, lane="provider", limit=10)
 
     time_travel.move_to(now - timedelta(seconds=behind))
 
@@ -157,7 +158,7 @@ def test_a_host_whose_clock_is_wrong_neither_takes_a_lease_away_nor_a_step_late_
 
     with time_machine.travel(datetime.now(UTC) + timedelta(seconds=off), tick=True):
         assert take(leased) is None
-        assert [claim.task_id for claim in leases.claim_due(clock.now(), limit=10)] == [due]
+        assert [claim.task_id for claim in leases.claim_due(clock.now(), lane="provider", limit=10)] == [due]
         assert take(waiting) is None
 
 
@@ -168,18 +169,18 @@ def test_a_hint_is_taken_although_the_step_is_due_a_moment_later_by_the_takers_r
     assert take(pk) is not None
 
 
-def test_a_hint_that_is_delivered_twice_is_worth_one_step(pk):
-    [claim] = leases.claim_due(clock.now(), limit=10)
+def test_a_claim_is_worth_one_step(pk):
+    [claim] = leases.claim_due(clock.now(), lane="provider", limit=10)
 
     assert take(pk, claim=claim.token) is not None
     assert take(pk, claim=claim.token) is None
 
 
-def test_a_claim_whose_hint_was_lost_lapses(pk):
-    leases.claim_due(clock.now(), limit=10)
+def test_a_claim_whose_worker_died_lapses(pk):
+    leases.claim_due(clock.now(), lane="provider", limit=10)
 
-    assert leases.claim_due(later(seconds=leases.CLAIM_SECONDS - 1), limit=10) == []
-    assert len(leases.claim_due(later(seconds=leases.CLAIM_SECONDS + 1), limit=10)) == 1
+    assert leases.claim_due(later(seconds=leases.CLAIM_SECONDS - 1), lane="provider", limit=10) == []
+    assert len(leases.claim_due(later(seconds=leases.CLAIM_SECONDS + 1), lane="provider", limit=10)) == 1
 
 
 def test_what_waits_longest_is_claimed_first_and_no_more_than_the_limit(consumer):
@@ -187,11 +188,38 @@ def test_what_waits_longest_is_claimed_first_and_no_more_than_the_limit(consumer
     for place, index in enumerate([3, 0, 4, 1, 2]):
         Task.objects.filter(pk=pks[index]).update(next_step_at=later(seconds=place - 100))
 
-    first = leases.claim_due(clock.now(), limit=3)
-    rest = leases.claim_due(clock.now(), limit=3)
+    first = leases.claim_due(clock.now(), lane="provider", limit=3)
+    rest = leases.claim_due(clock.now(), lane="provider", limit=3)
 
     assert [claim.task_id for claim in first] == [pks[3], pks[0], pks[4]]
     assert [claim.task_id for claim in rest] == [pks[1], pks[2]]
+
+
+def test_the_backlog_of_one_lane_is_no_other_lanes(consumer):
+    for _ in range(3):
+        consumer.generate()
+    mine = uuid.UUID(consumer.generate()["task_id"])
+    Task.objects.exclude(pk=mine).update(lane="media", next_step_at=later(seconds=-3600))
+
+    assert [claim.task_id for claim in leases.claim_due(clock.now(), lane="provider", limit=3)] == [mine]
+    assert len(leases.claim_due(clock.now(), lane="media", limit=5)) == 3
+
+
+def test_a_lane_may_say_itself_whose_turn_it_is(consumer, monkeypatch):
+    first, second, third = (uuid.UUID(consumer.generate()["task_id"]) for _ in range(3))
+    monkeypatch.setitem(turns._choose, "provider", lambda rows, limit: list(rows.order_by("-pk").values_list("pk", flat=True)[:limit]))
+
+    assert [claim.task_id for claim in leases.claim_due(clock.now(), lane="provider", limit=2)] == [third, second]
+    assert [claim.task_id for claim in leases.claim_due(clock.now(), lane="provider", limit=2)] == [first]
+
+
+def test_when_the_next_step_of_a_lane_is_due_leaves_out_what_is_at_work(consumer):
+    leased, waiting = (uuid.UUID(consumer.generate()["task_id"]) for _ in range(2))
+    take(leased)
+    moment = later(seconds=60)
+    Task.objects.filter(pk=waiting).update(next_step_at=moment)
+
+    assert (turns.soonest("provider", clock.now()), turns.soonest("media", clock.now())) == (moment, None)
 
 
 def test_only_what_is_due_active_and_free_is_claimed(consumer):
@@ -200,7 +228,7 @@ def test_only_what_is_due_active_and_free_is_claimed(consumer):
     take(leased)
     end(ended, "failed")
 
-    assert [claim.task_id for claim in leases.claim_due(clock.now(), limit=10)] == [due]
+    assert [claim.task_id for claim in leases.claim_due(clock.now(), lane="provider", limit=10)] == [due]
 
 
 def test_claiming_costs_the_same_few_queries_for_one_row_and_for_many(consumer, django_assert_max_num_queries):
@@ -208,14 +236,14 @@ def test_claiming_costs_the_same_few_queries_for_one_row_and_for_many(consumer, 
         consumer.generate()
 
     with django_assert_max_num_queries(5):
-        assert len(leases.claim_due(clock.now(), limit=10)) == 10
+        assert len(leases.claim_due(clock.now(), lane="provider", limit=10)) == 10
 
 
 @pytest.mark.django_db(transaction=True, serialized_rollback=True)
-def test_ticks_at_the_same_time_never_claim_the_same_row(consumer):
+def test_workers_that_look_at_the_same_time_never_claim_the_same_row(consumer):
     pks = {uuid.UUID(consumer.generate()["task_id"]) for _ in range(20)}
 
-    found = in_threads(*[lambda: leases.claim_due(clock.now(), limit=5)] * 4)
+    found = in_threads(*[lambda: leases.claim_due(clock.now(), lane="provider", limit=5)] * 4)
 
     claimed = [claim.task_id for claims in found for claim in claims]
     assert len(claimed) == len(set(claimed))

@@ -93,7 +93,7 @@ class Job:
                 raise LeaseLost
             self.write_parts(clip, video)
             if fields["next_step_at"] <= clock.now():
-                dispatch.hint_on_commit(self.task.pk, self.task.kind, fields["lane"])
+                dispatch.hint_on_commit(fields["lane"])
 
         self.lease.insist(write)
 
