@@ -24,6 +24,7 @@ SCHEDULE = {
     "forget old events": _every(600, "tasks.jobs.forget_old_events"),
     "forget old runs": _every(600, "tasks.jobs.forget_old_runs"),
     "forget old exchanges with MiniMax": _every(600, "videos.jobs.forget_old_exchanges"),
+    "forget creates that nobody repeats": _every(600, "videos.jobs.forget_old_repeats"),
     "forget old roll-ups": _every(600, "conduit.rollups.jobs.forget_old_roll_ups"),
     "forget sessions and counts of log-ins that are over": _every(600, "conduit.console.security.jobs.forget_what_is_over"),
     "note when keys were last used": _every(60, "keys.jobs.note_last_uses"),

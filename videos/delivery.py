@@ -24,6 +24,8 @@ from videos.models import Video
 log = structlog.get_logger(__name__)
 
 CHUNK_BYTES = 256 * 1024
+# Where no link says how long it is good for.
+ANSWERED_SECONDS = 600
 # S3 signs nothing for longer than a week.
 PRESIGNED_SECONDS_MAX = 7 * 24 * 3600
 
@@ -54,9 +56,19 @@ def _deliver(request: HttpRequest, task_id: str, name: str) -> HttpResponseBase:
         allowed = {"Allow": "GET, HEAD"}
         raise MethodNotAllowed("This path does not answer that method. The Allow header lists the methods it takes.", headers=allowed)
     seconds_left, stored = _admit(request, task_id, name)
+    return answer(request, stored, seconds_left)
+
+
+def answer(request: HttpRequest, stored: StoredFile, seconds_left: int = ANSWERED_SECONDS) -> HttpResponseBase:
+    """GET and HEAD of a file, for somebody who was let in: caches may keep it, and a link elsewhere lives, for `seconds_left`.
+
+    Raises:
+        NotFound: it is no longer there.
+        RangeNotSatisfiable: it is shorter than the range that was asked for.
+    """
     if isinstance(default_storage, FileSystemStorage):
         return _from_disk(request, stored, seconds_left)
-    return _from_elsewhere(request.method, stored, seconds_left)
+    return _from_elsewhere(request.method or "GET", stored, seconds_left)
 
 
 def _admit(request: HttpRequest, task_id: str, name: str) -> tuple[int, StoredFile]:

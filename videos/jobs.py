@@ -11,6 +11,7 @@ from conduit.messages import good_for
 from tasks.models import Lane
 from videos import assembly, calling_off, engine, exchanges, storage_check, sweeping
 from videos.conditions import report_confinement
+from videos.dialects.openai import repeats
 from videos.models import Clip
 from videos.storage import STORAGE_ERRORS
 
@@ -50,3 +51,9 @@ def sweep() -> None:
 def forget_old_exchanges() -> None:
     """Forget what was said to MiniMax longer ago than is kept."""
     exchanges.forget_old(clock.now())
+
+
+@shared_task
+def forget_old_repeats() -> None:
+    """Forget the creates that no client of OpenAI's wire sends again any more."""
+    repeats.forget_old()

@@ -20,6 +20,7 @@ from videos.bill_models import ProviderBill, ProviderBillLine  # noqa: F401 - ta
 from videos.exchange_models import Exchange, Timing  # noqa: F401 - tables of this app
 from videos.links import StoredFile
 from videos.natives import NativesError, read_natives
+from videos.repeat_models import RepeatableCreate  # noqa: F401 - a table of this app
 from videos.rollup_models import (  # noqa: F401 - tables of this app
     BilledCount,
     BilledOfAccount,
@@ -238,6 +239,9 @@ class Video(models.Model):
     duration = models.PositiveSmallIntegerField(help_text="Seconds, as asked.")
     resolution = models.CharField(max_length=10, choices=Resolution)
     aspect_ratio = models.CharField(max_length=5)
+    remix_of = models.ForeignKey(
+        Task, on_delete=models.SET_NULL, null=True, blank=True, db_index=False, related_name="+", help_text="Whose prompt this one changes."
+    )
 
     # How it is made, fixed when the task was created: a later change of the catalogue does not reach it.
     upstream = models.CharField(max_length=100, help_text="The model's name at MiniMax, as `result.source` shows it.")

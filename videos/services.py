@@ -59,6 +59,7 @@ def start_generation(
     key: VirtualKey,
     wanted: GenerationRequest,
     retry_of: Task | None = None,
+    remix_of: Task | None = None,
     first: Callable[[Task], Steps[None]] | None = None,
 ) -> Task:
     """Accept a request: its price is held, and its task, video and first event are written, in one transaction.
@@ -68,7 +69,7 @@ def start_generation(
     Raises:
         ApiError: it is refused, and nothing was written.
     """
-    task = planned(key=key, wanted=wanted, quoted=_quote_of_now(wanted, key), retry_of=retry_of)
+    task = planned(key=key, wanted=wanted, quoted=_quote_of_now(wanted, key), retry_of=retry_of, remix_of=remix_of)
     with transaction.atomic():
         event = statements.run(starting(task, first))
         transaction.on_commit(lambda: lifecycle.tell_created(event), robust=True)
@@ -82,7 +83,7 @@ def starting(task: Task, first: Callable[[Task], Steps[None]] | None) -> Steps[T
     return (yield from lifecycle.creating(task, task.video))
 
 
-def planned(*, key: VirtualKey, wanted: GenerationRequest, quoted: Quote, retry_of: Task | None) -> Task:
+def planned(*, key: VirtualKey, wanted: GenerationRequest, quoted: Quote, retry_of: Task | None, remix_of: Task | None = None) -> Task:
     """The task and its video, not written yet."""
     task = Task(
         key=key,
@@ -103,6 +104,7 @@ def planned(*, key: VirtualKey, wanted: GenerationRequest, quoted: Quote, retry_
         duration=wanted.duration,
         resolution=wanted.resolution,
         aspect_ratio=wanted.aspect_ratio,
+        remix_of=remix_of,
         upstream=quoted.offer.model.upstream,
         plan=quoted.planned.stored,
     )

@@ -1,4 +1,4 @@
-from django.urls import path
+from django.urls import include, path
 
 from videos import views
 from videos.accounts import api as accounts_api
@@ -13,5 +13,6 @@ urlpatterns = [
     path("v1/admin/accounts", accounts_api.AccountsView.as_view()),
     path("v1/admin/accounts/<str:account_id>", accounts_api.AccountView.as_view()),
     path("v1/admin/accounts/<str:account_id>/test", accounts_api.AccountTestView.as_view()),
+    path("", include("videos.dialects.openai.urls")),
     path("media/<str:task_id>/<str:name>", deliver),
 ]

@@ -1,0 +1,149 @@
+"""The endpoints of OpenAI's Videos API."""
+
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any, NoReturn
+
+from django.db import transaction
+from django.http import HttpResponseBase
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from conduit import clock
+from conduit.api.errors import Conflict, InvalidRequest, NotFound
+from conduit.api.idempotency import Idempotency, idempotent, keeping
+from conduit.api.pagination import page, parse_limit
+from conduit.api.parsers import StrictJSONParser
+from keys.keyed_view import KeyedView
+from tasks.ids import parse_task_id
+from tasks.models import Status, Task
+from videos import delivery
+from videos.dialects.openai import repeats
+from videos.dialects.openai.requests import MultipartParser, create_request, remix_request
+from videos.dialects.openai.wire import accepted, show
+from videos.links import MediaName
+from videos.presentation import KIND
+from videos.requests import GenerationRequest
+from videos.services import start_generation
+
+# When a client that polls shall ask again, in milliseconds: it reads the first and keeps it, so it is no guess of how long a video takes.
+POLL_AFTER_MS = 1500
+VARIANTS: dict[str, MediaName] = {"video": "video.mp4", "thumbnail": "thumbnail.jpg"}
+_ORDERS = ("asc", "desc")
+
+
+class VideosApiView(KeyedView):
+    """What its clients want to hear with every answer, refusals included."""
+
+    parser_classes = [StrictJSONParser, MultipartParser]
+
+    def finalize_response(self, request: Request, response: Any, *args: Any, **named: Any) -> Any:
+        response = super().finalize_response(request, response, *args, **named)
+        response.headers["openai-poll-after-ms"] = str(POLL_AFTER_MS)
+        if response.status_code == Conflict.status and "Retry-After" not in response.headers:
+            # They take every 409 for a lock that goes away, and try again.
+            response.headers["x-should-retry"] = "false"
+        return response
+
+    def video(self, video_id: str) -> Task:
+        """The key's own video of that id.
+
+        Raises:
+            NotFound: there is none.
+        """
+        if parsed := parse_task_id(video_id):
+            with suppress(Task.DoesNotExist):
+                return Task.objects.for_key(self.key).get(pk=parsed, kind=KIND)
+        raise NotFound("This key has no video of that id.", code="video_not_found", param="video_id")
+
+    def create(self, idempotency: Idempotency | None, asked: dict[str, object], wanted: GenerationRequest, remix_of: Task | None) -> Task:
+        """A new video, or the one of an earlier try of the same call. `asked`: what tells one call from another."""
+        count, fields_hash = repeats.count_of(self.request.headers), repeats.hash_of(asked)
+
+        def start() -> Task:
+            return start_generation(key=self.key, wanted=wanted, remix_of=remix_of, first=keeping(idempotency, accepted))
+
+        if idempotency:  # it says which call this is
+            return start()
+        with transaction.atomic():
+            if made := repeats.made_before(self.key, fields_hash, count):
+                return made
+            task = start()
+            repeats.remember(task, fields_hash, count)
+        return task
+
+
+class VideosView(VideosApiView):
+    creates = True
+
+    @idempotent
+    def post(self, request: Request, idempotency: Idempotency | None) -> Response:
+        wanted = create_request(request.data)
+        asked: dict[str, object] = {"model": wanted.model, "prompt": wanted.prompt, "seconds": wanted.duration, "size": wanted.resolution}
+        return Response(show(self.create(idempotency, asked, wanted, None), clock.now()))
+
+    def get(self, request: Request) -> Response:
+        query = request.query_params
+        limit, order = parse_limit(query), query.get("order", "desc")
+        if order not in _ORDERS:
+            raise InvalidRequest(f"`order` must be one of {', '.join(_ORDERS)}.", param="order")
+        rows = Task.objects.for_key(self.key).filter(kind=KIND).order_by("id" if order == "asc" else "-id")
+        if after := query.get("after"):
+            rows = rows.filter(**{"pk__gt" if order == "asc" else "pk__lt": self._last_of_page(after).pk})
+        now = clock.now()
+        return Response(page(rows[: limit + 1], limit, lambda task: show(task, now), id_field="id"))
+
+    def _last_of_page(self, after: str) -> Task:
+        try:
+            return self.video(after)
+        except NotFound:
+            raise InvalidRequest("`after` must be the id of one of this key's videos.", param="after") from None
+
+
+class VideoView(VideosApiView):
+    def get(self, request: Request, video_id: str) -> Response:
+        return Response(show(self.video(video_id), clock.now()))
+
+
+class RemixView(VideosApiView):
+    creates = True
+
+    @idempotent
+    def post(self, request: Request, video_id: str, idempotency: Idempotency | None) -> Response:
+        original = self.video(video_id)
+        if original.status != Status.COMPLETED:
+            raise InvalidRequest(f"Only a completed video can be remixed, and this one is {original.status}.", param="video_id")
+        wanted = remix_request(request.data, original)
+        asked: dict[str, object] = {"remix_of": str(original.pk), "prompt": wanted.prompt}
+        return Response(show(self.create(idempotency, asked, wanted, original), clock.now()))
+
+
+class ContentView(VideosApiView):
+    def get(self, request: Request, video_id: str) -> HttpResponseBase:
+        variant = request.query_params.get("variant", "video")
+        if variant not in VARIANTS:
+            raise InvalidRequest(f"`variant` must be one of {', '.join(VARIANTS)}.", param="variant")
+        task = self.video(video_id)
+        stored = task.video.stored_file(VARIANTS[variant]) if task.status == Status.COMPLETED else None
+        if stored is None:
+            raise NotFound(f"This video has no content: it is {task.status}.", code="video_not_ready", param="video_id")
+        return delivery.answer(request._request, stored)
+
+
+def _never(words: str) -> Callable[..., NoReturn]:
+    def post(view: VideosApiView, request: Request) -> NoReturn:
+        raise InvalidRequest(words)
+
+    return post
+
+
+class EditsView(VideosApiView):
+    post = _never("Videos cannot be edited here: `POST /v1/videos/{id}/remix` makes a new one of another prompt.")
+
+
+class ExtensionsView(VideosApiView):
+    post = _never("Videos cannot be extended here: `seconds` of `POST /v1/videos` may be up to 60.")
+
+
+class CharactersView(VideosApiView):
+    post = _never("Characters are not supported: videos are made from a prompt alone.")
