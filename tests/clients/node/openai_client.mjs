@@ -1,0 +1,59 @@
+// A program that uses OpenAI's Node client as its users do: `node openai_client.mjs URL SECRET PART`. Prints what it got as JSON.
+import { createHash } from "node:crypto";
+import OpenAI from "openai";
+
+const [url, secret, part] = process.argv.slice(2);
+const client = new OpenAI({ baseURL: `${url}/v1`, apiKey: secret });
+const WANTED = { model: "minimax-video", prompt: "a lighthouse", seconds: "1", size: "720x480" };
+
+async function poll(video) {
+  while (video.status === "queued" || video.status === "in_progress") {
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    video = await client.videos.retrieve(video.id);
+  }
+  return video;
+}
+
+async function life() {
+  const made = await poll(await client.videos.create(WANTED));
+  const other = await client.videos.create(WANTED);
+  const remix = await client.videos.remix(made.id, { prompt: "a lighthouse by night" });
+  const contents = {};
+  for (const variant of ["video", "thumbnail"]) {
+    const bytes = Buffer.from(await (await client.videos.downloadContent(made.id, { variant })).arrayBuffer());
+    contents[variant] = [bytes.length, createHash("sha256").update(bytes).digest("hex")];
+  }
+  const listed = [];
+  for (const order of ["asc", "desc"]) {
+    const ids = [];
+    for await (const video of client.videos.list({ limit: 1, order })) ids.push(video.id);
+    listed.push(ids);
+  }
+  return { made, other, remix, contents, listed };
+}
+
+async function refused(call) {
+  try {
+    await call();
+    return [];
+  } catch (error) {
+    return [error.constructor.name, error.status, error.code, error.param ?? null];
+  }
+}
+
+async function errors() {
+  const nobody = new OpenAI({ baseURL: `${url}/v1`, apiKey: "condt_nobody", maxRetries: 0 });
+  return {
+    size: await refused(() => client.videos.create({ ...WANTED, size: "1024x1792" })),
+    reference: await refused(() => client.videos.create({ ...WANTED, input_reference: new File(["PNG"], "a.png", { type: "image/png" }) })),
+    model: await refused(() => client.videos.create({ ...WANTED, model: "sora-9" })),
+    id: await refused(() => client.videos.retrieve("video_123")),
+    key: await refused(() => nobody.videos.list()),
+    content: await refused(async () => client.videos.downloadContent((await client.videos.create(WANTED)).id)),
+    budget: await refused(() => client.videos.create({ ...WANTED, seconds: "60" })),
+  };
+}
+
+const create = async () => ({ id: (await client.videos.create(WANTED)).id });
+
+console.log(JSON.stringify(await { life, errors, create }[part]()));

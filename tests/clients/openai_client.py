@@ -1,0 +1,71 @@
+"""A program that uses OpenAI's Python client as its users do, run by the client's own environment: `openai_client.py URL SECRET PART`.
+
+Prints what it got as JSON. Nothing of ours is imported.
+"""
+
+import hashlib
+import json
+import sys
+import warnings
+from typing import Any
+
+import openai
+
+warnings.simplefilter("ignore", DeprecationWarning)
+WANTED: Any = {"model": "minimax-video", "prompt": "a lighthouse", "seconds": "1", "size": "720x480"}
+
+
+def life(client: openai.OpenAI) -> dict[str, Any]:
+    """From create to the file, and what lies beside it."""
+    made = client.videos.create_and_poll(**WANTED)
+    other = client.videos.create(**WANTED)
+    remix = client.videos.remix(made.id, prompt="a lighthouse by night")
+    contents = {
+        variant: client.videos.download_content(made.id, variant=variant).read()  # type: ignore[arg-type]
+        for variant in ("video", "thumbnail")
+    }
+    listed = [[video.id for video in client.videos.list(limit=1, order=order)] for order in ("asc", "desc")]  # type: ignore[attr-defined]
+    return {
+        "made": made.model_dump(),
+        "other": other.model_dump(),
+        "remix": remix.model_dump(),
+        "contents": {variant: [len(content), hashlib.sha256(content).hexdigest()] for variant, content in contents.items()},
+        "listed": listed,
+    }
+
+
+def errors(client: openai.OpenAI) -> dict[str, Any]:
+    """The class of each refusal, and what it tells."""
+    nobody = openai.OpenAI(base_url=str(client.base_url), api_key="condt_nobody", max_retries=0)
+    calls: dict[str, Any] = {
+        "size": lambda: client.videos.create(**WANTED | {"size": "1024x1792"}),
+        "reference": lambda: client.videos.create(**WANTED, input_reference=("a.png", b"PNG", "image/png")),
+        "model": lambda: client.videos.create(**WANTED | {"model": "sora-9"}),
+        "id": lambda: client.videos.retrieve("video_123"),
+        "key": lambda: nobody.videos.list(),
+        "content": lambda: client.videos.download_content(client.videos.create(**WANTED).id),
+        "budget": lambda: client.videos.create(**WANTED | {"seconds": "60"}),
+    }
+    return {name: _refused(call) for name, call in calls.items()}
+
+
+def create(client: openai.OpenAI) -> dict[str, Any]:
+    """One create, which the wire may cut off."""
+    return {"id": client.videos.create(**WANTED).id}
+
+
+def _refused(call: Any) -> list[Any]:
+    try:
+        call()
+    except openai.APIStatusError as error:
+        return [type(error).__name__, error.status_code, error.code, error.param]
+    return []
+
+
+def main(url: str, secret: str, part: str) -> None:
+    client = openai.OpenAI(base_url=f"{url}/v1", api_key=secret)
+    print(json.dumps({"life": life, "errors": errors, "create": create}[part](client)))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

