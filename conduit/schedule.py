@@ -17,6 +17,7 @@ def _every(seconds: float, job: str, **options: str) -> dict[str, Any]:
 SCHEDULE = {
     # These have a queue and a process of their own, so that no work at hand can keep them waiting.
     "let go on what is paused no more": _every(1, "tasks.jobs.go_on_after_pauses", queue="control"),
+    "end what is past its deadline": _every(1, "tasks.jobs.end_at_deadlines", queue="control"),
     "count what is new": _every(1, "conduit.rollups.jobs.roll_up", queue="control"),
     "go on with runs": _every(1, "tasks.jobs.hint_due_runs", queue="control"),
     "sweep what was left over": _every(60, "videos.jobs.sweep", queue="media"),

@@ -4,7 +4,7 @@ from celery import current_app, shared_task
 from django.conf import settings
 
 from conduit import clock
-from tasks import forgetting, kinds, leases, paused, runs
+from tasks import deadlines, forgetting, kinds, leases, paused, runs
 
 
 @shared_task(time_limit=settings.MEDIA_STEP_SECONDS)
@@ -12,6 +12,12 @@ def do_next(lane: str) -> None:
     """Do the step of the lane whose turn it is, if one is due; the time limit is that of the longest step."""
     for claim in leases.claim_due(clock.now() + leases.ABOUT_NOW, lane=lane, limit=1):
         current_app.tasks[kinds.job_of(claim.kind)](*claim.arguments)
+
+
+@shared_task
+def end_at_deadlines() -> None:
+    """Cancel what is not done by its deadline."""
+    deadlines.end_due(clock.now())
 
 
 @shared_task

@@ -18,11 +18,12 @@ if TYPE_CHECKING:
     from keys.models import VirtualKey
     from tasks.models import Task
     from tasks.notices import Notice
+    from tasks.requests import RetryRequest
 
 
 class Retry(Protocol):
-    def __call__(self, *, key: VirtualKey, original: Task, first: Callable[[Task], Steps[None]] | None) -> Task:
-        """A new task for what a failed one asked for; `first` is done in its transaction before anything else.
+    def __call__(self, *, key: VirtualKey, original: Task, own: RetryRequest, first: Callable[[Task], Steps[None]] | None) -> Task:
+        """A new task for what a failed one asked for, with what is its own; `first` is done in its transaction before anything else.
 
         Raises:
             ApiError: it is refused, and nothing was written.

@@ -11,7 +11,7 @@ from uuid import UUID
 
 import structlog
 from django.db import transaction
-from django.db.models import F, Model
+from django.db.models import F, Model, Q
 from django.db.models.functions import Greatest
 
 from conduit import clock
@@ -93,10 +93,13 @@ _COUNTED = (None, None, Task._meta.get_field("created_at"))
 def move(task_id: UUID, to: Status, *, lease: Lease | None = None, facts: dict[str, Any] | None = None, **fields: Any) -> bool:
     """Take a task to `to`; False when its status (or the lease) no longer allows that: somebody else was first.
 
-    `facts` go into the event, `fields` into the row. The money follows from the status. A `lease` is given back.
+    `facts` go into the event, `fields` into the row. The money follows from the status. A `lease` is given back. Past its deadline
+    nothing is completed any more.
     """
     now = clock.now()
     rows = lease.rows() if lease else Task.objects.filter(pk=task_id)
+    if to == Status.COMPLETED:
+        rows = rows.filter(Q(deadline_at=None) | Q(deadline_at__gt=now))
     ending: dict[str, Any] = {}
     if to in ENDED:
         ending = {"ended_at": now, "next_step_at": None, "trouble": "", "resumes_in": "", "charged": Decimal(0)}
@@ -146,15 +149,17 @@ def _due(task: Task) -> Decimal:
     return Decimal(0)
 
 
-def cancel(task: Task) -> bool:
+def cancel(task: Task, *, error_code: str = "") -> bool:
     """Cancel a task; again is fine. Whether it was this call that did it.
+
+    `error_code` says why, where nobody asked for it.
 
     Raises:
         Conflict: it is completed or failed.
     """
     now = clock.now()
     reached = Greatest(F("progress"), progress.read(task, now).progress)
-    if move(task.pk, Status.CANCELLED, stage="cancelled", stage_since=now, progress=reached):
+    if move(task.pk, Status.CANCELLED, stage="cancelled", stage_since=now, progress=reached, error_code=error_code):
         dispatch.hint_cancelled_on_commit(task.pk, task.kind)
         return True
     status = Task.objects.values_list("status", flat=True).get(pk=task.pk)

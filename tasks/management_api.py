@@ -19,6 +19,7 @@ from tasks import kinds, steering
 from tasks.ids import parse_task_id
 from tasks.models import Status, Task
 from tasks.presentation import show_to_operators
+from tasks.requests import RetryRequest
 from tasks.search import Wanted, search
 from tasks.search_meaning import meaning_of
 
@@ -61,7 +62,8 @@ class CancelView(TaskManagementView):
 class RetryView(TaskManagementView):
     @idempotent
     def post(self, request: Request, task_id: str, idempotency: Idempotency | None) -> Response:
-        again = steering.retry(_task_of(task_id), who=self.who, first=keeping(idempotency, _accepted))
+        task, own = _task_of(task_id), RetryRequest.parse(request.data)
+        again = steering.retry(task, who=self.who, first=keeping(idempotency, _accepted), own=own)
         return Response(_shown(again), status=202, headers=_location(again))
 
 

@@ -36,8 +36,16 @@ ACTIVE = (Status.QUEUED, Status.PROCESSING)
 # The stage of a task of any kind whose next step a pause holds (tasks.paused).
 PAUSED = "paused"
 MODEL_CHARACTERS, PAUSE_WORDS_CHARACTERS = 100, 200
+# The error code of a cancelled task that its deadline ended (tasks.deadlines).
+DEADLINE_EXCEEDED = "deadline_exceeded"
+CAN_BE_RETRIED = "only a failed one, or one that its deadline ended, can be retried."
 # Of the end of an id, by which people call a task.
 TAIL_CHARACTERS = 8
+
+
+def retryable(task: str = "") -> Q:
+    """That a task may be retried; `task` leads to it from another table, such as `task__`."""
+    return Q(**{f"{task}status": Status.FAILED}) | Q(**{f"{task}status": Status.CANCELLED, f"{task}error_code": DEADLINE_EXCEEDED})
 
 
 def no_lease(now: datetime, task: str = "") -> Q:
@@ -64,6 +72,10 @@ class TaskQuerySet(models.QuerySet["Task"]):
     def due(self, now: datetime, lane: str) -> Self:
         """Those of the lane whose next step may be done now."""
         return self.active().unleased(now).filter(lane=lane, next_step_at__lte=now)
+
+    def past_deadline(self, now: datetime) -> Self:
+        """Those that were to be done by now, longest past first."""
+        return self.active().filter(deadline_at__lte=now).order_by("deadline_at")
 
     def paused(self) -> Self:
         """Those that wait for the end of a pause."""
@@ -93,7 +105,10 @@ class Task(models.Model):
     stage = models.CharField(max_length=40, default="queued", help_text="What happens right now, for people and programs.")
     stage_since = models.DateTimeField(default=clock.now)
     error = models.TextField(blank=True, help_text="Why it failed, in words for the consumer.")
-    error_code = models.CharField(max_length=40, blank=True)
+    error_code = models.CharField(max_length=40, blank=True, help_text="Why it failed, or that its deadline ended it, for programs.")
+    deadline_at = models.DateTimeField(
+        null=True, blank=True, help_text="What is not done by then is cancelled. Empty: it has all the time."
+    )
     resumes_in = models.CharField(max_length=40, blank=True, default="", db_default="", help_text="While it is paused: its stage before.")
     stood_for = models.DurationField(default=timedelta, db_default=timedelta(0), help_text="While it is paused: how long it stood there.")
     paused_for = models.DurationField(
@@ -141,12 +156,21 @@ class Task(models.Model):
                 | Q(status__in=["completed", "failed", "cancelled"], next_step_at=None, ended_at__isnull=False, charged__isnull=False),
                 name="task_has_a_next_step_until_it_ends",
             ),
-            CheckConstraint(condition=Q(status="failed") ^ Q(error_code=""), name="task_has_an_error_when_failed_only"),
+            CheckConstraint(
+                condition=(Q(status="failed") ^ Q(error_code="")) | Q(status="cancelled", error_code=DEADLINE_EXCEEDED),
+                name="task_has_an_error_when_failed_or_too_late_only",
+            ),
         ]
         indexes = [
             Index(fields=["key", "-id"], name="task_of_key"),  # TaskQuerySet.for_key, newest first
             # TaskQuerySet.due, .late: the backlog of one lane is not read for another.
             Index(fields=["lane", "next_step_at"], condition=Q(status__in=["queued", "processing"]), name="task_due_in_lane"),
+            # TaskQuerySet.past_deadline, over those that have one.
+            Index(
+                fields=["deadline_at"],
+                condition=Q(deadline_at__isnull=False, status__in=["queued", "processing"]),
+                name="task_deadline",
+            ),
             # TaskQuerySet.paused, by whose pause it may be.
             Index(fields=["lane", "model"], condition=Q(stage="paused", status__in=["queued", "processing"]), name="task_paused"),
             # lifecycle.creating: what counts against the key's limits of tasks.
@@ -168,6 +192,10 @@ class Task(models.Model):
     @property
     def is_active(self) -> bool:
         return self.status in ACTIVE
+
+    @property
+    def is_retryable(self) -> bool:
+        return self.status == Status.FAILED or (self.status == Status.CANCELLED and self.error_code == DEADLINE_EXCEEDED)
 
     @property
     def held(self) -> Decimal:

@@ -74,6 +74,7 @@ def show_to_operators(task: Task, now: datetime) -> dict[str, Any]:
         "price_factor": price_factors.written(task.price_factor),
         "last_error_code": task.trouble or None,
         "attempts": task.attempts,
+        "deadline_at": rfc3339(task.deadline_at),
         "next_step_at": rfc3339(task.next_step_at),
         **kinds.kind_of(task).show_to_operators(task),
     }

@@ -21,9 +21,9 @@ from conduit.api.errors import ApiError, InvalidRequest
 from keys import audit, scopes
 from keys.models import Scope
 from tasks import dispatch, joins, kinds, steering
-from tasks.models import ACTIVE, Status, Task
+from tasks.models import ACTIVE, CAN_BE_RETRIED, Status, Task
 from tasks.run_models import DETAIL_CHARACTERS, Action, Run, RunOutcome, RunQuerySet, RunState
-from tasks.search import LOOKED_AT, Wanted, search
+from tasks.search import LOOKED_AT, Comparison, Wanted, search
 from tasks.search_meaning import meaning_of
 
 log = structlog.get_logger(__name__)
@@ -47,7 +47,13 @@ LOST_RIGHT = audit.Rule("the loss of the right")
 RIGHTS = {Action.CANCEL: "tasks.cancel_task", Action.RETRY: "tasks.retry_task"}
 
 Outcome = RunOutcome.Outcome
-_CAN = {Action.CANCEL: frozenset(map(str, ACTIVE)), Action.RETRY: frozenset({str(Status.FAILED)})}
+# Which tasks each is for: of cancelled ones those alone have an error code that may be retried.
+_CAN = {
+    Action.CANCEL: Wanted(status=frozenset(map(str, ACTIVE))),
+    Action.RETRY: Wanted(
+        status=frozenset({str(Status.FAILED), str(Status.CANCELLED)}), further=(Comparison(["error_code"], "error_code <> ''", []),)
+    ),
+}
 
 
 @dataclass(frozen=True)
@@ -113,7 +119,7 @@ def begin(action: Action, *, who: str, search_text: str = "", chosen: Sequence[U
 
 
 def _why_none(action: Action) -> str:
-    can = "only what is queued or processing can be cancelled." if action == Action.CANCEL else "only a failed one can be retried."
+    can = "only what is queued or processing can be cancelled." if action == Action.CANCEL else CAN_BE_RETRIED
     return f"none of these is fit for it, {can}"
 
 
@@ -128,7 +134,7 @@ def stop(run: Run, *, who: str) -> bool:
 
 
 def _scope(action: Action, search_text: str, chosen: Sequence[UUID] | None, now: datetime) -> Wanted:
-    fit = Wanted(status=_CAN[action])
+    fit = _CAN[action]
     if chosen is not None:
         return fit & Wanted(task_ids=frozenset(chosen))
     return fit & meaning_of(search_text, now).wanted
@@ -250,7 +256,8 @@ def _outcome(run: Run, task_id: UUID) -> RunOutcome | None:
         else:
             found.retried_as = steering.retry(task, who=run.created_by, of=audit.target_of(run)).pk
     except ApiError as error:
-        ended = error.code in ("task_not_cancellable", "task_not_retryable") and task.status not in _CAN[Action(run.action)]
+        fit = task.is_active if run.action == Action.CANCEL else task.is_retryable
+        ended = error.code in ("task_not_cancellable", "task_not_retryable") and not fit
         found.outcome, found.detail = Outcome.UNCHANGED if ended else Outcome.REFUSED, error.message[:DETAIL_CHARACTERS]
     return found
 

@@ -11,6 +11,7 @@ from conduit.statements import Steps
 from keys import audit
 from tasks import kinds, lifecycle
 from tasks.models import Status, Task
+from tasks.requests import RetryRequest
 
 # Before every id of a task.
 NO_RETRY = UUID(int=0)
@@ -46,15 +47,16 @@ def retry(
     who: str,
     first: Callable[[Task], Steps[None]] | None = None,
     seen: UUID | None = None,
+    own: RetryRequest | None = None,
     **told: Any,
 ) -> Task:
     """A new task of the same key for what a failed one asked for: that key's money, limits and budgets.
 
     `first` is done in its transaction before anything is written; `seen` is the newest retry that whoever asks knows of (NO_RETRY:
-    none), None when it is wanted whatever there is; `told` goes into the audit.
+    none), None when it is wanted whatever there is; `own` is what the new task has of its own; `told` goes into the audit.
 
     Raises:
-        Conflict: it did not fail, its key opens nothing any more, or somebody else retried it since what was seen.
+        Conflict: it is none that can be retried, its key opens nothing any more, or somebody else retried it since what was seen.
         ApiError: what its owner's retry would be refused for.
     """
     try:
@@ -62,7 +64,7 @@ def retry(
             living = living_retry(task)
             if seen is not None and living and living.pk > seen:
                 raise Conflict("It was retried meanwhile, by a run or by somebody else. Nothing more was done.", code="task_not_retryable")
-            again = kinds.kind_of(task).retry(key=task.key, original=task, first=first)
+            again = kinds.kind_of(task).retry(key=task.key, original=task, own=own or RetryRequest(), first=first)
             audit.record(who=who, action="retry", target=task, retried_as=again.pk, **told)
     except Unauthenticated as error:
         # Not who calls is refused, but who would pay.

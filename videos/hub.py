@@ -65,7 +65,7 @@ def _failed(task: Shown) -> Shown:
 
 
 def _cancelled(task: Shown) -> Shown:
-    return {"cost": task["cost"], "cancelledAt": task["updated_at"]}
+    return {"errorCode": task["error_code"], "cost": task["cost"], "cancelledAt": task["updated_at"]}
 
 
 _EVENTS: dict[str, tuple[str, Callable[[Shown], Shown]]] = {

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import NamedTuple
 
-from tasks.models import Status, Task, TaskEvent
+from tasks.models import DEADLINE_EXCEEDED, Status, Task, TaskEvent
 from videos.exchange_models import Exchange
 from videos.models import Clip, ClipState
 
@@ -132,7 +132,8 @@ def _end(task: Task) -> Iterator[Step]:
         case Status.FAILED:
             yield Step("Failed", task.ended_at, task.ended_at, State.MOMENT, task.error)
         case Status.CANCELLED:
-            yield Step("Cancelled", task.ended_at, task.ended_at, State.MOMENT)
+            words = "its deadline had come" if task.error_code == DEADLINE_EXCEEDED else ""
+            yield Step("Cancelled", task.ended_at, task.ended_at, State.MOMENT, words)
 
 
 def _events(events: Sequence[TaskEvent]) -> Iterator[Step]:

@@ -14,7 +14,7 @@ from django.db import models
 from django.db.models import CheckConstraint, Exists, F, Index, OuterRef, Q, Sum, UniqueConstraint
 
 from conduit import clock
-from tasks.models import ACTIVE, Status, Task, no_lease
+from tasks.models import ACTIVE, Status, Task, no_lease, retryable
 from videos.account_models import ProviderAccount
 from videos.bill_models import ProviderBill, ProviderBillLine  # noqa: F401 - tables of this app
 from videos.exchange_models import Exchange, Timing  # noqa: F401 - tables of this app
@@ -222,13 +222,13 @@ class VideoQuerySet(models.QuerySet["Video"]):
     def unswept(self, now: datetime) -> "VideoQuerySet":
         """Videos of ended tasks whose leftover files nobody needs any more, and which were not removed yet.
 
-        A failed task's clips are kept for a while, for its retry; and any clip for as long as another task works with it.
+        The clips of a task that may be retried are kept for a while; and any clip for as long as another task works with it.
         """
         ended = self.filter(swept_at=None).exclude(task__status__in=ACTIVE)
-        retryable = Q(task__status=Status.FAILED, task__ended_at__gt=now - timedelta(seconds=settings.FAILED_CLIPS_SECONDS))
+        kept = retryable("task__") & Q(task__ended_at__gt=now - timedelta(seconds=settings.FAILED_CLIPS_SECONDS))
         taken_over = Clip.objects.filter(taken_from__video=OuterRef("pk"), video__swept_at=None)
         # The newest first: what cannot be removed for good must not keep others from their turn.
-        return ended.exclude(retryable).filter(no_lease(now, "task__")).exclude(Exists(taken_over)).order_by("-pk")
+        return ended.exclude(kept).filter(no_lease(now, "task__")).exclude(Exists(taken_over)).order_by("-pk")
 
 
 class Video(models.Model):
@@ -310,8 +310,10 @@ TASKS_OF_ID = 100
 
 class ClipQuerySet(models.QuerySet["Clip"]):
     def to_call_off(self) -> "ClipQuerySet":
-        """Jobs of cancelled tasks that MiniMax may still be able to cancel: its V1 cannot."""
-        return self.filter(video__task__status=Status.CANCELLED, api=Api.V2, state=ClipState.SUBMITTED, called_off_at=None)
+        """Jobs of cancelled tasks that MiniMax may still be able to cancel: its V1 cannot. What a retry waits for is left to it."""
+        queued = self.filter(video__task__status=Status.CANCELLED, api=Api.V2, state=ClipState.SUBMITTED, called_off_at=None)
+        same = Clip.objects.filter(provider_task_id=OuterRef("provider_task_id"), video__task__status__in=ACTIVE)
+        return queued.exclude(Exists(same.exclude(provider_task_id="")))
 
     def in_flight(self, now: datetime) -> "ClipQuerySet":
         """Jobs that MiniMax may be making. Of a task that has ended nobody asks how its job goes: it counts for a while."""

@@ -7,7 +7,8 @@ from typing import Any
 from rest_framework import serializers
 
 from conduit.api.errors import InvalidRequest
-from conduit.api.fields import OneOfField, StrictSerializer, TextField, check_text
+from conduit.api.fields import OneOfField, SecondsField, StrictSerializer, TextField, check_text
+from tasks.requests import ExpiresInField
 from videos.models import Resolution
 
 DURATION_DEFAULT = 6
@@ -37,6 +38,7 @@ class GenerationRequest:
     resolution: Resolution
     aspect_ratio: str
     metadata: dict[str, str]
+    expires_in: int | None = None  # seconds
 
     @classmethod
     def parse(cls, data: Any) -> "GenerationRequest":
@@ -47,7 +49,15 @@ class GenerationRequest:
         """
         found = _rules().run_validation(data)
         resolution, aspect_ratio = _size(found.get("resolution"), found.get("aspect_ratio"))
-        return cls(found["model"], found["prompt"], found["duration"], resolution, aspect_ratio, found["metadata"])
+        return cls(
+            model=found["model"],
+            prompt=found["prompt"],
+            duration=found["duration"],
+            resolution=resolution,
+            aspect_ratio=aspect_ratio,
+            metadata=found["metadata"],
+            expires_in=found.get("expires_in"),
+        )
 
 
 def _size(resolution: str | None, aspect_ratio: str | None) -> tuple[Resolution, str]:
@@ -62,29 +72,6 @@ def _size(resolution: str | None, aspect_ratio: str | None) -> tuple[Resolution,
             f"`aspect_ratio` {aspect_ratio} contradicts `resolution` {resolution}. It fits {' and '.join(fitting)}.", param="aspect_ratio"
         )
     return Resolution(resolution), aspect_ratio
-
-
-class SecondsField(serializers.Field[int, Any, int, Any]):
-    """Whole seconds, as a number or a numeric string."""
-
-    def to_internal_value(self, data: Any) -> int:
-        seconds = self._whole(data)
-        if seconds is None or not 1 <= seconds <= DURATION_MAX:
-            raise serializers.ValidationError(f"`{self.field_name}` must be whole seconds from 1 to {DURATION_MAX}.")
-        return seconds
-
-    @staticmethod
-    def _whole(data: Any) -> int | None:
-        match data:
-            case bool():
-                return None
-            case int():
-                return data
-            case float() if data.is_integer():
-                return int(data)
-            case str() if (text := data.strip()).isascii() and text.isdigit() and len(text) < 10:
-                return int(text)
-        return None
 
 
 class MetadataField(serializers.Field[dict[str, str], Any, dict[str, str], Any]):
@@ -114,10 +101,11 @@ def _rules() -> "GenerationSerializer":
 class GenerationSerializer(StrictSerializer):
     model = TextField()
     prompt = TextField()
-    duration = SecondsField(default=DURATION_DEFAULT)
+    duration = SecondsField(least=1, most=DURATION_MAX, default=DURATION_DEFAULT)
     resolution = OneOfField([str(value) for value in Resolution.values], required=False)
     aspect_ratio = OneOfField(list(SIZES_OF_RATIO), required=False)
     metadata = MetadataField(default=dict)
+    expires_in = ExpiresInField(required=False)
 
     def to_internal_value(self, data: Any) -> Any:
         # As in OpenAI's API, null means that the parameter was left out; one that is unknown is refused even so.

@@ -1,19 +1,21 @@
 """Starting generations: everything that happens in a request."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import timedelta
 from decimal import Decimal
 
 from django.db import transaction
 
-from conduit import statements
+from conduit import clock, statements
 from conduit.api.errors import Conflict, InvalidRequest
 from conduit.statements import Steps
 from keys import limits, price_factors
 from keys.models import VirtualKey
 from tasks import lifecycle
-from tasks.models import Status, Task, TaskEvent
+from tasks.models import CAN_BE_RETRIED, Task, TaskEvent
 from tasks.pauses import refusal_of_new_work
+from tasks.requests import RetryRequest
 from videos import kept_catalogue
 from videos.catalogue import Offer
 from videos.kept_catalogue import Catalogue, Planned
@@ -85,6 +87,7 @@ def starting(task: Task, first: Callable[[Task], Steps[None]] | None) -> Steps[T
 
 def planned(*, key: VirtualKey, wanted: GenerationRequest, quoted: Quote, retry_of: Task | None, remix_of: Task | None = None) -> Task:
     """The task and its video, not written yet."""
+    created_at = clock.now()
     task = Task(
         key=key,
         team_id=key.team_id,
@@ -97,6 +100,8 @@ def planned(*, key: VirtualKey, wanted: GenerationRequest, quoted: Quote, retry_
         leg_goal=QUEUED_GOAL,
         leg_seconds=QUEUED_SECONDS,
         rest_seconds=quoted.planned.seconds,
+        created_at=created_at,
+        deadline_at=None if wanted.expires_in is None else created_at + timedelta(seconds=wanted.expires_in),
     )
     task.video = Video(
         task=task,
@@ -115,14 +120,17 @@ def retry_generation(
     *,
     key: VirtualKey,
     original: Task,
+    own: RetryRequest,
     first: Callable[[Task], Steps[None]] | None = None,
 ) -> Task:
     """A new task for what a failed one asked for, at today's price and factor; the original stays as it is.
 
+    `own` is what the retry has of its own, and does not take over.
+
     Raises:
-        Conflict: the original did not fail.
+        Conflict: the original did not fail, and was not ended by its deadline.
     """
-    wanted = _asked_again(original)
+    wanted = replace(_asked_again(original), expires_in=own.expires_in)
     return start_generation(key=key, wanted=wanted, retry_of=original, first=first)
 
 
@@ -145,8 +153,8 @@ def _quote_of_now(wanted: GenerationRequest, key: VirtualKey) -> Quote:
 
 
 def _asked_again(original: Task) -> GenerationRequest:
-    if original.status != Status.FAILED:
-        raise Conflict(f"This task is {original.status}: only a failed one can be retried.", code="task_not_retryable")
+    if not original.is_retryable:
+        raise Conflict(f"This task is {original.status}: {CAN_BE_RETRIED}", code="task_not_retryable")
     video = original.video
     return GenerationRequest(
         model=original.model,

@@ -14,6 +14,7 @@ from keys.limits import allows_model
 from keys.models import VirtualKey
 from tasks.models import Task
 from tasks.presentation import accepted, cost, location, money, show
+from tasks.requests import RetryRequest
 from tasks.views import cancelled, task_of
 from videos import kept_catalogue
 from videos.catalogue import PRICED_SECONDS, Offer, offers
@@ -53,8 +54,8 @@ class RetryView(KeyedView):
 
     @idempotent
     def post(self, request: Request, task_id: str, idempotency: Idempotency | None) -> Response:
-        original = _generation_of(self.key, task_id)
-        return _accepted(retry_generation(key=self.key, original=original, first=keeping(idempotency, accepted)))
+        original, own = _generation_of(self.key, task_id), RetryRequest.parse(request.data)
+        return _accepted(retry_generation(key=self.key, original=original, own=own, first=keeping(idempotency, accepted)))
 
 
 class EstimateView(KeyedView):

@@ -96,6 +96,33 @@ class WholeField(NamedField):
         return data
 
 
+class SecondsField(NamedField):
+    """Whole seconds in a range, as a number or a numeric string."""
+
+    def __init__(self, *, least: int, most: int, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.least, self.most = least, most
+
+    def to_internal_value(self, data: Any) -> int:
+        seconds = self._whole(data)
+        if seconds is None or not self.least <= seconds <= self.most:
+            raise self.refuse(f"must be whole seconds from {self.least} to {self.most}")
+        return seconds
+
+    @staticmethod
+    def _whole(data: Any) -> int | None:
+        match data:
+            case bool():
+                return None
+            case int():
+                return data
+            case float() if data.is_integer():
+                return int(data)
+            case str() if (text := data.strip()).isascii() and text.isdigit() and len(text) < 10:
+                return int(text)
+        return None
+
+
 class AmountField(NamedField):
     """USD: a number, or a string such as "2.00"; not negative, at most four decimals and eight digits before them."""
 

@@ -21,7 +21,7 @@ FIELDS = {
     "VideoGenerationProgress": "taskId status progress stage message etaSeconds timestamp",
     "VideoGenerationCompleted": "taskId status progress videoUrl thumbnailUrl duration resolution sizeBytes cost completedAt eventId",
     "VideoGenerationFailed": "taskId status error errorCode retryable failedAt eventId",
-    "VideoGenerationCancelled": "taskId status cost cancelledAt eventId",
+    "VideoGenerationCancelled": "taskId status errorCode cost cancelledAt eventId",
 }
 
 

@@ -27,8 +27,10 @@ ENDED = {"next_step_at": None, "ended_at": clock.now(), "charged": 0}
         ({"next_step_at": None}, "task_has_a_next_step_until_it_ends"),
         ({"charged": 0}, "task_has_a_next_step_until_it_ends"),
         ({"status": "unheard", **ENDED}, "task_has_a_next_step_until_it_ends"),
-        ({"status": "failed", **ENDED}, "task_has_an_error_when_failed_only"),
-        ({"error_code": "provider_error"}, "task_has_an_error_when_failed_only"),
+        ({"status": "failed", **ENDED}, "task_has_an_error_when_failed_or_too_late_only"),
+        ({"status": "cancelled", "error_code": "provider_error", **ENDED}, "task_has_an_error_when_failed_or_too_late_only"),
+        ({"error_code": "deadline_exceeded"}, "task_has_an_error_when_failed_or_too_late_only"),
+        ({"error_code": "provider_error"}, "task_has_an_error_when_failed_or_too_late_only"),
     ],
 )
 def test_the_database_refuses_a_task_that_cannot_be(consumer, fields, constraint):

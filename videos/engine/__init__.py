@@ -13,7 +13,8 @@ from uuid import UUID
 import structlog
 from django.db.utils import InterfaceError, OperationalError
 
-from tasks import leases
+from conduit import clock
+from tasks import deadlines, leases
 from tasks.leases import Lease, LeaseLost
 from tasks.models import Task
 from videos.engine import images, layout, making, media, ordering
@@ -70,6 +71,9 @@ def _load(lease: Lease, said: list[Exchange]) -> Job:
 
 
 def _step(job: Job) -> None:
+    if deadlines.is_past(job.task, clock.now()):
+        deadlines.end(job.task)
+        return
     laid = job if job.clips else layout.lay_out(job)
     if laid is None:
         return

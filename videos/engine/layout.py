@@ -56,6 +56,7 @@ def _take_over(job: Job, clips: list[Clip]) -> bool:
 
 def _is_same(clip: Clip, earlier: Clip) -> bool:
     lost = earlier.makes == Clip.Makes.IMAGE and earlier.state == ClipState.LOCATED  # its link cannot be asked for again
+    lost |= earlier.called_off_at is not None and not earlier.billed  # MiniMax has cancelled it
     return earlier.state in BOUGHT and not lost and all(getattr(clip, name) == getattr(earlier, name) for name in ASKED)
 
 

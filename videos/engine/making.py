@@ -94,7 +94,9 @@ def _failed_there(job: Job, clip: Clip, state: JobState) -> None:
     """MiniMax bills no failed job, so a clip may be ordered anew; it is when finished ones would be lost with the task."""
     error = state.error or MiniMaxError(*JOB_FAILED)
     verdict = error.code != JOB_FAILED.code
-    if verdict or clip.creates >= CREATES_MAX or not any(earlier.state == ClipState.READY for earlier in job.videos):
+    if clip.taken_from_id and not verdict:  # such as one that was called off just when it was taken over
+        _order_anew(job, clip)
+    elif verdict or clip.creates >= CREATES_MAX or not any(earlier.state == ClipState.READY for earlier in job.videos):
         fail(job, Failure.of(error), clip={"state": ClipState.FAILED, "billed": 0})
     else:
         wait(job, error, clip=_UNSENT)

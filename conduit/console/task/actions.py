@@ -17,7 +17,7 @@ from conduit.console.written import usd
 from keys.admin import who
 from tasks import kinds, steering
 from tasks.ids import parse_task_id
-from tasks.models import Status, Task
+from tasks.models import CAN_BE_RETRIED, Task
 from videos.services import quote_of_retry
 
 
@@ -52,8 +52,8 @@ def retry(request: HttpRequest, task_id: UUID) -> HttpResponseBase:
     task = _task_of(task_id)
     if request.method == "POST":
         return _retry(request, task)
-    if task.status != Status.FAILED:
-        messages.error(request, f"This task is {task.status}: only a failed one can be retried.")
+    if not task.is_retryable:
+        messages.error(request, f"This task is {task.status}: {CAN_BE_RETRIED}")
         return _to(task_id)
     context: dict[str, Any] = {"task": task, "form_id": uuid4(), "retries": list(task.retries.order_by("-pk")[:5])}
     try:

@@ -81,7 +81,7 @@ def _lists(task: Task) -> dict[str, str]:
 def _actions(request: HttpRequest, task: Task) -> dict[str, bool]:
     return {
         "cancel": task.is_active and may(request, "tasks.cancel_task"),
-        "retry": task.status == Status.FAILED and may(request, "tasks.retry_task"),
+        "retry": task.is_retryable and may(request, "tasks.retry_task"),
         "correct": bool(task.charged) and may(request, "keys.add_usagecost"),
         "costs": may(request, "keys.view_usagecost"),
         "clips": may(request, "videos.view_clip"),

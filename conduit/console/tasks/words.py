@@ -5,7 +5,7 @@ from typing import Any
 
 from conduit.console.moments import day_and_time, time_of_day
 from conduit.console.written import span
-from tasks.models import Lane, Status, Task
+from tasks.models import DEADLINE_EXCEEDED, Lane, Status, Task
 from tasks.progress import NOT_KNOWN
 from videos.stages import Stage
 
@@ -38,7 +38,8 @@ def words(task: Any, now: datetime) -> str:
         case Status.FAILED:
             return f"Failed: {task.error}"
         case Status.CANCELLED:
-            return f"Cancelled at {task.progress} %"
+            why = "by its deadline, " if task.error_code == DEADLINE_EXCEEDED else ""
+            return f"Cancelled {why}at {task.progress} %"
     if task.stage == Stage.PAUSED:
         end = "" if task.leg_started_at >= NOT_KNOWN else f", until {_since_or_until(task.leg_started_at, now)}"
         return f"Waits: {_PAUSED[Lane(task.lane)]} since {_since_or_until(task.stage_since, now)}{end}"
