@@ -12,6 +12,7 @@ from django.db import models
 from django.db.models import CheckConstraint, Q, UniqueConstraint
 
 from conduit import clock, sealing
+from videos.inputs import all_roles
 from videos.minimax.exchanges import TEXT_MAX
 
 WEIGHT_MOST = 100
@@ -67,6 +68,9 @@ class ProviderAccount(models.Model):
     )
     state = models.CharField(max_length=8, choices=AccountState, default=AccountState.ON)
     model_names = models.JSONField(default=list, blank=True, help_text="The models that it may make, by our names. Empty: all of its kind.")
+    input_roles = models.JSONField(
+        default=all_roles, db_default=all_roles(), blank=True, help_text="The pictures that it may be given with a clip, by their role."
+    )
     weight = models.PositiveSmallIntegerField(
         default=10,
         validators=[MinValueValidator(1), MaxValueValidator(WEIGHT_MOST)],
@@ -143,6 +147,10 @@ class ProviderAccount(models.Model):
     def may_make(self, names: Collection[str]) -> bool:
         """Whether it may make the model of these names, if it is of its kind."""
         return not self.model_names or not set(self.model_names).isdisjoint(names)
+
+    def may_take(self, roles: Collection[str]) -> bool:
+        """Whether it may be given pictures in these roles."""
+        return set(roles) <= set(self.input_roles)
 
     @property
     def answer(self) -> str:

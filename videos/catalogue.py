@@ -24,13 +24,14 @@ class Offer:
     model: VideoModel
     factors: dict[str, Decimal]
 
-    def price(self, *, duration: int, resolution: Resolution, price_factor: Decimal = Decimal(1)) -> Decimal:
+    def price(self, *, duration: int, resolution: Resolution, price_factor: Decimal = Decimal(1), images: int = 0) -> Decimal:
         """USD for that many seconds at that size, rounded; a shorter video than the least is priced as the least.
 
-        `price_factor`: what who pays has (keys.price_factors).
+        `price_factor`: what who pays has (keys.price_factors). `images`: how many pictures the video is given.
         """
         seconds = max(duration, self.model.least_seconds)
-        return rounded(self.model.base_price * seconds * self.factors[resolution] * price_factor / PRICED_SECONDS)
+        of_images = self.model.image_price * self.model.surcharged(images)
+        return rounded((self.model.base_price * seconds * self.factors[resolution] / PRICED_SECONDS + of_images) * price_factor)
 
 
 def rounded(amount: Decimal) -> Decimal:

@@ -37,9 +37,13 @@ class VideoModelAdmin(TellsRefusals):
     inlines = [FactorInline]
     fieldsets = [
         (None, {"fields": ["name", "aliases", "enabled", "prompt_limit"]}),
-        ("At MiniMax", {"fields": ["api", "upstream", "upstream_with_frame", "sends_size", "takes_ratio", "takes_last_frame", "natives"]}),
-        ("How it is used", {"fields": ["portrait", "typical_seconds"]}),
-        ("What it costs", {"fields": ["base_price", "least_seconds"]}),
+        (
+            "At MiniMax",
+            {"fields": ["api", "upstream", "upstream_with_frame", "sends_size", "takes_ratio", "takes_prompt_optimizer", "natives"]},
+        ),
+        ("Pictures at MiniMax", {"fields": ["takes_last_frame", "references_most", "images_free", "image_cost"]}),
+        ("How it is used", {"fields": ["portrait", "watermark", "typical_seconds"]}),
+        ("What it costs", {"fields": ["base_price", "least_seconds", "image_price"]}),
     ]
 
     def changeform_view(

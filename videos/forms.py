@@ -109,5 +109,6 @@ class VideoModelForm(forms.ModelForm):
         model = VideoModel
         fields = [
             "name", "aliases", "enabled", "prompt_limit", "api", "upstream", "upstream_with_frame", "sends_size", "takes_ratio",
-            "takes_last_frame", "natives", "portrait", "typical_seconds", "base_price", "least_seconds",
+            "takes_last_frame", "references_most", "images_free", "image_cost", "takes_prompt_optimizer", "watermark", "natives",
+            "portrait", "typical_seconds", "base_price", "least_seconds", "image_price",
         ]  # fmt: skip

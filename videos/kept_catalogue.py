@@ -7,6 +7,7 @@ SQLite has no version: there the catalogue is read each time.
 
 import re
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -20,6 +21,7 @@ from conduit.statements import Statement
 from tasks.pauses import stops_new_work
 from videos import policy
 from videos.catalogue import Offer, offers
+from videos.inputs import Input
 from videos.models import CatalogueVersion, VideoModel
 from videos.planning import Expected, Plan, PlannedClip, plan
 from videos.requests import GenerationRequest
@@ -86,12 +88,14 @@ class Catalogue:
             )
         return offer
 
-    def plan(self, offer: Offer, *, duration: int, resolution: str) -> Planned:
+    def plan(self, offer: Offer, *, duration: int, resolution: str, inputs: Sequence[Input] = ()) -> Planned:
         """How a video of that length and size is made by this offer of the catalogue.
 
         Raises:
-            InvalidRequest: the model cannot make a video that long.
+            InvalidRequest: the model cannot make a video that long, or takes no such inputs.
         """
+        if inputs:  # nobody else will be given the same
+            return _planned(offer.model, duration, resolution, settings.MINIMAX_TIME_SCALE, inputs)
         return self._planned(offer.model, duration, resolution, settings.MINIMAX_TIME_SCALE)
 
     def check_prompt(self, prompt: str) -> None:
@@ -136,8 +140,8 @@ def forget() -> None:
     _kept = None
 
 
-def _planned(model: VideoModel, duration: int, resolution: str, time_scale: float) -> Planned:
-    made = plan(model, duration=duration, resolution=resolution, expected=_expected(model, time_scale))
+def _planned(model: VideoModel, duration: int, resolution: str, time_scale: float, inputs: Sequence[Input] = ()) -> Planned:
+    made = plan(model, duration=duration, resolution=resolution, expected=_expected(model, time_scale), inputs=inputs)
     delivered_in = sum(_delivered_in(model, clip) for clip in made.clips if clip.seconds)
     return Planned(made, made.as_json(), made.expected_seconds + delivered_in)
 

@@ -20,7 +20,10 @@ from videos.requests import DURATION_MAX
 # Seconds of the videos by which a model is judged at a glance: the shortest, the usual, one clip of most models, and long ones.
 SAMPLED_SECONDS = (1, 6, 10, 30, 60)
 # The fields of a model that a plan depends on.
-_PLANNED_BY = ("name", "api", "upstream", "upstream_with_frame", "takes_ratio", "sends_size", "natives", "portrait")
+_PLANNED_BY = (
+    *("name", "api", "upstream", "upstream_with_frame", "takes_ratio", "sends_size", "natives", "portrait"),
+    *("images_free", "image_cost"),
+)
 
 
 @dataclass(frozen=True)
@@ -87,7 +90,7 @@ def thinnest(offer: Offer, discounts: Sequence[Discount] = ()) -> Sample | None:
     def ratio(video: tuple[str, int]) -> Decimal:
         return offer.price(duration=video[1], resolution=Resolution(video[0])) / costs[video]
 
-    costs = _costs(json.dumps({name: getattr(offer.model, name) for name in _PLANNED_BY}))
+    costs = _costs(json.dumps({name: getattr(offer.model, name) for name in _PLANNED_BY}, default=str))
     worst = min((video for video in costs if costs[video] and video[0] in offer.factors), key=ratio, default=None)
     discount = next((one for one in discounts if one.is_for(offer.model.names)), None)
     return _sample(offer, worst[1], worst[0], discount) if worst else None

@@ -18,6 +18,7 @@ from tasks.models import ACTIVE, Status, Task, no_lease, retryable
 from videos.account_models import ProviderAccount
 from videos.bill_models import ProviderBill, ProviderBillLine  # noqa: F401 - tables of this app
 from videos.exchange_models import Exchange, Timing  # noqa: F401 - tables of this app
+from videos.inputs import Role
 from videos.links import StoredFile
 from videos.natives import NativesError, read_natives
 from videos.repeat_models import RepeatableCreate  # noqa: F401 - a table of this app
@@ -71,7 +72,27 @@ class VideoModel(models.Model):
         help_text="The model that goes on from a first frame: itself, or its image-to-video sibling. "
         "Empty: none, so that no video can be longer than a clip.",
     )
-    takes_last_frame = models.BooleanField(default=False, help_text="For the record: no plan ends with a given frame.")
+    takes_last_frame = models.BooleanField(default=False, help_text="Whether a clip of it may end with a given frame.")
+    references_most = models.PositiveSmallIntegerField(
+        default=0, db_default=0, help_text="Pictures of what is to be seen that a clip may be given, beside frames."
+    )
+    images_free = models.PositiveSmallIntegerField(
+        default=0, db_default=0, help_text="Pictures of a clip, frames included, for which MiniMax asks nothing more."
+    )
+    image_cost = models.DecimalField(
+        max_digits=10,
+        decimal_places=4,
+        default=Decimal(0),
+        db_default=Decimal(0),
+        validators=[MinValueValidator(Decimal(0))],
+        help_text="USD that MiniMax asks for each picture beyond those.",
+    )
+    takes_prompt_optimizer = models.BooleanField(
+        default=False, db_default=False, help_text="Whether MiniMax may put the prompt into words of its own (version 1 alone)."
+    )
+    watermark = models.BooleanField(
+        default=False, db_default=False, help_text="Whether MiniMax marks its videos as made by AI (aigc_watermark; version 1 alone)."
+    )
     takes_ratio = models.BooleanField(default=False, help_text="Whether MiniMax is told a ratio; others make landscape from text alone.")
     sends_size = models.BooleanField(
         default=True, help_text="Whether MiniMax takes `duration` and `resolution` for it; the 01 models do not."
@@ -101,6 +122,14 @@ class VideoModel(models.Model):
     least_seconds = models.PositiveSmallIntegerField(
         default=1, validators=[MinValueValidator(1)], help_text="A shorter video is priced as this long: MiniMax bills a whole clip for it."
     )
+    image_price = models.DecimalField(
+        max_digits=10,
+        decimal_places=4,
+        default=Decimal(0),
+        db_default=Decimal(0),
+        validators=[MinValueValidator(Decimal(0)), MaxValueValidator(Decimal(1000))],
+        help_text="USD for each picture that a video is given beyond the free ones.",
+    )
 
     accepted_loss = models.DecimalField(
         max_digits=10,
@@ -126,6 +155,16 @@ class VideoModel(models.Model):
         """The models at MiniMax that make its clips."""
         return {self.upstream, self.upstream_with_frame} - {""}
 
+    @property
+    def inputs_most(self) -> dict[Role, int]:
+        """How many pictures a clip may be given, by their role."""
+        frames = {Role.FIRST_FRAME: int(bool(self.upstream_with_frame)), Role.LAST_FRAME: int(self.takes_last_frame)}
+        return frames | {Role.REFERENCE: self.references_most}
+
+    def surcharged(self, images: int) -> int:
+        """How many of so many pictures of a clip cost more."""
+        return max(0, images - self.images_free)
+
     def took(self, *, seconds: int, resolution: str) -> tuple[float, float] | None:
         """Seconds (until made, until delivered) that such a clip usually takes; None before the first."""
         known = self.learned.get(clip_name(seconds=seconds, resolution=resolution))
@@ -134,6 +173,10 @@ class VideoModel(models.Model):
     def clean(self) -> None:
         _check_aliases(self.aliases, self.name)
         _check_natives(self)
+        if self.api != Api.V1:
+            for name in ("takes_prompt_optimizer", "watermark"):
+                if getattr(self, name):
+                    raise ValidationError({name: "MiniMax has this for its version 1 alone."})
         taken = {name for other in VideoModel.objects.exclude(pk=self.pk) for name in other.names}
         if clash := taken.intersection(self.names):
             raise ValidationError(f"Another model already has the name {', '.join(sorted(clash))}.")
@@ -241,6 +284,9 @@ class Video(models.Model):
     aspect_ratio = models.CharField(max_length=5)
     remix_of = models.ForeignKey(
         Task, on_delete=models.SET_NULL, null=True, blank=True, db_index=False, related_name="+", help_text="Whose prompt this one changes."
+    )
+    prompt_optimizer = models.BooleanField(
+        null=True, blank=True, help_text="Whether MiniMax may put the prompt into words of its own. Empty: as MiniMax likes."
     )
 
     # How it is made, fixed when the task was created: a later change of the catalogue does not reach it.
@@ -354,6 +400,7 @@ class Clip(models.Model):
 
         TEXT = "text", "made up from the prompt"
         PREVIOUS = "previous", "where the clip before it ends, or the image before it"
+        GIVEN = "given", "a picture that was given"
 
     video = models.ForeignKey(Video, on_delete=models.CASCADE, related_name="clips")
     number = models.PositiveSmallIntegerField(help_text="Place in the video, from 0; a first image comes before the first clip.")
@@ -367,6 +414,11 @@ class Clip(models.Model):
     resolution = models.CharField(max_length=10, blank=True)
     ratio = models.CharField(max_length=5, blank=True, help_text="Empty: MiniMax is told none.")
     sends_size = models.BooleanField(default=True)
+    inputs = models.JSONField(default=list, db_default=[], blank=True, help_text="The pictures that it is given: videos.inputs.Input.")
+    watermark = models.BooleanField(default=False, db_default=False)
+    surcharge = models.DecimalField(
+        max_digits=10, decimal_places=4, default=Decimal(0), db_default=Decimal(0), help_text="USD of the cost that are for its pictures."
+    )
     cost = models.DecimalField(max_digits=10, decimal_places=4, help_text="USD that MiniMax asks for one such job.")
     expected_seconds = models.FloatField(help_text="How long one like this took lately, from its acceptance to its end.")
 
@@ -437,6 +489,11 @@ class Clip(models.Model):
 
     def __str__(self) -> str:
         return f"clip {self.number} of {self.video_id} ({self.state})"
+
+    @property
+    def roles(self) -> set[str]:
+        """Of the pictures that it is made with."""
+        return {one["role"] for one in self.inputs} | ({str(Role.FIRST_FRAME)} if self.start == self.Start.PREVIOUS else set())
 
     @property
     def made_in_seconds(self) -> float:

@@ -1,13 +1,14 @@
 """Which clips a video is made of, and what is then done to them. A pure function of the model and the wish."""
 
-from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from decimal import Decimal
 from fractions import Fraction
 from functools import lru_cache
 from typing import Any, Self
 
 from conduit.api.errors import InvalidRequest
+from videos.inputs import Input, Role, of_role
 from videos.models import Api, Clip, Portrait, VideoModel
 from videos.natives import Native, read_natives
 
@@ -34,8 +35,11 @@ class PlannedClip:
     resolution: str
     ratio: str
     sends_size: bool
-    cost: Decimal  # USD
+    cost: Decimal  # USD, the surcharge included
     expected_seconds: float
+    inputs: list[Input] = field(default_factory=list)  # the pictures that were given for it
+    surcharge: Decimal = Decimal(0)  # USD that MiniMax asks for its pictures
+    watermark: bool = False
 
 
 @dataclass(frozen=True)
@@ -87,29 +91,35 @@ class Plan:
 
 
 def _clip_from_json(stored: dict[str, Any]) -> PlannedClip:
-    return PlannedClip(**stored | {"cost": Decimal(stored["cost"])})
+    """Plans from before there were inputs name neither them nor a surcharge."""
+    return PlannedClip(**stored | {name: Decimal(stored[name]) for name in ("cost", "surcharge") if name in stored})
 
 
-def plan(model: VideoModel, *, duration: int, resolution: str, expected: Expected) -> Plan:
+def plan(model: VideoModel, *, duration: int, resolution: str, expected: Expected, inputs: Sequence[Input] = ()) -> Plan:
     """The plan for so many seconds at that size: a native size that is large enough where there is one, then the fewest clips,
     then the lowest cost at MiniMax.
 
-    Clips add up to at least `duration`: what joins and short clips lack is made up at assembly, never planned.
+    Clips add up to at least `duration`: what joins and short clips lack is made up at assembly, never planned. Of `inputs` a first frame
+    is the first clip's, a last frame the last one's, and references are every clip's.
 
     Raises:
-        InvalidRequest: the model cannot make a video that long.
+        InvalidRequest: the model cannot make a video that long, or takes no such inputs.
     """
+    check_inputs(model, inputs)
     width, height = map(int, resolution.split("x"))
-    ways = [way for way in _ways(model, upright=height > width) if model.upstream_with_frame or duration <= way.native.longest]
+    possible = _ways(model, upright=height > width, begins_with_one=bool(of_role(inputs, Role.FIRST_FRAME)))
+    ways = [way for way in possible if model.upstream_with_frame or duration <= way.native.longest]
     if not ways:
         raise InvalidRequest(f"`duration` may be at most {longest(model)} s: {model.name} makes no longer videos.", param="duration")
     best = min(ways, key=lambda way: way.rank(width, height, duration))
     lengths = best.lengths(duration)
-    clips = tuple(_clips(model, best, lengths, expected))
+    if of_role(inputs, Role.REFERENCE) and (len(lengths) > 1 or best.image_ratio or len(inputs) > len(of_role(inputs, Role.REFERENCE))):
+        raise InvalidRequest("`inputs` holds references, which go with no frames, and so with no video of several clips.", param="inputs")
+    clips = tuple(_clips(model, best, lengths, expected, inputs))
     further = None
     if model.upstream_with_frame:
         seconds, _ = min(best.native.clips, key=lambda clip: (clip[1], clip[0]))
-        further = _clip(model, best.native, seconds, Clip.Start.PREVIOUS, expected)
+        further = _clip(model, best.native, seconds, Clip.Start.PREVIOUS, expected, of_role(inputs, Role.REFERENCE))
     native = best.native
     treatment = tuple(_treatment(native, lengths, duration=duration, width=width, height=height))
     return Plan(clips, native.width, native.height, native.fps, treatment, further)
@@ -118,6 +128,14 @@ def plan(model: VideoModel, *, duration: int, resolution: str, expected: Expecte
 def longest(model: VideoModel) -> int | None:
     """The most seconds that the model can be asked for; None where it goes on from a frame, as often as needed."""
     return None if model.upstream_with_frame else max(native.longest for native in read_natives(model.natives) if not native.needs_frame)
+
+
+def check_inputs(model: VideoModel, inputs: Sequence[Input]) -> None:
+    """Raises InvalidRequest where the model takes no such pictures, or not so many."""
+    for role, most in model.inputs_most.items():
+        if (count := len(of_role(inputs, role))) > most:
+            takes = f"takes at most {most}" if most else "takes none"
+            raise InvalidRequest(f"`inputs` holds {count} of the role {role}; {model.name} {takes}.", param="inputs")
 
 
 @dataclass(frozen=True)
@@ -147,15 +165,16 @@ class _Way:
         return _lengths(self.native.clips, duration)
 
 
-def _ways(model: VideoModel, *, upright: bool) -> Iterator[_Way]:
+def _ways(model: VideoModel, *, upright: bool, begins_with_one: bool) -> Iterator[_Way]:
+    """`begins_with_one`: a first frame was given, and none has to be made."""
     for native in read_natives(model.natives):
-        image = _image_ratio(native) if native.needs_frame else ""
+        image = _image_ratio(native) if native.needs_frame and not begins_with_one else ""
         if not image or model.upstream_with_frame:
             yield _Way(native, image)
         # A model that is told no ratio takes that of its first frame: its pixels are the same, turned.
         turns = model.portrait == Portrait.IMAGE and model.upstream_with_frame and not native.ratio and native.width > native.height
         if upright and turns:
-            yield _Way(replace(native, width=native.height, height=native.width), UPRIGHT)
+            yield _Way(replace(native, width=native.height, height=native.width), "" if begins_with_one else UPRIGHT)
 
 
 def _image_ratio(native: Native) -> str:
@@ -180,8 +199,8 @@ def _lengths(clips: tuple[tuple[int, Decimal], ...], duration: int) -> tuple[int
     return min(enough)[3]
 
 
-def _clips(model: VideoModel, way: _Way, lengths: tuple[int, ...], expected: Expected) -> Iterator[PlannedClip]:
-    start = Clip.Start.TEXT
+def _clips(model: VideoModel, way: _Way, lengths: tuple[int, ...], expected: Expected, inputs: Sequence[Input]) -> Iterator[PlannedClip]:
+    start = Clip.Start.GIVEN if of_role(inputs, Role.FIRST_FRAME) else Clip.Start.TEXT
     if way.image_ratio:
         yield PlannedClip(
             makes=Clip.Makes.IMAGE.value,
@@ -196,12 +215,15 @@ def _clips(model: VideoModel, way: _Way, lengths: tuple[int, ...], expected: Exp
             expected_seconds=expected(0, ""),
         )
         start = Clip.Start.PREVIOUS
-    for seconds in lengths:
-        yield _clip(model, way.native, seconds, start, expected)
+    for number, seconds in enumerate(lengths, start=1):
+        own = of_role(inputs, Role.FIRST_FRAME) if number == 1 else []
+        own = own + (of_role(inputs, Role.LAST_FRAME) if number == len(lengths) else [])
+        yield _clip(model, way.native, seconds, start, expected, own + of_role(inputs, Role.REFERENCE))
         start = Clip.Start.PREVIOUS
 
 
-def _clip(model: VideoModel, native: Native, seconds: int, start: Clip.Start, expected: Expected) -> PlannedClip:
+def _clip(model: VideoModel, native: Native, seconds: int, start: Clip.Start, expected: Expected, inputs: list[Input]) -> PlannedClip:
+    surcharge = Decimal(model.image_cost) * model.surcharged(len(inputs) + (start == Clip.Start.PREVIOUS))
     return PlannedClip(
         makes=Clip.Makes.VIDEO.value,
         start=start.value,
@@ -211,8 +233,11 @@ def _clip(model: VideoModel, native: Native, seconds: int, start: Clip.Start, ex
         resolution=native.resolution,
         ratio=native.ratio if model.takes_ratio else "",
         sends_size=model.sends_size,
-        cost=dict(native.clips)[seconds],
+        cost=dict(native.clips)[seconds] + surcharge,
         expected_seconds=expected(seconds, native.resolution),
+        inputs=inputs,
+        surcharge=surcharge,
+        watermark=model.watermark,
     )
 
 

@@ -74,7 +74,8 @@ def _source(video: Video) -> dict[str, Any]:
 
 def show_to_operators(task: Task) -> dict[str, Any]:
     """What MiniMax was asked for, and by which ids it knows it. Needs RELATED_FOR_OPERATORS prefetched."""
-    return {"clips": [_show_clip(clip) for clip in sorted(task.video.clips.all(), key=lambda clip: clip.number)]}
+    clips = sorted(task.video.clips.all(), key=lambda clip: clip.number)
+    return {"prompt_optimizer": task.video.prompt_optimizer, "clips": [_show_clip(clip) for clip in clips]}
 
 
 def details_for_operators(task: Task) -> dict[str, Any]:

@@ -7,8 +7,9 @@ from typing import Any
 from rest_framework import serializers
 
 from conduit.api.errors import InvalidRequest
-from conduit.api.fields import OneOfField, SecondsField, StrictSerializer, TextField, check_text
+from conduit.api.fields import FlagField, OneOfField, SecondsField, StrictSerializer, TextField, check_text
 from tasks.requests import ExpiresInField
+from videos.inputs import Input
 from videos.models import Resolution
 
 DURATION_DEFAULT = 6
@@ -39,6 +40,8 @@ class GenerationRequest:
     aspect_ratio: str
     metadata: dict[str, str]
     expires_in: int | None = None  # seconds
+    prompt_optimizer: bool | None = None
+    inputs: tuple[Input, ...] = ()  # no call takes any yet
 
     @classmethod
     def parse(cls, data: Any) -> "GenerationRequest":
@@ -57,6 +60,7 @@ class GenerationRequest:
             aspect_ratio=aspect_ratio,
             metadata=found["metadata"],
             expires_in=found.get("expires_in"),
+            prompt_optimizer=found.get("prompt_optimizer"),
         )
 
 
@@ -106,6 +110,7 @@ class GenerationSerializer(StrictSerializer):
     aspect_ratio = OneOfField(list(SIZES_OF_RATIO), required=False)
     metadata = MetadataField(default=dict)
     expires_in = ExpiresInField(required=False)
+    prompt_optimizer = FlagField(required=False)
 
     def to_internal_value(self, data: Any) -> Any:
         # As in OpenAI's API, null means that the parameter was left out; one that is unknown is refused even so.

@@ -47,13 +47,27 @@ def quote(wanted: GenerationRequest, *, key: VirtualKey, catalogue: Catalogue) -
     """
     offer = catalogue.offer_for(wanted)
     factor = price_factors.of(key)
-    price = offer.price(duration=wanted.duration, resolution=wanted.resolution, price_factor=factor)
+    price = offer.price(duration=wanted.duration, resolution=wanted.resolution, price_factor=factor, images=len(wanted.inputs))
     limits.check_wish(key, model_names=offer.model.names, seconds=wanted.duration, resolution=wanted.resolution, price=price)
     if not price:
         raise InvalidRequest(f"{wanted.model} has no price for {wanted.duration} s at {wanted.resolution}.", param="model")
-    planned = catalogue.plan(offer, duration=wanted.duration, resolution=wanted.resolution)
+    planned = catalogue.plan(offer, duration=wanted.duration, resolution=wanted.resolution, inputs=wanted.inputs)
+    _check_prompt_optimizer(wanted, offer, planned)
     catalogue.check_prompt(wanted.prompt)
     return Quote(offer, price, factor, planned)
+
+
+def _check_prompt_optimizer(wanted: GenerationRequest, offer: Offer, planned: Planned) -> None:
+    if wanted.prompt_optimizer is None:
+        return
+    if not offer.model.takes_prompt_optimizer:
+        raise InvalidRequest(f"{wanted.model} does not have `prompt_optimizer`: leave it out.", param="prompt_optimizer")
+    if wanted.prompt_optimizer and len(planned.plan.clips) > 1:
+        raise InvalidRequest(
+            f"`prompt_optimizer` cannot be on for this length and size: {wanted.model} makes them of {len(planned.plan.clips)} parts, and "
+            "each would be given other words.",
+            param="prompt_optimizer",
+        )
 
 
 def start_generation(
@@ -110,6 +124,7 @@ def planned(*, key: VirtualKey, wanted: GenerationRequest, quoted: Quote, retry_
         resolution=wanted.resolution,
         aspect_ratio=wanted.aspect_ratio,
         remix_of=remix_of,
+        prompt_optimizer=wanted.prompt_optimizer,
         upstream=quoted.offer.model.upstream,
         plan=quoted.planned.stored,
     )
@@ -163,4 +178,5 @@ def _asked_again(original: Task) -> GenerationRequest:
         resolution=Resolution(video.resolution),
         aspect_ratio=video.aspect_ratio,
         metadata=original.metadata,
+        prompt_optimizer=video.prompt_optimizer,
     )

@@ -79,7 +79,7 @@ def shipped():
 
 @pytest.mark.django_db
 @pytest.mark.sqlite
-def test_four_models_are_shipped():
+def test_five_models_are_shipped():
     facts = {
         name: (found.model.api, found.model.upstream, found.model.upstream_with_frame, found.model.aliases, found.model.prompt_limit)
         for name, found in shipped().items()
@@ -90,6 +90,7 @@ def test_four_models_are_shipped():
         "minimax-hailuo-02": ("v1", "MiniMax-Hailuo-02", "MiniMax-Hailuo-02", [], 2000),
         "minimax-hailuo-2.3": ("v1", "MiniMax-Hailuo-2.3", "MiniMax-Hailuo-2.3", [], 2000),
         "minimax-h3": ("v2", "MiniMax-H3", "MiniMax-H3", [], 7000),
+        "minimax-h3-max": ("v2", "MiniMax-H3-Max", "MiniMax-H3-Max", [], 7000),
     }
     assert all(list(found.factors) == Resolution.values for found in shipped().values())
 
@@ -113,7 +114,7 @@ def test_the_price_of_minimax_video_is_the_contracts():
 
 @pytest.mark.django_db
 @pytest.mark.sqlite
-@pytest.mark.parametrize("name", ["minimax-hailuo-02", "minimax-hailuo-2.3", "minimax-h3"])
+@pytest.mark.parametrize("name", ["minimax-hailuo-02", "minimax-hailuo-2.3", "minimax-h3", "minimax-h3-max"])
 def test_the_prices_that_are_ours_cover_minimaxs_with_a_fifth_to_spare(name):
     found = shipped()[name]
     margins = {
@@ -132,7 +133,7 @@ def test_the_prices_that_are_ours_cover_minimaxs_with_a_fifth_to_spare(name):
 
 @pytest.mark.django_db
 @pytest.mark.sqlite
-@pytest.mark.parametrize("name", ["video-01", "minimax-hailuo-02", "minimax-hailuo-2.3", "minimax-h3"])
+@pytest.mark.parametrize("name", ["video-01", "minimax-hailuo-02", "minimax-hailuo-2.3", "minimax-h3", "minimax-h3-max"])
 def test_what_is_shipped_can_be_saved_again(name):
     VideoModel.objects.get(name=name).full_clean()
 

@@ -63,7 +63,7 @@ def test_the_plan_of_a_video_is_made_and_stored_with_it(consumer):
     assert video.clips.count() == 0  # their rows are the engine's to write
 
 
-@pytest.mark.parametrize("model", ["minimax-video", "minimax-hailuo-02", "minimax-hailuo-2.3", "minimax-h3"])
+@pytest.mark.parametrize("model", ["minimax-video", "minimax-hailuo-02", "minimax-hailuo-2.3", "minimax-h3", "minimax-h3-max"])
 @pytest.mark.parametrize("resolution", ["720x480", "1080x1920"])
 def test_every_shipped_model_takes_every_length(consumer, model, resolution):
     for duration in (1, 17, 60):

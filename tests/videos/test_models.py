@@ -63,7 +63,9 @@ def test_what_is_listed_can_be_asked_for_at_the_price_that_is_listed(consumer, a
 def test_models_are_listed_by_name_and_factors_are_plain_numbers(consumer, another):
     models = listed(consumer)["data"]
 
-    assert [model["id"] for model in models] == ["a-model", "minimax-h3", "minimax-hailuo-02", "minimax-hailuo-2.3", "video-01"]
+    assert [model["id"] for model in models] == [
+        *("a-model", "minimax-h3", "minimax-h3-max", "minimax-hailuo-02", "minimax-hailuo-2.3", "video-01")
+    ]
     assert models[0]["price"]["factors"] == {"1280x720": "10"}
 
 

@@ -14,7 +14,7 @@ from videos.planning import IMAGE_COST, Plan, PlannedClip, longest, plan
 
 DURATIONS = [1, 2, 3, 5, 6, 7, 10, 12, 15, 17, 30, 60]
 LANDSCAPE, UPRIGHT = ["720x480", "1280x720", "1920x1080"], ["720x1280", "1080x1920"]
-SHIPPED = ["video-01", "minimax-hailuo-02", "minimax-hailuo-2.3", "minimax-h3"]
+SHIPPED = ["video-01", "minimax-hailuo-02", "minimax-hailuo-2.3", "minimax-h3", "minimax-h3-max"]
 P720 = {"resolution": "720P", "width": 1280, "height": 720, "fps": 25, "clips": {"6": "0.43"}}
 P768 = {"resolution": "768P", "width": 1366, "height": 768, "fps": 24, "clips": {"6": "0.28", "10": "0.56"}}
 P1080 = {"resolution": "1080P", "width": 1920, "height": 1080, "fps": 24, "clips": {"6": "0.49"}}

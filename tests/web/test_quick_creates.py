@@ -67,6 +67,7 @@ WANTED = {
         "aspect_ratio": "9:16",
         "metadata": {"order": "7", "\u732b": "%s"},
         "expires_in": "3600",
+        "prompt_optimizer": False,
     },
     "another model": GOOD | {"model": "minimax-h3", "duration": 60},
 }
@@ -109,7 +110,7 @@ def test_the_rows_are_those_of_the_ordinary_way_column_by_column(consumer):
         b"{", b"[]", b'{"model": NaN}', b'{"a": 1, "a": 2}', b"\xff",
         {}, GOOD | {"duration": 61}, GOOD | {"resolution": "1x1"}, GOOD | {"seed": 7}, GOOD | {"prompt": " "}, GOOD | {"prompt": "a\0b"},
         GOOD | {"prompt": "x" * 2001}, GOOD | {"aspect_ratio": "9:16", "resolution": "1280x720"}, GOOD | {"metadata": {"a": 1}},
-        GOOD | {"expires_in": 9},
+        GOOD | {"expires_in": 9}, GOOD | {"model": "minimax-h3", "prompt_optimizer": True},
         GOOD | {"model": "unknown"}, GOOD | {"model": "minimax-h3", "resolution": "720x480"},
     ],
     ids=str,

@@ -11,7 +11,7 @@ from conduit.api.formats import money, rfc3339
 from conduit.api.idempotency import Idempotency, idempotent
 from keys.management_api import ManagementView, found, listed, once
 from keys.models import Scope
-from keys.requests import NameField, OptionalTextsField
+from keys.requests import NameField, OptionalTextsField, TextsField
 from videos.account_models import WEIGHT_MOST, AccountKind, AccountState, ProviderAccount
 from videos.accounts import rules
 from videos.accounts.figures import figures_of
@@ -34,6 +34,7 @@ class AccountChange(StrictSerializer):
     key = _KeyField(required=False)
     state = OneOfField(AccountState.values, required=False)
     models = OptionalTextsField(required=False, allow_null=True, source="model_names")
+    inputs = TextsField(required=False, source="input_roles")
     weight = WholeField(least=1, most=WEIGHT_MOST, required=False)
     creates_per_minute = WholeField(least=1, most=_COUNT_MAX, required=False, allow_null=True)
     jobs_in_flight = WholeField(least=1, most=_COUNT_MAX, required=False, allow_null=True)
@@ -119,6 +120,7 @@ def show_accounts(accounts: Sequence[ProviderAccount]) -> list[dict[str, Any]]:
             "key_set_at": rfc3339(account.key_set_at),
             "state": account.state,
             "models": account.model_names,
+            "inputs": account.input_roles,
             "weight": account.weight,
             "creates_per_minute": account.creates_per_minute,
             "jobs_in_flight": account.jobs_in_flight,

@@ -134,7 +134,7 @@ def _candidates(task: Task, clip: Clip) -> list[ProviderAccount]:
     """Those that are on and may make the clip."""
     names = {task.model, *known_models.names_of(task.model)}
     found = ProviderAccount.objects.filter(kind=f"minimax_{clip.api}", state=AccountState.ON)
-    return [account for account in found if account.may_make(names)]
+    return [account for account in found if account.may_make(names) and account.may_take(clip.roles)]
 
 
 def _by_weight(accounts: Sequence[ProviderAccount]) -> list[ProviderAccount]:

@@ -9,8 +9,12 @@ from keys.choices import ModelsField
 from keys.forms import NamedForm, RuledForm
 from videos.account_models import ProviderAccount
 from videos.accounts import rules
+from videos.inputs import all_roles
 
-FIELDS = ["name", "kind", "base_url", "key", "state", "model_names", "weight", "creates_per_minute", "jobs_in_flight", "monthly_limit"]
+FIELDS = [
+    *("name", "kind", "base_url", "key", "state", "model_names", "input_roles", "weight"),
+    *("creates_per_minute", "jobs_in_flight", "monthly_limit"),
+]
 
 
 class AccountForm(NamedForm, RuledForm):
@@ -18,6 +22,14 @@ class AccountForm(NamedForm, RuledForm):
 
     key = forms.CharField(required=False, widget=forms.PasswordInput(attrs={"autocomplete": "off"}))
     model_names = ModelsField()
+    input_roles = forms.MultipleChoiceField(
+        required=False,
+        label="Pictures",
+        choices=[(role, role.replace("_", " ").capitalize()) for role in all_roles()],
+        initial=all_roles,
+        widget=forms.CheckboxSelectMultiple,
+        help_text="What a clip may be given with it beside the prompt. A video of several clips goes on from first frames.",
+    )
 
     class Meta:
         model = ProviderAccount

@@ -17,6 +17,7 @@ from keys import audit, owners
 from keys.known_models import check_models
 from videos.account_models import WEIGHT_MOST, AccountState, AsideFor, ProviderAccount
 from videos.accounts import breakers
+from videos.inputs import all_roles
 from videos.minimax.account import provider_at
 from videos.minimax.errors import Blame, MiniMaxError
 from videos.minimax.exchanges import ms_since
@@ -76,6 +77,8 @@ def problems(fields: Mapping[str, Any], *, account: ProviderAccount | None = Non
             check_models(fields["model_names"])
         except ValueError as error:
             found["model_names"] = f"`models` {error}."
+    if not set(fields.get("input_roles") or ()) <= set(all_roles()):
+        found["input_roles"] = f"`inputs` must be some of {', '.join(all_roles())}."
     weight = fields.get("weight")
     if weight is not None and not 1 <= weight <= WEIGHT_MOST:
         found["weight"] = f"`weight` must be from 1 to {WEIGHT_MOST}."
@@ -172,7 +175,7 @@ def _tested(account: ProviderAccount, started: float) -> Tested:
 
 def _check(fields: Mapping[str, Any], *, account: ProviderAccount | None = None) -> None:
     for name, problem in problems(fields, account=account).items():
-        raise InvalidRequest(problem, param={"model_names": "models"}.get(name, name))
+        raise InvalidRequest(problem, param={"model_names": "models", "input_roles": "inputs"}.get(name, name))
 
 
 def _forgive(account: ProviderAccount) -> None:

@@ -10,7 +10,7 @@ from videos.planning import PlannedClip
 from videos.stages import Stage
 
 # What MiniMax is asked for: two clips that agree in it are interchangeable.
-ASKED = ("makes", "start", "api", "upstream", "seconds", "resolution", "ratio", "sends_size")
+ASKED = ("makes", "start", "api", "upstream", "seconds", "resolution", "ratio", "sends_size", "inputs", "watermark")
 # A clip that MiniMax accepted and did not fail: it is billed, so it is worth taking over at whatever point it stands.
 BOUGHT = frozenset({ClipState.SUBMITTED, ClipState.MADE, ClipState.LOCATED, ClipState.STORED, ClipState.READY})
 _TAKEN = ("state", "provider_task_id", "file_id", "file", "width", "height", "fps", "frames", "last_frame", "account_id")

@@ -1,5 +1,6 @@
 """Posting a clip to MiniMax, once: the only step that may not simply be run again."""
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -17,6 +18,7 @@ from videos.accounts.calling import account_of, heard, provider_for
 from videos.accounts.choosing import NoRoom
 from videos.engine.job import Job, fail, is_held, poll_pause, wait, wait_for_storage
 from videos.failures import Failure
+from videos.inputs import Role, of_role
 from videos.minimax.errors import MiniMaxError, Outcome, Undecided
 from videos.minimax.provider import Order
 from videos.models import Clip, ClipState
@@ -34,7 +36,7 @@ LISTED_WITHIN = timedelta(seconds=60)
 def submit(job: Job, clip: Clip) -> None:
     """Post the clip: the intent first, so that whoever comes after a crash knows that it may have been sent."""
     try:
-        order = _order(job, clip, first_frame=_first_frame(job, clip))
+        order = _with_pictures(_order(job, clip), job, clip)
     except FileNotFoundError:
         _look_again(job)
         return
@@ -89,30 +91,43 @@ def _intend_with(job: Job, clip: Clip, account: ProviderAccount) -> None:
     job.note(clip=intent, first=lambda: choosing.take(account, clip, now))
 
 
-def _first_frame(job: Job, clip: Clip) -> bytes | None:
-    """The picture from which the clip goes on, if it does.
+def _with_pictures(order: Order, job: Job, clip: Clip) -> Order:
+    """With what the clip is given beside its prompt, and the picture from which it goes on, if it does.
 
     Raises:
-        FileNotFoundError: the storage lost it.
-        STORAGE_ERRORS: the storage cannot give it now.
+        FileNotFoundError: the storage lost that picture.
+        STORAGE_ERRORS: the storage cannot give them now.
     """
-    if clip.start != Clip.Start.PREVIOUS or job.before is None:
-        return None
-    with default_storage.open(job.before.last_frame) as file:
+    if clip.start == Clip.Start.PREVIOUS and job.before:
+        order = replace(order, first_frame=_stored(job.before.last_frame))
+    try:
+        given = {role: tuple(_stored(one["file"]) for one in of_role(clip.inputs, role)) for role in Role}
+    except FileNotFoundError as error:
+        raise OSError(f"a picture that was given is gone: {error}") from error  # nothing here makes it anew
+    return replace(
+        order,
+        first_frame=next(iter(given[Role.FIRST_FRAME]), order.first_frame),
+        last_frame=next(iter(given[Role.LAST_FRAME]), None),
+        references=given[Role.REFERENCE],
+    )
+
+
+def _stored(name: str) -> bytes:
+    with default_storage.open(name) as file:
         return bytes(file.read())
 
 
-def _order(job: Job, clip: Clip, *, first_frame: bytes | None) -> Order:
-    """What MiniMax is asked for."""
+def _order(job: Job, clip: Clip) -> Order:
+    """What MiniMax is asked for, in words."""
     return Order(
         upstream=clip.upstream,
         prompt=job.video.prompt,
         seconds=clip.seconds if clip.sends_size else None,
         resolution=clip.resolution if clip.sends_size else None,
         ratio=clip.ratio or None,
-        first_frame=first_frame,
         # Each link of a chain would be given other words, and become another scene.
-        prompt_optimizer=False if len(job.clips) > 1 else None,
+        prompt_optimizer=False if len(job.clips) > 1 else job.video.prompt_optimizer,
+        watermark=clip.watermark,
     )
 
 
@@ -189,7 +204,7 @@ def find_lost(job: Job, clip: Clip) -> None:
     try:
         # MiniMax's list does not show the frames of a job.
         with heard(clip):
-            found = client.find_lost(_order(job, clip, first_frame=None), sent_after=clip.sent_at, known_ids=_known_ids(clip, clip.sent_at))
+            found = client.find_lost(_order(job, clip), sent_after=clip.sent_at, known_ids=_known_ids(clip, clip.sent_at))
     except Undecided:
         fail(job, failures.LOST_CREATE)
     except MiniMaxError as error:

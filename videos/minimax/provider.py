@@ -23,8 +23,8 @@ class Phase(Enum):
 class Order:
     """One clip as it is asked for; what is None is left to MiniMax.
 
-    `seconds` and `resolution` are the upstream model's own; `ratio` is V2's (V1 takes the first frame's). The first frame
-    is the bytes of a JPG, PNG or WebP.
+    `seconds` and `resolution` are the upstream model's own; `ratio` is V2's (V1 takes the first frame's). Frames and
+    references are the bytes of a JPG, PNG or WebP.
     """
 
     upstream: str
@@ -33,7 +33,10 @@ class Order:
     resolution: str | None = None
     ratio: str | None = None
     first_frame: bytes | None = field(default=None, repr=False)
+    last_frame: bytes | None = field(default=None, repr=False)
+    references: tuple[bytes, ...] = field(default=(), repr=False)  # what is to be seen
     prompt_optimizer: bool | None = None  # V1's
+    watermark: bool = False  # V1's
 
 
 @dataclass(frozen=True)

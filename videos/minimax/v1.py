@@ -25,7 +25,10 @@ class MiniMaxV1:
             "duration": order.seconds,
             "resolution": order.resolution,
             "first_frame_image": None if order.first_frame is None else images.data_url(order.first_frame),
+            "last_frame_image": None if order.last_frame is None else images.data_url(order.last_frame),
+            "subject_reference": [{"type": "character", "image": [*map(images.data_url, order.references)]}] if order.references else None,
             "prompt_optimizer": order.prompt_optimizer,
+            "aigc_watermark": order.watermark or None,
         }
         fields = {"model": order.upstream, "prompt": order.prompt} | {name: value for name, value in optional.items() if value is not None}
         answer = self._client.accept(self._client.call("create", "POST", "/v1/video_generation", fields=fields))

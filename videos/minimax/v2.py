@@ -29,8 +29,10 @@ class MiniMaxV2:
 
     def create(self, order: Order) -> str:
         content: list[dict[str, object]] = [{"type": "text", "text": order.prompt}]
-        if order.first_frame is not None:
-            content.append({"type": "image_url", "image_url": {"url": images.data_url(order.first_frame)}, "role": "first_frame"})
+        frames = [("first_frame", order.first_frame), ("last_frame", order.last_frame)]
+        for role, picture in [*frames, *(("reference_image", one) for one in order.references)]:
+            if picture is not None:
+                content.append({"type": "image_url", "image_url": {"url": images.data_url(picture)}, "role": role})
         optional = {"resolution": order.resolution, "ratio": order.ratio, "duration": order.seconds}
         fields = {"model": order.upstream, "content": content} | {name: value for name, value in optional.items() if value is not None}
         answer = self._client.accept(self._client.call("create", "POST", "/v2/video_generation", fields=fields))

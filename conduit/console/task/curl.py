@@ -21,6 +21,8 @@ def curl_of(task: Task) -> str:
         "resolution": video.resolution,
         "aspect_ratio": video.aspect_ratio,
     } | ({"metadata": task.metadata} if task.metadata else {})
+    if video.prompt_optimizer is not None:
+        wanted["prompt_optimizer"] = video.prompt_optimizer
     body = json.dumps(wanted).replace("'", "\\u0027")
     return (
         f"curl -X POST {settings.PUBLIC_URL}/v1/video/generations \\\n"

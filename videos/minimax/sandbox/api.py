@@ -95,7 +95,7 @@ class Api:
                 "at": job.created_at,
                 "id": str(job.task_id),
                 "model": job.model,
-                "usd": str(job.made.price),
+                "usd": str(job.price),
                 "billed": job.is_billed(now),
                 "account": job.account,
             }

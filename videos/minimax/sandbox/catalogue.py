@@ -39,6 +39,14 @@ class Model:
     has_sound: bool = False
     # A clip has so many frames more than a multiple of the second number; None: its length says how many.
     frames_in_steps: tuple[int, int] | None = None
+    references_most: int = 0
+    # USD for each picture of a job beyond so many.
+    images_free: int = 0
+    image_price: Decimal = Decimal(0)
+
+    def price(self, length: int, size: str, images: int) -> Decimal:
+        """USD for a job with that many pictures."""
+        return self.makes[length, size].price + self.image_price * max(0, images - self.images_free)
 
     def refusal(self, length: int, size: str, *, has_frame: bool) -> str | None:
         """Why MiniMax would not make this; None when it would."""
@@ -72,8 +80,28 @@ _HAILUO_FAST = _prices(
     {(6, "768P"): 120.0, (10, "768P"): 200.0, (6, "1080P"): 140.0},
     {(6, "768P"): "0.19", (10, "768P"): "0.32", (6, "1080P"): "0.33"},
 )
-_H3_PRICES = {"768P": Decimal("0.08"), "2K": Decimal("0.13")}  # for each second
-_H3_SECONDS = {"768P": 25.0, "2K": 40.0}  # for each second
+# For each second: its price, and how long it takes. Nobody published how long H3-Max takes; it is said to be the fast one.
+_H3 = {"768P": (Decimal("0.08"), 25.0), "2K": (Decimal("0.13"), 40.0)}
+_H3_MAX = {"480P": (Decimal("0.05"), 5.0), "768P": (Decimal("0.08"), 8.0)}
+
+
+def _third_generation(sizes: dict[str, tuple[Decimal, float]], *, images_free: int, image_price: str) -> Model:
+    return Model(
+        api="v2",
+        fps=24,
+        first_frame=FirstFrame.OPTIONAL,
+        makes={
+            (length, size): Made(seconds * length, price * length) for size, (price, seconds) in sizes.items() for length in range(4, 16)
+        },
+        default_length=5,
+        default_size="768P",
+        takes_last_frame=True,
+        has_sound=True,
+        frames_in_steps=(5, 17),
+        references_most=9,
+        images_free=images_free,
+        image_price=Decimal(image_price),
+    )
 
 
 def _first_generation(first_frame: FirstFrame) -> Model:
@@ -104,21 +132,8 @@ MODELS = {
     "MiniMax-Hailuo-02": _hailuo(FirstFrame.OPTIONAL, _HAILUO | _HAILUO_512, from_frame="512P", last_frame=True),
     "MiniMax-Hailuo-2.3": _hailuo(FirstFrame.OPTIONAL, _HAILUO),
     "MiniMax-Hailuo-2.3-Fast": _hailuo(FirstFrame.REQUIRED, _HAILUO_FAST),
-    "MiniMax-H3": Model(
-        api="v2",
-        fps=24,
-        first_frame=FirstFrame.OPTIONAL,
-        makes={
-            (length, size): Made(_H3_SECONDS[size] * length, price * length)
-            for size, price in _H3_PRICES.items()
-            for length in range(4, 16)
-        },
-        default_length=5,
-        default_size="768P",
-        takes_last_frame=True,
-        has_sound=True,
-        frames_in_steps=(5, 17),
-    ),
+    "MiniMax-H3": _third_generation(_H3, images_free=5, image_price="0.04"),
+    "MiniMax-H3-Max": _third_generation(_H3_MAX, images_free=2, image_price="0.074"),
 }
 
 # Images in the sizes that MiniMax lists for image-01, and the price of one in USD.

@@ -15,6 +15,7 @@ IMAGES_MOST = 9
 # Stands for everything that MiniMax's moderation refuses.
 FORBIDDEN_WORD = "forbidden-by-minimax"
 _ROLES = ("first_frame", "last_frame")
+_REFERENCE = "reference_image"
 
 # Looks at an image behind a URL or data URL, and keeps it; None for what the sandbox cannot reach. Raises Unfit.
 Look = Callable[[str], Frame | None]
@@ -29,6 +30,9 @@ class Wanted:
     # V2's ratio; V1 has none.
     ratio: str = ""
     first_frame: Frame | None = None
+    # How many pictures it is given, frames included.
+    images: int = 0
+    watermark: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +61,7 @@ def check_v1(fields: dict[str, Any], look: Look) -> Wanted:
         if not isinstance(fields.get(flag, True), bool):
             raise Refused(2013, f"{flag} must be a boolean")
     first, last = (fields.get(f"{role}_image") for role in _ROLES)
-    return _wanted(name, prompt, fields, first, last, look)
+    return _wanted(name, prompt, fields, first, last, look, references=_subjects(fields.get("subject_reference")))
 
 
 def check_v2(fields: dict[str, Any], look: Look) -> Wanted:
@@ -75,13 +79,30 @@ def check_v2(fields: dict[str, Any], look: Look) -> Wanted:
     if not isinstance(ratio, str) or ratio not in V2_PIXELS["768P"]:
         raise Refused(2013, f"ratio must be one of {', '.join(V2_PIXELS['768P'])}")
     frames: dict[str, Any] = {}
+    references: list[Any] = []
     for item in images:
         role, image = item.get("role", "first_frame"), item.get("image_url")
-        if not isinstance(role, str) or role not in _ROLES or role in frames:
-            raise Refused(2013, f"the role of an image must be {' or '.join(_ROLES)}, each at most once")
-        frames[role] = image.get("url") if isinstance(image, dict) else image or ""
+        url = image.get("url") if isinstance(image, dict) else image or ""
+        if role == _REFERENCE:
+            references.append(url)
+        elif not isinstance(role, str) or role not in _ROLES or role in frames:
+            raise Refused(2013, f"the role of an image must be {_REFERENCE}, or {' or '.join(_ROLES)}, each at most once")
+        else:
+            frames[role] = url
+    if references and frames:
+        raise Refused(2013, "frames and references cannot be given together")
     first, last = (frames.get(role) for role in _ROLES)
-    return _wanted(name, prompt, fields, first, last, look, ratio=ratio)
+    return _wanted(name, prompt, fields, first, last, look, ratio=ratio, references=references)
+
+
+def _subjects(value: Any) -> list[Any]:
+    """The pictures of V1's `subject_reference`."""
+    if value is None:
+        return []
+    sound = isinstance(value, list) and all(isinstance(one, dict) and isinstance(one.get("image"), list) for one in value)
+    if not sound:
+        raise Refused(2013, "subject_reference must be a list of objects, each with a list of images")
+    return [image for one in value for image in one["image"]]
 
 
 def check_images(fields: dict[str, Any]) -> WantedImages:
@@ -116,7 +137,9 @@ def _prompt(prompt: Any, kind: str) -> str:
     return prompt
 
 
-def _wanted(name: str, prompt: str, fields: dict[str, Any], first: Any, last: Any, look: Look, *, ratio: str = "") -> Wanted:
+def _wanted(
+    name: str, prompt: str, fields: dict[str, Any], first: Any, last: Any, look: Look, *, ratio: str = "", references: list[Any]
+) -> Wanted:
     model = MODELS[name]
     length, size = fields.get("duration", model.default_length), fields.get("resolution", model.default_size)
     if isinstance(length, bool) or not isinstance(length, int):
@@ -125,13 +148,18 @@ def _wanted(name: str, prompt: str, fields: dict[str, Any], first: Any, last: An
         raise Refused(2013, "resolution must be a string")
     if last is not None and not model.takes_last_frame:
         raise Refused(2013, "last_frame_image is not supported by this model")
+    if len(references) > model.references_most:
+        raise Refused(2013, f"this model takes at most {model.references_most} references")
     refusal = model.refusal(length, size, has_frame=first is not None)
     if refusal:
         raise Refused(2013, refusal)
     first_frame = _look(first, "first_frame_image", look)
     _look(last, "last_frame_image", look)
+    for reference in references:
+        _look(reference, "a reference", look)
     _moderate(prompt)
-    return Wanted(name, prompt, length, size, ratio, first_frame)
+    images = len(references) + (first is not None) + (last is not None)
+    return Wanted(name, prompt, length, size, ratio, first_frame, images, fields.get("aigc_watermark") is True)
 
 
 def _look(image: Any, name: str, look: Look) -> Frame | None:

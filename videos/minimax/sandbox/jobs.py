@@ -7,6 +7,7 @@ import hashlib
 import threading
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +56,8 @@ class Job:
     starts_at: int | None = None
     deleted_at: float | None = None
     account: str = MAIN
+    images: int = 0
+    watermark: bool = False
 
     @property
     def api(self) -> str:
@@ -67,6 +70,11 @@ class Job:
     @property
     def made(self) -> Made:
         return self._model.makes[self.length, self.size]
+
+    @property
+    def price(self) -> Decimal:
+        """USD that it is billed."""
+        return self._model.price(self.length, self.size, self.images)
 
     def has(self, fault: str) -> bool:
         return any(directive.name == fault for directive in self.faults)
@@ -192,6 +200,8 @@ class Jobs:
                 frame_pixels=(frame.width, frame.height) if frame else None,
                 starts_at=frame.number if frame else None,
                 account=account,
+                images=wanted.images,
+                watermark=wanted.watermark,
             )
             self._journal.append(asdict(job) | {"faults": [str(fault) for fault in faults]})
             self._keep(job)

@@ -42,7 +42,7 @@ def accept(
     if unable:
         return unable
     try:
-        with world.room(account, MODELS[wanted.model].makes[wanted.length, wanted.size].price):
+        with world.room(account, MODELS[wanted.model].price(wanted.length, wanted.size, wanted.images)):
             job = world.jobs.accept(wanted, tuple(fault for fault in (*directives, *struck) if fault.of_the_job), account=account.name)
     except Refused as refusal:
         return refuse(refusal.code)

@@ -9,6 +9,15 @@ _SAME_RATIO = 0.02
 
 # MiniMax tells those of 16:9 and 9:16; the others are as many pixels in their ratio.
 V2_PIXELS = {
+    # Of H3-Max alone.
+    "480P": {
+        "21:9": (1008, 432),
+        "16:9": (864, 480),
+        "4:3": (736, 544),
+        "1:1": (640, 640),
+        "3:4": (544, 736),
+        "9:16": (480, 864),
+    },
     "768P": {
         "21:9": (1568, 672),
         "16:9": (1344, 768),

@@ -81,7 +81,7 @@ class World:
     def spent(self, name: str) -> Decimal:
         """USD that an account is billed."""
         now = self.clock()
-        jobs = (job.made.price for job in self.jobs.newest_first() if job.account == name and job.is_billed(now))
+        jobs = (job.price for job in self.jobs.newest_first() if job.account == name and job.is_billed(now))
         orders = (Decimal(order.price) for order in self.gallery.newest_first() if order.account == name)
         return sum((*jobs, *orders), Decimal(0))
 
