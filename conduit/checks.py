@@ -2,7 +2,7 @@
 
 import re
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from ipaddress import collapse_addresses, ip_address, ip_network
 from typing import Any
 from urllib.parse import urlsplit
@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
 from django.core.exceptions import ImproperlyConfigured
-from django.db import connections
+from django.db import DEFAULT_DB_ALIAS, connections
 
 from conduit.database import SERVER_SETTINGS
 
@@ -27,6 +27,14 @@ _PROXY_NETWORKS: dict[int, tuple[int, tuple[str, ...]]] = {
 }
 # What nobody's host is called, and everybody's ends with.
 _TOP_LEVEL = r"(com|net|org|info|biz|edu|gov|mil|int|app|dev|io|ai|[a-z]{2})|(co|com|net|org|edu|gov|ac|or|ne)\.[a-z]{2}"
+
+
+# Whether there is a key of MiniMax's beside MINIMAX_API_KEY, as who keeps some says.
+_other_keys: list[Callable[[], bool]] = []
+
+
+def register_keys(is_there: Callable[[], bool]) -> None:
+    _other_keys.append(is_there)
 
 
 def problems() -> Iterator[str]:
@@ -100,8 +108,11 @@ def _is_loopback(host: str) -> bool:
 
 
 def _minimax() -> Iterator[str]:
-    if not settings.MINIMAX_API_KEY:
-        yield "MINIMAX_API_KEY is not set, and production never falls back to the sandbox by itself."
+    if not settings.MINIMAX_API_KEY and not any(_is_there(a_key) for a_key in _other_keys):
+        yield (
+            "MINIMAX_API_KEY is not set, and no account in the database has a key, or the database cannot be asked: production never "
+            "falls back to the sandbox by itself."
+        )
     if settings.OUTBOUND_ALLOWED.covers_everything():
         yield "OUTBOUND_ALLOWED holds every address: links could lead anywhere in your own network. List the ones that are needed."
     if not _may_be_called(settings.MINIMAX_BASE_URL):
@@ -113,6 +124,17 @@ def _minimax() -> Iterator[str]:
         yield "MINIMAX_SANDBOX is set: its videos are synthetic. Unset it."
     elif urlsplit(settings.MINIMAX_BASE_URL).scheme != "https" and not settings.OUTBOUND_HTTP:
         yield "MINIMAX_BASE_URL is http: the key would go over the network for everybody to read. Use https, or set OUTBOUND_HTTP=true."
+
+
+def _is_there(a_key: Callable[[], bool]) -> bool:
+    """Of what keeps a process from asking, most is over when its supervisor starts it again."""
+    try:
+        return a_key()
+    except Exception:  # noqa: BLE001 - see above
+        return False
+    finally:
+        if not connections[DEFAULT_DB_ALIAS].in_atomic_block:
+            connections[DEFAULT_DB_ALIAS].close()  # nothing that a worker which forks may share
 
 
 def _may_be_called(url: str) -> bool:

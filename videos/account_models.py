@@ -97,6 +97,10 @@ class ProviderAccount(models.Model):
     paced_at = models.DateTimeField(null=True, blank=True, editable=False)
     refusals = models.PositiveSmallIntegerField(default=0, db_default=0, editable=False, help_text="In a row, for its rate.")
 
+    # How much less often than usual it is asked, by refusals (videos.accounts.asking).
+    ask_factor = models.FloatField(default=1, db_default=1, editable=False)
+    asked_too_often_at = models.DateTimeField(null=True, blank=True, editable=False, help_text="When it was refused for that last.")
+
     # What it is set aside for, if it is (videos.accounts.breakers).
     cause = models.CharField(max_length=20, blank=True, default="", db_default="", editable=False, choices=AsideFor)
     since = models.DateTimeField(null=True, blank=True, editable=False)
@@ -106,6 +110,12 @@ class ProviderAccount(models.Model):
     tries_at = models.DateTimeField(null=True, blank=True, editable=False, help_text="When a waiting task tries it next.")
     failed_orders = models.PositiveSmallIntegerField(default=0, db_default=0, editable=False, help_text="In a row, without a sound answer.")
     failed_reads = models.PositiveSmallIntegerField(default=0, db_default=0, editable=False)
+    refused_models = models.JSONField(
+        default=dict,
+        db_default={},
+        editable=False,
+        help_text="MiniMax's models that its plan does not have (videos.accounts.plans).",
+    )
 
     created_at = models.DateTimeField(default=clock.now, editable=False)
 
@@ -177,6 +187,16 @@ class ProviderAccount(models.Model):
         if pace:
             return timedelta(seconds=60 / pace)
         return timedelta(seconds=settings.RETRY_SECONDS) if self.refusals else None
+
+    @property
+    def is_sealed_anew(self) -> bool:
+        """Whether its key, if it is sealed at all, is sealed with SECRET_KEY as it is now."""
+        return not self.sealed_secret or sealing.is_current(_PURPOSE, self.sealed_secret)
+
+    def seal_anew(self) -> Self:
+        """Seal the key that it has with SECRET_KEY as it is now; it is not written yet. InvalidToken: none opens it."""
+        self.sealed_secret = sealing.box(_PURPOSE).rotate(self.sealed_secret.encode()).decode()
+        return self
 
     def seal(self, key: str) -> Self:
         """Give it that key; it is not written yet."""

@@ -5,10 +5,11 @@ class VideosConfig(AppConfig):
     name = "videos"
 
     def ready(self) -> None:
-        from conduit import conditions
+        from conduit import checks, conditions
         from conduit.rollups import registry
         from keys import known_models
         from tasks import kinds
+        from videos.account_models import AccountState, ProviderAccount
         from videos.conditions import CONFINEMENT, REFUSALS, WORDS
         from videos.kind import VIDEO_GENERATION
         from videos.margins import LOSSES
@@ -18,6 +19,7 @@ class VideosConfig(AppConfig):
         from videos.storage_check import STORAGE
 
         kinds.register(VIDEO_GENERATION)
+        checks.register_keys(lambda: any(account.key for account in ProviderAccount.objects.exclude(state=AccountState.OFF)))
         conditions.register(CONFINEMENT, REFUSALS, WORDS, STORAGE, *CONDITIONS, LOSSES)
         registry.register(*ROLL_UPS)
         known_models.register(lambda: [model.names for model in VideoModel.objects.order_by("name")], sizes=Resolution.values)

@@ -1,6 +1,7 @@
 """What can be wrong between us and MiniMax, as the tasks themselves tell it: by their stages and by what their steps were refused for."""
 
-from datetime import timedelta
+from collections.abc import Iterator
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 from django.db.models import Count, Q
@@ -12,6 +13,7 @@ from tasks.models import Task, TaskQuerySet
 from videos.account_models import AccountKind, AccountState, ProviderAccount
 from videos.accounts import spending
 from videos.accounts.breakers import FAILURES_MAX
+from videos.accounts.plans import NOT_IN_PLAN
 from videos.exchange_models import Exchange
 from videos.minimax.errors import Blame
 from videos.models import VideoModel
@@ -59,6 +61,22 @@ def _keys() -> Findings:
     lost = ProviderAccount.objects.filter(from_environment=False).exclude(Q(state=AccountState.OFF) | Q(sealed_secret=""))
     sealed = {account.name: "Its key was sealed with another SECRET_KEY: set it anew." for account in lost if not account.key}
     return {**_waiting(Task.objects.filter(stage=Stage.WAITING_FOR_PROVIDER_KEY)), **_set_aside(Blame.ACCOUNT_KEY), **sealed}
+
+
+def _plans() -> Findings:
+    """The models that accounts' plans do not have, by account."""
+    rows = ProviderAccount.objects.exclude(state=AccountState.OFF)
+    return {account.name: " ".join(_refused(account)) for account in rows if account.refused_models}
+
+
+def _refused(account: ProviderAccount) -> Iterator[str]:
+    for upstream, refusal in sorted(account.refused_models.items()):
+        yield f"{upstream} since {datetime.fromisoformat(refusal['since']):%Y-%m-%d %H:%M} UTC: {refusal['said'].rstrip('.')}."
+
+
+def _sealed_before() -> Findings:
+    rows = ProviderAccount.objects.exclude(sealed_secret="")
+    return {account.name: "Its key is sealed with a former SECRET_KEY." for account in rows if account.key and not account.is_sealed_anew}
 
 
 def _balances() -> Findings:
@@ -115,6 +133,26 @@ CONDITIONS = (
         "MINIMAX_BASE_URL for the environment's (and OUTBOUND_ALLOWED where that is not public). Then test the account.",
         look=_keys,
         leads_to=_LIST.format(Stage.WAITING_FOR_PROVIDER_KEY),
+    ),
+    Condition(
+        name="minimax_plan",
+        severity=Severity.NOTICE,
+        says="The plan of an account at MiniMax does not have a model that is ordered with it.",
+        found_by=f"MiniMax refused an order with code {NOT_IN_PLAN}. The model is set aside at that account alone: others take over, and "
+        "one waiting task tries it again from time to time.",
+        what_to_do="Have MiniMax change the plan, and test the account under Models, Accounts; or untick the model there.",
+        look=_plans,
+        leads_to="videos/provideraccount/",
+    ),
+    Condition(
+        name="minimax_sealed",
+        severity=Severity.NOTICE,
+        says="Keys of MiniMax accounts are still sealed with a former SECRET_KEY.",
+        found_by="SECRET_KEY as it is now does not open them, and one of SECRET_KEY_FALLBACKS does.",
+        what_to_do="When all processes run with the new SECRET_KEY, run `manage.py reseal_account_keys`; then the former may leave "
+        "SECRET_KEY_FALLBACKS.",
+        look=_sealed_before,
+        leads_to="videos/provideraccount/",
     ),
     Condition(
         name="minimax_balance",

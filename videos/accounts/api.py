@@ -6,6 +6,7 @@ from typing import Any
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from conduit import clock
 from conduit.api.fields import AmountField, NamedField, OneOfField, StrictSerializer, TextField, WholeField
 from conduit.api.formats import money, rfc3339
 from conduit.api.idempotency import Idempotency, idempotent
@@ -13,7 +14,7 @@ from keys.management_api import ManagementView, found, listed, once
 from keys.models import Scope
 from keys.requests import NameField, OptionalTextsField, TextsField
 from videos.account_models import WEIGHT_MOST, AccountKind, AccountState, ProviderAccount
-from videos.accounts import rules
+from videos.accounts import asking, rules
 from videos.accounts.figures import figures_of
 
 _COUNT_MAX = 2**31 - 1
@@ -107,7 +108,7 @@ def _shown(pk: int) -> dict[str, Any]:
 
 
 def show_accounts(accounts: Sequence[ProviderAccount]) -> list[dict[str, Any]]:
-    figures = figures_of(accounts)
+    figures, now = figures_of(accounts), clock.now()
     return [
         {
             "id": account.pk,
@@ -131,6 +132,8 @@ def show_accounts(accounts: Sequence[ProviderAccount]) -> list[dict[str, Any]]:
                 "provider_code": account.code,
                 "message": account.said or None,
                 "next_try_at": rfc3339(account.tries_at),
+                "models_not_in_plan": sorted(account.refused_models),
+                "seconds_between_questions": round(asking.pause(account, now).total_seconds(), 1),
                 "creates_per_minute": None if (pace := figures[account.pk].pace) is None else round(pace, 2),
             },
             "in_flight": figures[account.pk].in_flight,

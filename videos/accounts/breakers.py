@@ -2,7 +2,8 @@
 
 A wrong key, an empty balance, and errors or silence again and again set it aside: nothing is ordered with it, others take over. From
 time to time one waiting task tries it: first its test, which costs nothing, then its own order; an answer that is one ends it. Rates
-set nothing aside: they slow everybody's orders down (videos.accounts.pace). What is the caller's or the policy's doing, or unknown, is
+set nothing aside: they slow everybody's orders down (videos.accounts.pace), or everybody's questions (videos.accounts.asking). A model
+that the account's plan does not have is set aside alone (videos.accounts.plans). What is the caller's or the policy's doing, or unknown, is
 no matter of the account's. A process that is killed leaves no more than a trial that is tried again later.
 """
 
@@ -18,7 +19,7 @@ from conduit import clock
 from tasks.insisting import AWAY
 from tasks.models import Task
 from videos.account_models import ProviderAccount
-from videos.accounts import pace
+from videos.accounts import asking, pace, plans
 from videos.minimax.errors import Blame, MiniMaxError
 from videos.minimax.exchanges import TEXT_MAX
 from videos.stages import Stage
@@ -36,21 +37,28 @@ _WAIT_IN = {
 }
 
 
-def failed(account: ProviderAccount, error: MiniMaxError, *, ordering: bool) -> None:
-    """A call with the account came to nothing. `account` as it was when the call began; `ordering`: something was ordered with it."""
+def failed(account: ProviderAccount, error: MiniMaxError, *, ordering: bool, upstream: str = "") -> None:
+    """A call with the account came to nothing. `account` as it was when the call began; `ordering`: something was ordered with it, of
+    that model of MiniMax's."""
     match error.blame:
+        case Blame.ACCOUNT_KEY if upstream and error.provider_code == plans.NOT_IN_PLAN:
+            _change(account, lambda row, now: plans.refused(row, upstream, error, now))
         case Blame.CALLER | Blame.POLICY:
             answered(account, ordering=ordering)
         case Blame.RATE if ordering:
             _change(account, lambda row, now: pace.refused(row, error, now))
+        case Blame.RATE:
+            _change(account, lambda row, now: asking.slow_down(row, now))
         case Blame.ACCOUNT_KEY | Blame.ACCOUNT_BALANCE:
             _change(account, lambda row, now: _set_aside(row, error, now, is_trial=account.is_on_trial))
         case Blame.PROVIDER:
             _change(account, lambda row, now: _count(row, error, now, ordering=ordering, is_trial=account.is_on_trial))
 
 
-def answered(account: ProviderAccount, *, ordering: bool) -> None:
+def answered(account: ProviderAccount, *, ordering: bool, upstream: str = "") -> None:
     """A call with the account was answered as one that is well answers it. Writes only where there was trouble when it began."""
+    if upstream in account.refused_models:
+        _change(account, lambda row, now: plans.accepted(row, upstream))
     if not (account.cause or account.failed_orders or account.failed_reads or account.refusals):
         return
     cause = account.cause

@@ -13,7 +13,7 @@ from conduit import clock
 from keys import known_models
 from tasks.models import Task
 from videos.account_models import AccountState, ProviderAccount
-from videos.accounts import breakers, spending
+from videos.accounts import breakers, plans, spending
 from videos.minimax import errors
 from videos.minimax.account import provider_at
 from videos.minimax.errors import Blame, Cause, MiniMaxError
@@ -67,7 +67,8 @@ def choose(task: Task, clip: Clip, order: Callable[[ProviderAccount], None]) -> 
     free = _by_weight([account for account in found if account.pk not in hindrances])
     # Who could be tried is tried before others are used: a task that goes on with those would never find it well again.
     for account in sorted(free, key=lambda account: not account.cause):
-        if account.cause and not _passes_trial(account, now):
+        is_wanting = (account.cause and not _passes_trial(account, now)) or not plans.may_try(account, clip.upstream, now)
+        if is_wanting:
             hindrances |= _hindrances([_fresh(account)], clip, now)
             continue
         try:
@@ -94,6 +95,7 @@ def take(account: ProviderAccount, clip: Clip, now: datetime) -> None:
         raise Taken
     if account.is_on_trial:
         row.tries_at = None  # it is this very order that tries it
+    row.refused_models.pop(clip.upstream, None)  # or the model
     if _hindrances([row], clip, now):
         raise Taken
     interval = row.interval_at(now)
@@ -159,6 +161,8 @@ def _hindrance(account: ProviderAccount, clip: Clip, now: datetime, in_flight: i
         return Hindrance(errors.NO_KEY)
     if account.cause and account.tries_at and account.tries_at > now:
         return Hindrance(_ASIDE[Blame(account.cause)], account.tries_at)
+    if (until := plans.refused_until(account, clip.upstream)) and until > now:
+        return Hindrance(errors.ACCOUNT, until)
     if account.monthly_limit is not None and spent + clip.cost > account.monthly_limit:
         return Hindrance(errors.QUOTA)
     if account.jobs_in_flight and in_flight >= account.jobs_in_flight:

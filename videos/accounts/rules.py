@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
+from cryptography.fernet import InvalidToken
 from django.conf import settings
 from django.db import transaction
 from django.utils.text import capfirst
@@ -16,7 +17,7 @@ from conduit.api.errors import Conflict, InvalidRequest
 from keys import audit, owners
 from keys.known_models import check_models
 from videos.account_models import WEIGHT_MOST, AccountState, AsideFor, ProviderAccount
-from videos.accounts import breakers
+from videos.accounts import breakers, plans
 from videos.inputs import all_roles
 from videos.minimax.account import provider_at
 from videos.minimax.errors import Blame, MiniMaxError
@@ -25,7 +26,8 @@ from videos.models import Clip
 
 KEY_CHARACTERS = 4000
 # Conditions that tell of accounts: seen at once when somebody changed one.
-_TOLD_BY = ("minimax_accounts", "minimax_key", "minimax_balance", "minimax_reach")
+_TOLD_BY = ("minimax_accounts", "minimax_key", "minimax_balance", "minimax_reach", "minimax_plan")
+SEALED_BEFORE = "minimax_sealed"
 _OF_ENVIRONMENT = {"base_url": "MINIMAX_BASE_URL", "key": "MINIMAX_API_KEY"}
 
 
@@ -114,6 +116,7 @@ def change(account: ProviderAccount, *, who: str, key: str | None = None, **fiel
         fields["base_url"] = "" if account.from_environment else tidy_address(fields["base_url"])
     is_new = bool(key) or fields.get("base_url", account.base_url) != account.base_url
     is_new |= fields.get("state") == AccountState.ON != account.state
+    is_new |= fields.get("model_names", account.model_names) != account.model_names
     if key:
         sealed = ProviderAccount().seal(key)
         fields |= {"sealed_secret": sealed.sealed_secret, "key_set_at": sealed.key_set_at}
@@ -146,6 +149,37 @@ def delete(account: ProviderAccount, *, who: str) -> None:
         _tell_on_commit()
 
 
+@dataclass(frozen=True)
+class Resealed:
+    """What came of sealing keys anew: how many were, how many needed it not, and the names of accounts whose key nothing opens."""
+
+    resealed: int
+    current: int
+    lost: tuple[str, ...]
+
+
+def reseal(*, who: str) -> Resealed:
+    """Seal each key with SECRET_KEY as it is now, which all processes have to know by then."""
+    resealed, current, lost = 0, 0, []
+    for account in ProviderAccount.objects.exclude(sealed_secret="").order_by("pk"):
+        if account.is_sealed_anew:
+            current += 1
+            continue
+        before = account.sealed_secret
+        try:
+            account.seal_anew()
+        except InvalidToken:
+            lost.append(account.name)
+            continue
+        with transaction.atomic():
+            # A key that was set meanwhile is sealed so already.
+            if ProviderAccount.objects.filter(pk=account.pk, sealed_secret=before).update(sealed_secret=account.sealed_secret):
+                audit.record(who=who, action="seal anew", target=account)
+                resealed += 1
+    conditions.refresh(SEALED_BEFORE)
+    return Resealed(resealed, current, tuple(lost))
+
+
 def test(account: ProviderAccount, *, who: str) -> Tested:
     """Ask the account what costs nothing. It calls the network: outside transactions. Whether its balance suffices only an order tells."""
     started = time.monotonic()
@@ -167,6 +201,7 @@ def _tested(account: ProviderAccount, started: float) -> Tested:
         code = f" (code {error.provider_code}{f': {error.said}' if error.said else ''})" if error.provider_code else ""
         return Tested(False, f"{error.message}{code}", ms_since(started))
     breakers.answered(account, ordering=False)
+    plans.try_now(account)
     if account.cause == Blame.ACCOUNT_BALANCE:
         breakers.try_now(account)
         return Tested(True, "Its key is accepted; whether its balance suffices the next order tells, which is sent now.", ms_since(started))
@@ -181,6 +216,7 @@ def _check(fields: Mapping[str, Any], *, account: ProviderAccount | None = None)
 def _forgive(account: ProviderAccount) -> None:
     forgiven = {name: getattr(account, name) for name in breakers.forgive(account)}
     fresh = forgiven | {"pace": None, "paced_at": None, "refusals": 0, "next_create_at": None, "failed_orders": 0, "failed_reads": 0}
+    fresh |= {"ask_factor": 1, "asked_too_often_at": None, "refused_models": {}}
     ProviderAccount.objects.filter(pk=account.pk).update(**fresh)
 
 
@@ -197,4 +233,6 @@ def in_words(account: ProviderAccount) -> str:
     """How it is, for people: a few words."""
     if account.cause:
         return capfirst(AsideFor(account.cause).label)
+    if account.state == AccountState.ON and account.refused_models:
+        return f"Well, but its plan does not have {', '.join(sorted(account.refused_models))}"
     return {AccountState.ON: "Well", AccountState.DRAINING: "Draining", AccountState.OFF: "Off"}[AccountState(account.state)]

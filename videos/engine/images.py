@@ -33,13 +33,13 @@ def submit(job: Job, clip: Clip) -> None:
         with job.lease.kept_alive():
             image = images.create(prompt=job.video.prompt, upstream=clip.upstream, aspect_ratio=clip.ratio)
     except MiniMaxError as error:
-        breakers.failed(account_of(clip), error, ordering=True)
+        breakers.failed(account_of(clip), error, ordering=True, upstream=clip.upstream)
         if error.outcome is Outcome.UNKNOWN:
             _anew(job, creates=clip.creates + 1)
         else:
             refused(job, clip, error)
         return
-    breakers.answered(account_of(clip), ordering=True)
+    breakers.answered(account_of(clip), ordering=True, upstream=clip.upstream)
     now = clock.now()
     made = {"submitted_at": now, "made_at": now, "billed": F("billed") + clip.cost}
     leg = job.leg(job.made_goal, 0, rest=job.task.rest_seconds - clip.expected_seconds)

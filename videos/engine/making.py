@@ -9,9 +9,10 @@ from django.core.files.storage import default_storage
 from conduit import clock
 from tasks.leases import LeaseLost
 from videos import failures
-from videos.accounts.calling import heard, provider_for
+from videos.accounts import asking
+from videos.accounts.calling import account_of, heard, provider_for
 from videos.conditions import report_word
-from videos.engine.job import FETCH_SHARE, Job, fail, poll_pause, wait, wait_for_storage
+from videos.engine.job import FETCH_SHARE, Job, fail, wait, wait_for_storage
 from videos.engine.ordering import CREATES_MAX
 from videos.failures import Failure
 from videos.minimax.errors import JOB_FAILED, LinkExpired, MiniMaxError, Outcome
@@ -28,6 +29,8 @@ STAGES = {Phase.PREPARING: Stage.PREPARING, Phase.QUEUED: Stage.WAITING_AT_PROVI
 
 def ask(job: Job, clip: Clip) -> None:
     """Ask MiniMax how the clip goes."""
+    if is_too_soon(job, clip):
+        return
     try:
         with heard(clip):
             state = provider_for(clip).query(clip.provider_task_id)
@@ -47,9 +50,23 @@ def ask(job: Job, clip: Clip) -> None:
             elif failures.given_up(clip, now):
                 _order_anew(job, clip)
             else:
-                job.write(clip={"seen_running_at": now}, next_step_at=now + poll_pause(), stage=STAGES[phase])
+                due = now + asking.pause(account_of(clip), now)
+                job.write(clip={"seen_running_at": now}, next_step_at=due, stage=STAGES[phase])
                 if state.odd_word:
                     report_word(state.odd_word, task_id=job.task.pk, upstream=clip.upstream)
+
+
+def is_too_soon(job: Job, clip: Clip) -> bool:
+    """Whether the clip's account was asked too often a moment ago, by whomever; the question was then put off."""
+    try:
+        account = account_of(clip)
+    except MiniMaxError:
+        return False  # the question itself says so
+    turn = asking.next_turn(account, clock.now())
+    if turn is None:
+        return False
+    job.write(next_step_at=turn, attempts=job.task.attempts - 1)
+    return True
 
 
 def _not_told(job: Job, error: MiniMaxError) -> None:
@@ -117,6 +134,8 @@ def _delivery_leg(job: Job) -> dict[str, Any]:
 
 def locate(job: Job, clip: Clip) -> None:
     """Ask MiniMax for a fresh link to the finished clip."""
+    if is_too_soon(job, clip):
+        return
     try:
         with heard(clip):
             found = provider_for(clip).locate(clip.file_id)

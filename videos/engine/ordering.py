@@ -50,7 +50,7 @@ def submit(job: Job, clip: Clip) -> None:
         with job.lease.kept_alive():
             provider_task_id = client.create(order)
     except MiniMaxError as error:
-        breakers.failed(account_of(clip), error, ordering=True)
+        breakers.failed(account_of(clip), error, ordering=True, upstream=clip.upstream)
         if error.outcome is Outcome.UNKNOWN and client.can_find_lost:
             wait(job, error)
         else:
@@ -59,7 +59,7 @@ def submit(job: Job, clip: Clip) -> None:
         try:
             _accepted(job, clip, provider_task_id)
         finally:
-            breakers.answered(account_of(clip), ordering=True)
+            breakers.answered(account_of(clip), ordering=True, upstream=clip.upstream)
 
 
 def intend(job: Job, clip: Clip) -> bool:

@@ -19,6 +19,7 @@ _PAST = {
     "make recovery codes": "made recovery codes of", "remove second factor": "took away the second factor of",
     "lock": "locked", "unlock": "unlocked", "run": "ran", "forget": "forgot", "accept loss": "accepted the loss of",
     "upload bill": "uploaded", "loss is less": "takes as accepted only the smaller loss of", "test": "tested",
+    "seal anew": "sealed anew the key of",
 }  # fmt: skip
 
 
