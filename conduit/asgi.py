@@ -39,6 +39,7 @@ from conduit.web.newcomers import Newcomers
 from conduit.web.refusals import refused_with
 from conduit.web.router import Router
 from conduit.web.tracing import traced
+from conduit.web.waiting import Waiting
 from tasks.realtime import endpoints
 from tasks.realtime.feeds import feeds
 from tasks.realtime.hub import TaskHub, authenticate
@@ -80,7 +81,7 @@ django_application = OneHopHandler()
 hub_application = traced(guarded(hub))
 # SQLite has one writer at a time, whose turn nothing on the loop may wait for.
 reads = quick_reads.QuickReads(django_application) if connection.vendor == "postgresql" else django_application
-creates = quick_creates.QuickCreates(django_application) if connection.vendor == "postgresql" else django_application
+creates = quick_creates.QuickCreates(reads) if connection.vendor == "postgresql" else django_application
 application = Router(
     known=newcomers.known,
     http=django_application,
@@ -89,8 +90,9 @@ application = Router(
         "http": {
             "/health/live$": traced(live, logged=False),
             HUB_PATH: hub_application,
-            quick_reads.ROOT: reads,
-            f"{quick_creates.PATH}$": creates,
+            quick_reads.ROOT: Waiting(reads, reading=reads),
+            f"{quick_creates.PATH}$": Waiting(creates, reading=reads),
+            quick_reads.MADE_AT: Waiting(reads, reading=reads),
         },
         "websocket": {
             HUB_PATH: hub_application,

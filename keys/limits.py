@@ -244,6 +244,16 @@ def allows_model(key: VirtualKey, names: Sequence[str]) -> bool:
     return not key.model_names or not set(key.model_names).isdisjoint(names)
 
 
+def check_model(key: VirtualKey, model_names: Sequence[str]) -> None:
+    """Raises Forbidden where the model of these names is not one of the key's."""
+    if not allows_model(key, model_names):
+        raise Forbidden(
+            f"This key may not use this model. It may use {', '.join(key.model_names)}; an administrator can allow more.",
+            code="model_not_allowed",
+            param="model",
+        )
+
+
 def check_wish(key: VirtualKey, *, model_names: Sequence[str], seconds: int, resolution: str, price: Decimal) -> None:
     """Check a task against what its key may ask for, without a query. `model_names`: the model's name and its aliases.
 
@@ -251,12 +261,7 @@ def check_wish(key: VirtualKey, *, model_names: Sequence[str], seconds: int, res
         Forbidden: the model is not one of the key's.
         InvalidRequest: too long, too large or too expensive.
     """
-    if not allows_model(key, model_names):
-        raise Forbidden(
-            f"This key may not use this model. It may use {', '.join(key.model_names)}; an administrator can allow more.",
-            code="model_not_allowed",
-            param="model",
-        )
+    check_model(key, model_names)
     if key.longest_seconds is not None and seconds > key.longest_seconds:
         raise InvalidRequest(
             f"`duration` is {_in_seconds(seconds)}; with this key a video may have at most {_in_seconds(key.longest_seconds)}.",

@@ -3,9 +3,10 @@
 import unicodedata
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta, tzinfo
 from decimal import Decimal
 from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 from django.db.models import Count, F, OuterRef, Q, QuerySet, Subquery, Sum
 from django.db.models.functions import TruncDate
@@ -32,44 +33,51 @@ AMOUNTS = {
 }
 # What tasks cost in the end. A task itself keeps what it was charged, whatever was refunded since.
 NET = "net"
-# Columns that a group is named by, each with its value in SQL.
+# Columns that a group is named by, each with its value in SQL, of the zone whose days are meant.
 GROUPS: dict[str, dict[str, Any]] = {
-    "day": {"day": lambda: TruncDate("created_at", tzinfo=UTC)},
-    "model": {"model": lambda: F("model")},
-    "status": {"status": lambda: work.current().status_of()},
-    "key": {"key_id": lambda: F("key_id"), "key_name": lambda: F("key__name")},
+    "day": {"day": lambda zone: TruncDate("created_at", tzinfo=zone)},
+    "model": {"model": lambda zone: F("model")},
+    "status": {"status": lambda zone: work.current().status_of()},
+    "key": {"key_id": lambda zone: F("key_id"), "key_name": lambda zone: F("key__name")},
     # The team that the row counts in, whichever the key is in by now. The ledger knows it by its plain id.
-    "team": {"team_id": lambda: F("team_id"), "team_name": lambda: Subquery(Team.objects.filter(pk=OuterRef("team_id")).values("name"))},
+    "team": {
+        "team_id": lambda zone: F("team_id"),
+        "team_name": lambda zone: Subquery(Team.objects.filter(pk=OuterRef("team_id")).values("name")),
+    },
 }
 CONSUMER_GROUPS = ("day", "model", "status")
 
 
 @dataclass(frozen=True)
 class Span:
-    """From a moment on, and before another."""
+    """From a moment on, and before another; `zone` is the one whose days are meant."""
 
     start: datetime
     end: datetime
+    zone: tzinfo = UTC
 
     @classmethod
     def parse(cls, query: Mapping[str, str]) -> "Span":
         """`from` and `to` of a query string; without them the last thirty days until now. A `to` without a time includes its day.
 
+        Days, and moments without an offset, are those of `time_zone`, which is UTC unless it is named.
+
         Raises:
             InvalidRequest: a bad moment, or a span that is empty or longer than a year.
         """
-        end = parse_moment(query, "to")
+        zone = parse_zone(query)
+        end = parse_moment(query, "to", zone)
         if end and ":" not in query["to"]:  # a day
-            if end.date() == date.max:
+            if end.date() >= date.max - timedelta(days=1):
                 raise InvalidRequest("`to` is out of range.", param="to")
-            end += timedelta(days=1)
+            end = _days_later(end, 1, zone)
         end = end or clock.now()
-        start = parse_moment(query, "from") or _midnight(end) - min(timedelta(days=DAYS_DEFAULT), _midnight(end) - _FIRST)
+        start = parse_moment(query, "from", zone) or _days_later(_midnight(end, zone), -DAYS_DEFAULT, zone)
         if start >= end:
             raise InvalidRequest(f"`from` must be before `to`: {rfc3339(start)} is not before {rfc3339(end)}.", param="from")
         if end - start > timedelta(days=DAYS_MAX):
             raise InvalidRequest(f"`from` and `to` may be at most {DAYS_MAX} days apart.", param="from")
-        return cls(start, end)
+        return cls(start, end, zone)
 
 
 @dataclass(frozen=True)
@@ -105,7 +113,7 @@ def report(costs: QuerySet[UsageCost], span: Span, group_by: str) -> Usage:
     grouped = (
         costs.filter(created_at__gte=span.start, created_at__lt=span.end)
         .order_by()
-        .values(**{alias: GROUPS[group_by][name]() for alias, name in names.items()})
+        .values(**{alias: GROUPS[group_by][name](span.zone) for alias, name in names.items()})
         .annotate(
             count_tasks=Count("id", filter=Q(entry=Entry.HOLD)),
             **{f"sum_{name}": Sum("amount", filter=Q(entry=entry), default=Decimal(0)) for name, entry in AMOUNTS.items()},
@@ -133,6 +141,7 @@ def as_json(usage: Usage) -> dict[str, Any]:
         "from": rfc3339(usage.span.start),
         "to": rfc3339(usage.span.end),
         "group_by": usage.group_by,
+        "time_zone": str(usage.span.zone),
         "currency": "USD",
         "data": [_written(row) for row in usage.rows],
         "total": _written(usage.total()),
@@ -167,8 +176,29 @@ def _is_number(text: str) -> bool:
     return text.lstrip("-").replace(".", "", 1).isdigit()
 
 
-_FIRST = datetime.min.replace(tzinfo=UTC)
+def parse_zone(query: Mapping[str, str]) -> tzinfo:
+    """`time_zone` of a query string, by its IANA name.
+
+    Raises:
+        InvalidRequest: there is none of that name.
+    """
+    if "time_zone" not in query:
+        return UTC
+    name = query["time_zone"]
+    try:
+        if name not in available_timezones():
+            raise ZoneInfoNotFoundError
+        return UTC if name == "UTC" else ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError):
+        raise InvalidRequest("`time_zone` must be an IANA time zone, such as Europe/Berlin or UTC.", param="time_zone") from None
 
 
-def _midnight(moment: datetime) -> datetime:
-    return moment.replace(hour=0, minute=0, second=0, microsecond=0)
+def _midnight(moment: datetime, zone: tzinfo) -> datetime:
+    return moment.astimezone(zone).replace(hour=0, minute=0, second=0, microsecond=0)
+
+
+def _days_later(moment: datetime, days: int, zone: tzinfo) -> datetime:
+    """So many days later by the zone's calendar, in which a day may have 23 or 25 hours; no earlier than there are days."""
+    local = moment.astimezone(zone).replace(tzinfo=None)
+    days = max(days, (datetime.min - local).days + 2)
+    return (local + timedelta(days=days)).replace(tzinfo=zone).astimezone(UTC)

@@ -15,7 +15,7 @@ from keys.keyed_view import KeyedView
 from keys.models import UsageCost
 from keys.presentation import show_own
 
-USAGE_PARAMETERS = ("from", "to", "group_by", "format")
+USAGE_PARAMETERS = ("from", "to", "group_by", "time_zone", "format", "bom")
 FORMATS = {"json": "application/json", "csv": "text/csv"}
 
 
@@ -34,9 +34,10 @@ class UsageView(KeyedView):
 def usage_answer(request: Request, costs: QuerySet[UsageCost], groups: tuple[str, ...]) -> HttpResponse:
     """The report that the query string asks for, as JSON or CSV."""
     as_csv = _format(request) == "csv"
+    bom = _bom(request, as_csv=as_csv)
     group_by = usage.parse_group_by(request.query_params, groups)
     found = usage.report(costs, usage.Span.parse(request.query_params), group_by)
-    answer = _csv(found) if as_csv else Response(usage.as_json(found))
+    answer = _csv(found, bom) if as_csv else Response(usage.as_json(found))
     answer["Vary"] = "Accept"
     return answer
 
@@ -50,8 +51,19 @@ def _format(request: Request) -> str:
     return wanted
 
 
-def _csv(report: usage.Usage) -> HttpResponse:
+def _bom(request: Request, *, as_csv: bool) -> str:
+    """What CSV begins with: with `bom=1` the mark by which spreadsheets know UTF-8."""
+    wanted = request.query_params.get("bom", "0")
+    if wanted not in ("0", "1"):
+        raise InvalidRequest("`bom` must be 0 or 1.", param="bom")
+    if wanted == "1" and not as_csv:
+        raise InvalidRequest("`bom` goes with `format=csv`.", param="bom")
+    return "\ufeff" if wanted == "1" else ""
+
+
+def _csv(report: usage.Usage, bom: str) -> HttpResponse:
     text = StringIO(newline="")
+    text.write(bom)
     csv.writer(text).writerows(usage.as_csv(report))
     headers = {"Content-Disposition": 'attachment; filename="usage.csv"'}
     return HttpResponse(text.getvalue(), content_type="text/csv; charset=utf-8", headers=headers)

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
-from django.http import HttpResponse, QueryDict
+from django.http import HttpResponse
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -17,7 +17,8 @@ from keys.management_api import ManagementView, chosen
 from keys.models import Scope, Team, VirtualKey
 from tasks import kinds, steering
 from tasks.ids import parse_task_id
-from tasks.models import Status, Task
+from tasks.listing import parse_statuses
+from tasks.models import Task
 from tasks.presentation import show_to_operators
 from tasks.requests import RetryRequest
 from tasks.search import Wanted, search
@@ -94,7 +95,7 @@ def _wanted(request: Request) -> Wanted:
         key_id=frozenset({chosen(VirtualKey.objects.all(), request, "key").pk}) if "key" in query else None,
         team_id=frozenset({chosen(Team.objects.all(), request, "team").pk}) if "team" in query else None,
         model=_only(_text(query, "model")),
-        status=_statuses(query),
+        status=parse_statuses(query),
         stage=_only(_text(query, "stage")),
         error_code=_only(_text(query, "error")),
         created_after=parse_moment(query, "created_after"),
@@ -116,16 +117,6 @@ def _text(query: Mapping[str, str], name: str) -> str | None:
     if not text or "\0" in text:
         raise InvalidRequest(f"`{name}` must not be empty or hold a NUL character.", param=name)
     return text
-
-
-def _statuses(query: QueryDict) -> frozenset[str] | None:
-    """`status=failed,cancelled`, `status=failed&status=cancelled`: any of them."""
-    if "status" not in query:
-        return None
-    statuses = frozenset(status for value in query.getlist("status") for status in value.split(","))
-    if not statuses <= frozenset(Status.values):
-        raise InvalidRequest(f"`status` must be one or several of {', '.join(Status.values)}.", param="status")
-    return statuses
 
 
 def _after(query: Mapping[str, str]) -> UUID | None:

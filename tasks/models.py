@@ -176,6 +176,8 @@ class Task(models.Model):
             # lifecycle.creating: what counts against the key's limits of tasks.
             Index(fields=["key"], condition=Q(status__in=["queued", "processing"]), name="task_in_flight"),
             Index(fields=["key", "created_at"], name="task_lately"),
+            # tasks.search, of a key: those that came to nothing.
+            Index(fields=["key", "-id"], condition=Q(status__in=["cancelled", "failed"]), name="task_unsuccessful"),
             # tasks.search, newest first: by team, model, one last status, error code, and of those under way all the rest. Where
             # they can they hold ended tasks alone, so that no step of one under way writes to them.
             Index(fields=["team", "-id"], condition=Q(team__isnull=False), name="task_of_team"),

@@ -26,6 +26,7 @@ BRANCHES_MAX = 8
 _ALL = frozenset(Status.values)
 _ACTIVE = frozenset(map(str, ACTIVE))
 _ENDED = _ALL - _ACTIVE
+_UNSUCCESSFUL = frozenset({str(Status.FAILED), str(Status.CANCELLED)})
 
 
 class Comparison(NamedTuple):
@@ -134,6 +135,11 @@ def _plan(wanted: Wanted) -> tuple[list[QuerySet[Task]], list[Comparison]]:
 
     if wanted.task_ids is not None:
         return [Task.objects.filter(pk__in=wanted.task_ids)], rest()
+    keys = columns.get("key_id")
+    if keys and len(keys) <= BRANCHES_MAX and (of := next((of for of in (_ACTIVE, _UNSUCCESSFUL) if statuses <= of), None)):
+        # By an index that holds those of a key alone.
+        known = ["key_id", *(["status"] if statuses == of else [])]
+        return [rows.filter(status__in=sorted(of)) for rows in _branches("key_id", keys)], rest(*known)
     if statuses <= _ACTIVE:
         return [Task.objects.active()], rest(*(["status"] if statuses == _ACTIVE else []))
     for name in ("key_id", "error_code", "team_id", "status", "model"):
@@ -246,3 +252,21 @@ def _moments(wanted: Wanted) -> list[Comparison]:
     if wanted.created_before:
         found.append(is_before("created_at", wanted.created_before))
     return found
+
+
+def any_of(comparisons: list[Comparison]) -> Comparison:
+    return _joined(" OR ", comparisons)
+
+
+def all_of(comparisons: list[Comparison]) -> Comparison:
+    return _joined(" AND ", comparisons)
+
+
+def _joined(word: str, comparisons: list[Comparison]) -> Comparison:
+    if len(comparisons) == 1:
+        return comparisons[0]
+    return Comparison(
+        [column for one in comparisons for column in one.columns],
+        f"({word.join(one.sql for one in comparisons)})",
+        [value for one in comparisons for value in one.values],
+    )

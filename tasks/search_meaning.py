@@ -20,7 +20,7 @@ from keys.models import Team, VirtualKey
 from tasks import kinds
 from tasks.ids import not_made_before
 from tasks.models import ACTIVE, TAIL_CHARACTERS, Status, Task, TaskEvent
-from tasks.search import Comparison, Wanted, is_after, is_before, is_one_of
+from tasks.search import Comparison, Wanted, all_of, any_of, is_after, is_before, is_one_of
 from tasks.search_language import MOMENTS, Between, NotUnderstood, Term, amount, between, parse, span, whole
 
 # Tasks that an end of an id, or its beginning, may mean; keys and teams that a name may mean.
@@ -164,11 +164,16 @@ def _meta(term: Term) -> Wanted:
 def _metadata(term: Term, name: str, equals: str, value: str) -> Comparison:
     if not name:
         raise NotUnderstood(term.text, "write the metadata's name: meta:name=value, or meta:name for any value.")
+    return metadata_is(name, value if equals else None)
+
+
+def metadata_is(name: str, value: str | None) -> Comparison:
+    """That the metadata has that value under that name; None: any."""
     if connection.vendor == "postgresql":
         read, path = "metadata ->> CAST(%s AS text)", name
     else:
         read, path = "json_extract(metadata, %s)", compile_json_path([name])
-    if equals:
+    if value is not None:
         return Comparison(["metadata"], f"{read} = CAST(%s AS text)", [path, value])
     return Comparison(["metadata"], f"{read} IS NOT NULL", [path])
 
@@ -281,21 +286,3 @@ def _of_kinds(name: str, compared: str, values: list[Any]) -> Comparison:
 def _literally(text: str) -> str:
     """As LIKE reads it."""
     return re.sub(r"([\\%_])", r"\\\1", text)
-
-
-def any_of(comparisons: list[Comparison]) -> Comparison:
-    return _joined(" OR ", comparisons)
-
-
-def all_of(comparisons: list[Comparison]) -> Comparison:
-    return _joined(" AND ", comparisons)
-
-
-def _joined(word: str, comparisons: list[Comparison]) -> Comparison:
-    if len(comparisons) == 1:
-        return comparisons[0]
-    return Comparison(
-        [column for one in comparisons for column in one.columns],
-        f"({word.join(one.sql for one in comparisons)})",
-        [value for one in comparisons for value in one.values],
-    )

@@ -1,22 +1,21 @@
 """Reading, listing and cancelling tasks of any kind."""
 
 from contextlib import suppress
-from typing import Any
+from typing import ClassVar
 
-from django.db.models import QuerySet
 from django.http import HttpResponse
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from conduit import clock
-from conduit.api.errors import InvalidRequest
-from conduit.api.pagination import end_of_millisecond, page, parse_limit, parse_moment
+from conduit.api.pagination import parse_limit
 from conduit.api.views import tagged
 from keys.keyed_view import KeyedView
 from keys.models import VirtualKey
 from tasks import lifecycle
-from tasks.ids import first_task_id_at, parse_task_id
-from tasks.models import Status, Task
+from tasks.ids import parse_task_id
+from tasks.listing import list_of
+from tasks.models import Task
 from tasks.presentation import show
 from tasks.reading import not_found
 
@@ -40,39 +39,23 @@ def cancelled(key: VirtualKey, task_id: str) -> Response:
 
 
 class TaskView(KeyedView):
+    instead = {"DELETE": "A task is cancelled with POST /v1/tasks/{id}/cancel."}
+
     def get(self, request: Request, task_id: str) -> HttpResponse:
         return tagged(request, show(task_of(self.key, task_id), clock.now()))
 
 
 class CancelView(KeyedView):
+    instead = {"GET": "A task is read with GET /v1/tasks/{id}."}
+
     def post(self, request: Request, task_id: str) -> Response:
         return cancelled(self.key, task_id)
 
 
 class TaskListView(KeyedView):
+    kind: ClassVar[str | None] = None  # of whose tasks alone it is
+    instead = {"POST": "Each kind of task is made at its own path: videos with POST /v1/video/generations."}
+
     def get(self, request: Request) -> Response:
-        limit = parse_limit(request.query_params)
-        now = clock.now()
-        rows = _listed(self.key, request.query_params)[: limit + 1]
-        return Response(page(rows, limit, lambda task: show(task, now), id_field="task_id"))
-
-
-def _listed(key: VirtualKey, query: Any) -> QuerySet[Task]:
-    tasks = Task.objects.for_key(key).order_by("-id")
-    if "status" in query:
-        if query["status"] not in Status.values:
-            raise InvalidRequest(f"`status` must be one of {', '.join(Status.values)}.", param="status")
-        tasks = tasks.filter(status=query["status"])
-    if "model" in query:
-        if "\0" in query["model"]:
-            raise InvalidRequest("`model` holds a NUL character.", param="model")
-        tasks = tasks.filter(model=query["model"])
-    if created_after := parse_moment(query, "created_after"):
-        # The id, which begins with that time, lets the database skip what is older.
-        tasks = tasks.filter(created_at__gt=end_of_millisecond(created_after), pk__gte=first_task_id_at(created_after))
-    if "after" in query:
-        after = parse_task_id(query["after"])
-        if after is None or not Task.objects.for_key(key).filter(pk=after).exists():
-            raise InvalidRequest("`after` must be the id of one of this key's tasks.", param="after")
-        tasks = tasks.filter(pk__lt=after)
-    return tasks
+        query = request._request.GET
+        return Response(list_of(self.key, query, limit=parse_limit(query), now=clock.now(), kind=self.kind))

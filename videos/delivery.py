@@ -68,7 +68,12 @@ def answer(request: HttpRequest, stored: StoredFile, seconds_left: int = ANSWERE
     """
     if isinstance(default_storage, FileSystemStorage):
         return _from_disk(request, stored, seconds_left)
-    return _from_elsewhere(request.method or "GET", stored, seconds_left)
+    return _from_elsewhere(request, stored, seconds_left)
+
+
+def _disposition(request: HttpRequest, stored: StoredFile) -> str:
+    """Downloads unless the link says `inline=1`: then a browser plays it in the tab. Players ignore either."""
+    return f'{"inline" if request.GET.get("inline") == "1" else "attachment"}; filename="{stored.filename}"'
 
 
 def _admit(request: HttpRequest, task_id: str, name: str) -> tuple[int, StoredFile]:
@@ -95,7 +100,7 @@ def _from_disk(request: HttpRequest, stored: StoredFile, seconds_left: int) -> H
     headers = {
         "Accept-Ranges": "bytes",
         "Cache-Control": f"private, max-age={seconds_left}",
-        "Content-Disposition": f'attachment; filename="{stored.filename}"',
+        "Content-Disposition": _disposition(request, stored),
         "ETag": stored.etag,
     }
     if is_known(request, stored.etag):
@@ -173,13 +178,13 @@ class _Part:
 # ---- From S3 --------------------------------------------------------------------------------------------------------
 
 
-def _from_elsewhere(method: str, stored: StoredFile, seconds_left: int) -> HttpResponseBase:
+def _from_elsewhere(request: HttpRequest, stored: StoredFile, seconds_left: int) -> HttpResponseBase:
     storage: Any = default_storage  # S3Storage.url takes more than Django's storages do
     url = storage.url(
         stored.name,
-        parameters={"ResponseContentDisposition": f'attachment; filename="{stored.filename}"', "ResponseContentType": stored.content_type},
+        parameters={"ResponseContentDisposition": _disposition(request, stored), "ResponseContentType": stored.content_type},
         expire=min(seconds_left, PRESIGNED_SECONDS_MAX),
-        http_method=method,
+        http_method=request.method,
     )
     # The redirect is for this method and this moment: the next request gets a link of its own.
     return HttpResponseRedirect(url, headers={"Cache-Control": "no-store"})

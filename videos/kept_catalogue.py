@@ -52,6 +52,10 @@ class Planned:
     seconds: float
 
 
+def no_such_model() -> NotFound:
+    return NotFound("There is no model of that name. GET /v1/models lists those that you may use.", code="model_not_found", param="model")
+
+
 class Catalogue:
     """What can be asked for, and what may not be, at one version. Nobody changes one."""
 
@@ -75,9 +79,7 @@ class Catalogue:
         """
         offer = self._offers.get(wanted.model)
         if offer is None:
-            raise NotFound(
-                "There is no model of that name. GET /v1/models lists those that you may use.", code="model_not_found", param="model"
-            )
+            raise no_such_model()
         if len(wanted.prompt) > offer.model.prompt_limit:
             raise InvalidRequest(
                 f"`prompt` has {len(wanted.prompt)} characters; {wanted.model} takes at most {offer.model.prompt_limit}.", param="prompt"

@@ -12,6 +12,7 @@ from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import CheckConstraint, Exists, F, Index, OuterRef, Q, Sum, UniqueConstraint
+from django.db.models.functions import Now
 
 from conduit import clock
 from tasks.models import ACTIVE, Status, Task, no_lease, retryable
@@ -131,6 +132,7 @@ class VideoModel(models.Model):
         help_text="USD for each picture that a video is given beyond the free ones.",
     )
 
+    created_at = models.DateTimeField(default=clock.now, db_default=Now(), editable=False)
     accepted_loss = models.DecimalField(
         max_digits=10,
         decimal_places=4,

@@ -10,6 +10,7 @@ urlpatterns = [
     path("v1/video/generations/<str:task_id>", views.GenerationView.as_view()),
     path("v1/video/generations/<str:task_id>/retry", views.RetryView.as_view()),
     path("v1/models", views.ModelsView.as_view()),
+    path("v1/models/<path:name>", views.ModelView.as_view()),
     path("v1/admin/accounts", accounts_api.AccountsView.as_view()),
     path("v1/admin/accounts/<str:account_id>", accounts_api.AccountView.as_view()),
     path("v1/admin/accounts/<str:account_id>/test", accounts_api.AccountTestView.as_view()),

@@ -2,30 +2,39 @@
 
 from typing import Any
 
+from django.http import HttpResponse
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from conduit import clock
 from conduit.api.errors import NotFound
 from conduit.api.idempotency import Idempotency, idempotent, keeping
+from conduit.api.views import tagged
 from keys import price_factors
 from keys.keyed_view import KeyedView
-from keys.limits import allows_model
+from keys.limits import allows_model, check_model
 from keys.models import VirtualKey
 from tasks.models import Task
 from tasks.presentation import accepted, cost, location, money, show
 from tasks.requests import RetryRequest
-from tasks.views import cancelled, task_of
+from tasks.views import TaskListView, cancelled, task_of
 from videos import kept_catalogue
 from videos.catalogue import PRICED_SECONDS, Offer, offers
+from videos.kept_catalogue import no_such_model
 from videos.planning import longest
 from videos.presentation import KIND
 from videos.requests import DURATION_MAX, GenerationRequest
 from videos.services import quote, retry_generation, start_generation
 
+_READ_ELSEWHERE = {"GET": "A video is read with GET /v1/video/generations/{id}."}
+
 
 def _accepted(task: Task) -> Response:
     return Response(show(task, clock.now()), status=202, headers=location(task))
+
+
+# Whose the models are.
+OWNED_BY = "minimax"
 
 
 def _generation_of(key: VirtualKey, task_id: str) -> Task:
@@ -35,8 +44,10 @@ def _generation_of(key: VirtualKey, task_id: str) -> Task:
     return task
 
 
-class GenerationsView(KeyedView):
+class GenerationsView(TaskListView):
     creates = True
+    kind = KIND
+    instead = {"DELETE": "One video is cancelled with DELETE /v1/video/generations/{id}."}
 
     @idempotent
     def post(self, request: Request, idempotency: Idempotency | None) -> Response:
@@ -45,12 +56,18 @@ class GenerationsView(KeyedView):
 
 
 class GenerationView(KeyedView):
+    instead = {"POST": "A video is asked for with POST /v1/video/generations, and once more with POST /v1/video/generations/{id}/retry."}
+
+    def get(self, request: Request, task_id: str) -> HttpResponse:
+        return tagged(request, show(_generation_of(self.key, task_id), clock.now()))
+
     def delete(self, request: Request, task_id: str) -> Response:
         return cancelled(self.key, str(_generation_of(self.key, task_id).pk))
 
 
 class RetryView(KeyedView):
     creates = True
+    instead = _READ_ELSEWHERE
 
     @idempotent
     def post(self, request: Request, task_id: str, idempotency: Idempotency | None) -> Response:
@@ -60,6 +77,7 @@ class RetryView(KeyedView):
 
 class EstimateView(KeyedView):
     creates = True
+    instead = {"GET": "An estimate is asked for with POST and the body of the video."}
 
     def post(self, request: Request) -> Response:
         wanted = GenerationRequest.parse(request.data)
@@ -85,10 +103,21 @@ class ModelsView(KeyedView):
         return Response({"object": "list", "data": [_shown(offer, key) for offer in offers() if allows_model(key, offer.model.names)]})
 
 
+class ModelView(KeyedView):
+    def get(self, request: Request, name: str) -> Response:
+        offer = next((offer for offer in offers() if name in offer.model.names), None)
+        if offer is None:
+            raise no_such_model()
+        check_model(self.key, offer.model.names)
+        return Response(_shown(offer, self.key))
+
+
 def _shown(offer: Offer, key: VirtualKey) -> dict[str, Any]:
     return {
         "id": offer.model.name,
         "object": "model",
+        "created": int(offer.model.created_at.timestamp()),
+        "owned_by": OWNED_BY,
         "aliases": offer.model.aliases,
         "durations": list(range(1, min(DURATION_MAX, longest(offer.model) or DURATION_MAX) + 1)),
         "resolutions": list(offer.factors),

@@ -130,8 +130,15 @@ def response_for(error: ApiError) -> JsonResponse:
 
 def handle(error: Exception, context: Mapping[str, Any]) -> Response:
     """REST framework's exception handler: any exception becomes its envelope, unknown ones a 500 without detail."""
-    known = classify(error)
+    known = _not_allowed(context) if isinstance(error, drf.MethodNotAllowed) and "view" in context else classify(error)
     return Response(envelope(known), status=known.status, headers=known.headers)
+
+
+def _not_allowed(context: Mapping[str, Any]) -> ApiError:
+    """Says what the path takes, and where what was meant is to be found, where its view knows that."""
+    view, method = context["view"], context["request"].method
+    elsewhere = getattr(view, "instead", {}).get(method, "")
+    return MethodNotAllowed(f"This path does not answer {method}. It takes {', '.join(view.allowed_methods)}. {elsewhere}".rstrip())
 
 
 def classify(error: BaseException) -> ApiError:

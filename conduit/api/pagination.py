@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import suppress
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, tzinfo
 from typing import Any
 
 from django.http import QueryDict
@@ -43,8 +43,8 @@ def check_parameters(query: QueryDict, known: Collection[str], *, repeated: Coll
             raise InvalidRequest(f"`{shown}` is there twice in the query string: give it once.", param=shown)
 
 
-def parse_moment(query: Mapping[str, str], name: str) -> datetime | None:
-    """A date or time of a query string, as in RFC 3339; without an offset it is UTC."""
+def parse_moment(query: Mapping[str, str], name: str, zone: tzinfo = UTC) -> datetime | None:
+    """A date or time of a query string, as in RFC 3339; without an offset it is the zone's. Its moment in UTC."""
     if name not in query:
         return None
     text = query[name].strip().upper()
@@ -61,7 +61,7 @@ def parse_moment(query: Mapping[str, str], name: str) -> datetime | None:
     if not isinstance(moment, datetime):
         moment = datetime(moment.year, moment.month, moment.day)
     try:
-        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
+        return (moment if moment.tzinfo else moment.replace(tzinfo=zone)).astimezone(UTC)
     except OverflowError as error:
         raise InvalidRequest(f"`{name}` is out of range.", param=name) from error
 

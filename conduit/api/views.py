@@ -1,9 +1,9 @@
 """What every endpoint's view stands on, and the answers of paths that have none."""
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import wraps
-from typing import Any
+from typing import Any, ClassVar
 
 from django.http import HttpRequest, HttpResponse
 from django.utils.http import parse_etags
@@ -20,6 +20,8 @@ class ApiView(APIView):
 
     # What the call is refused for, unless it was answered before (conduit.api.idempotency.idempotent).
     refusal: ApiError | None = None
+    # Where to look, by a method that people try here and that is answered elsewhere.
+    instead: ClassVar[Mapping[str, str]] = {}
 
     def __init__(self, **named: Any) -> None:
         super().__init__(**named)

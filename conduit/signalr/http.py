@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
 from typing import Any
 from urllib.parse import parse_qsl
@@ -18,6 +19,7 @@ _NEVER_STORED = (b"cache-control", b"no-cache, no-store")
 NEVER_STORED_OF_OLD = [(b"pragma", b"no-cache"), (b"expires", b"Thu, 01 Jan 1970 00:00:00 GMT")]
 _METHODS = b"GET, POST, DELETE"
 _PREFLIGHT_SECONDS = b"600"
+_HEADER_NAMES = re.compile(r"[\w!#$%&'*+.^`|~-]{1,100}(?:\s*,\s*[\w!#$%&'*+.^`|~-]{1,100}){0,99}", re.ASCII)
 
 
 class ClientLeft(Exception):
@@ -115,12 +117,20 @@ def cors_headers(scope: Scope, options: Options) -> Headers:
     ]
 
 
+def _headers_allowed(scope: Scope, options: Options) -> str:
+    """What is asked for, where anything may be sent, beside what Microsoft's clients send."""
+    asked = header(scope, b"access-control-request-headers")
+    if options.cors_any_header and _HEADER_NAMES.fullmatch(asked):
+        return ", ".join(dict.fromkeys([*options.cors_headers, *(name.strip().lower() for name in asked.split(","))]))
+    return ", ".join(options.cors_headers)
+
+
 async def answer_preflight(scope: Scope, send: Send, options: Options) -> None:
     allowed = cors_headers(scope, options)
     if any(name == b"access-control-allow-origin" for name, _ in allowed):
         allowed += [
             (b"access-control-allow-methods", _METHODS),
-            (b"access-control-allow-headers", ", ".join(options.cors_headers).encode()),
+            (b"access-control-allow-headers", _headers_allowed(scope, options).encode("latin-1")),
             (b"access-control-max-age", _PREFLIGHT_SECONDS),
         ]
     await respond(send, 204, headers=allowed)

@@ -83,6 +83,8 @@ class Options:
     cors: Callable[[str], bool] = _nobody
     # What such scripts may send beside the plain headers, and may read.
     cors_headers: tuple[str, ...] = ("authorization", "content-type", "x-requested-with", "x-signalr-user-agent")
+    # Whether they may send any other header, such as those of browsers' tracing. Default True: none is read.
+    cors_any_header: bool = True
     cors_expose: tuple[str, ...] = ("retry-after", "x-request-id")
     # What the names of all keys in Redis begin with: two services that share a Redis and a path need two. Default "signalr".
     redis_prefix: str = "signalr"

@@ -31,7 +31,7 @@ from conduit.postgresql.shared_line import SharedLine
 from conduit.postgresql.transactions import LoopTransactions
 from conduit.streams.breaker import Away
 from conduit.web.lines import lines_of_keys
-from conduit.web.quick_reads import bearer, is_served
+from conduit.web.quick_reads import MADE_AT, bearer, is_served
 from conduit.web.refusals import Application, Headers, client_of
 from keys import knocks, limits
 from keys.authentication import check_secret, name_of
@@ -45,14 +45,14 @@ from videos.kept_catalogue import Catalogue, Standing
 from videos.requests import GenerationRequest
 from videos.services import planned, quote, starting
 
-PATH = "/v1/video/generations"
+PATH = MADE_AT
 _STANDING = kept_catalogue.standing_columns("$2")
 # With one of these a request has an origin, a session, or a second secret, on which other rules have a say, or a body without a length.
 _UNUSUAL = frozenset({b"cookie", b"expect", b"origin", b"transfer-encoding", b"upgrade", b"x-api-key"})
 _JSON = frozenset({b"application/json", b"application/json; charset=utf-8", b"application/json;charset=utf-8"})
 # What the ordinary way says of every create.
 _HERE = [
-    (b"Allow", b"POST, OPTIONS"),
+    (b"Allow", b"GET, POST, HEAD, OPTIONS"),
     (b"Vary", b"origin"),
     (b"Cache-Control", b"private, no-store"),
     (b"Content-Type", b"application/json"),

@@ -46,15 +46,20 @@ from tasks import reading
 from tasks.ids import parse_task_id
 from tasks.models import Task
 from tasks.presentation import show, version_of_ended
+from videos.presentation import KIND as VIDEO
 
-ROOT = "/v1/tasks"
-_ID_AT = len(ROOT) + 1
+ROOT, MADE_AT = "/v1/tasks", "/v1/video/generations"
 # With one of these a request has a body, an origin, a session, or a second secret, on which other rules have a say.
 _UNUSUAL = frozenset({
     b"content-length", b"content-type", b"cookie", b"expect", b"origin", b"transfer-encoding", b"upgrade", b"x-api-key",
 })  # fmt: skip
-# What the ordinary way says of every answer here, of a task, and of what has a body.
-_HERE = [(b"Allow", b"GET, HEAD, OPTIONS"), (b"Vary", b"origin")]
+# What the ordinary way says of every answer here, which depends on what else the path takes, of a task, and of what has a body.
+_HERE: dict[tuple[str, bool], Headers] = {
+    (ROOT, True): [(b"Allow", b"GET, HEAD, OPTIONS"), (b"Vary", b"origin")],
+    (ROOT, False): [(b"Allow", b"GET, HEAD, OPTIONS"), (b"Vary", b"origin")],
+    (MADE_AT, True): [(b"Allow", b"GET, DELETE, HEAD, OPTIONS"), (b"Vary", b"origin")],
+    (MADE_AT, False): [(b"Allow", b"GET, POST, HEAD, OPTIONS"), (b"Vary", b"origin")],
+}
 _OF_A_TASK = [(b"Cache-Control", b"private, no-cache")]
 _NOT_KEPT = (b"Cache-Control", b"private, no-store")
 _OF_JSON = [(b"Content-Type", b"application/json"), (HEADER.encode(), NOTHING.encode())]
@@ -72,15 +77,21 @@ class _Asked:
     """What a request asks for in which nothing is unusual."""
 
     secret_hash: str
+    root: str
     task_id: UUID | None  # None: the newest ones
     limit: int
     known: str  # the versions that the client has
     address: str
     request_id: str
 
+    @property
+    def here(self) -> Headers:
+        """What every answer says."""
+        return _HERE[self.root, self.task_id is not None]
+
 
 class QuickReads:
-    """Answers `GET /v1/tasks/{id}`, and `GET /v1/tasks` for a page of the newest; gives `ordinary` what it does not."""
+    """Answers `GET /v1/tasks/{id}`, and `GET /v1/tasks` for a page of the newest, at either path; gives `ordinary` what it does not."""
 
     def __init__(self, ordinary: Application) -> None:
         self._ordinary = ordinary
@@ -114,24 +125,26 @@ class QuickReads:
             found, count = await self._look_up(asked)
             rate = await limits.admit_on_loop(count, "read")
         except limits.RateLimited as refusal:
-            return _refused(refusal)
+            return _refused(refusal, asked)
         except (ApiError, psycopg.Error, Away, TimeoutError, OSError):
             return None
+        if asked.root == MADE_AT and any(task.kind != VIDEO for task in found.tasks):
+            return None  # which of them are shown there is the ordinary way's to say
         if asked.task_id is None:
-            return _listed(found.tasks, asked.limit, rate)
-        return self._shown(found.tasks[0], asked, rate) if found.tasks else _refused(reading.not_found(), rate.headers)
+            return _listed(found.tasks, asked, rate)
+        return self._shown(found.tasks[0], asked, rate) if found.tasks else _refused(reading.not_found(), asked, rate.headers)
 
     def _shown(self, task: Task, asked: _Asked, rate: limits.RateState) -> Answer:
         now = clock.now()
         version = version_of_ended(task, now)
         etag = self._etags.get(version) if version else None
         if etag and is_one_of(asked.known, etag):
-            return _not_modified(etag, rate)
+            return _not_modified(etag, asked, rate)
         body = JSONRenderer().render(show(task, now))
         etag = etag_of(body)
         if version:
             self._etags[version] = etag
-        return _not_modified(etag, rate) if is_one_of(asked.known, etag) else _rendered(body, etag, rate)
+        return _not_modified(etag, asked, rate) if is_one_of(asked.known, etag) else _rendered(body, etag, asked, rate)
 
     async def _look_up(self, asked: _Asked) -> tuple[reading.Found, rates.Count]:
         """The rows, of a secret that opens them from there, and what became of the call's count.
@@ -172,27 +185,27 @@ def _check(secret: KeySecret, address: str) -> None:
     limits.check_address(secret.key, address)
 
 
-def _refused(error: ApiError, rate: Mapping[str, str] | None = None) -> Answer:
+def _refused(error: ApiError, asked: _Asked, rate: Mapping[str, str] | None = None) -> Answer:
     headers = [*_lines({**(rate or {}), **error.headers}), _NOT_KEPT]
-    return error.status, *_with_body(headers, JSONRenderer().render(envelope(error)))
+    return error.status, *_with_body(headers, asked, JSONRenderer().render(envelope(error)))
 
 
-def _listed(tasks: Sequence[Task], limit: int, rate: limits.RateState) -> Answer:
+def _listed(tasks: Sequence[Task], asked: _Asked, rate: limits.RateState) -> Answer:
     now = clock.now()
-    body = JSONRenderer().render(page(tasks, limit, lambda task: show(task, now), id_field="task_id"))
-    return 200, *_with_body([*_lines(rate.headers), _NOT_KEPT], body)
+    body = JSONRenderer().render(page(tasks, asked.limit, lambda task: show(task, now), id_field="task_id"))
+    return 200, *_with_body([*_lines(rate.headers), _NOT_KEPT], asked, body)
 
 
-def _not_modified(etag: str, rate: limits.RateState) -> Answer:
-    return 304, [*_lines({**rate.headers, "ETag": etag}), *_OF_A_TASK, *_HERE, (b"Content-Length", b"0")], b""
+def _not_modified(etag: str, asked: _Asked, rate: limits.RateState) -> Answer:
+    return 304, [*_lines({**rate.headers, "ETag": etag}), *_OF_A_TASK, *asked.here, (b"Content-Length", b"0")], b""
 
 
-def _rendered(body: bytes, etag: str, rate: limits.RateState) -> Answer:
-    return 200, *_with_body([*_lines({**rate.headers, "ETag": etag}), *_OF_A_TASK], body)
+def _rendered(body: bytes, etag: str, asked: _Asked, rate: limits.RateState) -> Answer:
+    return 200, *_with_body([*_lines({**rate.headers, "ETag": etag}), *_OF_A_TASK], asked, body)
 
 
-def _with_body(headers: Headers, body: bytes) -> tuple[Headers, bytes]:
-    return [*headers, *_HERE, *_OF_JSON, (b"Content-Length", str(len(body)).encode())], body
+def _with_body(headers: Headers, asked: _Asked, body: bytes) -> tuple[Headers, bytes]:
+    return [*headers, *asked.here, *_OF_JSON, (b"Content-Length", str(len(body)).encode())], body
 
 
 def _lines(headers: Mapping[str, str]) -> Headers:
@@ -203,7 +216,8 @@ def _asked(scope: Mapping[str, Any]) -> _Asked | None:
     """None of a request in which anything is unusual."""
     if scope["method"] not in ("GET", "HEAD"):
         return None
-    task_id = parse_task_id(scope["path"][_ID_AT:])
+    root = ROOT if scope["path"].startswith(ROOT) else MADE_AT
+    task_id = parse_task_id(scope["path"][len(root) + 1 :])
     limit = None if task_id else _limit_asked(scope)
     headers = dict(scope["headers"])
     if (task_id is None and limit is None) or len(headers) != len(scope["headers"]) or not _UNUSUAL.isdisjoint(headers):
@@ -213,6 +227,7 @@ def _asked(scope: Mapping[str, Any]) -> _Asked | None:
         return None
     return _Asked(
         secret_hash=hash_secret(secret),
+        root=root,
         task_id=task_id,
         limit=limit or 0,
         known=headers.get(b"if-none-match", b"").decode("latin-1"),
@@ -223,7 +238,7 @@ def _asked(scope: Mapping[str, Any]) -> _Asked | None:
 
 def _limit_asked(scope: Mapping[str, Any]) -> int | None:
     """How many of the newest tasks; None of other lists, which are asked for less often or keep the loop for longer."""
-    if scope["path"] != ROOT or not (asked := _PAGE.fullmatch(scope["query_string"])):
+    if scope["path"] not in (ROOT, MADE_AT) or not (asked := _PAGE.fullmatch(scope["query_string"])):
         return None
     limit = int(asked["limit"] or LIMIT_DEFAULT)
     return limit if 1 <= limit <= LIST_MAX else None

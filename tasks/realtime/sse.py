@@ -127,8 +127,10 @@ def _of_tasks(*, after: int | None, task_id: UUID | None = None) -> Opener:
 
 
 def _after(request: Request) -> int | None:
-    """Where to go on. An EventSource that reconnects keeps its address and sends the header: the header is newer."""
-    return position_in(request.headers.get("Last-Event-ID") or request.query_params.get("after"))
+    """Where to go on. An EventSource that reconnects keeps its address and sends the header, which is newer; those that cannot send
+    headers add `lastEventId` to the address instead."""
+    query = request.query_params
+    return position_in(request.headers.get("Last-Event-ID") or query.get("lastEventId") or query.get("after"))
 
 
 class EventStream(StreamingHttpResponse):

@@ -42,6 +42,21 @@ def test_a_preflight_needs_no_key_and_allows_what_the_api_reads(path, method):
     } <= allowed
 
 
+@pytest.mark.parametrize("path", ["/v1/tasks", "/v1/video/generations"])
+def test_a_preflight_allows_every_header_that_is_asked_for(path):
+    asked = "authorization,baggage,traceparent,x-stainless-retry-count,X-Anything"
+
+    answer = preflight(path, headers=asked)
+
+    assert set(asked.lower().split(",")) <= set(answer.headers["Access-Control-Allow-Headers"].split(", "))
+
+
+@pytest.mark.parametrize("asked", ["", "a b", "a\tb", "a,,b", "<script>", "x" * 101, ",".join(["x"] * 101)])
+def test_what_is_no_list_of_headers_is_not_repeated(asked):
+    assert "authorization" in preflight("/v1/tasks", headers=asked).headers["Access-Control-Allow-Headers"]
+    assert not asked or asked not in preflight("/v1/tasks", headers=asked).headers["Access-Control-Allow-Headers"]
+
+
 @pytest.mark.parametrize("path", ["/v1/models", "/v1/tasks", "/v1/tasks/unknown", "/v1/nothing"])
 def test_an_answer_may_be_read_from_any_origin_with_its_headers(consumer, path):
     answer = consumer.get(path, Origin=ORIGIN)

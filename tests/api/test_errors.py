@@ -170,3 +170,26 @@ def test_an_error_message_is_plain_json_even_when_a_name_cannot_be_encoded(consu
 
     refused(answer, 400, "invalid_request", "\\ud800")
     json.loads(answer.content)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "says"),
+    [
+        (
+            "post",
+            "/v1/tasks",
+            "It takes GET, HEAD, OPTIONS. Each kind of task is made at its own path: videos with POST /v1/video/generations.",
+        ),
+        ("delete", "/v1/tasks/x", "cancelled with POST /v1/tasks/{id}/cancel"),
+        ("get", "/v1/tasks/x/cancel", "read with GET /v1/tasks/{id}"),
+        ("get", "/v1/video/generations/x/retry", "read with GET /v1/video/generations/{id}"),
+        ("post", "/v1/video/generations/x", "asked for with POST /v1/video/generations"),
+        ("get", "/v1/video/generations/estimate", "asked for with POST"),
+        ("put", "/v1/models", "This path does not answer PUT. It takes GET, HEAD, OPTIONS."),
+    ],
+)
+def test_a_method_that_a_path_does_not_take_is_told_where_to_look(consumer, method, path, says):
+    answer = getattr(consumer.http, method)(path)
+
+    assert says in refused(answer, 405, "method_not_allowed")
+    assert answer.headers["Allow"]

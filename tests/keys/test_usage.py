@@ -233,3 +233,39 @@ def test_usage_costs_two_queries_however_much_there_is(month, django_assert_num_
 
 def test_usage_needs_a_key(client):
     refused(client.get("/v1/usage"), 401, "invalid_api_key")
+
+
+def test_days_are_those_of_the_time_zone_that_is_asked_for(month):
+    found = usage(month, time_zone="Europe/Berlin", to="2026-06-10")
+
+    # Half past eleven in the evening of the 8th in UTC is the 9th in Berlin.
+    assert [(row["day"], row["tasks"]) for row in found["data"]] == [("2026-06-09", 3), ("2026-06-10", 1)]
+    assert (found["time_zone"], found["to"]) == ("Europe/Berlin", "2026-06-10T22:00:00.000Z")
+    assert usage(month)["time_zone"] == "UTC"
+    assert found["from"] == "2026-05-11T22:00:00.000Z"
+
+
+def test_a_day_of_a_zone_whose_clocks_change_has_its_own_length(consumer):
+    found = usage(consumer, time_zone="Europe/Berlin", **{"from": "2026-03-29", "to": "2026-03-29"})
+
+    assert (found["from"], found["to"]) == ("2026-03-28T23:00:00.000Z", "2026-03-29T22:00:00.000Z")
+
+
+def test_csv_begins_with_the_mark_that_spreadsheets_want_when_it_is_asked_for(month):
+    plain, marked = (month.http.get("/v1/usage", {"format": "csv"} | more).content for more in ({}, {"bom": "1"}))
+
+    assert marked == b"\xef\xbb\xbf" + plain
+
+
+@pytest.mark.parametrize(
+    ("query", "param"),
+    [
+        ("time_zone=Mars", "time_zone"),
+        ("time_zone=", "time_zone"),
+        ("time_zone=../x", "time_zone"),
+        ("bom=1", "bom"),
+        ("format=csv&bom=2", "bom"),
+    ],
+)
+def test_a_zone_or_mark_that_there_is_not_is_refused(consumer, query, param):
+    refused(consumer.get(f"/v1/usage?{query}"), 400, "invalid_request", param)

@@ -203,6 +203,19 @@ def test_an_event_source_that_has_seen_the_end_is_told_not_to_come_back(listen, 
     assert listen.events(path=path, after=seen - 1, header=True).answer.status == 200
 
 
+def test_a_client_that_cannot_send_the_header_goes_on_by_the_address(listen, consumer):
+    task_id = consumer.generate()["task_id"]
+    end(task_id, "cancelled")
+
+    def events(query):
+        return listen.events(path=f"/v1/tasks/{task_id}/events?{query}")
+
+    assert [message["type"] for message in events("lastEventId=1").rest()] == ["task.cancelled"]
+    # It keeps its address: what it adds is newer.
+    assert [message["type"] for message in events("after=0&lastEventId=1").rest()] == ["task.cancelled"]
+    assert events("lastEventId=2").answer.status == 204
+
+
 def test_event_streams_answer_head_and_refuse_other_methods(web, consumer):
     headers = {"Authorization": f"Bearer {consumer.secret}"}
     head = requests.head(f"{web.url}/v1/events", headers=headers, timeout=30)

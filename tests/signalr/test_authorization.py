@@ -100,6 +100,15 @@ def test_a_preflight_needs_no_key_and_allows_what_the_client_sends(
     assert {name.strip() for name in answer.headers["Access-Control-Allow-Methods"].split(",")} >= {"GET", "POST", "DELETE"}
 
 
+def test_a_preflight_allows_every_header_that_is_asked_for(two: Service, stranger: requests.Session) -> None:
+    def allowed(asked: str) -> str:
+        headers = {**ASKED, "Origin": ORIGIN, "Access-Control-Request-Headers": asked}
+        return stranger.options(two.url + "/negotiate", headers=headers, timeout=SECONDS).headers["Access-Control-Allow-Headers"]
+
+    assert {"traceparent", "baggage", "authorization"} <= set(allowed("traceparent,Baggage").split(", "))
+    assert allowed("a b") == allowed("")
+
+
 def test_an_origin_that_is_not_allowed_gets_no_permission(two: Service, stranger: requests.Session) -> None:
     for answer in (
         stranger.options(two.url + "/negotiate", headers={**ASKED, "Origin": "https://refused.example"}, timeout=SECONDS),

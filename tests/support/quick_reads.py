@@ -74,18 +74,18 @@ async def quick_reads(ordinary: Any) -> AsyncIterator[QuickReads]:
     await loop_redis(settings.REDIS_URL, seconds=rates.ANSWER_SECONDS).close()
 
 
-def scope_of(task_id: Any, secret: str, *, method: str = "GET", query: str = "", **headers: str) -> dict[str, Any]:
-    path = f"/v1/tasks/{task_id}".rstrip("/")
+def scope_of(task_id: Any, secret: str, *, method: str = "GET", query: str = "", root: str = "/v1/tasks", **headers: str) -> dict[str, Any]:
+    path = f"{root}/{task_id}".rstrip("/")
     given = {"host": "localhost", "authorization": f"Bearer {secret}", "x_request_id": "mine", **headers}
     sent = [(name.replace("_", "-").encode(), value.encode()) for name, value in given.items() if value]
     return {"type": "http", "method": method, "path": path, "query_string": query.encode(), "headers": sent, "client": ("127.0.0.1", 1)}
 
 
-def read(consumer: Consumer, task_id: Any, *, method: str = "GET", **headers: str) -> tuple[Quick, Any]:
+def read(consumer: Consumer, task_id: Any, *, method: str = "GET", root: str = "/v1/tasks", **headers: str) -> tuple[Quick, Any]:
     """The answers of the quick way and of the ordinary one."""
-    [quick] = asked(scope_of(task_id, consumer.secret, method=method, **headers))
+    [quick] = asked(scope_of(task_id, consumer.secret, method=method, root=root, **headers))
     given = {"host": "localhost", "x-request-id": "mine"} | {name.replace("_", "-"): value for name, value in headers.items()}
-    return quick, getattr(consumer.http, method.lower())(f"/v1/tasks/{task_id}", headers=given)
+    return quick, getattr(consumer.http, method.lower())(f"{root}/{task_id}", headers=given)
 
 
 def alike(quick: Quick, ordinary: Any) -> None:

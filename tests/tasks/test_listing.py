@@ -8,6 +8,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from conduit import clock
+from tasks import search
 from tasks.models import Task
 from tests.support.ending import end
 from tests.support.envelopes import refused
@@ -198,3 +199,84 @@ def test_a_list_costs_the_same_queries_for_one_task_and_for_many(consumer):
     assert len(page["data"]) == 11
     assert len(many) == len(one) == 2
     assert all(query["sql"].startswith("SELECT") for query in many)
+
+
+# ---- Several filters, and lists that are long ----------------------------------------------------------------------------
+
+
+def test_several_statuses_filter_together(consumer):
+    made = {status: consumer.generate()["task_id"] for status in ("queued", "completed", "failed", "cancelled")}
+    for status, task_id in made.items():
+        if status != "queued":
+            end(task_id, status)
+    wanted = [made["cancelled"], made["failed"]]
+
+    assert ids(listed(consumer, status="failed,cancelled")) == ids(listed(consumer, status=["failed", "cancelled"])) == wanted
+    assert ids(listed(consumer, status="queued,completed")) == [made["completed"], made["queued"]]
+
+
+def test_metadata_filters_by_name_and_value(consumer):
+    first = consumer.generate(metadata={"order": "7", "shot": "a b"})["task_id"]
+    second = consumer.generate(metadata={"order": "7"})["task_id"]
+    consumer.generate(metadata={"order": "8"})
+    consumer.generate(metadata={"order 7": "7"})
+
+    assert ids(listed(consumer, **{"metadata[order]": "7"})) == [second, first]
+    assert ids(listed(consumer, **{"metadata[order]": "7", "metadata[shot]": "a b"})) == [first]
+    assert len(ids(listed(consumer, **{"metadata[order]": ["7", "8"]}))) == 3
+    assert ids(listed(consumer, **{"metadata[order]": "9"})) == []
+
+
+def test_created_before_and_after_are_the_two_ends(consumer, time_travel):
+    time_travel.move_to("2026-06-01T12:00:00Z", tick=False)
+    made = []
+    for _ in range(3):
+        made.append(consumer.generate()["task_id"])
+        time_travel.shift(timedelta(hours=1))
+
+    assert ids(listed(consumer, created_before="2026-06-01T13:00:00Z")) == made[:1]
+    assert ids(listed(consumer, created_after="2026-06-01T12:00:00Z", created_before="2026-06-01T14:00:00Z")) == made[1:2]
+
+
+@pytest.mark.parametrize(
+    ("query", "param"),
+    [
+        ({"status": "failed,"}, "status"),
+        ({"created_before": "soon"}, "created_before"),
+        ({"metadata[]": "1"}, "metadata"),
+        ({"metadata[a]": "\0"}, "metadata"),
+        ({f"metadata[{number}]": "1" for number in range(17)}, "metadata"),
+    ],
+)
+def test_a_filter_that_means_nothing_is_refused(consumer, query, param):
+    refused(consumer.http.get("/v1/tasks", query), 400, "invalid_request", param)
+
+
+@pytest.mark.parametrize("query", [{"status": "completed"}, {"metadata[order]": "7"}, {"model": "minimax-video", "status": "failed"}])
+def test_a_list_that_is_filtered_leads_to_everything_although_one_call_looks_at_a_bounded_number(consumer, monkeypatch, query):
+    monkeypatch.setattr(search, "LOOKED_AT", 3)
+    wanted = []
+    for number in range(8):
+        task_id = consumer.generate(metadata={"order": "7" if number % 4 == 0 else "8"})["task_id"]
+        if number % 4 == 0:
+            wanted.append(task_id)
+            end(task_id, query.get("status", "completed"))
+
+    seen, asked = [], dict(query)
+    for _ in range(20):
+        page = listed(consumer, limit=2, **asked)
+        seen += ids(page)
+        if not page["has_more"]:
+            break
+        asked["after"] = page["last_id"]
+
+    assert seen == wanted[::-1]
+
+
+def test_videos_are_listed_and_read_where_they_are_made(consumer):
+    task_id = consumer.generate()["task_id"]
+
+    assert consumer.get("/v1/video/generations").json() == listed(consumer)
+    assert consumer.get("/v1/video/generations?status=queued").json()["data"][0]["task_id"] == task_id
+    assert consumer.get(f"/v1/video/generations/{task_id}").json() == consumer.task(task_id)
+    refused(consumer.get("/v1/video/generations/unknown"), 404, "task_not_found")

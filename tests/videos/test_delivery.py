@@ -65,6 +65,13 @@ def test_a_link_gives_the_whole_file(client: Client, video, link):
     assert response["ETag"] == '"0123456789abcdef"'
 
 
+@pytest.mark.parametrize(("more", "shown"), [("&inline=1", "inline"), ("&inline=0", "attachment"), ("&inline=", "attachment")])
+def test_a_link_plays_in_the_tab_when_it_says_so(client: Client, video, link, more, shown):
+    response = client.get(link + more)
+
+    assert (response.status_code, response["Content-Disposition"]) == (200, f'{shown}; filename="conduit-{video.pk}.mp4"')
+
+
 def test_the_thumbnail_has_a_link_of_its_own(client: Client, video):
     response = client.get(link_to(video, "thumbnail.jpg"))
     assert (response["Content-Type"], body(response)) == ("image/jpeg", b"a picture")

@@ -4,6 +4,7 @@ from decimal import Decimal
 
 import pytest
 
+from keys.models import VirtualKey
 from tests.support.envelopes import refused
 from videos.models import VideoModel
 
@@ -94,3 +95,29 @@ def test_a_key_is_shown_the_models_that_it_may_use(consumer, another):
     consumer.key.save(update_fields=["model_names"])
 
     assert [model["id"] for model in listed(consumer)["data"]] == ["video-01"]
+
+
+def test_each_model_says_whose_it_is_and_since_when_it_is_there(consumer, another):
+    for model in listed(consumer)["data"]:
+        assert model["owned_by"] == "minimax"
+        assert model["created"] == int(VideoModel.objects.get(name=model["id"]).created_at.timestamp())
+
+
+@pytest.mark.parametrize("name", ["video-01", "minimax-video"])
+def test_one_model_is_read_by_any_of_its_names(consumer, name):
+    answer = consumer.get(f"/v1/models/{name}")
+
+    assert answer.json() == next(model for model in listed(consumer)["data"] if model["id"] == "video-01")
+
+
+def test_a_name_with_slashes_is_a_name(consumer):
+    VideoModel.objects.filter(name="video-01").update(aliases=["minimax/video-01"])
+
+    assert consumer.get("/v1/models/minimax/video-01").json()["id"] == "video-01"
+
+
+def test_a_model_that_there_is_not_and_one_that_the_key_may_not_use_are_told_apart(consumer):
+    VirtualKey.objects.update(model_names=["minimax-video"])
+
+    refused(consumer.get("/v1/models/unknown"), 404, "model_not_found", "model")
+    refused(consumer.get("/v1/models/minimax-h3"), 403, "model_not_allowed", "model")

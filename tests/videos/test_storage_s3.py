@@ -136,6 +136,12 @@ def test_a_link_leads_to_the_file_on_s3(client: Client, video):
     assert stored.headers["Content-Disposition"] == f'attachment; filename="conduit-{video.pk}.mp4"'
 
 
+def test_a_link_that_plays_in_the_tab_leads_to_one_that_does(client: Client, video):
+    stored = requests.get(client.get(f"{link_to(video)}&inline=1")["Location"], timeout=60)
+
+    assert stored.headers["Content-Disposition"] == f'inline; filename="conduit-{video.pk}.mp4"'
+
+
 def test_a_range_is_answered_by_s3(client: Client, video):
     location = client.get(link_to(video), headers={"Range": "bytes=1000-1999"})["Location"]
     stored = requests.get(location, headers={"Range": "bytes=1000-1999"}, timeout=60)

@@ -5,6 +5,7 @@ from django.db import connection
 
 from conduit import clock
 from keys.models import VirtualKey
+from tasks.models import Task
 from tests.support.quick_reads import alike, asked, scope_of
 
 pytestmark = [
@@ -20,14 +21,15 @@ def _still(monkeypatch):
     monkeypatch.setattr(clock, "now", lambda: now)
 
 
+@pytest.mark.parametrize("root", ["/v1/tasks", "/v1/video/generations"])
 @pytest.mark.parametrize(("query", "listed"), [("", 4), ("limit=1", 1), ("limit=3", 3), ("limit=4", 4), ("limit=20", 4)])
-def test_the_newest_tasks_are_listed_alike(consumer, make_consumer, query, listed):
+def test_the_newest_tasks_are_listed_alike(consumer, make_consumer, query, listed, root):
     make_consumer("bob").generate()
     for number in range(4):
         consumer.generate(prompt=f"cat {number}")
-    [quick] = asked(scope_of("", consumer.secret, query=query))
+    [quick] = asked(scope_of("", consumer.secret, query=query, root=root))
 
-    ordinary = consumer.http.get(f"/v1/tasks?{query}", headers={"host": "localhost", "x-request-id": "mine"})
+    ordinary = consumer.http.get(f"{root}?{query}", headers={"host": "localhost", "x-request-id": "mine"})
 
     assert len(ordinary.json()["data"]) == listed
     alike(quick, ordinary)
@@ -50,6 +52,13 @@ def test_a_key_without_tasks_is_told_so_alike(consumer, make_consumer):
 )
 def test_other_lists_go_the_ordinary_way(consumer, query):
     assert asked(scope_of("", consumer.secret, query=query))[0].went_on
+
+
+def test_what_is_no_video_is_left_to_the_ordinary_way_where_videos_are_made(consumer):
+    Task.objects.filter(pk=consumer.generate()["task_id"]).update(kind="another")
+
+    assert asked(scope_of("", consumer.secret, root="/v1/video/generations"))[0].went_on
+    assert consumer.get("/v1/video/generations").json()["data"] == []
 
 
 def test_a_limit_that_is_used_up_is_told_alike(consumer):

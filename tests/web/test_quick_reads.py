@@ -17,7 +17,7 @@ from conduit.postgresql.shared_line import SharedLine
 from keys import rates
 from keys.models import KeySecret, VirtualKey
 from keys.services import hash_secret
-from tasks import reading
+from tasks import deadlines, reading
 from tasks.models import Task
 from tests.support.ending import end
 from tests.support.finished_videos import finished_video
@@ -41,10 +41,17 @@ STATES = {
     "completed": lambda consumer: completed(consumer),
     "failed": lambda consumer: end(consumer.generate()["task_id"], "failed").pk,
     "cancelled": lambda consumer: consumer.delete(f"/v1/video/generations/{consumer.generate()['task_id']}").json()["task_id"],
+    "ended by its deadline": lambda consumer: past_its_deadline(consumer),
     "a retry": lambda consumer: consumer.post(f"/v1/video/generations/{end(consumer.generate()['task_id'], 'failed').pk}/retry").json()[
         "task_id"
     ],
 }
+
+
+def past_its_deadline(consumer):
+    task_id = consumer.generate(expires_in=10)["task_id"]
+    assert deadlines.end(Task.objects.get(pk=task_id))
+    return task_id
 
 
 def completed(consumer):
@@ -53,17 +60,21 @@ def completed(consumer):
     return video.pk
 
 
+ROOTS = ["/v1/tasks", "/v1/video/generations"]
+
+
+@pytest.mark.parametrize("root", ROOTS)
 @pytest.mark.parametrize("state", STATES)
-def test_a_task_is_answered_alike_on_the_loop(consumer, state):
+def test_a_task_is_answered_alike_on_the_loop(consumer, state, root):
     task_id = STATES[state](consumer)
 
-    quick, ordinary = read(consumer, task_id)
+    quick, ordinary = read(consumer, task_id, root=root)
 
     assert quick.status_code == 200
     alike(quick, ordinary)
     assert quick.content == ordinary.content
     # The server leaves out the body of what answers HEAD.
-    alike(*read(consumer, task_id, method="HEAD"))
+    alike(*read(consumer, task_id, method="HEAD", root=root))
 
 
 @pytest.mark.parametrize("known", ["{etag}", "W/{etag}", '"another", {etag}', "*", '"another"', "nonsense"])
@@ -190,11 +201,12 @@ def test_what_production_adds_to_every_answer_is_added_here(consumer, settings, 
     assert ("Strict-Transport-Security" in ordinary.headers) == public_url.startswith("https")
 
 
-def test_another_keys_task_and_one_that_there_is_not_are_not_found_alike(consumer, make_consumer):
+@pytest.mark.parametrize("root", ROOTS)
+def test_another_keys_task_and_one_that_there_is_not_are_not_found_alike(consumer, make_consumer, root):
     theirs = make_consumer("bob").generate()["task_id"]
 
     for task_id in (theirs, uuid4()):
-        quick, ordinary = read(consumer, task_id)
+        quick, ordinary = read(consumer, task_id, root=root)
         assert ordinary.status_code == 404
         alike(quick, ordinary)
         assert quick.content == ordinary.content
