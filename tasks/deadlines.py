@@ -1,7 +1,7 @@
 """Deadlines that consumers give: what is not done by then is cancelled, and costs what a cancel costs.
 
-The row says when; a tick asks once a second for those that are past it, by an index of their own. So nothing is lost with a message
-or a process. A step that comes before the tick looks too, and nothing is completed after the deadline (tasks.lifecycle.move): of two
+The row says when; the control process asks once a second for those that are past it, by an index of their own. So nothing is lost with a message
+or a process. A step that comes before it looks too, and nothing is completed after the deadline (tasks.lifecycle.move): of two
 who end a task at the same moment one transition wins.
 """
 
@@ -16,7 +16,7 @@ from tasks.models import DEADLINE_EXCEEDED, Task
 
 log = structlog.get_logger(__name__)
 
-# What one tick ends at most, and how long it may take for that: the process that ticks hands out all other work too.
+# What one look ends at most, and how long it may take for that: the process that looks does other things each second too.
 LIMIT, SECONDS = 200, 0.5
 
 

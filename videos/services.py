@@ -7,7 +7,7 @@ from decimal import Decimal
 
 from django.db import transaction
 
-from conduit import clock, statements
+from conduit import statements
 from conduit.api.errors import Conflict, InvalidRequest
 from conduit.statements import Steps
 from keys import limits, price_factors
@@ -101,7 +101,6 @@ def starting(task: Task, first: Callable[[Task], Steps[None]] | None) -> Steps[T
 
 def planned(*, key: VirtualKey, wanted: GenerationRequest, quoted: Quote, retry_of: Task | None, remix_of: Task | None = None) -> Task:
     """The task and its video, not written yet."""
-    created_at = clock.now()
     task = Task(
         key=key,
         team_id=key.team_id,
@@ -114,9 +113,9 @@ def planned(*, key: VirtualKey, wanted: GenerationRequest, quoted: Quote, retry_
         leg_goal=QUEUED_GOAL,
         leg_seconds=QUEUED_SECONDS,
         rest_seconds=quoted.planned.seconds,
-        created_at=created_at,
-        deadline_at=None if wanted.expires_in is None else created_at + timedelta(seconds=wanted.expires_in),
     )
+    if wanted.expires_in is not None:
+        task.deadline_at = task.created_at + timedelta(seconds=wanted.expires_in)
     task.video = Video(
         task=task,
         prompt=wanted.prompt,

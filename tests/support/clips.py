@@ -41,6 +41,8 @@ def wrong_parameters(fields: Mapping[str, Any]) -> str:
         "resolution",
         "first_frame_image",
         "last_frame_image",
+        "subject_reference",
+        "aigc_watermark",
         "callback_url",
     }:
         return f"unknown fields {sorted(unknown)}"

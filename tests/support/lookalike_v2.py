@@ -109,15 +109,17 @@ def wrong_parameters(fields: Mapping[str, Any]) -> str:
     """What the model's table has against a create, empty when nothing."""
     if unknown := fields.keys() - {"model", "content", "resolution", "ratio", "duration", "callback_url"}:
         return f"unknown fields {sorted(unknown)}"
-    if fields.get("model") != "MiniMax-H3":
+    sizes = {"MiniMax-H3": {None, "768P", "2K"}, "MiniMax-H3-Max": {None, "480P", "768P"}}.get(fields.get("model"))  # type: ignore[arg-type]
+    if sizes is None:
         return f"unknown model {fields.get('model')}"
     if not 1 <= len(prompt_of(fields)) <= 7000:
         return "the prompt must have 1 to 7000 characters"
     roles = [item["role"] for item in fields["content"] if item["type"] == "image_url"]
     if not all(item["image_url"]["url"].startswith("data:image/") for item in fields["content"] if item["type"] == "image_url"):
         return "an image must be a data URL"
-    if not set(roles) <= {"first_frame", "last_frame"} or len(set(roles)) != len(roles):
+    frames = [role for role in roles if role != "reference_image"]
+    if not set(frames) <= {"first_frame", "last_frame"} or len(set(frames)) != len(frames) or (frames and frames != roles):
         return f"roles {roles}"
     duration, resolution, ratio = (fields.get(name) for name in ("duration", "resolution", "ratio"))
-    fine = duration in {None, *range(4, 16)} and resolution in {None, "768P", "2K"} and ratio in {None, *RATIOS}
+    fine = duration in {None, *range(4, 16)} and resolution in sizes and ratio in {None, *RATIOS}
     return "" if fine else f"cannot make {duration, resolution, ratio}"

@@ -279,4 +279,4 @@ def test_videos_are_listed_and_read_where_they_are_made(consumer):
     assert consumer.get("/v1/video/generations").json() == listed(consumer)
     assert consumer.get("/v1/video/generations?status=queued").json()["data"][0]["task_id"] == task_id
     assert consumer.get(f"/v1/video/generations/{task_id}").json() == consumer.task(task_id)
-    refused(consumer.get("/v1/video/generations/unknown"), 404, "task_not_found")
+    refused(consumer.get("/v1/video/generations/unknown"), 404, "task_not_found", "task_id")

@@ -32,7 +32,7 @@ def east():
         yield add_account("east", server.url, "east-key"), server
 
 
-def test_an_account_is_made_read_listed_changed_and_deleted_and_each_change_is_audited_without_its_key(manager):
+def test_an_account_is_made_read_listed_changed_and_deleted_and_each_change_is_audited_without_its_key(manager, settings):
     answer = manager("POST", "accounts", NEW | {"models": ["minimax-video"], "creates_per_minute": 20, "monthly_limit": "100"})
     made = answer.json()
 
@@ -40,17 +40,20 @@ def test_an_account_is_made_read_listed_changed_and_deleted_and_each_change_is_a
     assert made == {
         "id": made["id"], "object": "account", "name": "east", "kind": "minimax_v1", "base_url": "https://reseller.example/minimax",
         "from_environment": False, "has_key": True, "key_set_at": made["key_set_at"], "state": "on", "models": ["minimax-video"],
-        "weight": 10, "creates_per_minute": 20, "jobs_in_flight": None, "monthly_limit": "100.0000",
+        "inputs": ["first_frame", "last_frame", "reference"], "weight": 10,
+        "creates_per_minute": 20, "jobs_in_flight": None, "monthly_limit": "100.0000",
         "health": {
             "set_aside_for": None, "since": None, "provider_code": None, "message": None, "next_try_at": None, "creates_per_minute": 20,
+            "models_not_in_plan": [], "seconds_between_questions": settings.MINIMAX_POLL_SECONDS,
         },
         "in_flight": 0, "spent_this_month": "0.0000", "created_at": made["created_at"],
     }  # fmt: skip
     path = f"accounts/{made['id']}"
     assert manager.done("GET", path) == made
     assert [account["name"] for account in manager.done("GET", "accounts")["data"]] == ["east", "environment (V2)", "environment (V1)"]
-    changed = manager.done("PATCH", path, {"state": "draining", "models": None, "key": "another", "weight": 1})
-    assert (changed["state"], changed["models"], changed["weight"]) == ("draining", [], 1)
+    fields = {"state": "draining", "models": None, "inputs": ["first_frame"], "key": "another", "weight": 1}
+    changed = manager.done("PATCH", path, fields)
+    assert (changed["state"], changed["models"], changed["inputs"], changed["weight"]) == ("draining", [], ["first_frame"], 1)
     assert ProviderAccount.objects.get(pk=made["id"]).key == "another"
     assert manager.done("DELETE", path) == {"id": made["id"], "object": "account", "deleted": True}
     refused(manager("GET", path), 404, "not_found", param="account_id")
@@ -69,6 +72,7 @@ def test_an_account_is_made_read_listed_changed_and_deleted_and_each_change_is_a
 @pytest.mark.parametrize(
     ("fields", "param"),
     [
+        ({"inputs": ["sound"]}, "inputs"),
         ({"base_url": "ftp://minimax.example"}, "base_url"),
         ({"base_url": "https://user:secret@minimax.example"}, "base_url"),
         ({"base_url": "https://minimax.example/?key=1"}, "base_url"),
@@ -145,7 +149,7 @@ def test_a_test_of_version_2_asks_for_a_list_of_one(manager, east):
     assert not manager.done("POST", f"accounts/{account.pk}/test")["ok"]
 
 
-def test_another_key_makes_an_account_that_was_set_aside_one_that_nothing_is_known_against(manager):
+def test_another_key_makes_an_account_that_was_set_aside_one_that_nothing_is_known_against(manager, settings):
     account = add_account("east", "https://minimax.example", "k", cause="account_key", since=clock.now(), code=1004, pace=3.0)
 
     shown = manager.done("PATCH", f"accounts/{account.pk}", {"weight": 3})
@@ -154,6 +158,7 @@ def test_another_key_makes_an_account_that_was_set_aside_one_that_nothing_is_kno
 
     assert shown["health"] == {
         "set_aside_for": None, "since": None, "provider_code": None, "message": None, "next_try_at": None, "creates_per_minute": None,
+        "models_not_in_plan": [], "seconds_between_questions": settings.MINIMAX_POLL_SECONDS,
     }  # fmt: skip
 
 

@@ -156,4 +156,5 @@ def test_a_name_that_an_administrator_took_is_left_to_them(old):
 
     to_the_newest()
 
-    assert set(VideoModel.objects.values_list("name", flat=True)) == {"ours", "video-01", "minimax-hailuo-02", "minimax-hailuo-2.3"}
+    shipped = {"video-01", "minimax-hailuo-02", "minimax-hailuo-2.3", "minimax-h3-max"}
+    assert set(VideoModel.objects.values_list("name", flat=True)) == {"ours", *shipped}

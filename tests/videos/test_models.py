@@ -39,6 +39,8 @@ def test_the_contracts_model_is_there_from_the_start(consumer):
     assert shown == {
         "id": "video-01",
         "object": "model",
+        "created": int(VideoModel.objects.get(name="video-01").created_at.timestamp()),
+        "owned_by": "minimax",
         "aliases": ["minimax-video"],
         "durations": list(range(1, 61)),
         "resolutions": SIZES,

@@ -54,6 +54,7 @@ TABLE = {
         1: [4], 2: [4], 3: [4], 5: [5], 6: [6], 7: [7], 10: [10], 12: [12], 15: [15], 17: [9, 8], 30: [15, 15], 60: [15] * 4,
     },
 }  # fmt: skip
+TABLE["minimax-h3-max", "any"] = TABLE["minimax-h3", "any"]
 
 
 @pytest.mark.django_db
@@ -83,6 +84,9 @@ def test_the_shipped_models_make_each_length_of_these_clips(name, resolution):
         ("minimax-hailuo-02", "1920x1080", "1080P", (1920, 1080), ""),
         ("minimax-hailuo-2.3", "720x1280", "768P", (768, 1366), ""),
         ("minimax-hailuo-2.3", "1080x1920", "1080P", (1080, 1920), ""),
+        ("minimax-h3-max", "720x480", "480P", (864, 480), "16:9"),
+        ("minimax-h3-max", "1280x720", "768P", (1344, 768), "16:9"),
+        ("minimax-h3-max", "1080x1920", "768P", (768, 1344), "9:16"),
         ("minimax-h3", "720x480", "768P", (1344, 768), "16:9"),
         ("minimax-h3", "1280x720", "768P", (1344, 768), "16:9"),
         ("minimax-h3", "1920x1080", "2K", (2560, 1440), "16:9"),
@@ -97,7 +101,7 @@ def test_the_shipped_models_make_each_size_of_this_native_one(name, resolution, 
         found = planned(model, duration, resolution)
         assert (found.width, found.height) == size
         assert {(clip.resolution, clip.ratio) for clip in found.clips if clip.makes == "video"} == {(native, ratio)}
-        begins_from_an_image = name != "minimax-h3" and resolution in UPRIGHT
+        begins_from_an_image = not name.startswith("minimax-h3") and resolution in UPRIGHT
         assert [clip.makes for clip in found.clips] == ["image"] * begins_from_an_image + ["video"] * len(lengths(found))
 
 

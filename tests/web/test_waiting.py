@@ -6,6 +6,7 @@ from contextlib import contextmanager
 
 import pytest
 import requests
+from django.db import connections
 
 from conduit.web.waiting import seconds_asked
 from keys.models import VirtualKey
@@ -31,7 +32,12 @@ def call(web, consumer):
 @contextmanager
 def ending(status, *, after):
     """End the one task that is under way so many seconds later."""
-    timer = threading.Timer(after, lambda: end(Task.objects.active().get().pk, status))
+
+    def act():
+        end(Task.objects.active().get().pk, status)
+        connections.close_all()
+
+    timer = threading.Timer(after, act)
     timer.start()
     yield
     timer.join()

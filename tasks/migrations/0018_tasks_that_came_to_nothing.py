@@ -7,7 +7,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('keys', '0015_months_of_all_money_counted'),
-        ('tasks', '0016_deadlines'),
+        ('tasks', '0017_deadlines'),
     ]
 
     operations = [
