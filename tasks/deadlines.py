@@ -1,7 +1,7 @@
 """Deadlines that consumers give: what is not done by then is cancelled, and costs what a cancel costs.
 
-The row says when; the control process asks once a second for those that are past it, by an index of their own. So nothing is lost with a message
-or a process. A step that comes before it looks too, and nothing is completed after the deadline (tasks.lifecycle.move): of two
+The row says when; the control process asks once a second for those that are past it, by an index of their own. So nothing is lost with
+a message or a process. A step that comes before it looks too, and nothing is completed after the deadline (tasks.lifecycle.move): of two
 who end a task at the same moment one transition wins.
 """
 

@@ -98,6 +98,10 @@ def _rate(text: str) -> int | float | str:
     return float(text) if re.fullmatch(r"[0-9]{1,4}\.[0-9]{1,6}", text) else _whole(text)
 
 
+# Left empty they are what most models are.
+_OPTIONAL = ("references_most", "images_free", "image_cost", "image_price")
+
+
 class VideoModelForm(forms.ModelForm):
     aliases = NamesField(required=False, help_text="Other public names, with commas between them, such as minimax-video.")
     natives = NativesField(
@@ -112,3 +116,15 @@ class VideoModelForm(forms.ModelForm):
             "takes_last_frame", "references_most", "images_free", "image_cost", "takes_prompt_optimizer", "watermark", "natives",
             "portrait", "typical_seconds", "base_price", "least_seconds", "image_price",
         ]  # fmt: skip
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for name in self.fields.keys() & set(_OPTIONAL):
+            self.fields[name].required = False
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or {}
+        for name in _OPTIONAL:
+            if cleaned.get(name, 0) is None and self.add_prefix(name) in self.data:
+                cleaned[name] = VideoModel._meta.get_field(name).get_default()
+        return cleaned

@@ -223,7 +223,8 @@ def _clips(model: VideoModel, way: _Way, lengths: tuple[int, ...], expected: Exp
 
 
 def _clip(model: VideoModel, native: Native, seconds: int, start: Clip.Start, expected: Expected, inputs: list[Input]) -> PlannedClip:
-    surcharge = Decimal(model.image_cost) * model.surcharged(len(inputs) + (start == Clip.Start.PREVIOUS))
+    dear = model.surcharged(len(inputs) + (start == Clip.Start.PREVIOUS))
+    surcharge = Decimal(model.image_cost) * dear if dear else Decimal(0)
     return PlannedClip(
         makes=Clip.Makes.VIDEO.value,
         start=start.value,

@@ -154,7 +154,8 @@ class _End:
     """A subscriber of the key's feed that waits for one event."""
 
     def __init__(self, caller: Caller, task_id: UUID) -> None:
-        self.caller, self.wanted = caller, {str(task_id)}
+        self.caller = caller
+        self.wanted: set[str] | None = {str(task_id)}
         self.come = asyncio.Event()
 
     def tell(self, notice: Notice) -> None:
