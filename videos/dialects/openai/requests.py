@@ -6,10 +6,10 @@ from typing import IO, Any
 from rest_framework.parsers import BaseParser, DataAndFiles, MultiPartParser
 
 from conduit.api.errors import InvalidRequest
-from conduit.api.fields import OneOfField, StrictSerializer, TextField
+from conduit.api.fields import OneOfField, SecondsField, StrictSerializer, TextField
 from tasks.models import Task
 from videos.models import Resolution
-from videos.requests import GenerationRequest, SecondsField
+from videos.requests import DURATION_MAX, GenerationRequest
 
 # What this wire means where a client says nothing; its own default model is no model of ours.
 MODEL_DEFAULT = "minimax-video"
@@ -46,7 +46,7 @@ class _Fields(StrictSerializer):
 class _CreateFields(_Fields):
     model = TextField(default=MODEL_DEFAULT)
     prompt = TextField()
-    seconds = SecondsField(default=SECONDS_DEFAULT)
+    seconds = SecondsField(least=1, most=DURATION_MAX, default=SECONDS_DEFAULT)
     size = OneOfField(Resolution.values, default=SIZE_DEFAULT)
 
 

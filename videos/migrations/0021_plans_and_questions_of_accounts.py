@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('videos', '0019_minimax_h3_max'),
+        ('videos', '0020_minimax_h3_max'),
     ]
 
     operations = [

@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('videos', '0020_plans_and_questions_of_accounts'),
+        ('videos', '0021_plans_and_questions_of_accounts'),
     ]
 
     operations = [
