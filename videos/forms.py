@@ -6,6 +6,7 @@ from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
+from django.db.models import Field
 from django.template.loader import render_to_string
 from django.utils.safestring import SafeString, mark_safe
 
@@ -125,6 +126,7 @@ class VideoModelForm(forms.ModelForm):
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}
         for name in _OPTIONAL:
-            if cleaned.get(name, 0) is None and self.add_prefix(name) in self.data:
-                cleaned[name] = VideoModel._meta.get_field(name).get_default()
+            field = VideoModel._meta.get_field(name)
+            if cleaned.get(name, 0) is None and isinstance(field, Field) and self.add_prefix(name) in self.data:
+                cleaned[name] = field.get_default()
         return cleaned
