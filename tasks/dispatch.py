@@ -55,3 +55,8 @@ def hint_soon(lane: str) -> None:
 
 def hint_on_commit(lane: str) -> None:
     transaction.on_commit(lambda: hint(lane), robust=True)
+
+
+def hint_upkeep(job: str, lane: str, task_id: UUID) -> None:
+    """Have what a sweep would find later done soon for one task."""
+    hints.sender.put(Hint(job, str(lane), (str(task_id),), good_for(CLAIM_SECONDS)))

@@ -18,6 +18,7 @@ from conduit.api.callers import client_known
 from conduit.api.errors import ApiError, Forbidden, MethodNotAllowed, NotFound, response_for
 from conduit.api.views import is_known, not_modified
 from tasks.ids import parse_task_id
+from videos.deletion import MediaDeleted
 from videos.links import LinkRefused, StoredFile, check
 from videos.models import Video
 
@@ -87,7 +88,10 @@ def _admit(request: HttpRequest, task_id: str, name: str) -> tuple[int, StoredFi
     except LinkRefused as refused:
         raise Forbidden(_REFUSED[refused.reason], code="link_expired" if refused.reason == "expired" else "invalid_link") from None
     client_known(getattr(request, "scope", {}))
-    stored = Video.objects.file_of(task, name)
+    video = Video.objects.delivered(task)
+    if video and video.media_deleted_at:
+        raise MediaDeleted
+    stored = video.stored_file(name) if video else None
     if stored is None:
         raise NotFound("There is no such file.")
     return max(1, int(expires) - int(now.timestamp())), stored

@@ -42,14 +42,14 @@ def _progress(task: Shown) -> Shown:
 
 
 def _completed(task: Shown) -> Shown:
-    result = task["result"]
+    result = task["result"] or {}  # deleted since, when history is told again
     return {
         "progress": task["progress"],
-        "videoUrl": result["video_url"],
-        "thumbnailUrl": result["thumbnail_url"],
-        "duration": result["duration"],
+        "videoUrl": result.get("video_url"),
+        "thumbnailUrl": result.get("thumbnail_url"),
+        "duration": result.get("duration"),
         "resolution": task["resolution"],
-        "sizeBytes": result["size_bytes"],
+        "sizeBytes": result.get("size_bytes"),
         "cost": task["cost"],
         "completedAt": task["completed_at"],
     }

@@ -48,6 +48,13 @@ def sweep() -> None:
 
 
 @shared_task
+def sweep_video(task_id: str) -> None:
+    """Remove the files of a video that was deleted, without waiting for the next sweep."""
+    with suppress(*STORAGE_ERRORS):
+        sweeping.remove_leftovers_of(UUID(task_id))
+
+
+@shared_task
 def forget_old_exchanges() -> None:
     """Forget what was said to MiniMax longer ago than is kept."""
     exchanges.forget_old(clock.now())

@@ -259,10 +259,9 @@ class CatalogueVersion(models.Model):
 
 
 class VideoQuerySet(models.QuerySet["Video"]):
-    def file_of(self, task_id: UUID, name: str) -> StoredFile | None:
-        """Where a finished task's file is stored, in one query."""
-        video = self.filter(pk=task_id, task__status="completed").first()
-        return video.stored_file(name) if video else None
+    def delivered(self, task_id: UUID) -> "Video | None":
+        """The video of a completed task."""
+        return self.filter(pk=task_id, task__status=Status.COMPLETED).first()
 
     def unswept(self, now: datetime) -> "VideoQuerySet":
         """Videos of ended tasks whose leftover files nobody needs any more, and which were not removed yet.
@@ -270,7 +269,7 @@ class VideoQuerySet(models.QuerySet["Video"]):
         The clips of a task that may be retried are kept for a while; and any clip for as long as another task works with it.
         """
         ended = self.filter(swept_at=None).exclude(task__status__in=ACTIVE)
-        kept = retryable("task__") & Q(task__ended_at__gt=now - timedelta(seconds=settings.FAILED_CLIPS_SECONDS))
+        kept = retryable("task__") & Q(task__ended_at__gt=now - timedelta(seconds=settings.FAILED_CLIPS_SECONDS), media_deleted_at=None)
         taken_over = Clip.objects.filter(taken_from__video=OuterRef("pk"), video__swept_at=None)
         # The newest first: what cannot be removed for good must not keep others from their turn.
         return ended.exclude(kept).filter(no_lease(now, "task__")).exclude(Exists(taken_over)).order_by("-pk")
@@ -301,6 +300,9 @@ class Video(models.Model):
     assembled_at = models.DateTimeField(null=True, blank=True, help_text="When that had made the file, and began to store it.")
     swept_at = models.DateTimeField(null=True, blank=True, help_text="When files that the ended task no longer needs were removed.")
 
+    media_deleted_at = models.DateTimeField(null=True, blank=True, help_text="When its owner deleted prompt and files.")
+    unlisted_at = models.DateTimeField(null=True, blank=True, help_text="When it was deleted on OpenAI's wire, which shows it no more.")
+
     # The result, read from the delivered file.
     file = models.CharField(max_length=200, blank=True, help_text="Name in the storage.")
     thumbnail = models.CharField(max_length=200, blank=True, help_text="Name in the storage.")
@@ -325,6 +327,11 @@ class Video(models.Model):
 
     def __str__(self) -> str:
         return f"{self.duration} s at {self.resolution}: {self.prompt[:60]}"
+
+    @property
+    def title(self) -> str:
+        """The prompt, for pages."""
+        return "(its prompt was deleted)" if self.media_deleted_at else self.prompt
 
     def stored_file(self, name: str) -> StoredFile | None:
         match name:

@@ -170,6 +170,8 @@ def _asked_again(original: Task) -> GenerationRequest:
     if not original.is_retryable:
         raise Conflict(f"This task is {original.status}: {CAN_BE_RETRIED}", code="task_not_retryable")
     video = original.video
+    if video.media_deleted_at:
+        raise Conflict("What this task asked for was deleted, so that it cannot be retried.", code="task_not_retryable")
     return GenerationRequest(
         model=original.model,
         prompt=video.prompt,

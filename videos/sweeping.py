@@ -1,5 +1,7 @@
 """Removing the files that ended tasks no longer need: clips, and what killed or outrun steps left."""
 
+from uuid import UUID
+
 import structlog
 from django.core.files.storage import default_storage
 
@@ -20,6 +22,16 @@ def remove_leftovers() -> None:
             _sweep(video)
         except STORAGE_ERRORS as error:
             log.warning("leftovers stay for now", task_id=str(video.pk), error=str(error))
+
+
+def remove_leftovers_of(task_id: UUID) -> None:
+    """The same of one video, as far as nobody needs them any more.
+
+    Raises:
+        STORAGE_ERRORS: the next sweep tries again.
+    """
+    for video in Video.objects.unswept(clock.now()).filter(pk=task_id):
+        _sweep(video)
 
 
 def _sweep(video: Video) -> None:

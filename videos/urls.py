@@ -9,6 +9,7 @@ urlpatterns = [
     path("v1/video/generations/estimate", views.EstimateView.as_view()),
     path("v1/video/generations/<str:task_id>", views.GenerationView.as_view()),
     path("v1/video/generations/<str:task_id>/retry", views.RetryView.as_view()),
+    path("v1/tasks/<str:task_id>/media", views.MediaView.as_view()),
     path("v1/models", views.ModelsView.as_view()),
     path("v1/models/<path:name>", views.ModelView.as_view()),
     path("v1/admin/accounts", accounts_api.AccountsView.as_view()),

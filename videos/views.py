@@ -20,6 +20,7 @@ from tasks.requests import RetryRequest
 from tasks.views import TaskListView, cancelled, task_of
 from videos import kept_catalogue
 from videos.catalogue import PRICED_SECONDS, Offer, offers
+from videos.deletion import delete_media
 from videos.kept_catalogue import no_such_model
 from videos.planning import longest
 from videos.presentation import KIND
@@ -63,6 +64,12 @@ class GenerationView(KeyedView):
 
     def delete(self, request: Request, task_id: str) -> Response:
         return cancelled(self.key, str(_generation_of(self.key, task_id).pk))
+
+
+class MediaView(KeyedView):
+    def delete(self, request: Request, task_id: str) -> Response:
+        delete_media(_generation_of(self.key, task_id))
+        return Response(show(task_of(self.key, task_id), clock.now()))
 
 
 class RetryView(KeyedView):

@@ -226,6 +226,15 @@ def _sha256(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
+def forget_in_answers(*, owner: int, about: str, instead: Mapping[str, Any]) -> None:
+    """Put these values instead of what kept answers about that id hold by their names: a call that is sent again gets them."""
+    for kept in KeptAnswer.objects.filter(owner=owner, answer__body__icontains=about).select_for_update(no_key=True):
+        answer: dict[str, Any] = kept.answer or {}
+        body = json.loads(answer["body"])
+        body |= {name: value for name, value in instead.items() if name in body}
+        KeptAnswer.objects.filter(pk=kept.pk).update(answer=answer_of(answer["status"], body, answer["headers"]))
+
+
 def forget_expired() -> None:
     """Remove the answers that no call gets any more."""
     KeptAnswer.objects.expired(clock.now()).delete()

@@ -25,7 +25,10 @@ def life(client: openai.OpenAI) -> dict[str, Any]:
         for variant in ("video", "thumbnail")
     }
     listed = [[video.id for video in client.videos.list(limit=1, order=order)] for order in ("asc", "desc")]  # type: ignore[attr-defined]
+    deleted = [client.videos.delete(video.id).model_dump() for video in (made, other)]
     return {
+        "deleted": deleted,
+        "gone": _refused(lambda: client.videos.retrieve(made.id)),
         "made": made.model_dump(),
         "other": other.model_dump(),
         "remix": remix.model_dump(),

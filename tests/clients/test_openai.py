@@ -79,6 +79,8 @@ def test_from_create_to_the_file_with_lists_and_a_remix(client: Client, stack: R
     assert all(length > 1000 for length, _ in found["contents"].values())
     ids = [made["id"], other["id"], remix["id"]]
     assert found["listed"] == [ids, ids[::-1]]
+    assert found["deleted"] == [{"id": video["id"], "object": "video.deleted", "deleted": True} for video in (made, other)]
+    assert found["gone"] == ["NotFoundError", 404, "video_not_found", "video_id"]
     assert "adds up" in stack.manage("check_ledger")
 
 

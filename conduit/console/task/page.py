@@ -15,7 +15,7 @@ from videos.story import story_of
 @page("tasks/<uuid:task_id>/", name="task", rights="tasks.view_task")
 def task_page(request: HttpRequest, task_id: UUID) -> HttpResponseBase:
     context = _context(request, task_id)
-    prompt = context["task"].video.prompt
+    prompt = context["task"].video.title
     title = prompt if len(prompt) <= TITLE_CHARACTERS else f"{prompt[:TITLE_CHARACTERS]}…"
     return render(request, "console/task/page.html", context, title=title)
 

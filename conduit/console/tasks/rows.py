@@ -34,7 +34,7 @@ def row(task: Any, now: datetime) -> dict[str, Any]:
         "id": str(task.pk),
         "tail": str(task.pk)[-TAIL_CHARACTERS:],
         "address": task_address(task.pk),
-        "prompt": video.prompt,
+        "prompt": video.title,
         "key": {"id": task.key_id, "name": task.key.name},
         "team": {"id": task.team_id, "name": task.team.name if task.team else None} if task.team_id else None,
         "model": task.model,

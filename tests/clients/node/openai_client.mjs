@@ -29,7 +29,9 @@ async function life() {
     for await (const video of client.videos.list({ limit: 1, order })) ids.push(video.id);
     listed.push(ids);
   }
-  return { made, other, remix, contents, listed };
+  const deleted = [await client.videos.delete(made.id), await client.videos.delete(other.id)];
+  const gone = await refused(() => client.videos.retrieve(made.id));
+  return { deleted, gone, made, other, remix, contents, listed };
 }
 
 async function refused(call) {

@@ -5,6 +5,7 @@ from contextlib import suppress
 from typing import Any, NoReturn
 
 from django.db import transaction
+from django.db.models import QuerySet
 from django.http import HttpResponseBase
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -19,6 +20,7 @@ from tasks.ids import parse_task_id
 from tasks.models import Status, Task
 from videos import delivery
 from videos.dialects.openai import repeats
+from videos.dialects.openai.deletion import unlist
 from videos.dialects.openai.requests import MultipartParser, create_request, remix_request
 from videos.dialects.openai.wire import accepted, show
 from videos.links import MediaName
@@ -45,6 +47,10 @@ class VideosApiView(KeyedView):
             response.headers["x-should-retry"] = "false"
         return response
 
+    def videos(self) -> QuerySet[Task]:
+        """The key's own, but for those that were deleted here."""
+        return Task.objects.for_key(self.key).filter(kind=KIND, video__unlisted_at=None)
+
     def video(self, video_id: str) -> Task:
         """The key's own video of that id.
 
@@ -53,7 +59,7 @@ class VideosApiView(KeyedView):
         """
         if parsed := parse_task_id(video_id):
             with suppress(Task.DoesNotExist):
-                return Task.objects.for_key(self.key).get(pk=parsed, kind=KIND)
+                return self.videos().get(pk=parsed)
         raise NotFound("This key has no video of that id.", code="video_not_found", param="video_id")
 
     def create(self, idempotency: Idempotency | None, asked: dict[str, object], wanted: GenerationRequest, remix_of: Task | None) -> Task:
@@ -87,7 +93,7 @@ class VideosView(VideosApiView):
         limit, order = parse_limit(query), query.get("order", "desc")
         if order not in _ORDERS:
             raise InvalidRequest(f"`order` must be one of {', '.join(_ORDERS)}.", param="order")
-        rows = Task.objects.for_key(self.key).filter(kind=KIND).order_by("id" if order == "asc" else "-id")
+        rows = self.videos().order_by("id" if order == "asc" else "-id")
         if after := query.get("after"):
             rows = rows.filter(**{"pk__gt" if order == "asc" else "pk__lt": self._last_of_page(after).pk})
         now = clock.now()
@@ -103,6 +109,11 @@ class VideosView(VideosApiView):
 class VideoView(VideosApiView):
     def get(self, request: Request, video_id: str) -> Response:
         return Response(show(self.video(video_id), clock.now()))
+
+    def delete(self, request: Request, video_id: str) -> Response:
+        task = self.video(video_id)
+        unlist(task)
+        return Response({"id": str(task.pk), "object": "video.deleted", "deleted": True})
 
 
 class RemixView(VideosApiView):

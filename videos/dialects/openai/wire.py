@@ -37,7 +37,7 @@ def show(task: Task, now: datetime) -> dict[str, Any]:
         "expires_at": None,
         "seconds": str(video.duration),
         "size": video.resolution,
-        "prompt": video.prompt,
+        "prompt": None if video.media_deleted_at else video.prompt,
         "remixed_from_video_id": str(video.remix_of_id) if video.remix_of_id else None,
         "error": _error(task),
     }
