@@ -20,7 +20,7 @@ STATUSES: Mapping[str, str] = MappingProxyType(
         Status.CANCELLED: "failed",
     }
 )
-_CANCELLED = "The video was cancelled."
+_CANCELLED, _TOO_LATE = "The video was cancelled.", "The video was not done by its deadline, and was cancelled."
 
 
 def show(task: Task, now: datetime) -> dict[str, Any]:
@@ -51,4 +51,4 @@ def accepted(task: Task) -> dict[str, Any]:
 def _error(task: Task) -> dict[str, str] | None:
     if STATUSES[task.status] != "failed":
         return None
-    return {"code": task.error_code or task.status, "message": task.error or _CANCELLED}
+    return {"code": task.error_code or task.status, "message": task.error or (_TOO_LATE if task.error_code else _CANCELLED)}
