@@ -148,11 +148,15 @@ class VirtualKeyAdmin(WithBudgets, ShowsSecrets):
             {
                 "fields": [
                     "tasks_in_flight",
+                    "over_limit",
+                    "queue_max",
                     "tasks_per_hour",
                     "longest_seconds",
                     "largest_resolution",
                     "highest_price",
                     "price_factor",
+                    "weight",
+                    "priority",
                     "model_names",
                 ]
             },

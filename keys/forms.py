@@ -59,12 +59,30 @@ class NamedForm(forms.ModelForm):
             raise ValidationError(f"`name` {error}.") from error
 
 
-class TeamForm(NamedForm, RuledForm):
+class SharesForm(forms.ModelForm):
+    """What says how big a share is, and has a value at all times, may be left out: it stays as it is."""
+
+    kept: tuple[str, ...] = ("weight",)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for name in self.kept:
+            if name in self.fields:
+                self.fields[name].required = False
+
+    def clean(self) -> dict[str, Any]:
+        for name in self.kept:
+            if name in self.cleaned_data and self.cleaned_data[name] in (None, ""):
+                self.cleaned_data[name] = getattr(self.instance, name)
+        return super().clean() or {}
+
+
+class TeamForm(NamedForm, SharesForm, RuledForm):
     problems = staticmethod(team_problems)
 
     class Meta:
         model = Team
-        fields = ["name", "price_factor"]
+        fields = ["name", "price_factor", "weight"]
 
 
 class ManagementKeyForm(NamedForm, RuledForm):
@@ -83,8 +101,9 @@ class ManagementKeyForm(NamedForm, RuledForm):
         return _future(self, "expires_at")
 
 
-class KeyForm(NamedForm, RuledForm):
+class KeyForm(NamedForm, SharesForm, RuledForm):
     problems = staticmethod(limit_problems)
+    kept = ("weight", "priority", "over_limit")
 
     model_names = ModelsField()
     largest_resolution = SizeChoiceField()

@@ -23,7 +23,7 @@ from conduit.streams.breaker import Away, breaker_of
 from keys import rates
 from keys.budgets import usd
 from keys.known_models import pixels
-from keys.models import ManagementKey, VirtualKey
+from keys.models import ManagementKey, OverLimit, VirtualKey
 
 Kind = Literal["create", "read"]
 
@@ -298,15 +298,27 @@ def needs_counts(key: VirtualKey) -> bool:
     return key.tasks_in_flight is not None or key.tasks_per_hour is not None
 
 
-def check_counts(key: VirtualKey, *, in_flight: int, last_hour: int, oldest: datetime | None = None) -> None:
-    """Check a new task against the key's others: those in flight now, those created in the last sixty minutes.
+def check_counts(key: VirtualKey, *, in_flight: int, last_hour: int, oldest: datetime | None = None, waiting: int = 0) -> bool:
+    """Check a new task against the key's others: those in flight now, those that wait to be (`waiting`), those created in the last
+    sixty minutes. Whether the new one has to wait until another ends.
 
-    `oldest`: when the first of the latter was created, which tells when there is a place again.
+    `oldest`: when the first of the last hour was created, which tells when there is a place again.
 
     Raises:
         RateLimited: there are as many as may be.
     """
-    if key.tasks_in_flight is not None and in_flight >= key.tasks_in_flight:
+    queues = key.over_limit == OverLimit.QUEUE and key.tasks_in_flight is not None
+    waits = queues and (waiting > 0 or in_flight >= (key.tasks_in_flight or 0))
+    if waits and key.queue_max is not None and waiting >= key.queue_max:
+        raise RateLimited(
+            f"You reached this key's rate limit of {_tasks_in_words(key.tasks_in_flight or 0)} in flight and {key.queue_max} more that may "
+            f"wait: {waiting} {'waits' if waiting == 1 else 'wait'} now. "
+            f"Wait until one is taken up, or cancel one; look again in {_in_words(CONCURRENCY_RETRY_SECONDS)}.",
+            code="concurrency_limit_exceeded",
+            retry_after=CONCURRENCY_RETRY_SECONDS,
+            limit=(key.tasks_in_flight or 0) + key.queue_max,
+        )
+    if not queues and key.tasks_in_flight is not None and in_flight >= key.tasks_in_flight:
         raise RateLimited(
             f"You reached this key's rate limit of {_tasks_in_words(key.tasks_in_flight)} in flight: {in_flight} "
             f"{'is' if in_flight == 1 else 'are'} queued or processing now. "
@@ -323,6 +335,7 @@ def check_counts(key: VirtualKey, *, in_flight: int, last_hour: int, oldest: dat
             retry_after=seconds,
             limit=key.tasks_per_hour,
         )
+    return waits
 
 
 def _tasks_in_words(count: int) -> str:

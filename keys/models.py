@@ -3,6 +3,7 @@
 from decimal import Decimal
 from typing import Any, ClassVar, NoReturn
 
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import CheckConstraint, Q, UniqueConstraint
 
@@ -11,6 +12,24 @@ from keys.rollup_models import MoneyCount, MoneyOfDay, MoneyOfMonth  # noqa: F40
 
 # The most of a price factor: a price times it still fits the column of a task's price.
 PRICE_FACTOR_MOST = Decimal(50)
+# How many times another's share one may have, and the classes by which some are served before others.
+WEIGHT_MOST, PRIORITY_MOST = 100, 2
+
+
+class OverLimit(models.TextChoices):
+    """What becomes of a task beyond the number that a key may have in flight."""
+
+    REFUSE = "refuse", "is refused"
+    QUEUE = "queue", "waits until another of the key ends"
+
+
+def _weight(words: str) -> "models.PositiveSmallIntegerField[int, int]":
+    bounds = [MinValueValidator(1), MaxValueValidator(WEIGHT_MOST)]
+    return models.PositiveSmallIntegerField(default=1, db_default=1, validators=bounds, help_text=words)
+
+
+def _sound_weight(name: str) -> CheckConstraint:
+    return CheckConstraint(condition=Q(weight__gte=1, weight__lte=WEIGHT_MOST), name=name)
 
 
 def _price_factor(words: str) -> "models.DecimalField[Decimal | None, Decimal | None]":
@@ -26,11 +45,12 @@ class Team(models.Model):
 
     name = models.CharField(max_length=100, unique=True)
     price_factor = _price_factor("What its keys pay, as a multiple of the list price, such as 0.8. Empty: 1. A key may have its own.")
+    weight = _weight(f"Its share of what MiniMax takes while that is scarce, beside other teams and keys without one (1 to {WEIGHT_MOST}).")
     created_at = models.DateTimeField(default=clock.now, editable=False)
 
     class Meta:
         ordering = ["name"]
-        constraints = [_sound_price_factor("team_price_factor_is_sound")]
+        constraints = [_sound_price_factor("team_price_factor_is_sound"), _sound_weight("team_weight_in_range")]
 
     def __str__(self) -> str:
         return self.name
@@ -56,11 +76,26 @@ class VirtualKey(models.Model):
     creates_per_day = models.PositiveIntegerField(null=True, blank=True, help_text="Calls that create, retry or estimate.")
     reads_per_minute = models.PositiveIntegerField(null=True, blank=True, help_text="All other calls. Empty: the setting's.")
     tasks_in_flight = models.PositiveIntegerField(null=True, blank=True, help_text="Queued and processing ones at once.")
+    over_limit = models.CharField(
+        max_length=6,
+        choices=OverLimit,
+        default=OverLimit.REFUSE,
+        db_default=OverLimit.REFUSE,
+        help_text="What becomes of a task beyond those in flight.",
+    )
+    queue_max = models.PositiveIntegerField(null=True, blank=True, help_text="Tasks that may wait so at most. Empty: any number.")
     tasks_per_hour = models.PositiveIntegerField(null=True, blank=True, help_text="Created within sixty minutes.")
     longest_seconds = models.PositiveIntegerField(null=True, blank=True, help_text="Duration of one video.")
     largest_resolution = models.CharField(max_length=10, blank=True, help_text="Such as 1280x720: no more pixels than this.")
     highest_price = models.DecimalField(max_digits=12, decimal_places=4, null=True, blank=True, help_text="USD of one task.")
     price_factor = _price_factor("What it pays, as a multiple of the list price, such as 0.8. Empty: its team's, or 1.")
+    weight = _weight(f"Its share of what MiniMax takes while that is scarce, beside its team's other keys (1 to {WEIGHT_MOST}).")
+    priority = models.PositiveSmallIntegerField(
+        default=0,
+        db_default=0,
+        validators=[MaxValueValidator(PRIORITY_MOST)],
+        help_text=f"0 to {PRIORITY_MOST}: while MiniMax's takes are scarce a higher one has four times the share of the one below it.",
+    )
     model_names = models.JSONField(
         default=list, blank=True, help_text='Names of the models it may use, such as ["minimax-video"]. Empty: all.'
     )
@@ -72,7 +107,12 @@ class VirtualKey(models.Model):
     class Meta:
         verbose_name = "virtual key"
         ordering = ["-id"]
-        constraints = [_sound_price_factor("key_price_factor_is_sound")]
+        constraints = [
+            _sound_price_factor("key_price_factor_is_sound"),
+            _sound_weight("key_weight_in_range"),
+            CheckConstraint(condition=Q(priority__lte=PRIORITY_MOST), name="key_priority_in_range"),
+            CheckConstraint(condition=Q(over_limit__in=["refuse", "queue"]), name="key_over_limit_is_known"),
+        ]
 
     def __str__(self) -> str:
         return self.name

@@ -27,11 +27,15 @@ def show_limits(key: VirtualKey) -> dict[str, Any]:
         "creates_per_day": key.creates_per_day,
         "reads_per_minute": key.reads_per_minute,
         "tasks_in_flight": key.tasks_in_flight,
+        "over_limit": key.over_limit,
+        "queue_max": key.queue_max,
         "tasks_per_hour": key.tasks_per_hour,
         "longest_seconds": key.longest_seconds,
         "largest_resolution": key.largest_resolution or None,
         "highest_price": money(key.highest_price),
         "price_factor": price_factors.written(key.price_factor),
+        "weight": key.weight,
+        "priority": key.priority,
         "models": key.model_names,
         "ip_ranges": key.ip_ranges,
     }
@@ -50,14 +54,16 @@ def show_teams(teams: Sequence[Team]) -> list[dict[str, Any]]:
 
 
 def show_own(key: VirtualKey, in_flight: int) -> dict[str, Any]:
-    """A key for its holder: its limits, and what binds it now, its team's budgets included."""
+    """A key for its holder: its limits, and what binds it now, its team's budgets included. Its priority is who runs the place's affair."""
+    limits = show_limits(key)
+    del limits["priority"]
     return {
         "object": "key",
         "name": key.name,
         "team": key.team.name if key.team else None,
         "created_at": rfc3339(key.created_at),
         "expires_at": rfc3339(key.expires_at),
-        "limits": show_limits(key)
+        "limits": limits
         | {
             "creates_per_minute": creates_per_minute(key),
             "reads_per_minute": reads_per_minute(key),
@@ -131,6 +137,7 @@ def _show_team(team: Team, states: list[BudgetState]) -> dict[str, Any]:
         "name": team.name,
         "created_at": rfc3339(team.created_at),
         "price_factor": price_factors.written(team.price_factor),
+        "weight": team.weight,
         "budgets": [show_budget(state) for state in states],
     }
 

@@ -25,7 +25,7 @@ from conduit.api.formats import rfc3339
 from keys import budgets
 from keys.budgets import check_time_zone
 from keys.known_models import check_models
-from keys.models import PRICE_FACTOR_MOST, Period, Scope, Team
+from keys.models import PRICE_FACTOR_MOST, PRIORITY_MOST, WEIGHT_MOST, OverLimit, Period, Scope, Team
 from keys.names import NAME_CHARACTERS, tidy_name
 from keys.services import GRACE, GRACE_MAX
 
@@ -134,6 +134,39 @@ class NullIsEmpty:
         return type(self.empty)() if value is None else value
 
 
+class NullMeans:
+    """A field that null takes back to what everybody has who was given nothing else."""
+
+    meant: Any
+
+    def run_validation(self, data: Any = serializers.empty) -> Any:
+        value = super().run_validation(data)  # type: ignore[misc]
+        return self.meant if value is None else value
+
+
+class WeightField(NullMeans, WholeField):
+    """A share, as a multiple of the least."""
+
+    meant = 1
+
+    def __init__(self) -> None:
+        super().__init__(least=1, most=WEIGHT_MOST, required=False, allow_null=True)
+
+
+class PriorityField(NullMeans, WholeField):
+    meant = 0
+
+    def __init__(self) -> None:
+        super().__init__(least=0, most=PRIORITY_MOST, required=False, allow_null=True)
+
+
+class OverLimitField(NullMeans, OneOfField):
+    meant = OverLimit.REFUSE
+
+    def __init__(self) -> None:
+        super().__init__(OverLimit.values, required=False, allow_null=True)
+
+
 class OptionalSizeField(NullIsEmpty, SizeField):
     empty = ""
 
@@ -153,11 +186,15 @@ class LimitsSerializer(StrictSerializer):
     creates_per_day = LimitField()
     reads_per_minute = LimitField()
     tasks_in_flight = LimitField()
+    over_limit = OverLimitField()
+    queue_max = LimitField()
     tasks_per_hour = LimitField()
     longest_seconds = LimitField()
     largest_resolution = OptionalSizeField(required=False, allow_null=True)
     highest_price = PriceLimitField(required=False, allow_null=True)
     price_factor = FactorField(required=False, allow_null=True)
+    weight = WeightField()
+    priority = PriorityField()
     models = OptionalTextsField(required=False, allow_null=True, source="model_names")
     ip_ranges = OptionalNetworksField(required=False, allow_null=True)
 
@@ -224,6 +261,7 @@ class BudgetsField(NamedField):
 class TeamSerializer(StrictSerializer):
     name = NameField()
     price_factor = FactorField(required=False, allow_null=True)
+    weight = WeightField()
     budgets = BudgetsField(required=False)
 
 
@@ -273,7 +311,7 @@ def key_fields(data: Any, *, partial: bool = False) -> dict[str, Any]:
 
 
 def team_fields(data: Any, *, partial: bool = False) -> dict[str, Any]:
-    """`name`, `price_factor` and `budgets` of a team, as far as they are given."""
+    """`name`, `price_factor`, `weight` and `budgets` of a team, as far as they are given."""
     return _checked(TeamSerializer(data=data, partial=partial))
 
 
@@ -293,7 +331,8 @@ def limit_problems(columns: Mapping[str, Any]) -> dict[str, str]:
 
 def team_problems(columns: Mapping[str, Any]) -> dict[str, str]:
     """What is wrong with a team, by column: for forms, which look at the name themselves."""
-    return _problems([TeamSerializer().fields["price_factor"]], columns)
+    rules = TeamSerializer()
+    return _problems([rules.fields[name] for name in ("price_factor", "weight")], columns)
 
 
 def management_key_problems(columns: Mapping[str, Any]) -> dict[str, str]:

@@ -13,7 +13,7 @@ from keys.authentication import check_usable
 from keys.models import VirtualKey
 
 # The statement that counts a key's tasks beside one that is created at that moment: how many are in flight, how many were created in
-# the sixty minutes before, and when the first of those was.
+# the sixty minutes before, when the first of those was, and how many wait until others end.
 Counting = Callable[[VirtualKey, datetime], Statement]
 
 
@@ -23,6 +23,7 @@ class Reserved:
 
     key: VirtualKey
     writes: list[Statement]
+    waiting: int | None  # how many of the key's tasks wait before the new one, if it has to wait until others end; else None
 
 
 def reserve(
@@ -36,7 +37,7 @@ def reserve(
 
     Raises:
         Unauthenticated: the key was disabled or deleted, or expired, since the call was authenticated.
-        RateLimited: the key has too many tasks in flight, or made too many within the hour.
+        RateLimited: the key has too many tasks in flight, or waiting, or made too many within the hour.
         InsufficientQuota: a budget of the key or its team has less left than the price.
     """
     # What the key of before needs to know is asked along with the lock.
@@ -45,9 +46,11 @@ def reserve(
     now, found = yield from locks.locking(key, *counts, *binding)
     # Whatever may refuse comes before anything is written: of many calls at once, the refused ones let go of the key soonest.
     check_usable(now)
+    waiting = None
     if limits.needs_counts(now):
-        [[(in_flight, last_hour, oldest)]] = found[:1] if found and counts else (yield [counting(now, created_at)])
-        limits.check_counts(now, in_flight=in_flight, last_hour=last_hour, oldest=oldest)
+        [[(in_flight, last_hour, oldest, before)]] = found[:1] if found and counts else (yield [counting(now, created_at)])
+        if limits.check_counts(now, in_flight=in_flight, last_hour=last_hour, oldest=oldest, waiting=before):
+            waiting = before
     of_task: dict[str, Any] = {"task_id": task_id, "task_kind": task_kind, "model": model}
     writes = yield from ledger.holding(key=now, amount=amount, bound=found[-1] if found and binding else None, **of_task)
-    return Reserved(now, writes)
+    return Reserved(now, writes, waiting)

@@ -13,7 +13,7 @@ from tasks import joins
 from tasks.models import Feed, Status, Task, TaskEvent
 from tasks.notices import TYPES, Notice
 from tasks.presentation import show, show_then
-from tasks.progress import Legs
+from tasks.progress import LEG, LINE, Legs
 
 # Events in one answer: a reader of a long history takes it in portions.
 PAGE = 200
@@ -131,7 +131,7 @@ def stages(key_ids: Iterable[int], since: datetime) -> list[Stage]:
     return [Stage(task.key_id, task.pk, task.stage, task.updated_at, Legs.of(task)) for task in rows.only(*STAGE_FIELDS)]
 
 
-STAGE_FIELDS = ("key_id", "stage", "updated_at", "status", "progress", "leg_goal", "leg_started_at", "leg_seconds", "rest_seconds")
+STAGE_FIELDS = ("key_id", "stage", "updated_at", "status", *LEG, *LINE)
 
 
 def _related() -> list[str]:

@@ -91,9 +91,9 @@ def job_after_cancel(kind: str) -> str:
     return _kinds[kind].job_after_cancel
 
 
-def waiting_for(kind: str, stage: str) -> str | None:
-    """What a task of that kind waits for while it stands at that stage, in the contract's word; None: nothing."""
-    return _kinds[kind].waits.get(stage)
+def waiting_for(kind: str, stage: str, in_line_for: str = "") -> str | None:
+    """What a task waits for at that stage, or in the line that it stands in, in the contract's word; None: nothing."""
+    return in_line_for or _kinds[kind].waits.get(stage)
 
 
 def with_provider_id(text: str) -> list[UUID]:

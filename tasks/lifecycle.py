@@ -19,9 +19,9 @@ from conduit.api.errors import Conflict
 from conduit.statements import Last, Statement, Steps, insert, is_written
 from keys import ledger, spending
 from keys.models import VirtualKey
-from tasks import dispatch, kinds, progress, publishing
+from tasks import dispatch, kinds, own_limits, progress, publishing
 from tasks.leases import Lease
-from tasks.models import ACTIVE, Feed, Status, Task, TaskEvent
+from tasks.models import ACTIVE, OWN_LIMIT, Feed, Status, Task, TaskEvent
 
 log = structlog.get_logger(__name__)
 
@@ -51,6 +51,8 @@ def creating(task: Task, *parts: Model) -> Steps[TaskEvent]:
     )
     task.key = reserved.key
     task.team = reserved.key.team
+    if reserved.waiting is not None:
+        own_limits.hold_back(task, before=reserved.waiting)
     event = _event_of(task, task.created_at, {})
     place = {"position": (f"(SELECT position FROM {Feed._meta.db_table} WHERE key_id = %s)", [task.key_id])}  # noqa: S608 - our own
     writes = [*reserved.writes, insert(task), *map(insert, parts)]
@@ -65,7 +67,7 @@ def tell_created(event: TaskEvent) -> None:
     """What is told of a new task once it is committed. All of it may be lost: what goes wrong is logged, and stops nothing else."""
     task = event.task
     for tell in (
-        lambda: dispatch.hint_soon(task.lane),
+        lambda: None if task.waits_for == OWN_LIMIT else dispatch.hint_soon(task.lane),
         lambda: publishing.tell_whole(event),
         # The line that ties the request's id to the task's.
         lambda: log.info("task created", task_id=str(task.pk), kind=task.kind, model=task.model),
@@ -84,10 +86,11 @@ def _counting(key: VirtualKey, created_at: datetime) -> Statement:
 
 _ACTIVE = "status IN ({})".format(", ".join(f"'{status}'" for status in ACTIVE))  # as the index of them says it
 _COUNTS = f"""
-SELECT count(*) FILTER (WHERE {_ACTIVE}), count(*) FILTER (WHERE created_at > %s), min(created_at) FILTER (WHERE created_at > %s)
+SELECT count(*) FILTER (WHERE {_ACTIVE} AND waits_for <> '{OWN_LIMIT}'), count(*) FILTER (WHERE created_at > %s),
+min(created_at) FILTER (WHERE created_at > %s), count(*) FILTER (WHERE {_ACTIVE} AND waits_for = '{OWN_LIMIT}')
 FROM {Task._meta.db_table} WHERE key_id = %s AND (created_at > %s OR {_ACTIVE})
 """  # noqa: S608 - our own words
-_COUNTED = (None, None, Task._meta.get_field("created_at"))
+_COUNTED = (None, None, Task._meta.get_field("created_at"), None)
 
 
 def move(task_id: UUID, to: Status, *, lease: Lease | None = None, facts: dict[str, Any] | None = None, **fields: Any) -> bool:
@@ -103,6 +106,7 @@ def move(task_id: UUID, to: Status, *, lease: Lease | None = None, facts: dict[s
     ending: dict[str, Any] = {}
     if to in ENDED:
         ending = {"ended_at": now, "next_step_at": None, "trouble": "", "resumes_in": "", "charged": Decimal(0)}
+        ending |= {"waits_for": "", "queue_position": None}
     if lease:
         ending |= {"lease_token": None, "lease_until": None}
     with transaction.atomic():
@@ -127,6 +131,8 @@ def _event_of(task: Task, now: datetime, facts: dict[str, Any]) -> TaskEvent:
     """The event of the task's status, without its position, and not written."""
     reading = progress.read(task, now)
     then = {"stage": task.stage, "progress": reading.progress, "eta_seconds": reading.eta_seconds}
+    if task.waits_for:
+        then |= {"waits_for": task.waits_for, "queue_position": task.queue_position}
     return TaskEvent(task=task, key_id=task.key_id, status=task.status, facts=then | facts, created_at=now)
 
 

@@ -14,6 +14,7 @@ from conduit.statements import Statement
 from keys.models import Team, VirtualKey
 from tasks import joins
 from tasks.ids import new_task_id
+from tasks.line_models import Outlook, Share  # noqa: F401 - tables of this app
 from tasks.rollup_models import TaskCount, TaskTime  # noqa: F401 - tables of this app
 
 
@@ -35,6 +36,9 @@ class Lane(models.TextChoices):
 ACTIVE = (Status.QUEUED, Status.PROCESSING)
 # The stage of a task of any kind whose next step a pause holds (tasks.paused).
 PAUSED = "paused"
+# What a task waits for that stands in a line, in the contract's words: until others of its key end (tasks.own_limits), for its turn
+# among others, for the provider's rate alone, or for the workers of the media lane.
+OWN_LIMIT, FAIR_SHARE, RATE, MEDIA = "own_limit", "fair_share", "rate", "media"
 MODEL_CHARACTERS, PAUSE_WORDS_CHARACTERS = 100, 200
 # The error code of a cancelled task that its deadline ended (tasks.deadlines).
 DEADLINE_EXCEEDED = "deadline_exceeded"
@@ -81,6 +85,14 @@ class TaskQuerySet(models.QuerySet["Task"]):
         """Those that wait for the end of a pause."""
         return self.active().filter(stage=PAUSED)
 
+    def over_limit(self) -> Self:
+        """Those that wait until others of their key end: they are not in flight."""
+        return self.active().filter(waits_for=OWN_LIMIT)
+
+    def in_flight(self) -> Self:
+        """What counts against the number of tasks that a key may have at once."""
+        return self.active().exclude(waits_for=OWN_LIMIT)
+
     def late(self, now: datetime, *, seconds: float) -> Self:
         """Those whose step has been due for longer than that and that nobody has taken; a claim on it is no work yet."""
         at_work = Q(attempts__gt=0, lease_until__gt=now)
@@ -114,6 +126,10 @@ class Task(models.Model):
     paused_for = models.DurationField(
         default=timedelta, db_default=timedelta(0), help_text="How long it was paused since our limits count: they leave it out."
     )
+    waits_for = models.CharField(
+        max_length=20, blank=True, default="", db_default="", help_text="While it stands in a line: what for, in the API's word."
+    )
+    queue_position = models.PositiveIntegerField(null=True, blank=True, help_text="While it stands in a line: its place, from 1.")
     trouble = models.CharField(max_length=40, blank=True, help_text="What its step was last refused for: it waits and tries again.")
 
     price = models.DecimalField(max_digits=12, decimal_places=4, help_text="USD, as it was when the task was created.")
@@ -175,6 +191,7 @@ class Task(models.Model):
             Index(fields=["lane", "model"], condition=Q(stage="paused", status__in=["queued", "processing"]), name="task_paused"),
             # lifecycle.creating: what counts against the key's limits of tasks.
             Index(fields=["key"], condition=Q(status__in=["queued", "processing"]), name="task_in_flight"),
+            Index(fields=["key", "id"], condition=Q(waits_for="own_limit", status__in=["queued", "processing"]), name="task_over_limit"),
             Index(fields=["key", "created_at"], name="task_lately"),
             # tasks.search, of a key: those that came to nothing.
             Index(fields=["key", "-id"], condition=Q(status__in=["cancelled", "failed"]), name="task_unsuccessful"),

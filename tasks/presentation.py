@@ -17,6 +17,7 @@ from tasks.models import ACTIVE, Status, Task, TaskEvent
 SHOWN = (
     *("id", "key_id", "kind", "model", "metadata", "retry_of_id", "status", "stage", "error", "error_code", "price", "charged"),
     *("progress", "leg_goal", "leg_started_at", "leg_seconds", "rest_seconds"),
+    *("waits_for", "queue_position"),
     *("created_at", "updated_at", "started_at", "ended_at"),
 )
 
@@ -32,7 +33,8 @@ def show(task: Task, now: datetime) -> dict[str, Any]:
         "status": task.status,
         "progress": reading.progress,
         "stage": task.stage,
-        "waiting_for": kinds.waiting_for(task.kind, task.stage),
+        "waiting_for": kinds.waiting_for(task.kind, task.stage, task.waits_for),
+        "queue_position": task.queue_position,
         "eta_seconds": reading.eta_seconds,
         "model": task.model,
         **kind.show(task, now),
@@ -97,6 +99,7 @@ def show_then(event: TaskEvent, now: datetime) -> dict[str, Any]:
 def _back_then(event: TaskEvent, stage: str) -> Task:
     task = copy.copy(event.task)
     task.status, task.stage, task.charged, task.ended_at, task.error, task.error_code = event.status, stage, None, None, "", ""
+    task.waits_for, task.queue_position = event.facts.get("waits_for", ""), event.facts.get("queue_position")
     if event.status == Status.QUEUED:
         task.started_at = None
     return task

@@ -9,9 +9,12 @@ leg the curve only rises, and the next leg begins at or above the last value.
 import math
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Protocol, Self
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from tasks.models import ACTIVE, Status
+
+if TYPE_CHECKING:
+    from tasks.models import Task
 
 # When a leg begins that nobody knows the beginning of: it waits for the end of a pause that has none. Later than any moment.
 NOT_KNOWN = datetime(9000, 1, 1, tzinfo=UTC)
@@ -39,11 +42,12 @@ class Standing(Protocol):
 
 
 LEG = ("progress", "leg_goal", "leg_started_at", "leg_seconds", "rest_seconds")
+LINE = ("waits_for", "queue_position")
 
 
 @dataclass(frozen=True, slots=True)
 class Legs:
-    """A task's current leg, apart from its row."""
+    """A task's current leg, apart from its row, with its place in a line."""
 
     status: str
     progress: int
@@ -51,23 +55,28 @@ class Legs:
     leg_started_at: datetime
     leg_seconds: float
     rest_seconds: float
+    waits_for: str = ""  # and where it stands in line, if it does
+    queue_position: int | None = None
 
     @property
     def is_active(self) -> bool:
         return self.status in ACTIVE
 
     @classmethod
-    def of(cls, task: Standing) -> Self:
-        return cls(task.status, task.progress, task.leg_goal, task.leg_started_at, task.leg_seconds, task.rest_seconds)
+    def of(cls, task: "Task") -> Self:
+        leg = (task.progress, task.leg_goal, task.leg_started_at, task.leg_seconds, task.rest_seconds)
+        return cls(task.status, *leg, task.waits_for, task.queue_position)
 
     def packed(self) -> list[Any]:
         """In plain values, for a message; `unpacked` reads them."""
-        return [self.status, self.progress, self.leg_goal, self.leg_started_at.timestamp(), self.leg_seconds, self.rest_seconds]
+        leg = [self.progress, self.leg_goal, self.leg_started_at.timestamp(), self.leg_seconds, self.rest_seconds]
+        return [self.status, *leg, self.waits_for, self.queue_position]
 
     @classmethod
     def unpacked(cls, packed: list[Any]) -> Self:
-        status, progress, goal, started_at, seconds, rest = packed
-        return cls(status, progress, goal, datetime.fromtimestamp(started_at, UTC), seconds, rest)
+        """Of a process that is a version older too: it knew of no lines."""
+        status, progress, goal, started_at, seconds, rest, *line = packed
+        return cls(status, progress, goal, datetime.fromtimestamp(started_at, UTC), seconds, rest, *line)
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from conduit import clock
 from conduit.streams.breaker import Away, breaker_of
 from tasks.history import happened
 from tasks.models import Task, TaskEvent
-from tasks.progress import LEG, Legs
+from tasks.progress import LEG, LINE, Legs
 
 log = structlog.get_logger(__name__)
 
@@ -55,12 +55,12 @@ def tell_whole(event: TaskEvent) -> None:
 
 
 def tell_stage_on_commit(task: Task, written: Mapping[str, Any]) -> None:
-    """Publish what `written` changes of an active task's stage and progress, if it does."""
-    named = {name: written[name] for name in ("stage", *LEG) if name in written}
+    """Publish what `written` changes of an active task's stage, progress and place in line, if it does."""
+    named = {name: written[name] for name in ("stage", *LEG, *LINE) if name in written}
     if all(value == getattr(task, name) for name, value in named.items()):
         return
     now = clock.now()
-    legs = Legs(task.status, **{name: named.get(name, getattr(task, name)) for name in LEG})
+    legs = Legs(task.status, **{name: named.get(name, getattr(task, name)) for name in (*LEG, *LINE)})
     message = stage_message(task.key_id, str(task.pk), named.get("stage", task.stage), now.timestamp(), legs)
     transaction.on_commit(lambda: _publisher.put(task.key_id, lambda: message), robust=True)
 

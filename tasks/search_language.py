@@ -27,6 +27,7 @@ QUALIFIERS = {
     "stage": "what happens right now, such as generating",
     "error": "why it failed, such as content_policy_violation",
     "refused": "what the last step of a task under way was refused for, such as rate_limit",
+    "waits": "the line that it waits in: own_limit, fair_share, rate, media",
     "prompt": "words of the prompt",
     "provider": "MiniMax's id of a job, a file or a call (trace id)",
     "meta": "metadata, as name=value or name",

@@ -256,6 +256,7 @@ _MEANINGS: Mapping[str, Callable[[Term], Wanted]] = {
     "stage": lambda term: Wanted(stage=frozenset(term.values)),
     "error": lambda term: Wanted(error_code=frozenset(term.values)),
     "refused": lambda term: _UNDER_WAY & Wanted(further=(is_one_of("trouble", term.values),)),
+    "waits": lambda term: _UNDER_WAY & Wanted(further=(is_one_of("waits_for", term.values),)),
     "prompt": _prompt,
     "provider": _provider,
     "meta": _meta,

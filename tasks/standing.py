@@ -21,7 +21,8 @@ class StageCount:
 
     status: str
     stage: str
-    waiting_for: str | None  # in the contract's word: pause, rate, provider, account, storage
+    waiting_for: str | None  # in the contract's word, such as pause, rate, provider
+    in_line: bool  # whether they wait so in a line, whatever their stage
     count: int
     since: datetime
 
@@ -59,7 +60,7 @@ def standing(now: datetime | None = None) -> Standing:
     groups = (
         Task.objects.active()
         .order_by()
-        .values("kind", "status", "stage", "lane")
+        .values("kind", "status", "stage", "lane", "waits_for")
         .annotate(
             count=Count("pk"),
             since=Min("stage_since"),
@@ -81,13 +82,13 @@ def standing(now: datetime | None = None) -> Standing:
 
 
 def _stages(groups: Sequence[dict[str, Any]]) -> Iterator[StageCount]:
-    """A stage of several lanes is one."""
-    known: dict[tuple[str, str, str], list[dict[str, Any]]] = defaultdict(list)
+    """A stage of several lanes is one; those that wait in a line are told apart from those that do not."""
+    known: dict[tuple[str, str, str, str], list[dict[str, Any]]] = defaultdict(list)
     for group in groups:
-        known[group["kind"], group["status"], group["stage"]].append(group)
-    for (kind, status, stage), of in known.items():
+        known[group["kind"], group["status"], group["stage"], group["waits_for"]].append(group)
+    for (kind, status, stage, line), of in known.items():
         count, since = sum(group["count"] for group in of), min(group["since"] for group in of)
-        yield StageCount(status, stage, kinds.waiting_for(kind, stage), count, since)
+        yield StageCount(status, stage, kinds.waiting_for(kind, stage, line), bool(line), count, since)
 
 
 def _lane(lane: str, groups: Sequence[dict[str, Any]], now: datetime) -> LaneState:

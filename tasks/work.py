@@ -14,11 +14,11 @@ def status_of() -> Subquery:
 
 
 def in_flight(key: VirtualKey) -> int:
-    return Task.objects.filter(key=key).active().count()
+    return Task.objects.filter(key=key).in_flight().count()
 
 
 def in_flight_of(column: str, ids: Collection[int]) -> dict[int, int]:
-    found = Task.objects.filter(**{f"{column}__in": ids}).active().order_by()
+    found = Task.objects.filter(**{f"{column}__in": ids}).in_flight().order_by()
     return dict(found.values_list(column).annotate(Count("pk")))
 
 

@@ -227,13 +227,14 @@ class _Shown:
         self.legs = live.legs
         self.updated_at = live.updated_at
         self._told_progress: int = live.task["progress"]
-        self._told_stage: str = live.task["stage"]
+        self._told_standing = _standing(live.task)
 
     def update(self, stage: str, updated_at: float, legs: Legs) -> None:
         self.updated_at, self.legs = updated_at, legs
         moment = rfc3339(datetime.fromtimestamp(updated_at, UTC))
-        waiting_for = kinds.waiting_for(self._task["type"], stage)
-        self._task = self._task | {"stage": stage, "waiting_for": waiting_for, "updated_at": moment}
+        waiting_for = kinds.waiting_for(self._task["type"], stage, legs.waits_for)
+        line = {"waiting_for": waiting_for, "queue_position": legs.queue_position}
+        self._task = self._task | {"stage": stage, **line, "updated_at": moment}
 
     def at(self, now: datetime) -> dict[str, Any]:
         reading = progress.read(self.legs, now)
@@ -246,9 +247,14 @@ class _Shown:
         return Notice(notice.type, notice.event_id, notice.task | {"progress": self._told_progress})
 
     def progressed(self, now: datetime) -> Notice | None:
-        reached, stage = progress.read(self.legs, now).progress, self._task["stage"]
-        if reached <= self._told_progress and stage == self._told_stage:
+        reached, standing = progress.read(self.legs, now).progress, _standing(self._task)
+        if reached <= self._told_progress and standing == self._told_standing:
             return None
         task = self.at(now)
-        self._told_progress, self._told_stage = task["progress"], stage
+        self._told_progress, self._told_standing = task["progress"], standing
         return Notice("task.progress", None, task)
+
+
+def _standing(task: dict[str, Any]) -> tuple[Any, ...]:
+    """What is told of beside progress when it changes."""
+    return task["stage"], task.get("waiting_for"), task.get("queue_position")

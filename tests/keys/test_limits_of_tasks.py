@@ -92,6 +92,27 @@ def test_a_task_more_than_a_key_may_have_is_429_with_when_to_come_back(may, in_f
 
 
 @pytest.mark.parametrize(
+    ("in_flight", "waiting", "queue_max", "waits"),
+    [(2, 0, 5, False), (3, 0, 5, True), (2, 1, 5, True), (3, 4, 5, True), (3, 5, 5, None), (0, 5, 5, None), (3, 10**6, None, True)],
+)
+def test_a_task_beyond_those_in_flight_waits_where_the_key_says_so_behind_those_that_wait(in_flight, waiting, queue_max, waits):
+    key = VirtualKey(tasks_in_flight=3, over_limit="queue", queue_max=queue_max)
+    counts = {"in_flight": in_flight, "last_hour": 0, "waiting": waiting}
+
+    if waits is not None:
+        assert limits.check_counts(key, **counts) is waits
+        return
+    with pytest.raises(limits.RateLimited) as refused:
+        limits.check_counts(key, **counts)
+    assert refused.value.code == "concurrency_limit_exceeded"
+    assert "3 tasks in flight and 5 more that may wait" in refused.value.message
+
+
+def test_what_waits_still_refuses_nothing_once_a_key_does_not_queue_any_more():
+    assert limits.check_counts(VirtualKey(tasks_in_flight=3), in_flight=2, last_hour=0, waiting=7) is False
+
+
+@pytest.mark.parametrize(
     ("age", "retry_after", "words"),
     [
         (timedelta(minutes=59, seconds=30), 30, "30 seconds"),

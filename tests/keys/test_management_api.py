@@ -21,11 +21,15 @@ LIMITS = {
     "creates_per_day": 1000,
     "reads_per_minute": 600,
     "tasks_in_flight": 3,
+    "over_limit": "queue",
+    "queue_max": 50,
     "tasks_per_hour": 20,
     "longest_seconds": 30,
     "largest_resolution": "1280x720",
     "highest_price": "0.5000",
     "price_factor": "0.8",
+    "weight": 3,
+    "priority": 1,
     "models": ["minimax-video"],
     "ip_ranges": ["10.0.0.0/8", "::1/128"],
 }
@@ -93,7 +97,8 @@ def test_null_lifts_every_limit_and_the_end(manager):
     changed = manager.done("PATCH", f"keys/{key['id']}", {"expires_at": None, "limits": dict.fromkeys(LIMITS)})
 
     assert changed["expires_at"] is None
-    assert changed["limits"] == dict.fromkeys(LIMITS) | {"models": [], "ip_ranges": []}
+    lifted = {"models": [], "ip_ranges": [], "over_limit": "refuse", "weight": 1, "priority": 0}
+    assert changed["limits"] == dict.fromkeys(LIMITS) | lifted
 
 
 def test_budgets_are_replaced_as_a_whole_and_raised_for_a_time(manager):

@@ -16,7 +16,8 @@ from tests.support.envelopes import refused
 pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
 
 FIELDS = {
-    "task_id", "object", "type", "status", "progress", "stage", "waiting_for", "eta_seconds", "model", "prompt", "duration", "resolution",
+    "task_id", "object", "type", "status", "progress", "stage", "waiting_for", "queue_position",
+    "eta_seconds", "model", "prompt", "duration", "resolution",
     "aspect_ratio", "created_at", "updated_at", "started_at", "completed_at", "result", "error", "error_code", "retry_of", "cost",
     "metadata",
 }  # fmt: skip
@@ -31,7 +32,7 @@ def test_a_queued_task_has_every_field_of_the_contract(consumer):
     assert (task["object"], task["type"], task["status"], task["stage"]) == ("task", "video_generation", "queued", "queued")
     assert 0 <= task["progress"] < 100
     assert task["eta_seconds"] > 0
-    absent = ("waiting_for", "started_at", "completed_at", "result", "error", "error_code", "retry_of")
+    absent = ("waiting_for", "queue_position", "started_at", "completed_at", "result", "error", "error_code", "retry_of")
     assert [task[name] for name in absent] == [None] * len(absent)
     assert RFC_3339.fullmatch(task["created_at"])
     assert RFC_3339.fullmatch(task["updated_at"])

@@ -8,7 +8,7 @@ from typing import Any
 from django.urls import reverse
 
 from conduit.conditions.reading import State
-from conduit.console.tasks.words import WAITED_FOR
+from conduit.console.tasks.words import IN_LINE, WAITED_FOR
 from conduit.console.written import span as time_span
 from conduit.rollups.steps import Past, Span, first_of_month
 from tasks.models import Pause, PauseKind
@@ -30,19 +30,21 @@ class Wait:
     """Tasks that wait for the same thing."""
 
     count: int
-    stage: str
+    found_by: str  # the qualifier and its value by which they are found
+    value: str
     words: str
     since: Any
 
 
 def waits_of(standing: Standing) -> list[Wait]:
     """What tasks wait for, most first."""
-    found: dict[str, Wait] = {}
+    found: dict[tuple[str, str], Wait] = {}
     for one in standing.waiting:
-        before = found.get(one.stage)
+        what = ("waits", one.waiting_for or "") if one.in_line else ("stage", one.stage)
+        before = found.get(what)
         since = min(one.since, before.since) if before else one.since
-        words = f"wait for {WAITED_FOR.get(one.stage, one.stage)}"
-        found[one.stage] = Wait(one.count + (before.count if before else 0), one.stage, words, since)
+        words = IN_LINE.get(what[1], what[1]) if one.in_line else WAITED_FOR.get(one.stage, one.stage)
+        found[what] = Wait(one.count + (before.count if before else 0), *what, f"wait for {words}", since)
     return sorted(found.values(), key=lambda wait: -wait.count)
 
 

@@ -28,7 +28,7 @@ def rows(ids: Collection[UUID]) -> dict[UUID, dict[str, Any]]:
 def row(task: Any, now: datetime) -> dict[str, Any]:
     """One task, as `videos.overview` gives it."""
     reading = progress.read(task, now)
-    waiting_for = kinds.waiting_for(task.kind, task.stage) if task.is_active else None
+    waiting_for = kinds.waiting_for(task.kind, task.stage, task.waits_for) if task.is_active else None
     video = task.video
     return {
         "id": str(task.pk),
@@ -45,6 +45,7 @@ def row(task: Any, now: datetime) -> dict[str, Any]:
         "stage": task.stage,
         "stage_since": rfc3339(task.stage_since),
         "waiting_for": waiting_for,
+        "queue_position": task.queue_position,
         "words": words(task, now),
         "progress": reading.progress,
         "eta_seconds": reading.eta_seconds,

@@ -5,7 +5,7 @@ from typing import Any
 
 from conduit.console.moments import day_and_time, time_of_day
 from conduit.console.written import span
-from tasks.models import DEADLINE_EXCEEDED, Lane, Status, Task
+from tasks.models import DEADLINE_EXCEEDED, FAIR_SHARE, MEDIA, OWN_LIMIT, RATE, Lane, Status, Task
 from tasks.progress import NOT_KNOWN
 from videos.stages import Stage
 
@@ -17,6 +17,13 @@ WAITED_FOR: dict[str, str] = {
     Stage.WAITING_FOR_PROVIDER_KEY: "a MiniMax account: the key is not accepted",
     Stage.WAITING_FOR_PROVIDER_BALANCE: "a MiniMax account: the balance is empty",
     Stage.WAITING_FOR_STORAGE: "the storage: files cannot be written",
+}
+# The same of those that stand in a line, by what for.
+IN_LINE: dict[str, str] = {
+    OWN_LIMIT: "others of its key to end",
+    FAIR_SHARE: "its turn at MiniMax",
+    RATE: "MiniMax's rate limit",
+    MEDIA: "its turn to be assembled",
 }
 _DOES = {
     "queued": "Waits for its turn",
@@ -46,6 +53,9 @@ def words(task: Any, now: datetime) -> str:
     if task.stage in WAITED_FOR:
         code = f" ({task.refused_with})" if task.refused_with is not None else ""
         return f"Waits for {WAITED_FOR[task.stage]}{code} since {_since_or_until(task.stage_since, now)}"
+    if task.waits_for in IN_LINE:
+        place = f", place {task.queue_position}" if task.queue_position else ""
+        return f"Waits for {IN_LINE[task.waits_for]}{place}"
     does = _DOES.get(task.stage, task.stage.replace("_", " ").capitalize())
     return does + (_clip_at_hand(task) if task.stage in _OF_A_CLIP else "") + _trouble(task)
 

@@ -18,16 +18,20 @@ LIMITS = [
     ("--rpd", "creates_per_day", "CALLS", "creating calls per day"),
     ("--reads-per-minute", "reads_per_minute", "CALLS", "all other calls per minute"),
     ("--in-flight", "tasks_in_flight", "TASKS", "tasks queued and processing at once"),
+    ("--over-limit", "over_limit", "refuse|queue", "what becomes of tasks beyond those in flight (refuse unless given)"),
+    ("--queue-max", "queue_max", "TASKS", "tasks that may wait so"),
     ("--per-hour", "tasks_per_hour", "TASKS", "tasks created within an hour"),
     ("--longest", "longest_seconds", "SECONDS", "duration of one video"),
     ("--largest", "largest_resolution", "SIZE", "largest resolution, such as 1280x720"),
     ("--highest-price", "highest_price", "USD", "price of one task"),
     ("--price-factor", "price_factor", "FACTOR", "what it pays, as a multiple of the list price"),
+    ("--weight", "weight", "SHARE", "its share while creates at MiniMax are scarce (1 to 100; 1 unless given)"),
+    ("--priority", "priority", "CLASS", "0 to 2: a higher class is served before others, within bounds"),
     ("--models", "models", "A,B", "the models that it may use"),
     ("--ips", "ip_ranges", "A,B", "addresses or networks that it may be used from"),
 ]
 LISTS = ("models", "ip_ranges")
-WHOLE = ("CALLS", "TASKS", "SECONDS")
+WHOLE = ("CALLS", "TASKS", "SECONDS", "SHARE", "CLASS")
 OPTIONS = {parameter: option for option, parameter, _, _ in LIMITS} | {
     "amount": "--budget",
     "time_zone": "--time-zone",
