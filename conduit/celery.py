@@ -100,6 +100,15 @@ def _check_the_storage(sender: Any, **kwargs: Any) -> None:
 
 
 @worker_ready.connect
+def _hand_out_turns(sender: Any, **kwargs: Any) -> None:
+    """Whoever orders at MiniMax also sees to it that those whose turn it is are called."""
+    from videos.accounts import dealer
+
+    if "provider" in {queue.name for queue in sender.task_consumer.queues}:
+        dealer.start()
+
+
+@worker_ready.connect
 def _look_at_the_place(sender: Any, **kwargs: Any) -> None:
     """Whoever does the upkeep also looks at how the place is."""
     from conduit.conditions import looking

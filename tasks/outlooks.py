@@ -73,9 +73,9 @@ def expect(task: Task, lines: Lines | None) -> None:
         task.leg_seconds = max(task.leg_seconds, seconds)
 
 
-def write(ends: Mapping[int, Mapping[str, Any]], now: datetime) -> None:
-    """Outlooks by key; those of other keys go."""
-    surveyed_id = UUID(int=int((now - _BEFORE_SURVEY).timestamp() * 1000) << 80)
+def write(ends: Mapping[int, Mapping[str, Any]], now: datetime, *, newest: UUID) -> None:
+    """Outlooks by key; those of other keys go. `newest`: the task in line that was made last."""
+    surveyed_id = max(newest, UUID(int=int((now - _BEFORE_SURVEY).timestamp() * 1000) << 80))
     known = dict(Outlook.objects.values_list("key_id", "ends"))
     if gone := known.keys() - ends.keys():
         Outlook.objects.filter(pk__in=gone).delete()

@@ -189,6 +189,11 @@ class ProviderAccount(models.Model):
         return timedelta(seconds=settings.RETRY_SECONDS) if self.refusals else None
 
     @property
+    def creates_in_a_minute(self) -> int | None:
+        """How many it may order within any minute; None: no limit is known."""
+        return max(1, round(pace)) if (pace := self.pace_at(clock.now())) else None
+
+    @property
     def is_sealed_anew(self) -> bool:
         """Whether its key, if it is sealed at all, is sealed with SECRET_KEY as it is now."""
         return not self.sealed_secret or sealing.is_current(_PURPOSE, self.sealed_secret)

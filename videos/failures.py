@@ -79,6 +79,12 @@ def overdue(task: Task, clips: Sequence[Clip], now: datetime) -> Failure | None:
     return _QUEUED_TOO_LONG if _over(last_made_at or task.created_at, settings.QUEUED_SECONDS_MAX, counted) else None
 
 
+def queued_until(task: Task, clips: Sequence[Clip]) -> datetime:
+    """When a task that waits to be sent has waited for too long."""
+    last_made_at = max((clip.made_at for clip in clips if clip.made_at), default=None)
+    return (last_made_at or task.created_at) + timedelta(seconds=settings.QUEUED_SECONDS_MAX) + task.paused_for
+
+
 def given_up(clip: Clip, now: datetime) -> bool:
     """Whether it is the job of another task, which took too long already."""
     return clip.taken_from_id is not None and _over(clip.submitted_at, settings.GENERATING_SECONDS_MAX, now)

@@ -18,6 +18,8 @@ from django.conf import settings
 from conduit import clock, statements
 from conduit.api.errors import InvalidRequest, NotFound
 from conduit.statements import Statement
+from tasks import outlooks
+from tasks.outlooks import Lines
 from tasks.pauses import stops_new_work
 from videos import policy
 from videos.catalogue import Offer, offers
@@ -37,10 +39,11 @@ IMAGE_SECONDS = 20.0
 
 
 class Standing(NamedTuple):
-    """How the catalogue stands right now."""
+    """How the catalogue stands right now, for a key."""
 
     version: UUID | None
     is_stopped: bool  # an administrator refuses new work
+    lines: Lines  # what a new task of the key has to expect
 
 
 @dataclass(frozen=True)
@@ -113,15 +116,22 @@ def kept(version: UUID | None) -> Catalogue | None:
     return _kept if _kept and _kept.holds(version) else None
 
 
-def standing_columns(moment: str) -> str:
-    """The columns of a Standing, for a statement that is made anyway. `moment` stands there for when that is."""
-    return f"(SELECT version FROM {CatalogueVersion._meta.db_table} WHERE id = 1), {stops_new_work(moment)}"  # noqa: S608 - our own table
+def standing_columns(moment: str, key: str) -> str:
+    """What `standing_of` reads, for a statement that is made anyway. There `moment` stands for when that is, `key` for the key's number."""
+    version = f"(SELECT version FROM {CatalogueVersion._meta.db_table} WHERE id = 1)"  # noqa: S608 - our own table
+    return f"{version}, {stops_new_work(moment)}, {outlooks.columns(key)}"
 
 
-def standing() -> Standing:
+def standing_of(row: Sequence[Any]) -> Standing:
+    version, is_stopped, *lines = row
+    return Standing(version, bool(is_stopped), Lines(*lines))
+
+
+def standing(key_id: int = outlooks.NEWCOMER) -> Standing:
     """How it stands, in one query."""
-    [[(version, is_stopped)]] = statements.do(Statement(f"SELECT {standing_columns('%s')}", [clock.now()]))
-    return Standing(version, bool(is_stopped))
+    values = [clock.now(), *[key_id] * outlooks.KEY_TIMES]
+    [[row]] = statements.do(Statement(f"SELECT {standing_columns('%s', '%s')}", values))
+    return standing_of(row)
 
 
 def read(version: UUID | None) -> Catalogue:

@@ -22,6 +22,7 @@ from videos.exchange_models import Exchange, Timing  # noqa: F401 - tables of th
 from videos.inputs import Role
 from videos.links import StoredFile
 from videos.natives import NativesError, read_natives
+from videos.queue_models import QueuedCreate  # noqa: F401 - a table of this app
 from videos.repeat_models import RepeatableCreate  # noqa: F401 - a table of this app
 from videos.rollup_models import (  # noqa: F401 - tables of this app
     BilledCount,

@@ -17,6 +17,7 @@ from videos.accounts.plans import NOT_IN_PLAN
 from videos.exchange_models import Exchange
 from videos.minimax.errors import Blame
 from videos.models import VideoModel
+from videos.queue_models import IN_LINE
 from videos.stages import Stage
 
 # A step that failed so many times in a row is no single bad answer any more.
@@ -108,8 +109,10 @@ def _without_account() -> Findings:
 
 def _held_by_rate() -> Findings:
     """By the model that was asked for: each has a rate of its own."""
-    long_held = Q(stage=Stage.WAITING_FOR_RATE_LIMIT, stage_since__lt=clock.now() - timedelta(seconds=HELD_SECONDS))
-    held = Task.objects.active().filter(long_held | Q(trouble="rate_limit", attempts__gte=FAILURES)).order_by()
+    long_ago = clock.now() - timedelta(seconds=HELD_SECONDS)
+    refused = Q(stage=Stage.WAITING_FOR_RATE_LIMIT, stage_since__lt=long_ago) | Q(trouble="rate_limit", attempts__gte=FAILURES)
+    in_line = Q(queued_create__joined_at__lt=long_ago, waits_for__in=IN_LINE)
+    held = Task.objects.active().filter(refused | in_line).order_by()
     counts = held.values_list("model").annotate(Count("pk"))
     return {model: f"{count} task{'s' if count > 1 else ''} held." for model, count in counts}
 
@@ -177,9 +180,9 @@ CONDITIONS = (
         name="minimax_rate",
         severity=Severity.NOTICE,
         says="MiniMax's rate limit holds tasks up.",
-        found_by=f"MiniMax has refused their calls for its rate for more than {HELD_SECONDS} seconds.",
+        found_by=f"They have stood in line for a create for more than {HELD_SECONDS} seconds, or MiniMax refuses their calls for its rate.",
         what_to_do="Nothing at once: they go on as the rate allows. Ask MiniMax for a higher one if this lasts.",
         look=_held_by_rate,
-        leads_to=_LIST.format(Stage.WAITING_FOR_RATE_LIMIT),
+        leads_to="tasks/?q=waits:fair_share,rate",
     ),
 )

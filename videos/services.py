@@ -12,8 +12,9 @@ from conduit.api.errors import Conflict, InvalidRequest
 from conduit.statements import Steps
 from keys import limits, price_factors
 from keys.models import VirtualKey
-from tasks import lifecycle
+from tasks import lifecycle, outlooks
 from tasks.models import CAN_BE_RETRIED, Task, TaskEvent
+from tasks.outlooks import Lines
 from tasks.pauses import refusal_of_new_work
 from tasks.requests import RetryRequest
 from videos import kept_catalogue
@@ -85,7 +86,8 @@ def start_generation(
     Raises:
         ApiError: it is refused, and nothing was written.
     """
-    task = planned(key=key, wanted=wanted, quoted=_quote_of_now(wanted, key), retry_of=retry_of, remix_of=remix_of)
+    quoted, lines = _quote_of_now(wanted, key)
+    task = planned(key=key, wanted=wanted, quoted=quoted, retry_of=retry_of, remix_of=remix_of, lines=lines)
     with transaction.atomic():
         event = statements.run(starting(task, first))
         transaction.on_commit(lambda: lifecycle.tell_created(event), robust=True)
@@ -99,8 +101,10 @@ def starting(task: Task, first: Callable[[Task], Steps[None]] | None) -> Steps[T
     return (yield from lifecycle.creating(task, task.video))
 
 
-def planned(*, key: VirtualKey, wanted: GenerationRequest, quoted: Quote, retry_of: Task | None, remix_of: Task | None = None) -> Task:
-    """The task and its video, not written yet."""
+def planned(
+    *, key: VirtualKey, wanted: GenerationRequest, quoted: Quote, retry_of: Task | None, remix_of: Task | None = None, lines: Lines
+) -> Task:
+    """The task and its video, not written yet. `lines`: what it has to expect of those in which it may have to wait."""
     task = Task(
         key=key,
         team_id=key.team_id,
@@ -127,6 +131,7 @@ def planned(*, key: VirtualKey, wanted: GenerationRequest, quoted: Quote, retry_
         upstream=quoted.offer.model.upstream,
         plan=quoted.planned.stored,
     )
+    outlooks.expect(task, lines)
     return task
 
 
@@ -154,16 +159,16 @@ def quote_of_retry(original: Task) -> Quote:
     Raises:
         ApiError: what retrying it would be refused for, but for what only holds at that moment: budgets and tasks in flight.
     """
-    return _quote_of_now(_asked_again(original), original.key)
+    return _quote_of_now(_asked_again(original), original.key)[0]
 
 
-def _quote_of_now(wanted: GenerationRequest, key: VirtualKey) -> Quote:
+def _quote_of_now(wanted: GenerationRequest, key: VirtualKey) -> tuple[Quote, Lines]:
     """Raises Overloaded, too, while new work is refused."""
-    version, is_stopped = kept_catalogue.standing()
+    version, is_stopped, lines = kept_catalogue.standing(key.pk)
     quoted = quote(wanted, key=key, catalogue=kept_catalogue.at(version))
     if is_stopped:
         raise refusal_of_new_work()
-    return quoted
+    return quoted, lines
 
 
 def _asked_again(original: Task) -> GenerationRequest:

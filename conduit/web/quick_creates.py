@@ -46,7 +46,7 @@ from videos.requests import GenerationRequest
 from videos.services import planned, quote, starting
 
 PATH = MADE_AT
-_STANDING = kept_catalogue.standing_columns("$2")
+_STANDING = kept_catalogue.standing_columns("$2", "k.id")
 # With one of these a request has an origin, a session, or a second secret, on which other rules have a say, or a body without a length.
 _UNUSUAL = frozenset({b"cookie", b"expect", b"origin", b"transfer-encoding", b"upgrade", b"x-api-key"})
 _JSON = frozenset({b"application/json", b"application/json; charset=utf-8", b"application/json;charset=utf-8"})
@@ -146,7 +146,7 @@ class QuickCreates:
         except (ApiError, psycopg.Error, TimeoutError, Away):
             return None
         client_known(scope)
-        return Call(secret.key, Standing(*standing), catalogue, asked.idempotency_key, rate, refusal)
+        return Call(secret.key, kept_catalogue.standing_of(standing), catalogue, asked.idempotency_key, rate, refusal)
 
     async def _catalogue_of(self, version: Any) -> Catalogue:
         """The one of that version; when it is to be read, one reads for all who wait."""
@@ -189,7 +189,7 @@ class QuickCreates:
         quoted = quote(wanted, key=call.key, catalogue=call.catalogue)
         if call.standing.is_stopped:
             raise await self._writing.ask(refusing_new_work)
-        task = planned(key=call.key, wanted=wanted, quoted=quoted, retry_of=None)
+        task = planned(key=call.key, wanted=wanted, quoted=quoted, retry_of=None, lines=call.standing.lines)
         async with lines_of_keys().turn(name_of(call.key)):
             event = await self._writing.run(lambda: starting(task, keeping(idempotency, accepted)))
         lifecycle.tell_created(event)

@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 from decimal import Decimal
+from itertools import pairwise
 
 import pytest
 
@@ -10,7 +11,7 @@ from tasks.models import Task
 from tests.support.accounts import add_account, without_the_environments
 from tests.support.lookalike import Answer, LookAlike
 from videos.account_models import AccountState, ProviderAccount
-from videos.accounts import spending
+from videos.accounts import spending, surveying
 from videos.models import Clip, ClipState
 from videos.rollups import count_billed, recount_billed
 
@@ -121,7 +122,7 @@ def test_jobs_in_flight_are_bounded_and_the_rest_waits(consumer, driver, minimax
     ids = ordered(consumer, driver, 5)
 
     assert (len(minimax.creates), len(east.creates)) == (2, 1)
-    waiting = Task.objects.filter(pk__in=ids, stage="waiting_for_rate_limit")
+    waiting = Task.objects.filter(pk__in=ids, waits_for__in=["rate", "fair_share"])
     assert waiting.count() == 2
     # One is made: there is room for one more.
     first = Clip.objects.filter(state=ClipState.SUBMITTED).first()
@@ -153,7 +154,8 @@ def test_orders_keep_the_pace_that_the_account_allows(consumer, driver, minimax,
 
     ids = ordered(consumer, driver, 4)
     assert len(minimax.creates) == 1
-    assert [Task.objects.get(pk=task_id).stage for task_id in ids[1:]] == ["waiting_for_rate_limit"] * 3
+    stands = [(task["stage"], task["waiting_for"]) for task in map(consumer.task, ids[1:])]
+    assert stands == [("waiting_for_rate_limit", "rate"), *[("queued", "fair_share")] * 2]
     for number in range(2, 5):
         time_travel.shift(3.1)
         for task_id in ids:
@@ -161,18 +163,23 @@ def test_orders_keep_the_pace_that_the_account_allows(consumer, driver, minimax,
         assert len(minimax.creates) == number
 
 
-def test_tasks_that_wait_for_their_turn_look_again_one_after_the_other(consumer, driver, minimax, two, time_travel):
+def test_tasks_that_wait_for_their_turn_tell_their_place_and_when_it_comes(consumer, driver, minimax, two, time_travel):
     time_travel.move_to(clock.now())  # it runs: ids in the order of their making
     ProviderAccount.objects.filter(name="east").update(state=AccountState.OFF)
     ProviderAccount.objects.filter(name="west").update(creates_per_minute=6)
 
     ids = ordered(consumer, driver, 5)
+    time_travel.shift(1)
+    surveying.survey()
 
-    due = [(Task.objects.get(pk=task_id).next_step_at - clock.now()).total_seconds() for task_id in ids[1:]]
-    assert due == sorted(due)
-    assert 7 < due[0] <= 10
-    assert 14 < due[1] < 20
-    assert due[-1] <= 30
+    shown = [consumer.task(task_id) for task_id in ids]
+    assert [task["queue_position"] for task in shown] == [None, 1, 2, 3, 4]
+    apart = [later["eta_seconds"] - task["eta_seconds"] for task, later in pairwise(shown[1:])]
+    assert all(9 <= seconds <= 11 for seconds in apart)
+    # A further one is told so at once, before it stands in line; one of another key has its turn before all but the first.
+    assert (further := consumer.generate())["queue_position"] == 5
+    assert further["waiting_for"] == "fair_share"
+    assert abs(further["eta_seconds"] - shown[-1]["eta_seconds"] - 10) <= 2
 
 
 def test_what_an_account_may_bill_in_a_month_is_never_exceeded(consumer, driver, minimax, two, time_travel):

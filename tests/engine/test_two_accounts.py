@@ -41,7 +41,7 @@ def test_an_account_that_dies_in_the_middle_loses_nothing_and_doubles_nothing(co
     assert made == {"west": 5, "east": 2}
     assert ProviderAccount.objects.get(name="east").cause == "account_balance"
     assert ProviderAccount.objects.get(name="west").pace == 5
-    assert Task.objects.filter(stage="waiting_for_rate_limit").count() == 5
+    assert Task.objects.filter(waits_for__in=["rate", "fair_share"]).count() == 5
 
     there.change_account("west", key="gone", pace=None)
     there.change_account("east", balance=None)

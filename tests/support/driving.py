@@ -4,6 +4,7 @@ from uuid import UUID
 
 from tasks.models import Task
 from videos import engine
+from videos.accounts import dealing
 
 # More steps than any task needs whose MiniMax answers at all.
 STEPS_MAX = 120
@@ -13,7 +14,8 @@ class Driver:
     """Does what the workers do, in the order that the rows ask for. Pauses are set to zero by the fixture."""
 
     def step(self, task_id: str) -> Task:
-        """One step, in whatever lane it is due."""
+        """One step, in whatever lane it is due; turns are handed out before."""
+        dealing.deal()
         engine.advance(UUID(task_id), lane=Task.objects.get(pk=task_id).lane)
         return Task.objects.get(pk=task_id)
 

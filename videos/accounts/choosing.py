@@ -1,7 +1,7 @@
 """Which account a clip is ordered with: of those that may make it and have room, by weight."""
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -13,24 +13,18 @@ from conduit import clock
 from keys import known_models
 from tasks.models import Task
 from videos.account_models import AccountState, ProviderAccount
-from videos.accounts import breakers, plans, spending
+from videos.accounts import breakers, pace, plans, spending
 from videos.minimax import errors
 from videos.minimax.account import provider_at
 from videos.minimax.errors import Blame, Cause, MiniMaxError
 from videos.models import Clip
-from videos.stages import Stage
+from videos.queue_models import QueuedCreate
 
 log = structlog.get_logger(__name__)
 
 # What hinders every account is told by the first of these: what passes by itself before what somebody has to do.
 _FIRST = (errors.RATE, errors.UNREACHABLE, errors.QUOTA, errors.ACCOUNT, errors.NO_KEY, errors.NO_ACCOUNT)
 _ASIDE = {Blame.ACCOUNT_KEY: errors.ACCOUNT, Blame.ACCOUNT_BALANCE: errors.QUOTA, Blame.PROVIDER: errors.UNREACHABLE}
-# An account that ordered nothing for a moment may catch up on so much of it: hints and ticks come a second late.
-CATCHES_UP = timedelta(seconds=2)
-# Of tasks that wait for a turn, each looks again about when it comes, at least so often: others may have gone away before it.
-LOOKS_AGAIN = timedelta(seconds=30)
-# A turn comes a little earlier when somebody before it is cancelled.
-_EARLY = 0.8
 
 
 @dataclass(frozen=True)
@@ -49,24 +43,32 @@ class NoRoom(Exception):
         self.error = MiniMaxError(*hindrance.cause)
         self.until = until
 
+    @property
+    def passes(self) -> bool:
+        """Whether it is the pace alone, or that others come before it: what a line is for."""
+        return self.error.blame is Blame.RATE
+
 
 class Taken(Exception):
     """The room that an account had is another's by now: nothing was written."""
 
 
-def choose(task: Task, clip: Clip, order: Callable[[ProviderAccount], None]) -> ProviderAccount:
+def choose(task: Task, clip: Clip, order: Callable[[ProviderAccount], None], *, called: QueuedCreate | None = None) -> ProviderAccount:
     """Have `order` write that the clip is ordered with an account; that account.
 
     It is called with one after the other that seems to have room, until one still has (it calls `take`, and lets Taken pass).
+    `called`: its turn has come, in the line where others stand.
 
     Raises:
-        NoRoom: none has.
+        NoRoom: none has, or it is others' turn.
     """
     now, found = clock.now(), _candidates(task, clip)
     hindrances = _hindrances(found, clip, now)
-    free = _by_weight([account for account in found if account.pk not in hindrances])
+    free = by_weight([account for account in found if account.pk not in hindrances])
+    if called is None and free and all(account.is_bounded for account in free) and QueuedCreate.objects.filter(api=clip.api).exists():
+        raise NoRoom(Hindrance(errors.RATE), now)
     # Who could be tried is tried before others are used: a task that goes on with those would never find it well again.
-    for account in sorted(free, key=lambda account: not account.cause):
+    for account in sorted(free, key=lambda account: (not account.cause, called is None or account.pk != called.account_id)):
         is_wanting = (account.cause and not _passes_trial(account, now)) or not plans.may_try(account, clip.upstream, now)
         if is_wanting:
             hindrances |= _hindrances([_fresh(account)], clip, now)
@@ -78,7 +80,7 @@ def choose(task: Task, clip: Clip, order: Callable[[ProviderAccount], None]) -> 
             hindrances |= _hindrances([_fresh(account)], clip, now) or {account.pk: Hindrance(errors.RATE, now)}
         else:
             return account
-    raise _no_room(task, clip, found, hindrances, now)
+    raise _no_room(hindrances)
 
 
 def take(account: ProviderAccount, clip: Clip, now: datetime) -> None:
@@ -98,9 +100,7 @@ def take(account: ProviderAccount, clip: Clip, now: datetime) -> None:
     row.refused_models.pop(clip.upstream, None)  # or the model
     if _hindrances([row], clip, now):
         raise Taken
-    interval = row.interval_at(now)
-    due = max(row.next_create_at or now, now - CATCHES_UP) + interval if interval else None
-    ProviderAccount.objects.filter(pk=row.pk).update(next_create_at=due)
+    ProviderAccount.objects.filter(pk=row.pk).update(next_create_at=pace.after_order(row, now))
 
 
 def elsewhere(task: Task, clip: Clip, *, than: ProviderAccount) -> bool:
@@ -111,9 +111,9 @@ def elsewhere(task: Task, clip: Clip, *, than: ProviderAccount) -> bool:
 
 def when(task: Task, clip: Clip) -> datetime | None:
     """When to look for an account again, where that is known."""
-    now, found = clock.now(), _candidates(task, clip)
-    hindrances = _hindrances(found, clip, now)
-    return _no_room(task, clip, found, hindrances, now).until if len(hindrances) == len(found) else None
+    found = _candidates(task, clip)
+    hindrances = _hindrances(found, clip, clock.now())
+    return _no_room(hindrances).until if len(hindrances) == len(found) else None
 
 
 def _passes_trial(account: ProviderAccount, now: datetime) -> bool:
@@ -139,31 +139,44 @@ def _candidates(task: Task, clip: Clip) -> list[ProviderAccount]:
     return [account for account in found if account.may_make(names) and account.may_take(clip.roles)]
 
 
-def _by_weight(accounts: Sequence[ProviderAccount]) -> list[ProviderAccount]:
+def by_weight(accounts: Collection[ProviderAccount]) -> list[ProviderAccount]:
     """In an order of chance in which each is first as often as its weight says."""
     return sorted(accounts, key=lambda account: random.expovariate(account.weight))
 
 
 def _hindrances(accounts: Sequence[ProviderAccount], clip: Clip, now: datetime) -> dict[int, Hindrance]:
-    """Of those that take no order now, why, by id. Four queries at most, and none for accounts without limits."""
+    return hindrances_of(accounts, now, upstream=clip.upstream, cost=clip.cost)
+
+
+def hindrances_of(
+    accounts: Sequence[ProviderAccount], now: datetime, *, upstream: str = "", cost: Decimal = Decimal(0)
+) -> dict[int, Hindrance]:
+    """Of those that take no order of that model at MiniMax, and cost (USD), now, why, by id. Four queries at most, and none for accounts
+    without limits."""
     bounded = [account.pk for account in accounts if account.jobs_in_flight]
     in_flight = spending.in_flight(bounded, now) if bounded else {}
     limited = [account.pk for account in accounts if account.monthly_limit is not None]
     spent = spending.spent(limited, now) if limited else {}
-    found = {
-        account.pk: _hindrance(account, clip, now, in_flight.get(account.pk, 0), spent.get(account.pk, Decimal(0))) for account in accounts
-    }
-    return {pk: hindrance for pk, hindrance in found.items() if hindrance}
+    found: dict[int, Hindrance] = {}
+    for account in accounts:
+        pk = account.pk
+        if (until := plans.refused_until(account, upstream)) and until > now and not _is_aside(account, now):
+            found[pk] = Hindrance(errors.ACCOUNT, until)
+        elif hindrance := _hindrance(account, cost, now, in_flight.get(pk, 0), spent.get(pk, Decimal(0))):
+            found[pk] = hindrance
+    return found
 
 
-def _hindrance(account: ProviderAccount, clip: Clip, now: datetime, in_flight: int, spent: Decimal) -> Hindrance | None:
+def _is_aside(account: ProviderAccount, now: datetime) -> bool:
+    return bool(not account.key or (account.cause and account.tries_at and account.tries_at > now))
+
+
+def _hindrance(account: ProviderAccount, cost: Decimal, now: datetime, in_flight: int, spent: Decimal) -> Hindrance | None:
     if not account.key:
         return Hindrance(errors.NO_KEY)
     if account.cause and account.tries_at and account.tries_at > now:
         return Hindrance(_ASIDE[Blame(account.cause)], account.tries_at)
-    if (until := plans.refused_until(account, clip.upstream)) and until > now:
-        return Hindrance(errors.ACCOUNT, until)
-    if account.monthly_limit is not None and spent + clip.cost > account.monthly_limit:
+    if account.monthly_limit is not None and spent + cost > account.monthly_limit:
         return Hindrance(errors.QUOTA)
     if account.jobs_in_flight and in_flight >= account.jobs_in_flight:
         return Hindrance(errors.RATE, now + timedelta(seconds=settings.MINIMAX_POLL_SECONDS))
@@ -172,28 +185,8 @@ def _hindrance(account: ProviderAccount, clip: Clip, now: datetime, in_flight: i
     return None
 
 
-def _no_room(task: Task, clip: Clip, accounts: Sequence[ProviderAccount], hindrances: dict[int, Hindrance], now: datetime) -> NoRoom:
+def _no_room(hindrances: dict[int, Hindrance]) -> NoRoom:
     found = sorted(hindrances.values(), key=lambda hindrance: _FIRST.index(hindrance.cause))
     if not found:
         return NoRoom(Hindrance(errors.NO_ACCOUNT), None)
-    first = found[0]
-    known = [hindrance.until for hindrance in found if hindrance.until]
-    until = min(known, default=None)
-    if first.cause == errors.RATE and until:
-        until = _turn(task, clip, accounts, until, now)
-    return NoRoom(first, until)
-
-
-def _turn(task: Task, clip: Clip, accounts: Sequence[ProviderAccount], until: datetime, now: datetime) -> datetime:
-    """About when it is the task's turn: after those that wait already, at the pace of all accounts together."""
-    pace = sum(_pace(account, clip, now) for account in accounts)
-    if not pace:
-        return until
-    before = Task.objects.active().filter(stage=Stage.WAITING_FOR_RATE_LIMIT, model=task.model, pk__lt=task.pk).count()
-    return max(until, min(until + timedelta(seconds=_EARLY * before * 60 / pace), now + LOOKS_AGAIN))
-
-
-def _pace(account: ProviderAccount, clip: Clip, now: datetime) -> float:
-    """Clips like this one that go out in a minute: as many as it may order, and as come free of those that it may have at once."""
-    freed = 60 * account.jobs_in_flight / max(clip.expected_seconds, 1) if account.jobs_in_flight else None
-    return min((pace for pace in (account.pace_at(now), freed) if pace), default=0)
+    return NoRoom(found[0], min((hindrance.until for hindrance in found if hindrance.until), default=None))

@@ -85,6 +85,8 @@ class Job:
             fields["stage_since"] = fields["updated_at"] = now
         if clip and clip.get("made_at"):
             fields["paused_for"] = timedelta()  # the limits count from there
+        if self.task.waits_for and "waits_for" not in fields:
+            fields |= {"waits_for": "", "queue_position": None}  # it does something else than to stand in line
         if "leg_goal" in fields:
             fields["updated_at"] = now  # so that readers who were not told find it
 

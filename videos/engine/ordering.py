@@ -16,10 +16,11 @@ from videos.account_models import ProviderAccount
 from videos.accounts import breakers, choosing
 from videos.accounts.calling import account_of, heard, provider_for
 from videos.accounts.choosing import NoRoom
+from videos.engine import lining
 from videos.engine.job import Job, fail, is_held, poll_pause, wait, wait_for_storage
 from videos.failures import Failure
 from videos.inputs import Role, of_role
-from videos.minimax.errors import MiniMaxError, Outcome, Undecided
+from videos.minimax.errors import Blame, MiniMaxError, Outcome, Undecided
 from videos.minimax.provider import Order
 from videos.models import Clip, ClipState
 from videos.stages import Stage
@@ -77,10 +78,17 @@ def intend(job: Job, clip: Clip) -> bool:
     if late := failures.overdue(job.task, job.clips, now):
         fail(job, late)
         return False
+    place = lining.place_of(job)
+    if place and place.called_at is None:
+        lining.stay(job, place)
+        return False
     try:
-        clip.account = choosing.choose(job.task, clip, lambda account: _intend_with(job, clip, account))
+        clip.account = choosing.choose(job.task, clip, lambda account: _intend_with(job, clip, account), called=place)
     except NoRoom as none:
-        wait(job, none.error, until=none.until)
+        if none.passes:
+            lining.stand(job, clip, had_turn=place is not None, deals=none.until is not None and none.until <= now)
+        else:
+            wait(job, none.error, until=none.until)
         return False
     return True
 
@@ -88,7 +96,12 @@ def intend(job: Job, clip: Clip) -> bool:
 def _intend_with(job: Job, clip: Clip, account: ProviderAccount) -> None:
     now = clock.now()
     intent = {"state": ClipState.SUBMITTING, "sent_at": now, "creates": clip.creates + 1, "account": account}
-    job.note(clip=intent, first=lambda: choosing.take(account, clip, now))
+
+    def first() -> None:
+        choosing.take(account, clip, now)
+        lining.left(job)
+
+    job.note(clip=intent, first=first, **lining.leaving(job))
 
 
 def _with_pictures(order: Order, job: Job, clip: Clip) -> Order:
@@ -175,8 +188,13 @@ def refused(job: Job, clip: Clip, error: MiniMaxError) -> None:
 
 
 def _leave_the_account(job: Job, clip: Clip, error: MiniMaxError, unsent: dict[str, Any]) -> None:
-    """Another account takes over at once; without one the task waits until its own may be ordered with again."""
-    if choosing.elsewhere(job.task, clip, than=account_of(clip)):
+    """Another account takes over at once; without one the task waits until its own may be ordered with again.
+
+    What was ordered in its turn, and refused for no doing of its own, keeps that turn.
+    """
+    if error.blame is Blame.RATE:
+        lining.stand(job, clip, unsent=unsent, had_turn=True, trouble=error.code)
+    elif choosing.elsewhere(job.task, clip, than=account_of(clip)):
         log.info("another account takes over", code=error.code)
         job.write(clip=unsent, attempts=job.task.attempts, trouble=error.code)
     else:

@@ -1,0 +1,89 @@
+"""Standing in line for a create, and leaving the line."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+import structlog
+
+from conduit import clock
+from tasks.models import FAIR_SHARE, RATE, Status
+from videos import failures
+from videos.accounts import dealing
+from videos.engine.job import Job
+from videos.models import Clip
+from videos.queue_models import IN_LINE, QueuedCreate
+from videos.stages import Stage
+
+log = structlog.get_logger(__name__)
+
+# Who stands in line is called; should everybody who calls be gone, it looks for itself now and then.
+LOOKS_AFTER = timedelta(minutes=15)
+
+
+def place_of(job: Job) -> QueuedCreate | None:
+    """Its place in the line, if it stands there. No query for those that do not."""
+    return QueuedCreate.objects.filter(pk=job.task.pk).first() if job.task.waits_for in IN_LINE else None
+
+
+def stand(
+    job: Job, clip: Clip, *, unsent: dict[str, Any] | None = None, had_turn: bool = False, trouble: str = "", deals: bool = True
+) -> None:
+    """Stand in line. `unsent` is written to the clip; `had_turn`: it was its turn, and what came of it was not its doing; `deals`: an
+    account may have room, so that it or another is called at once.
+    """
+    now, task = clock.now(), job.task
+    others = QueuedCreate.objects.waiting().filter(api=clip.api).exclude(pk=task.pk)
+    is_next = had_turn or not others.exists()
+    row = QueuedCreate(
+        task=task,
+        key_id=task.key_id,
+        team_id=task.team_id,
+        api=clip.api,
+        model=task.model,
+        upstream=clip.upstream,
+        roles=",".join(sorted(clip.roles)),
+        seconds=clip.seconds,
+        expected_seconds=clip.expected_seconds,
+        is_begun=task.status == Status.PROCESSING,
+        had_turn=had_turn,
+        joined_at=now,
+    )
+    names = [field.attname for field in QueuedCreate._meta.concrete_fields if not field.primary_key]
+
+    def write() -> None:
+        job.write(clip=unsent, trouble=trouble, next_step_at=_looks_again(job, now), **_shown(job, is_next=is_next))
+        QueuedCreate.objects.bulk_create([row], update_conflicts=True, unique_fields=["task"], update_fields=names)
+
+    job.lease.insist(write)
+    log.info("clip stands in line", clip=clip.number, again=had_turn)
+    if deals:
+        dealing.deal()
+
+
+def stay(job: Job, place: QueuedCreate) -> None:
+    """Go on standing there: it was woken for nothing."""
+    now = clock.now()
+    job.write(next_step_at=_looks_again(job, now), waits_for=job.task.waits_for, queue_position=job.task.queue_position)
+
+
+def leaving(job: Job) -> dict[str, Any]:
+    """The fields of a task that leaves the line, with the intent to order; `left` belongs beside them."""
+    return {"waits_for": "", "queue_position": None} if job.task.waits_for else {}
+
+
+def left(job: Job) -> None:
+    if job.task.waits_for in IN_LINE:
+        QueuedCreate.objects.filter(pk=job.task.pk).delete()
+
+
+def _looks_again(job: Job, now: datetime) -> datetime:
+    return min(now + LOOKS_AFTER, failures.queued_until(job.task, job.clips))
+
+
+def _shown(job: Job, *, is_next: bool) -> dict[str, Any]:
+    """What a task shows that joins; its place and time are told more truly in a second (videos.accounts.surveying)."""
+    task = job.task
+    shown: dict[str, Any] = {"waits_for": RATE if is_next else FAIR_SHARE, "queue_position": 1 if is_next else task.queue_position}
+    if task.status == Status.QUEUED:
+        shown["stage"] = Stage.WAITING_FOR_RATE_LIMIT if is_next else "queued"
+    return shown
