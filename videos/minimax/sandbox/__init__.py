@@ -6,9 +6,13 @@ restart, and makes true H.264 videos. MiniMax's are
     V1      POST /v1/video_generation, GET /v1/query/video_generation, GET /v1/files/retrieve, POST /v1/image_generation
     V2      POST and GET /v2/video_generation and /v2/query/video_generation[/ID], DELETE /v2/video_generation/ID
 
-and links to videos and images are under `/download/`. V1 says errors inside HTTP 200, V2 as HTTP statuses. Callbacks
-are not offered, and a URL of an image elsewhere is taken without a look, as if no frame had been given. Whoever asks for
-another host than the loopback's at the sandbox's own port is answered 421.
+and links to videos and images are under `/download/`. V1 says errors inside HTTP 200, V2 as HTTP statuses. A URL of an
+image elsewhere is taken without a look, as if no frame had been given. Whoever asks for another host than the loopback's at
+the sandbox's own port is answered 421.
+
+A create may name a `callback_url` on the loopback, of http. While it is open `{"challenge": "…"}` is posted there and wanted
+back within 3 seconds, else the create is refused with 2013, as it is for a URL elsewhere. Then `processing` is pushed when
+the job begins, and `success` or `failed` when it ends, in the query's shape; each once, whatever is answered.
 
 A clip with a first frame begins with that very image and passes into its scene within a second; a last frame is checked
 and not shown. V1's clips have the ratio of their first frame. H3's have a sound that beeps on each whole second.
@@ -53,15 +57,21 @@ answered with 2013, and its status_msg (a line of the worker's log) says what wo
     failed=CODE     create                             the same, on V1 spelt `Failed`
     stuck           create                             the job never ends
     queued          create                             the job never begins
+    late=SECONDS    create                             the job takes so many seconds more, whatever the time scale
+    unreachable     create                             refused with 2013 if it names a callback_url; makes no job
+    callbacks-off   create                             the job's callbacks get lost; the challenge does not
+    callbacks-late=SECONDS create                      that of its end comes so much later
+    callbacks-doubled create                           that of its end comes three times
+    callbacks-reordered create                         that of its beginning comes after that of its end
     numbers         create                             the clip's frames show their numbers
     frames=N        create                             the clip has N frames; with a sign, so many more or fewer
     frames-jitter=N create                             up to N frames more or less, by the job
 
-The last seven, and the two before them on create, last as long as their job and take no `times`.
+From `numeric-ids` on those on create last as long as their job and take no `times`, but for `unreachable`.
 
 **At the control API**: `POST /sandbox/faults {"on": CALL, "fault": "FAULT=VALUE", "times": N, "match": "..."}` strikes the
 next N (1; null is always) such calls whose prompt or task id contains `match`; a restart forgets it, as does
-`DELETE /sandbox/faults`. `GET /sandbox/log` lists every request and what was answered: a create that has a `task_id`
+`DELETE /sandbox/faults`. `GET /sandbox/log` lists every request and callback and what was answered: a create that has a `task_id`
 was accepted. `GET /sandbox/jobs` lists every job with its true fraction. `GET /sandbox/bill` tells what MiniMax would
 have billed for them, and for images, in USD. All three outlive a SIGKILL.
 

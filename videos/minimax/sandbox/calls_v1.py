@@ -1,8 +1,10 @@
 """V1's calls: create, query and the file of a job, with every error inside HTTP 200."""
 
 import os
+from typing import Any
 
 from videos.minimax.sandbox.creation import check_v1
+from videos.minimax.sandbox.jobs import Job
 from videos.minimax.sandbox.messages import Answer, Refused, Request, as_json, base_resp, refused
 from videos.minimax.sandbox.ordering import accept
 from videos.minimax.sandbox.storage import clip_path
@@ -85,3 +87,16 @@ class V1:
         answer = as_json({"file": told, "base_resp": base_resp(0)}, code=0)
         answer.delay = seconds(struck, "slow")
         return answer
+
+
+def pushed(world: World, job: Job, word: str) -> dict[str, Any]:
+    """What a callback says: the query's shape, with its status in lower case."""
+    done, clip = word == "success", world.clip(job)
+    return {
+        "task_id": number_or_text(job.task_id, job, []),
+        "status": word,
+        "file_id": number_or_text(job.file_id, job, []) if done else "",
+        "video_width": clip.width if done else 0,
+        "video_height": clip.height if done else 0,
+        "base_resp": base_resp(job.verdict_code(job.created_at + job.seconds) if word == "failed" else 0),
+    }

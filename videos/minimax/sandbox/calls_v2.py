@@ -98,22 +98,33 @@ class V2:
         return done
 
     def _record(self, job: Job, struck: list[Directive]) -> dict[str, Any]:
-        now = self._world.clock()
-        status = "warming" if has(struck, "unknown-status") else job.status(now)
-        code = job.verdict_code(now)
-        return {
-            "id": number_or_text(job.task_id, job, struck),
-            "model": job.model,
-            "status": status,
-            "error": {"code": str(code), "message": "the task failed"} if status == "failed" else None,
-            "content": {"url": self._world.links.to(clip_path(job))} if status == "succeeded" else None,
-            "resolution": job.size,
-            "duration": job.length,
-            "ratio": job.ratio,
-            "usage": {"video_seconds": job.length} if status == "succeeded" else None,
-            "created_at": int(job.created_at),
-            "updated_at": int(min(now, job.created_at + job.seconds if job.deleted_at is None else job.deleted_at)),
-        }
+        return record(self._world, job, struck)
+
+
+def record(world: World, job: Job, struck: list[Directive]) -> dict[str, Any]:
+    """A job as the query and the list show it."""
+    now = world.clock()
+    status = "warming" if has(struck, "unknown-status") else job.status(now)
+    code = job.verdict_code(now)
+    return {
+        "id": number_or_text(job.task_id, job, struck),
+        "model": job.model,
+        "status": status,
+        "error": {"code": str(code), "message": "the task failed"} if status == "failed" else None,
+        "content": {"url": world.links.to(clip_path(job))} if status == "succeeded" else None,
+        "resolution": job.size,
+        "duration": job.length,
+        "ratio": job.ratio,
+        "usage": {"video_seconds": job.length} if status == "succeeded" else None,
+        "created_at": int(job.created_at),
+        "updated_at": int(min(now, job.created_at + job.seconds if job.deleted_at is None else job.deleted_at)),
+    }
+
+
+def pushed(world: World, job: Job, word: str) -> dict[str, Any]:
+    """What a callback says: the query's shape."""
+    words = {"processing": "running", "success": "succeeded"}
+    return {"task": record(world, job, []) | {"status": words.get(word, word)}}
 
 
 def _prompt(fields: dict[str, Any]) -> Any:

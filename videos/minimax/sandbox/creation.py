@@ -14,6 +14,7 @@ PROMPT_LONGEST = {"v1": 2000, "v2": 7000, "image": 1500}
 IMAGES_MOST = 9
 # Stands for everything that MiniMax's moderation refuses.
 FORBIDDEN_WORD = "forbidden-by-minimax"
+_URL_LONGEST = 2000
 _ROLES = ("first_frame", "last_frame")
 _REFERENCE = "reference_image"
 
@@ -33,6 +34,7 @@ class Wanted:
     # How many pictures it is given, frames included.
     images: int = 0
     watermark: bool = False
+    callback_url: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +161,14 @@ def _wanted(
         _look(reference, "a reference", look)
     _moderate(prompt)
     images = len(references) + (first is not None) + (last is not None)
-    return Wanted(name, prompt, length, size, ratio, first_frame, images, fields.get("aigc_watermark") is True)
+    return Wanted(name, prompt, length, size, ratio, first_frame, images, fields.get("aigc_watermark") is True, _callback_url(fields))
+
+
+def _callback_url(fields: dict[str, Any]) -> str:
+    url = fields.get("callback_url") or ""
+    if not isinstance(url, str) or len(url) > _URL_LONGEST:
+        raise Refused(2013, "callback_url must be a URL")
+    return url
 
 
 def _look(image: Any, name: str, look: Look) -> Frame | None:

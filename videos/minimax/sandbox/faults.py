@@ -29,6 +29,12 @@ _CALLS_OF = {
     "failed": ("create",),
     "stuck": ("create",),
     "queued": ("create",),
+    "late": ("create",),
+    "unreachable": ("create",),
+    "callbacks-off": ("create",),
+    "callbacks-doubled": ("create",),
+    "callbacks-late": ("create",),
+    "callbacks-reordered": ("create",),
     "numbers": ("create",),
     "frames": ("create",),
     "frames-off": ("create",),
@@ -44,6 +50,8 @@ _RANGES = {
     "drip": (0, 600),
     "fail": (0, 99_999),
     "failed": (0, 99_999),
+    "late": (0, 86_400),
+    "callbacks-late": (0, 86_400),
     "frames": (1, 9_999),
     "frames-off": (-999, 999),
     "frames-jitter": (0, 999),
@@ -51,12 +59,16 @@ _RANGES = {
 _FRACTIONS_ALLOWED = {"slow", "drip"}
 # These make the job itself odd, for as long as it lives, when they come with its create.
 _OF_THE_JOB = {
-    "fail", "failed", "stuck", "queued", "unknown-status", "numeric-ids", "numbers", "frames", "frames-off", "frames-jitter",
+    "fail", "failed", "stuck", "queued", "late", "unknown-status", "numeric-ids", "numbers", "frames", "frames-off", "frames-jitter",
+    "callbacks-off", "callbacks-doubled", "callbacks-late", "callbacks-reordered",
 }  # fmt: skip
 # These go together with any other fault of the same call.
-_COMPANIONS = {"slow", "drip", "unknown-status", "numeric-ids", "numbers", "frames", "frames-off", "frames-jitter"}
+_COMPANIONS = {
+    "slow", "drip", "late", "unknown-status", "numeric-ids", "numbers", "frames", "frames-off", "frames-jitter",
+    "callbacks-off", "callbacks-doubled", "callbacks-late", "callbacks-reordered",
+}  # fmt: skip
 # A create that is answered so makes no job, and uses up no fault of a job.
-_REFUSALS = {"status", "rate-limit", "garbage", "http", "cut"}
+_REFUSALS = {"status", "rate-limit", "garbage", "http", "cut", "unreachable"}
 
 _BLOCK = re.compile(r"\[\s*sandbox\s*:([^\[\]]*)\]", re.IGNORECASE)
 _BLOCK_BEGINS = re.compile(r"\[\s*sandbox\b", re.IGNORECASE)

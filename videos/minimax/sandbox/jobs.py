@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from videos.minimax.sandbox.accounts import MAIN
 from videos.minimax.sandbox.catalogue import MODELS, Made, Model
@@ -58,6 +58,9 @@ class Job:
     account: str = MAIN
     images: int = 0
     watermark: bool = False
+    callback_url: str = ""
+
+    BEGINS_AT: ClassVar[float] = _QUEUEING  # as a share of its time
 
     @property
     def api(self) -> str:
@@ -193,7 +196,7 @@ class Jobs:
                 length=wanted.length,
                 size=wanted.size,
                 created_at=now,
-                seconds=MODELS[wanted.model].makes[wanted.length, wanted.size].seconds * self._time_scale * _pace(wanted.prompt),
+                seconds=self._seconds_of(wanted, faults),
                 faults=faults,
                 ratio=wanted.ratio,
                 first_frame=frame.name if frame else "",
@@ -202,10 +205,15 @@ class Jobs:
                 account=account,
                 images=wanted.images,
                 watermark=wanted.watermark,
+                callback_url=wanted.callback_url,
             )
             self._journal.append(asdict(job) | {"faults": [str(fault) for fault in faults]})
             self._keep(job)
             return job
+
+    def _seconds_of(self, wanted: Wanted, faults: tuple[Directive, ...]) -> float:
+        late = sum(fault.value for fault in faults if fault.name == "late")
+        return MODELS[wanted.model].makes[wanted.length, wanted.size].seconds * self._time_scale * _pace(wanted.prompt) + late
 
     def delete(self, job: Job) -> bool:
         """Cancel a job that waits, or forget one that is over, in the journal before this returns; False when it runs or was deleted."""

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any, Protocol
 
+from videos.minimax.sandbox.callbacks import challenge
 from videos.minimax.sandbox.catalogue import MODELS
 from videos.minimax.sandbox.creation import PROMPT_LONGEST, Look, Wanted, read_body
 from videos.minimax.sandbox.faults import Misspelt, parse_prompt
@@ -41,12 +42,15 @@ def accept(
     unable = spoiled(struck, refuse, fail)
     if unable:
         return unable
+    if wanted.callback_url and (has(struck, "unreachable") or not challenge(wanted.callback_url)):
+        return refuse(2013, "fail to check callback url")
     try:
         with world.room(account, MODELS[wanted.model].price(wanted.length, wanted.size, wanted.images)):
             job = world.jobs.accept(wanted, tuple(fault for fault in (*directives, *struck) if fault.of_the_job), account=account.name)
     except Refused as refusal:
         return refuse(refusal.code)
     world.faults.forget("create", wanted.prompt)
+    world.callbacks.expect(job)
     entry["task_id"] = str(job.task_id)
     if job.succeeds():
         world.clips.prepare(world.clip(job))

@@ -9,10 +9,13 @@ from typing import Any, Self
 
 from videos.minimax.sandbox.accounts import Account, Accounts, all_of
 from videos.minimax.sandbox.api import Api, restore_strikes
+from videos.minimax.sandbox.callbacks import Callbacks
+from videos.minimax.sandbox.calls_v1 import pushed as pushed_by_v1
+from videos.minimax.sandbox.calls_v2 import pushed as pushed_by_v2
 from videos.minimax.sandbox.clips import Clips
 from videos.minimax.sandbox.faults import FaultBook, Order
 from videos.minimax.sandbox.gallery import Gallery
-from videos.minimax.sandbox.jobs import Jobs, Manner
+from videos.minimax.sandbox.jobs import Job, Jobs, Manner
 from videos.minimax.sandbox.jsonlines import JsonLines
 from videos.minimax.sandbox.pictures import Frames
 from videos.minimax.sandbox.server import Server
@@ -60,6 +63,7 @@ class Sandbox:
         self._faults = FaultBook()
         restore_strikes(self._faults, self._log)
         self._links = Links(api_key, clock, link_seconds)
+        self._callbacks = Callbacks(self._jobs, clock, self._pushed, lambda entry: self._log.append({"at": clock()} | entry))
         world = World(
             jobs=self._jobs,
             clips=self._clips,
@@ -70,7 +74,9 @@ class Sandbox:
             manner=Manner(scale=clip_scale, frames_off=frames_off, frames_jitter=frames_jitter, numbers=numbers),
             clock=clock,
             accounts=self._accounts,
+            callbacks=self._callbacks,
         )
+        self._world = world
         self._api = Api(world, self._log)
         self._server: Server | None = None
         self._port = port
@@ -81,6 +87,7 @@ class Sandbox:
         self._server = Server(self._port, self._api)
         self._links.url = self.url
         self._clips.start()
+        self._callbacks.start()
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), name="sandbox", daemon=True)
         self._thread.start()
         return self
@@ -91,12 +98,17 @@ class Sandbox:
             self._server.shutdown()
             self._thread.join()
             self._server.server_close()
+            self._callbacks.stop()
             self._clips.stop()
             self._server.hang_up()
         self._jobs.close()
         self._accounts.close()
         self._gallery.close()
         self._log.close()
+
+    def _pushed(self, job: Job, word: str) -> dict[str, Any]:
+        """What a callback says of the job."""
+        return (pushed_by_v1 if job.api == "v1" else pushed_by_v2)(self._world, job, word)
 
     def __enter__(self) -> Self:
         return self.start()

@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 from videos.minimax.sandbox.accounts import Account, Accounts
+from videos.minimax.sandbox.callbacks import Callbacks
 from videos.minimax.sandbox.clips import Clips
 from videos.minimax.sandbox.drawing import Clip
 from videos.minimax.sandbox.faults import Directive, FaultBook, parse_prompt
@@ -61,6 +62,7 @@ class World:
     manner: Manner
     clock: Callable[[], float]
     accounts: Accounts
+    callbacks: Callbacks
 
     def check_key(self, request: Request) -> Account:
         """The account that asks; raises Refused."""
