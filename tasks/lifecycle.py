@@ -93,11 +93,19 @@ FROM {Task._meta.db_table} WHERE key_id = %s AND (created_at > %s OR {_ACTIVE})
 _COUNTED = (None, None, Task._meta.get_field("created_at"), None)
 
 
-def move(task_id: UUID, to: Status, *, lease: Lease | None = None, facts: dict[str, Any] | None = None, **fields: Any) -> bool:
+def move(
+    task_id: UUID,
+    to: Status,
+    *,
+    lease: Lease | None = None,
+    facts: dict[str, Any] | None = None,
+    settles_later: bool = False,
+    **fields: Any,
+) -> bool:
     """Take a task to `to`; False when its status (or the lease) no longer allows that: somebody else was first.
 
-    `facts` go into the event, `fields` into the row. The money follows from the status. A `lease` is given back. Past its deadline
-    nothing is completed any more.
+    `facts` go into the event, `fields` into the row. The money follows from the status, or with `settles_later` from `settle`, which
+    is called when it is known. A `lease` is given back. Past its deadline nothing is completed any more.
     """
     now = clock.now()
     rows = lease.rows() if lease else Task.objects.filter(pk=task_id)
@@ -105,15 +113,15 @@ def move(task_id: UUID, to: Status, *, lease: Lease | None = None, facts: dict[s
         rows = rows.filter(Q(deadline_at=None) | Q(deadline_at__gt=now))
     ending: dict[str, Any] = {}
     if to in ENDED:
-        ending = {"ended_at": now, "next_step_at": None, "trouble": "", "resumes_in": "", "charged": Decimal(0)}
-        ending |= {"waits_for": "", "queue_position": None}
+        ending = {"ended_at": now, "next_step_at": None, "trouble": "", "resumes_in": "", "waits_for": "", "queue_position": None}
+        ending |= {"settles_later": True} if settles_later else {"charged": Decimal(0)}
     if lease:
         ending |= {"lease_token": None, "lease_until": None}
     with transaction.atomic():
         if not rows.filter(status__in=ALLOWED[to]).update(status=to, updated_at=now, **ending, **fields):
             return False
         task = Task.objects.get(pk=task_id)
-        if to in ENDED:
+        if to in ENDED and not settles_later:
             _settle(task)
         _record(task, now, facts or {})
     return True
@@ -143,6 +151,16 @@ def _settle(task: Task) -> None:
         task.charged = charge
         Task.objects.filter(pk=task.pk).update(charged=charge)
     ledger.settle(task_id=task.pk, captured=charge)
+
+
+def settle(task_id: UUID, charge: Decimal) -> bool:
+    """Resolve the money of a task that ended with `settles_later`: `charge` USD of its hold, and the rest goes back. False when it was
+    resolved before. Belongs inside a transaction."""
+    waiting = Task.objects.filter(pk=task_id, settles_later=True)
+    if not waiting.update(settles_later=False, charged=charge, updated_at=clock.now()):
+        return False
+    ledger.settle(task_id=task_id, captured=charge)
+    return True
 
 
 def _due(task: Task) -> Decimal:

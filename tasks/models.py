@@ -138,6 +138,10 @@ class Task(models.Model):
     )
     charged = models.DecimalField(max_digits=12, decimal_places=4, null=True, blank=True, help_text="USD; empty until the task ends.")
 
+    settles_later = models.BooleanField(
+        default=False, db_default=False, help_text="It has ended, and its hold stands until it is known what the provider bills for it."
+    )
+
     # Progress is read off these by the clock (tasks.progress): `progress` when the leg began, and where the leg ends.
     progress = models.PositiveSmallIntegerField(default=0)
     leg_goal = models.PositiveSmallIntegerField(default=0)
@@ -169,12 +173,18 @@ class Task(models.Model):
             ),
             CheckConstraint(
                 condition=Q(status__in=["queued", "processing"], next_step_at__isnull=False, ended_at=None, charged=None)
-                | Q(status__in=["completed", "failed", "cancelled"], next_step_at=None, ended_at__isnull=False, charged__isnull=False),
+                | Q(status__in=["completed", "failed", "cancelled"], next_step_at=None, ended_at__isnull=False),
                 name="task_has_a_next_step_until_it_ends",
             ),
             CheckConstraint(
                 condition=(Q(status="failed") ^ Q(error_code="")) | Q(status="cancelled", error_code=DEADLINE_EXCEEDED),
                 name="task_has_an_error_when_failed_or_too_late_only",
+            ),
+            CheckConstraint(
+                condition=Q(status__in=["queued", "processing"], settles_later=False)
+                | Q(status="failed", settles_later=True, charged=None)
+                | Q(status__in=["completed", "failed", "cancelled"], settles_later=False, charged__isnull=False),
+                name="task_is_charged_when_it_ended_or_settles_later",
             ),
         ]
         indexes = [
@@ -219,7 +229,7 @@ class Task(models.Model):
     @property
     def held(self) -> Decimal:
         """USD reserved on the key for this task right now."""
-        return self.price if self.is_active else Decimal(0)
+        return self.price if self.is_active or self.settles_later else Decimal(0)
 
 
 class FeedQuerySet(models.QuerySet["Feed"]):

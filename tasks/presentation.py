@@ -16,6 +16,7 @@ from tasks.models import ACTIVE, Status, Task, TaskEvent
 # The columns of a task that `show` reads.
 SHOWN = (
     *("id", "key_id", "kind", "model", "metadata", "retry_of_id", "status", "stage", "error", "error_code", "price", "charged"),
+    "settles_later",
     *("progress", "leg_goal", "leg_started_at", "leg_seconds", "rest_seconds"),
     *("waits_for", "queue_position"),
     *("created_at", "updated_at", "started_at", "ended_at"),
@@ -100,6 +101,7 @@ def _back_then(event: TaskEvent, stage: str) -> Task:
     task = copy.copy(event.task)
     task.status, task.stage, task.charged, task.ended_at, task.error, task.error_code = event.status, stage, None, None, "", ""
     task.waits_for, task.queue_position = event.facts.get("waits_for", ""), event.facts.get("queue_position")
+    task.settles_later = False
     if event.status == Status.QUEUED:
         task.started_at = None
     return task

@@ -9,6 +9,9 @@ from keys.ledger import Entry
 from keys.proof import Account
 from tasks.models import ACTIVE, Status, Task
 
+# Of failed tasks those alone may be charged whose money was settled later.
+CHARGED_LATE = frozenset({"generation_timeout"})
+
 
 class Row(NamedTuple):
     """What the proof reads of a task."""
@@ -18,6 +21,8 @@ class Row(NamedTuple):
     status: str
     price: Decimal
     charged: Decimal | None
+    settles_later: bool
+    error_code: str
 
 
 def differences(accounts: dict[UUID, Account]) -> Iterator[str]:
@@ -35,8 +40,8 @@ def contradictions(task: Row | Task, account: Account | None) -> Iterator[str]:
         yield "has no hold"
         return
     held, captured = account.amount(Entry.HOLD), account.amount(Entry.CAPTURE)
-    is_active = task.status in ACTIVE
-    if account.is_open != is_active:
+    is_open = task.status in ACTIVE or task.settles_later
+    if account.is_open != is_open:
         yield "its hold is open" if account.is_open else "its hold is resolved"
     if held != task.price:
         yield f"costs {task.price}, but {held} was held"
@@ -44,6 +49,8 @@ def contradictions(task: Row | Task, account: Account | None) -> Iterator[str]:
         yield f"is charged {task.charged}, but {captured} was captured"
     if any(row.key_id != task.key_id for row in account.rows):
         yield "another key's money was moved"
-    due = {Status.COMPLETED: task.price, Status.FAILED: Decimal(0)}.get(Status(task.status), captured)
-    if captured != due and not is_active:
+    due = {Status.COMPLETED: task.price}.get(Status(task.status), captured)
+    if task.status == Status.FAILED and task.error_code not in CHARGED_LATE:
+        due = Decimal(0)
+    if captured != due and not is_open:
         yield f"{captured} of {task.price} was captured"
