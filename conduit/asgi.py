@@ -45,6 +45,8 @@ from tasks.realtime.feeds import feeds
 from tasks.realtime.hub import TaskHub, authenticate
 from tasks.realtime.seats import seats
 from tasks.realtime.websocket import tasks_socket
+from videos.callbacks import addresses as callback_addresses
+from videos.callbacks.receiver import Receiver
 
 refuse_unsafe_start()
 clock.start()
@@ -93,6 +95,7 @@ application = Router(
             quick_reads.ROOT: Waiting(reads, reading=reads),
             f"{quick_creates.PATH}$": Waiting(creates, reading=reads),
             quick_reads.MADE_AT: Waiting(reads, reading=reads),
+            callback_addresses.ROOT: traced(Receiver(), logged=False),
         },
         "websocket": {
             HUB_PATH: hub_application,

@@ -20,6 +20,7 @@ SCHEDULE = {
     "end what is past its deadline": _every(1, "tasks.jobs.end_at_deadlines", queue="control"),
     "count what is new": _every(1, "conduit.rollups.jobs.roll_up", queue="control"),
     "go on with runs": _every(1, "tasks.jobs.hint_due_runs", queue="control"),
+    "follow jobs that nobody waits for": _every(10, "videos.jobs.follow_jobs"),
     "sweep what was left over": _every(60, "videos.jobs.sweep", queue="media"),
     "forget answers that expired": _every(60, "conduit.api.jobs.forget_expired_answers"),
     "forget old events": _every(600, "tasks.jobs.forget_old_events"),

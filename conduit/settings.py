@@ -371,6 +371,13 @@ MINIMAX_READ_SECONDS = env.positive("MINIMAX_READ_SECONDS", default=30.0)
 MINIMAX_DOWNLOAD_SECONDS = env.positive("MINIMAX_DOWNLOAD_SECONDS", default=300.0)
 # MiniMax advises 10 s between two queries of a job.
 MINIMAX_POLL_SECONDS = env.float("MINIMAX_POLL_SECONDS", default=max(1.0, 10.0 * MINIMAX_TIME_SCALE))
+# Whether MiniMax is to call back to PUBLIC_URL; `auto`: where that is https with a public name. Jobs that it calls back for are asked
+# for rarely: only so that a callback that gets lost costs no more than this.
+MINIMAX_CALLBACKS = env.choice("MINIMAX_CALLBACKS", "auto", "on", "off", default="auto")
+MINIMAX_POLL_SECONDS_WITH_CALLBACKS = env.float("MINIMAX_POLL_SECONDS_WITH_CALLBACKS", default=6 * MINIMAX_POLL_SECONDS)
+
+# A job whose task has ended, such as by a time limit, is asked for so rarely until MiniMax says how it ended: what it bills is known then.
+FOLLOW_SECONDS = env.positive("FOLLOW_SECONDS", default=max(10.0, 300.0 * MINIMAX_TIME_SCALE))
 
 # ---- The engine: how long things may take, in seconds -------------------------------------------------------------------
 
@@ -382,10 +389,11 @@ MEDIA_STEP_SECONDS = env.int("MEDIA_STEP_SECONDS", default=600)
 # First pause after a step that could not be done; it doubles up to the longest.
 RETRY_SECONDS = env.float("RETRY_SECONDS", default=2.0)
 RETRY_SECONDS_MAX = env.positive("RETRY_SECONDS_MAX", default=60.0)
-# How long a task may stand in each state before it fails: waiting to be sent, waiting for an operator (key, balance),
-# being made by MiniMax, being fetched and stored.
+# How long a task may stand in each state before it fails: waiting to be sent, waiting for an operator (key, balance), with an order
+# whose answer was lost, being made by MiniMax, being fetched and stored.
 QUEUED_SECONDS_MAX = env.positive("QUEUED_SECONDS_MAX", default=24 * 3600.0)
 OPERATOR_SECONDS_MAX = env.positive("OPERATOR_SECONDS_MAX", default=6 * 3600.0)
+RECONCILING_SECONDS_MAX = env.float("RECONCILING_SECONDS_MAX", default=6 * 3600.0)
 GENERATING_SECONDS_MAX = env.positive("GENERATING_SECONDS_MAX", default=3600.0)
 DELIVERY_SECONDS_MAX = env.positive("DELIVERY_SECONDS_MAX", default=8 * 3600.0)
 # How long the clips of a failed task are kept, so that a retry buys only what is missing.
@@ -395,6 +403,9 @@ FAILED_CLIPS_SECONDS = env.positive("FAILED_CLIPS_SECONDS", default=24 * 3600.0)
 
 # What a cancelled task costs: nothing; the share of its price that was already sent to MiniMax, which bills it (submitted); all.
 CANCEL_CHARGES = env.choice("CANCEL_CHARGES", "nothing", "submitted", "all", default="submitted")
+# What a task costs that failed because MiniMax took too long: nothing, at once; or its hold stands until MiniMax says how its job ended,
+# and the share of its price is charged whose clips MiniMax bills (when_known).
+TIMEOUT_CHARGES = env.choice("TIMEOUT_CHARGES", "nothing", "when_known", default="nothing")
 # Calls that create nothing, per key and minute, where the key itself says no other number: a hundred a second, enough to ask
 # for sixty tasks twice a second, and too few for one caller to take the whole service.
 READS_PER_MINUTE = math.ceil(env.positive("READS_PER_MINUTE", default=6000))

@@ -79,6 +79,10 @@ class Lease:
         """The task, as long as this lease holds: no row otherwise."""
         return Task.objects.active().filter(pk=self.task_id, lease_token=self.token)
 
+    def give_back(self) -> None:
+        """Have others do the step: nothing came of it."""
+        self.rows().update(lease_token=None, lease_until=None)
+
     @contextmanager
     def kept_alive(self) -> Iterator[None]:
         """Renew the lease from a thread of its own while the block runs, for a step that may outlast it.
@@ -165,4 +169,12 @@ def take(task_id: UUID, *, lane: str, claim: UUID | None = None) -> Lease | None
         .filter(ours, pk=task_id, lane=lane)
         .update(lease_token=lease.token, lease_until=_lapse(now), attempts=F("attempts") + 1)
     )
+    return lease if taken else None
+
+
+def seize(task_id: UUID) -> Lease | None:
+    """The lease of a task that no living step works on, due or not, for whoever decides what becomes of it; None when there is none."""
+    now = clock.now()
+    lease = Lease(task_id, uuid.uuid4())
+    taken = Task.objects.active().unleased(now).filter(pk=task_id).update(lease_token=lease.token, lease_until=_lapse(now))
     return lease if taken else None

@@ -117,6 +117,12 @@ class ProviderAccount(models.Model):
         help_text="MiniMax's models that its plan does not have (videos.accounts.plans).",
     )
 
+    # MiniMax could not call back to PUBLIC_URL (videos.callbacks).
+    callbacks_refused_at = models.DateTimeField(null=True, blank=True, editable=False)
+    callbacks_said = models.CharField(
+        max_length=TEXT_MAX, blank=True, default="", db_default="", editable=False, help_text="By its answer."
+    )
+
     created_at = models.DateTimeField(default=clock.now, editable=False)
 
     objects = models.Manager.from_queryset(ProviderAccountQuerySet)()

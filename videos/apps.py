@@ -10,8 +10,10 @@ class VideosConfig(AppConfig):
         from keys import known_models
         from tasks import kinds
         from videos.account_models import AccountState, ProviderAccount
+        from videos.callbacks.refusals import CALLBACKS
         from videos.conditions import CONFINEMENT, REFUSALS, WORDS
         from videos.kind import VIDEO_GENERATION
+        from videos.lost_orders.reading import LOST_ORDERS
         from videos.margins import LOSSES
         from videos.models import Resolution, VideoModel
         from videos.provider_conditions import CONDITIONS
@@ -20,6 +22,6 @@ class VideosConfig(AppConfig):
 
         kinds.register(VIDEO_GENERATION)
         checks.register_keys(lambda: any(account.key for account in ProviderAccount.objects.exclude(state=AccountState.OFF)))
-        conditions.register(CONFINEMENT, REFUSALS, WORDS, STORAGE, *CONDITIONS, LOSSES)
+        conditions.register(CONFINEMENT, REFUSALS, WORDS, STORAGE, *CONDITIONS, CALLBACKS, LOST_ORDERS, LOSSES)
         registry.register(*ROLL_UPS)
         known_models.register(lambda: [model.names for model in VideoModel.objects.order_by("name")], sizes=Resolution.values)

@@ -3,6 +3,7 @@
 import time
 from contextlib import suppress
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 import structlog
@@ -10,11 +11,12 @@ from django.conf import settings
 
 from conduit import clock
 from tasks.insisting import AWAY, insist
-from videos import exchanges
+from videos import exchanges, late_money
 from videos.accounts.calling import heard, provider_for
+from videos.engine.answers import billed_for
 from videos.minimax.errors import MiniMaxError, Outcome
 from videos.minimax.exchanges import Exchange, about, listening
-from videos.models import Clip
+from videos.models import Clip, ClipState
 
 log = structlog.get_logger(__name__)
 
@@ -23,7 +25,7 @@ WORTH_TRYING = timedelta(hours=1)
 
 
 def call_off(task_id: UUID) -> None:
-    """Have the jobs of a cancelled task cancelled at MiniMax. What could not be asked now is asked again by the next sweep."""
+    """Have the jobs of an ended task cancelled at MiniMax. What could not be asked now is asked again by the next sweep."""
     for clip in Clip.objects.to_call_off().filter(video_id=task_id).select_related("account"):
         with listening() as said, about(clip.upstream):
             try:
@@ -42,11 +44,14 @@ def call_off(task_id: UUID) -> None:
 
 def _note(clip: Clip, said: list[Exchange], *, cancelled: bool) -> None:
     """Whether the job is billed is known here alone: it is written even when the database goes away meanwhile."""
-    told = {"called_off_at": clock.now()} | ({"billed": 0} if cancelled else {})
+    told: dict[str, Any] = {"called_off_at": clock.now()}
+    if cancelled:
+        told |= {"state": ClipState.FAILED, "billed": billed_for(clip) - clip.cost}
     until = time.monotonic() + settings.LEASE_SECONDS
 
     def write() -> None:
         Clip.objects.filter(pk=clip.pk).update(**told)
+        late_money.settle_if_known(clip.video_id)
         exchanges.record(clip.video_id, clip.number, said)
 
     insist(write, until=lambda: until)

@@ -27,8 +27,12 @@ class Failure:
 
 LOST_CREATE = Failure(
     "provider_timeout",
-    "The connection to the video provider was cut while the video was being ordered, and whether it took the order is not known. "
+    "The connection to the video provider was cut while the video was being ordered, and whether it took the order could not be found out. "
     "Nothing was charged. Retry the task to order it anew.",
+)
+NEVER_TAKEN = Failure(
+    "provider_timeout",
+    "The connection to the video provider was cut each time that the video was ordered, and it took no order. Nothing was charged.",
 )
 UNPLAYABLE = Failure("invalid_video", "The video provider delivered a file that is not a playable video. Nothing was charged.")
 MISTIMED = Failure(
@@ -42,7 +46,15 @@ _QUEUED_TOO_LONG = Failure(
     "queue_timeout",
     "The video could not be started within the time limit, because the video provider takes no more work. Nothing was charged.",
 )
-_MADE_TOO_LONG = Failure("generation_timeout", "The video provider did not finish the video within the time limit. Nothing was charged.")
+MADE_TOO_LONG = Failure(
+    "generation_timeout",
+    "The video provider did not finish the video within the time limit. Nothing was charged. A retry goes on with the same job there.",
+)
+_MADE_TOO_LONG_AND_HELD = Failure(
+    "generation_timeout",
+    "The video provider did not finish the video within the time limit. What it costs is settled when the provider says how it ended. "
+    "A retry goes on with the same job there.",
+)
 _DELIVERED_TOO_LONG = Failure(
     "delivery_timeout", "The finished video could not be fetched and stored within the time limit. Nothing was charged."
 )
@@ -73,9 +85,11 @@ def overdue(task: Task, clips: Sequence[Clip], now: datetime) -> Failure | None:
     last_made_at = max((clip.made_at for clip in clips if clip.made_at), default=None)
     if clips and (at_hand is None or at_hand.made_at):
         return _DELIVERED_TOO_LONG if _over(last_made_at, settings.DELIVERY_SECONDS_MAX, counted) else None
+    if at_hand and at_hand.state == ClipState.SUBMITTING and at_hand.makes == Clip.Makes.VIDEO:
+        return LOST_CREATE if _over(at_hand.sent_at, settings.RECONCILING_SECONDS_MAX, now) else None
     if at_hand and at_hand.submitted_at:
         since = max(at_hand.submitted_at, task.created_at)  # a job that was taken over may be older than the task
-        return _MADE_TOO_LONG if _over(since, settings.GENERATING_SECONDS_MAX, now) else None
+        return made_too_long() if _over(since, settings.GENERATING_SECONDS_MAX, now) else None
     return _QUEUED_TOO_LONG if _over(last_made_at or task.created_at, settings.QUEUED_SECONDS_MAX, counted) else None
 
 
@@ -85,9 +99,14 @@ def queued_until(task: Task, clips: Sequence[Clip]) -> datetime:
     return (last_made_at or task.created_at) + timedelta(seconds=settings.QUEUED_SECONDS_MAX) + task.paused_for
 
 
-def given_up(clip: Clip, now: datetime) -> bool:
-    """Whether it is the job of another task, which took too long already."""
-    return clip.taken_from_id is not None and _over(clip.submitted_at, settings.GENERATING_SECONDS_MAX, now)
+def made_too_long() -> Failure:
+    """A job that outlived our patience; as TIMEOUT_CHARGES says its money goes back at once, or is settled when its end is known."""
+    return _MADE_TOO_LONG_AND_HELD if settings.TIMEOUT_CHARGES == "when_known" else MADE_TOO_LONG
+
+
+def settles_later(failure: Failure) -> bool:
+    """Whether the hold of a task that fails so stands until it is known what MiniMax bills."""
+    return failure == _MADE_TOO_LONG_AND_HELD
 
 
 def waited_enough(task: Task, clips: Sequence[Clip], error: MiniMaxError, now: datetime) -> Failure | None:

@@ -9,7 +9,7 @@ from django.conf import settings
 from conduit import clock
 from conduit.messages import good_for
 from tasks.models import Lane
-from videos import assembly, calling_off, engine, exchanges, storage_check, sweeping
+from videos import assembly, calling_off, engine, exchanges, following, storage_check, sweeping
 from videos.conditions import report_confinement
 from videos.dialects.openai import repeats
 from videos.models import Clip
@@ -17,6 +17,8 @@ from videos.storage import STORAGE_ERRORS
 
 # Jobs that one sweep has called off: a second's work for the provider's threads.
 CALLS_OFF = 50
+# Jobs of ended tasks that are asked for at once: each is due again after FOLLOW_SECONDS.
+FOLLOWS = 50
 # The next sweep calls off what is still to be called off then.
 SWEEP_SECONDS = 60
 
@@ -33,6 +35,19 @@ def advance_generation(task_id: str, lane: str, claim: str | None = None) -> Non
 def call_off(task_id: str) -> None:
     """Ask MiniMax to cancel the jobs of a cancelled task."""
     calling_off.call_off(UUID(task_id))
+
+
+@shared_task
+def follow_jobs() -> None:
+    """Have MiniMax asked for jobs that outlived their tasks."""
+    for clip_id in Clip.objects.to_follow(clock.now()).values_list("pk", flat=True)[:FOLLOWS]:
+        follow.apply_async((clip_id,), queue=Lane.PROVIDER, headers=good_for(SWEEP_SECONDS))
+
+
+@shared_task
+def follow(clip_id: int) -> None:
+    """Ask how one of them goes."""
+    following.follow(clip_id)
 
 
 @shared_task

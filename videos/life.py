@@ -12,6 +12,7 @@ from typing import NamedTuple
 from tasks.models import DEADLINE_EXCEEDED, Status, Task, TaskEvent
 from videos.exchange_models import Exchange
 from videos.models import Clip, ClipState
+from videos.stages import Stage
 
 # A pause between two steps that is worth a line of its own.
 WORTH_A_LINE = timedelta(seconds=1)
@@ -161,9 +162,13 @@ def _step(
 
 
 def _ordered_words(task: Task, clip: Clip, calls: Sequence[Calls], create: Exchange | None) -> str:
-    if clip.state == ClipState.SUBMITTING:
+    if clip.sent_at and clip.state in (ClipState.SUBMITTING, ClipState.PLANNED):
         if create and create.is_error and create.http is not None:
             return "refused"
+        if clip.state == ClipState.PLANNED:
+            return "MiniMax did not take it"
+        if task.stage == Stage.RECONCILING:
+            return "its answer was lost: whether MiniMax took it is being found out"
         return "its answer is awaited" if task.is_active else "whether MiniMax took the order is not known"
     return _count(calls, clip, "create", "order") or _count(calls, clip, "image", "order")
 

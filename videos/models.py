@@ -34,6 +34,7 @@ from videos.rollup_models import (  # noqa: F401 - tables of this app
     CallTime,
     MakingTime,
 )
+from videos.stages import Stage
 
 
 class Resolution(models.TextChoices):
@@ -360,16 +361,44 @@ class ClipState(models.TextChoices):
 
 # How long a job counts as one that MiniMax makes when nobody waits for it any more: a little longer than MiniMax usually takes.
 LOST_SIGHT_OF = timedelta(minutes=10)
+# How long V2's list has a job.
+LISTED_FOR = timedelta(days=7)
 # A job is billed once, and taken over by retries: so many tasks may have its id.
 TASKS_OF_ID = 100
 
 
 class ClipQuerySet(models.QuerySet["Clip"]):
     def to_call_off(self) -> "ClipQuerySet":
-        """Jobs of cancelled tasks that MiniMax may still be able to cancel: its V1 cannot. What a retry waits for is left to it."""
-        queued = self.filter(video__task__status=Status.CANCELLED, api=Api.V2, state=ClipState.SUBMITTED, called_off_at=None)
+        """Jobs of ended tasks, which no retry waits for, that MiniMax may still be able to cancel: its V1 cannot."""
+        ended = self.filter(api=Api.V2, state=ClipState.SUBMITTED, called_off_at=None).exclude(video__task__status__in=ACTIVE)
         same = Clip.objects.filter(provider_task_id=OuterRef("provider_task_id"), video__task__status__in=ACTIVE)
-        return queued.exclude(Exists(same.exclude(provider_task_id="")))
+        return ended.exclude(Exists(same.exclude(provider_task_id="")))
+
+    def to_follow(self, now: datetime) -> "ClipQuerySet":
+        """Of ended tasks the jobs whose end is not known, and the orders of which MiniMax can tell whether it took them; those that it
+        is to be asked for now, the longest waiting first."""
+        told = ~Q(told_task_id="") | Q(api=Api.V2, sent_at__gt=now - LISTED_FOR)
+        unknown = Q(state=ClipState.SUBMITTED) | (Q(state=ClipState.SUBMITTING) & told)
+        due = Q(follow_at=None) | Q(follow_at__lte=now)
+        followed = self.filter(unknown, due, makes=Clip.Makes.VIDEO).exclude(video__task__status__in=ACTIVE)
+        return followed.order_by(F("follow_at").asc(nulls_first=True), "pk")
+
+    def outlived(self) -> "ClipQuerySet":
+        """Jobs at MiniMax whose task has ended, the newest first."""
+        return self.filter(state=ClipState.SUBMITTED).exclude(video__task__status__in=ACTIVE).order_by("-sent_at", "-pk")
+
+    def lost(self) -> "ClipQuerySet":
+        """Orders of which it is not known whether MiniMax took them: of tasks where that is being found out, and of ended ones."""
+        unknown = Q(video__task__stage=Stage.RECONCILING) | ~Q(video__task__status__in=ACTIVE)
+        return self.filter(unknown, state=ClipState.SUBMITTING, makes=Clip.Makes.VIDEO).order_by("-pk")
+
+    def reconciling(self) -> "ClipQuerySet":
+        """Those of tasks that wait for it, the oldest first."""
+        return self.lost().filter(video__task__status__in=ACTIVE).order_by("sent_at", "pk")
+
+    def maybe_billed(self) -> "ClipQuerySet":
+        """Those of tasks that have ended, the newest first: MiniMax may have billed them."""
+        return self.lost().exclude(video__task__status__in=ACTIVE).order_by("-sent_at", "-pk")
 
     def in_flight(self, now: datetime) -> "ClipQuerySet":
         """Jobs that MiniMax may be making. Of a task that has ended nobody asks how its job goes: it counts for a while."""
@@ -460,7 +489,24 @@ class Clip(models.Model):
         db_index=False,
         help_text="At MiniMax: the one that it was ordered with. Empty: it was not, or it was before there were several.",
     )
-    called_off_at = models.DateTimeField(null=True, blank=True, help_text="When MiniMax was asked to cancel it, for a cancelled task.")
+    called_off_at = models.DateTimeField(null=True, blank=True, help_text="When MiniMax was asked to cancel it, because its task ended.")
+    told_task_id = models.CharField(
+        max_length=100,
+        blank=True,
+        default="",
+        db_default="",
+        help_text="MiniMax's id of the job as a callback told it: it counts once MiniMax, asked for it, knows it.",
+    )
+    pushed_at = models.DateTimeField(null=True, blank=True, help_text="When MiniMax last called back for it.")
+    follow_at = models.DateTimeField(
+        null=True, blank=True, help_text="Of an ended task whose job's end is not known: when MiniMax is asked next; empty: now."
+    )
+    strays = models.TextField(
+        blank=True,
+        default="",
+        db_default="",
+        help_text="Jobs, with spaces between, that MiniMax made of orders of it that were said never to have been: billed too.",
+    )
     taken_from = models.ForeignKey(
         "self", null=True, blank=True, on_delete=models.SET_NULL, related_name="+", help_text="The clip of a failed task that it is."
     )
@@ -484,7 +530,9 @@ class Clip(models.Model):
             ),
             CheckConstraint(condition=Q(billed__gte=0, cost__gte=0), name="clip_costs_are_not_negative"),
         ]
+        permissions = [("reconcile_clip", "Can say what became of an order whose answer was lost")]
         indexes = [
+            Index(fields=["sent_at"], condition=Q(state="submitting"), name="clip_unanswered"),  # ClipQuerySet.lost
             # ClipQuerySet.to_call_off, over the few that are with MiniMax.
             Index(fields=["video"], condition=Q(api="v2", state="submitted", called_off_at=None), name="clip_to_call_off"),
             # ClipQuerySet.in_flight, over the few that MiniMax may be making, and those of lately ended tasks

@@ -199,7 +199,12 @@ def owed_of_many(tasks: Sequence[Task]) -> dict[UUID, Decimal]:
         case "all":
             return {task.pk: task.price for task in tasks}
     sent = Clip.objects.sent_seconds([task.pk for task in tasks])
-    return {task.pk: rounded(task.price * _share(sent.get(task.pk, 0), task.video)) for task in tasks}
+    return {task.pk: share_of_price(task, sent.get(task.pk, 0)) for task in tasks}
+
+
+def share_of_price(task: Task, seconds: int) -> Decimal:
+    """USD of a task's price for so many of its planned seconds."""
+    return rounded(task.price * _share(seconds, task.video))
 
 
 def _share(sent_seconds: int, video: Video) -> Decimal:

@@ -18,6 +18,7 @@ class Stage(StrEnum):
     WAITING_FOR_PROVIDER_KEY = "waiting_for_provider_key"
     WAITING_FOR_PROVIDER_BALANCE = "waiting_for_provider_balance"
     WAITING_FOR_STORAGE = "waiting_for_storage"
+    RECONCILING = "reconciling"  # the answer to a create was lost: whether MiniMax took it is being found out
 
 
 # What a task waits for, as the API's `waiting_for` says it; at other stages it waits for nothing, or is being made.
@@ -28,4 +29,5 @@ WAITS: dict[str, str] = {
     Stage.WAITING_FOR_PROVIDER_KEY: "account",
     Stage.WAITING_FOR_PROVIDER_BALANCE: "account",
     Stage.WAITING_FOR_STORAGE: "storage",
+    Stage.RECONCILING: "operator",
 }

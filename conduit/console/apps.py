@@ -40,11 +40,13 @@ class ConsoleConfig(AppConfig):
         import conduit.console.live.state
         import conduit.console.minimax.calls
         import conduit.console.money.bill
+        import conduit.console.money.lost
         import conduit.console.money.pages
         import conduit.console.security.pages
         import conduit.console.settings_page
         import conduit.console.streams_page
         import conduit.console.task.actions
+        import conduit.console.task.lost_order
         import conduit.console.task.page
         import conduit.console.tasks.list_page
         import conduit.console.tasks.run_pages

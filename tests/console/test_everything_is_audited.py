@@ -22,7 +22,7 @@ from keys import owners
 from keys.models import AuditEntry, Team
 from keys.services import create_management_key
 from tasks import pauses, runs
-from tasks.models import Pause
+from tasks.models import Pause, Task
 from tasks.run_models import Action
 from tests.support import browser_forms
 from tests.support.accounts import add_account
@@ -298,6 +298,7 @@ CALLS = {
     ("DELETE", "teams/<team_id>"): None,
     ("POST", "tasks/<task_id>/cancel"): None,
     ("POST", "tasks/<task_id>/retry"): None,
+    ("POST", "tasks/<task_id>/reconcile"): {"outcome": "give_up"},
     ("POST", "tasks/cancel"): {"q": "dog"},
     ("POST", "tasks/retry"): {"q": "bird"},
     ("POST", "runs/<run_id>/stop"): None,
@@ -338,6 +339,9 @@ def test_every_write_of_the_management_api_leaves_a_row_that_names_the_key_and_t
     manager = make_manager("ops")
     manager.http.defaults["REMOTE_ADDR"] = ADDRESS
     tasks = {"cancel": consumer.generate("a dog")["task_id"], "retry": end(consumer.generate("a bird")["task_id"], "failed").pk}
+    tasks["reconcile"] = consumer.generate("a lost fox")["task_id"]
+    planned_clip(tasks["reconcile"], state="submitting", sent_at=clock.now(), creates=1)
+    Task.objects.filter(pk=tasks["reconcile"]).update(stage="reconciling")
     run = runs.begin(Action.CANCEL, who="root", search_text="dog", chosen=None)
     ids = {
         "<key_id>": consumer.key.pk,

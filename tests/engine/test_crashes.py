@@ -14,6 +14,7 @@ from conduit import clock
 from keys.models import UsageCost
 from tasks.models import Task, TaskEvent
 from tests.settings import ON_SQLITE
+from tests.support.called_back import called_back
 from tests.support.databases import database_url
 from videos import sweeping
 from videos.minimax.sandbox import Sandbox
@@ -23,27 +24,35 @@ pytestmark = [pytest.mark.django_db(transaction=True, serialized_rollback=True),
 
 
 @pytest.mark.parametrize(
-    ("seconds", "clips"),
+    ("seconds", "clips", "calls_back"),
     [
         # On SQLite it takes twice as long.
-        pytest.param(1, 1, marks=[pytest.mark.soak] if ON_SQLITE else []),
-        pytest.param(7, 2, marks=pytest.mark.soak),
+        pytest.param(1, 1, False, marks=[pytest.mark.soak] if ON_SQLITE else []),
+        pytest.param(1, 1, True, marks=[pytest.mark.soak] if ON_SQLITE else []),
+        pytest.param(7, 2, False, marks=pytest.mark.soak),
+        pytest.param(7, 2, True, marks=pytest.mark.soak),
     ],
-    ids=["one clip", "a chain of two"],
+    ids=["one clip", "one clip, called back", "a chain of two", "a chain of two, called back"],
 )
 def test_a_worker_killed_before_or_after_any_commit_or_call_loses_no_task_and_pays_none_twice(
-    make_consumer, media, settings: LazySettings, tmp_path: Path, seconds, clips
+    make_consumer, media, settings: LazySettings, tmp_path: Path, seconds, clips, calls_back
 ):
     make_consumer()
-    with Sandbox(tmp_path / "sandbox", api_key="sandbox", time_scale=0.0001, clip_scale=8) as sandbox:
+    with Sandbox(tmp_path / "sandbox", api_key="sandbox", time_scale=0.0001, clip_scale=8) as sandbox, called_back() as public_url:
         environment = os.environ | {
             "DATABASE_URL": database_url(),
             "DJANGO_SETTINGS_MODULE": "conduit.settings",
+            "SECRET_KEY": settings.SECRET_KEY,
             "CONDUIT_HOME": str(tmp_path),
             "MINIMAX_BASE_URL": sandbox.url,
             "MINIMAX_API_KEY": "sandbox",
             "MINIMAX_POLL_SECONDS": "0",
+            "MINIMAX_POLL_SECONDS_WITH_CALLBACKS": "0",
+            "MINIMAX_CALLBACKS": "on" if calls_back else "off",
+            "PUBLIC_URL": public_url,
             "RETRY_SECONDS": "0",
+            # Time for a callback of what was taken; nothing tells of what was not.
+            "RECONCILING_SECONDS_MAX": "2" if calls_back else "0",
             "LOG_LEVEL": "ERROR",
             "DURATION": str(seconds),
         }
@@ -63,9 +72,12 @@ def test_a_worker_killed_before_or_after_any_commit_or_call_loses_no_task_and_pa
     assert len(creates) >= clips * (len(runs) - 5 * clips)
     # The last run met no fault: it tells how many there are to meet.
     assert len(runs) > 30
+    taken = Counter(creates)
     for run in runs:
+        # Cut off between the intent and what is known of its answer; a callback tells of what MiniMax took.
         cut_off = run["died"] and "submitting" in run["clips_at_death"]
-        expected = ("failed", "provider_timeout") if cut_off else ("completed", "")
+        is_told = calls_back and taken[run["prompt"]] > run["clips_at_death"].index("submitting") if cut_off else False
+        expected = ("failed", "provider_timeout") if cut_off and not is_told else ("completed", "")
         assert (run["status"], run["error_code"]) == expected, run
     # After the intent's commit, before and after the call, and before the commit of its answer (one more on each side).
     assert sum("submitting" in run["clips_at_death"] for run in runs) <= 5 * clips

@@ -49,7 +49,8 @@ def test_a_verdict_on_the_request_fails_the_task_at_once_and_charges_nothing(con
         Answer(fields={"task_id": ""}, accepted=True),
     ],
 )
-def test_a_create_that_may_have_been_accepted_is_never_posted_again(consumer, driver, minimax, ledger, answer):
+def test_a_create_that_may_have_been_accepted_is_never_posted_again(consumer, driver, minimax, ledger, settings, answer):
+    settings.RECONCILING_SECONDS_MAX = 0
     minimax.next("create", answer)
     task_id = consumer.generate()["task_id"]
 
@@ -141,7 +142,8 @@ def test_a_provider_that_cannot_be_reached_at_all_delays_the_task(consumer, driv
     assert len(minimax.creates) == 1
 
 
-def test_a_create_that_a_dead_process_left_open_fails_with_a_code_that_says_so(consumer, driver, minimax):
+def test_a_create_that_a_dead_process_left_open_fails_with_a_code_that_says_so(consumer, driver, minimax, settings):
+    settings.RECONCILING_SECONDS_MAX = 0
     task_id = consumer.generate()["task_id"]
     [planned] = Video.objects.get(pk=task_id).plan["clips"]
     Clip.objects.create(video_id=task_id, number=0, **planned, state=ClipState.SUBMITTING, sent_at=clock.now(), creates=1)

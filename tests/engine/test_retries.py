@@ -25,18 +25,6 @@ def test_a_retry_asks_once_more_for_a_job_that_took_too_long_and_takes_what_came
     assert len(minimax.creates) == 1
 
 
-def test_a_retry_orders_anew_when_a_job_that_took_too_long_still_runs(consumer, driver, minimax, media, settings, time_travel):
-    original = timed_out(consumer, driver, minimax, settings, time_travel)
-    retried = consumer.post(f"/v1/video/generations/{original}/retry").json()["task_id"]
-    driver.step(retried)
-    driver.step(retried)
-    minimax.ordinary()
-
-    assert driver.finish(retried).status == "completed"
-    assert len(minimax.creates) == 2
-    assert Clip.objects.get(video_id=retried).taken_from is None
-
-
 def timed_out(consumer: Any, driver: Any, minimax: LookAlike, settings: Any, time_travel: Any) -> str:
     time_travel.move_to(clock.now(), tick=True)
     minimax.always("query", Answer(status="Processing"))

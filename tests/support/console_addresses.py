@@ -79,6 +79,7 @@ ADDRESSES = (
     Address("costs of a task", lambda many: f"keys/usagecost/?q={many.completed}"),
     Address("events of a task", lambda many: f"tasks/taskevent/?q={many.completed}"),
     Address("clips of a task", lambda many: f"videos/clip/?q={many.completed}"),
+    Address("orders that may have been billed", lambda many: "money/lost/"),
     Address("MiniMax's bill", lambda many: "money/bill/"),
     Address("MiniMax's bill of a year", lambda many: "money/bill/?span=year"),
     Address("tasks to cancel, asked before", lambda many: "tasks/act/?do=cancel&all=1", most=20_000),

@@ -100,7 +100,8 @@ def look(task_id: str) -> dict[str, Any]:
 
     task = Task.objects.get(pk=task_id)
     states = list(Clip.objects.filter(video_id=task_id).order_by("number").values_list("state", flat=True))
-    return {"task_id": task_id, "status": task.status, "error_code": task.error_code, "clips": states}
+    prompt = task.video.prompt
+    return {"task_id": task_id, "prompt": prompt, "status": task.status, "error_code": task.error_code, "clips": states}
 
 
 def forked(function: Callable[..., Any], *args: Any) -> tuple[int, Any]:

@@ -9,6 +9,9 @@ for all of them:
         minimax.always("query", Answer(code=1000), prompt="a cat")       # for jobs whose prompt holds these words
         client = client_of(minimax)
 
+A create that names a callback_url is challenged there first, unless `reaches` says whether that would be answered; what is then
+pushed, and when, is the test's: `minimax.call_back(job, "success")`.
+
 The calls are "create", "query", "retrieve" and "download", V2's "list" and "cancel", "image" and "download-image". A job moves
 on with each query, never with the clock.
 """
@@ -18,6 +21,8 @@ import json
 import ssl
 import threading
 import time
+import urllib.error
+import urllib.request
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -48,6 +53,10 @@ class Job:
     queries: int = 0
     created_at: float = field(default_factory=time.time)
     cancelled: bool = False
+
+    @property
+    def callback_url(self) -> str:
+        return str(self.fields.get("callback_url") or "")
 
 
 @dataclass
@@ -83,6 +92,7 @@ class LookAlike:
         self.jobs: list[Job] = []
         self.images: list[Job] = []
         self.statuses_v2 = ["Queued", "running", "succeeded"]
+        self.reaches: Callable[[str], bool] = challenge
         self.stopping = threading.Event()
         self._links: dict[str, int] = {}
         self._rules: list[Rule] = []
@@ -136,6 +146,16 @@ class LookAlike:
             seen = self._changed.wait_for(lambda: sum(request.call == call for request in self.requests) >= count, seconds)
         assert seen, f"{count} calls of {call} did not come within {seconds} s"
         return self.calls(call)
+
+    def call_back(self, job: Job, status: str, **fields: object) -> int:
+        """Push that to the URL of the job's create; the status of the answer."""
+        said = {"task_id": self.identifier(job.task_id), "status": status, "base_resp": {"status_code": 0}} | fields
+        return post(job.callback_url, said)[0]
+
+    def refuses(self, fields: Mapping[str, Any]) -> str:
+        """What is wrong with a create's callback_url; empty when nothing."""
+        url = fields.get("callback_url")
+        return "fail to check callback url" if url and not self.reaches(str(url)) else ""
 
     # What the handlers lean on.
 
@@ -193,6 +213,26 @@ class LookAlike:
             return True
 
 
+def post(url: str, content: Mapping[str, object]) -> tuple[int, bytes]:
+    """As MiniMax calls back: no retry, three seconds."""
+    request = urllib.request.Request(url, json.dumps(content).encode(), {"Content-Type": "application/json"})
+    try:
+        with urllib.request.urlopen(request, timeout=3) as answer:
+            return answer.status, answer.read()
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, error.read()
+    except OSError:
+        return 0, b""
+
+
+def challenge(url: str) -> bool:
+    """Whether whoever answers there gives back what he is sent."""
+    word = uuid.uuid4().hex
+    status, body = post(url, {"challenge": word})
+    return status == 200 and json.loads(body) == {"challenge": word}
+
+
 class ApiHandler(Handler):
     def serve(self) -> None:
         url = urlsplit(self.path)
@@ -219,7 +259,9 @@ class ApiHandler(Handler):
     def _objection(self, call: str, job: Job | None, fields: Mapping[str, Any]) -> tuple[int, str]:
         if self.headers.get("Authorization") != f"Bearer {self.minimax.key}":
             return 1004, "login fail: please carry the API secret key in the 'Authorization' field"
-        wrong = wrong_parameters(fields) if call == "create" else "" if job or call == "image" else "no such id"
+        wrong = "" if job or call == "image" else "no such id"
+        if call == "create":
+            wrong = wrong_parameters(fields) or self.minimax.refuses(fields)
         return (2013, f"invalid params, {wrong}") if wrong else (0, "success")
 
     def _create(self, job: None, fields: Mapping[str, Any], answer: Answer, fine: bool) -> dict[str, object]:

@@ -79,7 +79,7 @@ def _content(
         return answer.http, error(answer.http, answer.message)
     match call:
         case "create":
-            wrong = wrong_parameters(fields)
+            wrong = wrong_parameters(fields) or minimax.refuses(fields)
             if wrong:
                 return 400, error(400, f"invalid params, {wrong} (2013)")
             return answer.http, {"task_id": minimax.identifier(minimax.make_job(fields).task_id)} if answer.makes_a_job else {}

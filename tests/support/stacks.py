@@ -38,7 +38,12 @@ def with_somebody_elses_minimax() -> Iterator[Elsewhere]:
     with (
         LookAlike(backup=True, knows_size=False) as minimax,
         running(
-            MINIMAX_BASE_URL=f"{minimax.url}/v1/", MINIMAX_API_KEY=minimax.key, OUTBOUND_ALLOWED="127.0.0.1:*", MINIMAX_POLL_SECONDS="0.5"
+            MINIMAX_BASE_URL=f"{minimax.url}/v1/",
+            MINIMAX_API_KEY=minimax.key,
+            OUTBOUND_ALLOWED="127.0.0.1:*",
+            MINIMAX_POLL_SECONDS="0.5",
+            MINIMAX_CALLBACKS="on",
+            MINIMAX_POLL_SECONDS_WITH_CALLBACKS="60",
         ) as stack,
     ):
         yield Elsewhere(stack, minimax)

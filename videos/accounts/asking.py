@@ -35,9 +35,10 @@ def factor_at(account: ProviderAccount, now: datetime) -> float:
     return max(1.0, float(account.ask_factor * 0.5 ** ((now - account.asked_too_often_at) / HALVED_IN)))
 
 
-def pause(account: ProviderAccount, now: datetime) -> timedelta:
-    """Between two questions about a job of the account."""
-    return timedelta(seconds=settings.MINIMAX_POLL_SECONDS * factor_at(account, now))
+def pause(account: ProviderAccount, now: datetime, *, is_called_back: bool = False) -> timedelta:
+    """Between two questions about a job of the account; rarely where MiniMax calls back for it."""
+    seconds = settings.MINIMAX_POLL_SECONDS_WITH_CALLBACKS if is_called_back else settings.MINIMAX_POLL_SECONDS
+    return timedelta(seconds=seconds * factor_at(account, now))
 
 
 def resumes_at(account: ProviderAccount, now: datetime) -> datetime | None:

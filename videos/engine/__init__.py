@@ -17,19 +17,19 @@ from conduit import clock
 from tasks import deadlines, leases
 from tasks.leases import Lease, LeaseLost
 from tasks.models import Task
-from videos.engine import images, layout, making, media, ordering
+from videos.engine import images, layout, making, media, ordering, reconciling
 from videos.engine.job import Job, wait_for_repair
 from videos.minimax.exchanges import Exchange, about, listening
 from videos.models import Clip, ClipState
 
-__all__ = ["advance"]
+__all__ = ["advance", "load"]
 
 log = structlog.get_logger(__name__)
 
 Steps = dict[ClipState, Callable[[Job, Clip], None]]
 STEPS: Steps = {
     ClipState.PLANNED: ordering.submit,
-    ClipState.SUBMITTING: ordering.find_lost,
+    ClipState.SUBMITTING: reconciling.find_out,
     ClipState.SUBMITTED: making.ask,
     ClipState.MADE: making.locate,
     ClipState.LOCATED: making.fetch,
@@ -52,7 +52,7 @@ def advance(task_id: UUID, *, lane: str, claim: UUID | None = None) -> None:
     if lease is None:
         return
     with structlog.contextvars.bound_contextvars(task_id=str(task_id)), listening() as said:
-        job = _load(lease, said)
+        job = load(lease, said)
         try:
             _step(job)
         except LeaseLost:
@@ -65,7 +65,8 @@ def advance(task_id: UUID, *, lane: str, claim: UUID | None = None) -> None:
             wait_for_repair(job)
 
 
-def _load(lease: Lease, said: list[Exchange]) -> Job:
+def load(lease: Lease, said: list[Exchange]) -> Job:
+    """The task with all that its steps look at."""
     task = Task.objects.select_related("video").get(pk=lease.task_id)
     return Job(lease, task, task.video, list(task.video.clips.select_related("account").order_by("number")), said)
 

@@ -11,8 +11,9 @@ from tasks.leases import LeaseLost
 from videos import failures
 from videos.accounts import breakers
 from videos.accounts.calling import account_of, images_for
+from videos.engine.answers import CREATES_MAX, refused
 from videos.engine.job import Job, fail, try_again, wait, wait_for_storage
-from videos.engine.ordering import CREATES_MAX, intend, refused
+from videos.engine.ordering import intend
 from videos.minimax.download import Download
 from videos.minimax.errors import MiniMaxError, Outcome
 from videos.models import Clip, ClipState

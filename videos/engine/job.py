@@ -212,6 +212,7 @@ def fail(job: Job, failure: Failure, clip: dict[str, Any] | None = None) -> None
             Status.FAILED,
             lease=job.lease,
             facts={"error_code": failure.code},
+            settles_later=failures.settles_later(failure),
             error=failure.message,
             error_code=failure.code,
             stage="failed",
@@ -221,6 +222,8 @@ def fail(job: Job, failure: Failure, clip: dict[str, Any] | None = None) -> None
         if not moved:
             raise LeaseLost
         job.write_parts(clip, None)
+        if job.clip and job.clip.state == ClipState.SUBMITTED and failure.code == failures.MADE_TOO_LONG.code:
+            dispatch.hint_cancelled_on_commit(job.task.pk, job.task.kind)  # MiniMax may still call it off
 
     job.lease.insist(write)
 
@@ -264,5 +267,6 @@ def try_again(job: Job, *, clip: dict[str, Any] | None = None, video: dict[str, 
         job.write(clip=clip, video=video, **fields)
 
 
-def poll_pause() -> timedelta:
-    return timedelta(seconds=settings.MINIMAX_POLL_SECONDS)
+def poll_pause(clip: Clip) -> timedelta:
+    """Until a job is asked for again: rarely where MiniMax calls back for it."""
+    return timedelta(seconds=settings.MINIMAX_POLL_SECONDS_WITH_CALLBACKS if clip.pushed_at else settings.MINIMAX_POLL_SECONDS)

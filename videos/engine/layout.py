@@ -4,6 +4,7 @@ from dataclasses import asdict, replace
 from itertools import takewhile
 
 from conduit import clock
+from videos import late_money
 from videos.engine.job import Job
 from videos.models import Clip, ClipState
 from videos.planning import PlannedClip
@@ -27,6 +28,8 @@ def lay_out(job: Job) -> Job | None:
             # MiniMax has worked on it already.
             leg = laid.leg(laid.made_goal, laid.to_make_seconds, rest=job.task.rest_seconds - laid.making_seconds)
             laid.write(begins=True, stage=Stage.PREPARING, **leg)
+            if job.task.retry_of:
+                late_money.give_back(job.task.retry_of)
         else:
             laid.note()
         Clip.objects.bulk_create(clips)

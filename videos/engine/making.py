@@ -12,8 +12,8 @@ from videos import failures
 from videos.accounts import asking
 from videos.accounts.calling import account_of, heard, provider_for
 from videos.conditions import report_word
+from videos.engine.answers import CREATES_MAX
 from videos.engine.job import FETCH_SHARE, Job, fail, wait, wait_for_storage
-from videos.engine.ordering import CREATES_MAX
 from videos.failures import Failure
 from videos.minimax.errors import JOB_FAILED, LinkExpired, MiniMaxError, Outcome
 from videos.minimax.provider import JobState, Phase
@@ -47,10 +47,8 @@ def ask(job: Job, clip: Clip) -> None:
         case phase:
             if late := failures.overdue(job.task, job.clips, now):
                 fail(job, late)
-            elif failures.given_up(clip, now):
-                _order_anew(job, clip)
             else:
-                due = now + asking.pause(account_of(clip), now)
+                due = now + asking.pause(account_of(clip), now, is_called_back=clip.pushed_at is not None)
                 job.write(clip={"seen_running_at": now}, next_step_at=due, stage=STAGES[phase])
                 if state.odd_word:
                     report_word(state.odd_word, task_id=job.task.pk, upstream=clip.upstream)
@@ -93,6 +91,8 @@ _UNSENT = {
     "billed": 0,
     "taken_from": None,
     "account": None,
+    "told_task_id": "",
+    "pushed_at": None,
 }
 
 

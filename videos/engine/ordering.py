@@ -1,37 +1,29 @@
 """Posting a clip to MiniMax, once: the only step that may not simply be run again."""
 
 from dataclasses import replace
-from datetime import datetime, timedelta
-from typing import Any
 
 import structlog
 from django.core.files.storage import default_storage
 
 from conduit import clock
-from tasks import dispatch
-from tasks.leases import LeaseLost
 from tasks.models import Lane
 from videos import failures, storage_check
 from videos.account_models import ProviderAccount
 from videos.accounts import breakers, choosing
-from videos.accounts.calling import account_of, heard, provider_for
+from videos.accounts.calling import account_of, provider_for
 from videos.accounts.choosing import NoRoom
+from videos.callbacks import addresses as callbacks
+from videos.callbacks import refusals
 from videos.engine import lining
-from videos.engine.job import Job, fail, is_held, poll_pause, wait, wait_for_storage
-from videos.failures import Failure
+from videos.engine.answers import accepted, lost, refused, without_callback
+from videos.engine.job import Job, fail, is_held, wait, wait_for_storage
 from videos.inputs import Role, of_role
-from videos.minimax.errors import Blame, MiniMaxError, Outcome, Undecided
+from videos.minimax.errors import MiniMaxError, Outcome
 from videos.minimax.provider import Order
 from videos.models import Clip, ClipState
-from videos.stages import Stage
 from videos.storage import STORAGE_ERRORS
 
 log = structlog.get_logger(__name__)
-
-# "Again, at most three times": a create that MiniMax answered with an internal error was refused.
-CREATES_MAX = 4
-# A job that MiniMax accepted is in its list by then; only after it "not in the list" means that it was not accepted.
-LISTED_WITHIN = timedelta(seconds=60)
 
 
 def submit(job: Job, clip: Clip) -> None:
@@ -46,21 +38,27 @@ def submit(job: Job, clip: Clip) -> None:
         return
     if not intend(job, clip):
         return
-    client = provider_for(clip)
+    client, account = provider_for(clip), account_of(clip)
+    order = replace(order, callback_url=callbacks.url_for(clip, account, clock.now(), number=clip.creates + 1))
     try:
         with job.lease.kept_alive():
             provider_task_id = client.create(order)
     except MiniMaxError as error:
-        breakers.failed(account_of(clip), error, ordering=True, upstream=clip.upstream)
-        if error.outcome is Outcome.UNKNOWN and client.can_find_lost:
-            wait(job, error)
+        breakers.failed(account, error, ordering=True, upstream=clip.upstream)
+        if error.outcome is Outcome.UNKNOWN:
+            lost(job, clip)
+        elif order.callback_url and refusals.is_about_the_url(error):
+            refusals.note_refusal(account, error)
+            without_callback(job, clip)
         else:
             refused(job, clip, error)
     else:
         try:
-            _accepted(job, clip, provider_task_id)
+            accepted(job, clip, provider_task_id)
         finally:
-            breakers.answered(account_of(clip), ordering=True, upstream=clip.upstream)
+            breakers.answered(account, ordering=True, upstream=clip.upstream)
+            if order.callback_url:
+                refusals.note_success(account)
 
 
 def intend(job: Job, clip: Clip) -> bool:
@@ -152,113 +150,3 @@ def _look_again(job: Job) -> None:
     log.error("stored frame is gone", clip=before.number)
     before.state = ClipState.PLANNED if before.makes == Clip.Makes.IMAGE else ClipState.STORED
     job.write(clip={"state": before.state, "last_frame": ""})
-
-
-def _accepted(job: Job, clip: Clip, provider_task_id: str) -> None:
-    now = clock.now()
-    sent = {"state": ClipState.SUBMITTED, "submitted_at": now, "provider_task_id": provider_task_id, "billed": clip.cost}
-    leg = job.leg(job.made_goal, clip.expected_seconds, rest=job.task.rest_seconds - clip.expected_seconds)
-    try:
-        job.write(clip=sent, begins=True, next_step_at=now + poll_pause(), stage=Stage.PREPARING, **leg)
-    except LeaseLost:
-        # Cancelled while the call was under way: MiniMax makes and bills the clip all the same, so its id is kept, and called off.
-        job.lease.insist(lambda: _keep_the_id(job, clip, sent))
-        raise
-
-
-def _keep_the_id(job: Job, clip: Clip, sent: dict[str, Any]) -> None:
-    Clip.objects.filter(pk=clip.pk, state=ClipState.SUBMITTING).update(**sent)
-    job.write_what_was_said()
-    dispatch.hint_cancelled_on_commit(job.task.pk, job.task.kind)
-
-
-def refused(job: Job, clip: Clip, error: MiniMaxError) -> None:
-    """What follows a create that did not succeed: only one that was certainly refused may be posted again."""
-    unsent = {"state": ClipState.PLANNED, "sent_at": None, "account": None}
-    match error.outcome:
-        case Outcome.FINAL | Outcome.UNKNOWN:
-            fail(job, Failure.of(error))
-        case Outcome.AGAIN if clip.creates + 1 >= CREATES_MAX:
-            fail(job, Failure.of(error))
-        case Outcome.AGAIN:
-            wait(job, error, clip=unsent)
-        case Outcome.LATER | Outcome.OPERATOR:
-            # It says nothing about this clip, so it does not count against it.
-            _leave_the_account(job, clip, error, unsent | {"creates": clip.creates})
-
-
-def _leave_the_account(job: Job, clip: Clip, error: MiniMaxError, unsent: dict[str, Any]) -> None:
-    """Another account takes over at once; without one the task waits until its own may be ordered with again.
-
-    What was ordered in its turn, and refused for no doing of its own, keeps that turn.
-    """
-    if error.blame is Blame.RATE:
-        lining.stand(job, clip, unsent=unsent, had_turn=True, trouble=error.code)
-    elif choosing.elsewhere(job.task, clip, than=account_of(clip)):
-        log.info("another account takes over", code=error.code)
-        job.write(clip=unsent, attempts=job.task.attempts, trouble=error.code)
-    else:
-        wait(job, error, clip=unsent, until=choosing.when(job.task, clip))
-
-
-# ---- A create whose answer was lost --------------------------------------------------------------------------------------
-
-
-def find_lost(job: Job, clip: Clip) -> None:
-    """The answer was lost, or a process died between the intent and the answer: MiniMax may have accepted, or not."""
-    try:
-        client = provider_for(clip)
-    except MiniMaxError as error:
-        wait(job, error)
-        return
-    if not client.can_find_lost or clip.sent_at is None:
-        fail(job, failures.LOST_CREATE)
-        return
-    if _has_a_twin(clip, clip.sent_at):
-        # It may only be under way: when its answer is there, the list tells them apart.
-        if not _look_later(job, clip.sent_at):
-            fail(job, failures.LOST_CREATE)
-        return
-    try:
-        # MiniMax's list does not show the frames of a job.
-        with heard(clip):
-            found = client.find_lost(_order(job, clip), sent_after=clip.sent_at, known_ids=_known_ids(clip, clip.sent_at))
-    except Undecided:
-        fail(job, failures.LOST_CREATE)
-    except MiniMaxError as error:
-        wait(job, error)
-    else:
-        _found(job, clip, found, clip.sent_at)
-
-
-def _found(job: Job, clip: Clip, provider_task_id: str | None, sent_at: datetime) -> None:
-    if provider_task_id:
-        log.info("lost create found", clip=clip.number)
-        _accepted(job, clip, provider_task_id)
-    elif _look_later(job, sent_at):
-        return
-    elif clip.creates >= CREATES_MAX:
-        fail(job, failures.LOST_CREATE)
-    else:
-        job.write(clip={"state": ClipState.PLANNED, "sent_at": None, "account": None})
-
-
-def _look_later(job: Job, sent_at: datetime) -> bool:
-    """Whether it is too early to tell; then it is looked for again when it is not."""
-    if clock.now() - sent_at >= LISTED_WITHIN:
-        return False
-    job.write(next_step_at=sent_at + LISTED_WITHIN, attempts=job.task.attempts)
-    return True
-
-
-def _has_a_twin(clip: Clip, sent_at: datetime) -> bool:
-    """Whether another order that MiniMax's list does not tell from this one was sent about then and has no answer either."""
-    same = {name: getattr(clip, name) for name in ("api", "upstream", "seconds", "resolution", "ratio")}
-    near = (sent_at - LISTED_WITHIN, sent_at + LISTED_WITHIN)
-    return Clip.objects.filter(state=ClipState.SUBMITTING, sent_at__range=near, **same).exclude(pk=clip.pk).exists()
-
-
-def _known_ids(clip: Clip, sent_at: datetime) -> set[str]:
-    """The jobs of other clips that were accepted about then: `find_lost` looks back a little, for clocks differ."""
-    others = Clip.objects.filter(api=clip.api, submitted_at__gte=sent_at - timedelta(hours=1)).exclude(provider_task_id="")
-    return set(others.values_list("provider_task_id", flat=True))

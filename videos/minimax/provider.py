@@ -37,6 +37,7 @@ class Order:
     references: tuple[bytes, ...] = field(default=(), repr=False)  # what is to be seen
     prompt_optimizer: bool | None = None  # V1's
     watermark: bool = False  # V1's
+    callback_url: str | None = field(default=None, repr=False)  # where it tells what becomes of the job
 
 
 @dataclass(frozen=True)

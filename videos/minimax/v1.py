@@ -29,6 +29,7 @@ class MiniMaxV1:
             "subject_reference": [{"type": "character", "image": [*map(images.data_url, order.references)]}] if order.references else None,
             "prompt_optimizer": order.prompt_optimizer,
             "aigc_watermark": order.watermark or None,
+            "callback_url": order.callback_url,
         }
         fields = {"model": order.upstream, "prompt": order.prompt} | {name: value for name, value in optional.items() if value is not None}
         answer = self._client.accept(self._client.call("create", "POST", "/v1/video_generation", fields=fields))

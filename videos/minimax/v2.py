@@ -33,7 +33,12 @@ class MiniMaxV2:
         for role, picture in [*frames, *(("reference_image", one) for one in order.references)]:
             if picture is not None:
                 content.append({"type": "image_url", "image_url": {"url": images.data_url(picture)}, "role": role})
-        optional = {"resolution": order.resolution, "ratio": order.ratio, "duration": order.seconds}
+        optional = {
+            "resolution": order.resolution,
+            "ratio": order.ratio,
+            "duration": order.seconds,
+            "callback_url": order.callback_url,
+        }
         fields = {"model": order.upstream, "content": content} | {name: value for name, value in optional.items() if value is not None}
         answer = self._client.accept(self._client.call("create", "POST", "/v2/video_generation", fields=fields))
         return reading.identifier(answer.body.get("task_id")) or self._client.useless(answer)

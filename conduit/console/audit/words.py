@@ -20,6 +20,7 @@ _PAST = {
     "lock": "locked", "unlock": "unlocked", "run": "ran", "forget": "forgot", "accept loss": "accepted the loss of",
     "upload bill": "uploaded", "loss is less": "takes as accepted only the smaller loss of", "test": "tested",
     "seal anew": "sealed anew the key of",
+    "reconcile": "said what became of an order of",
 }  # fmt: skip
 
 

@@ -15,7 +15,7 @@ from django.db import DEFAULT_DB_ALIAS, transaction
 _VIEWER = ("keys.view_*", "tasks.view_*", "videos.view_*", "console.view_*", "security.view_*", "auth.view_user", "auth.view_group")
 _OPERATOR = (
     *_VIEWER, "tasks.cancel_task", "tasks.retry_task", "tasks.pause_work", "console.share_search", "keys.add_virtualkey",
-    "keys.change_virtualkey", "videos.*_provideraccount",
+    "keys.change_virtualkey", "videos.*_provideraccount", "videos.reconcile_clip",
 )  # fmt: skip
 _ADMINISTRATOR = ("keys.*", "tasks.*", "videos.*", "console.*", "security.*", "auth.*_user", "auth.*_group")
 

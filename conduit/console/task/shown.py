@@ -16,12 +16,13 @@ from videos.life import State, Step
 from videos.links import media_path
 from videos.minimax.exchanges import TEXT_MAX
 from videos.models import Clip, ClipState
+from videos.stages import Stage
 from videos.story import EXCHANGES_READ, Story
 from videos.ticket import ticket
 
 _WORDS_OF_STATE = {
     ClipState.PLANNED: "to be ordered",
-    ClipState.SUBMITTING: "sent, and not accepted",
+    ClipState.SUBMITTING: "sent, and not answered",
     ClipState.SUBMITTED: "at MiniMax",
     ClipState.MADE: "made, to be fetched",
     ClipState.LOCATED: "made, to be fetched",
@@ -44,7 +45,7 @@ def shown(request: HttpRequest, story: Story, now: datetime) -> dict[str, Any]:
         "prompt_is_cut": len(task.video.prompt) > TITLE_CHARACTERS,
         "asked_ago": (now - task.created_at).total_seconds(),
         "lists": _lists(task),
-        "actions": _actions(request, task),
+        "actions": _actions(request, task) | {"reconcile": _may_reconcile(request, story)},
         "player": _player(task, now),
         "life": _life(story, now),
         "took": ((task.ended_at or now) - task.created_at).total_seconds(),
@@ -89,6 +90,13 @@ def _actions(request: HttpRequest, task: Task) -> dict[str, bool]:
     }
 
 
+def _may_reconcile(request: HttpRequest, story: Story) -> bool:
+    """Whether somebody may say what became of an order whose answer was lost (videos.lost_orders)."""
+    lost = any(clip.state == ClipState.SUBMITTING and clip.makes == Clip.Makes.VIDEO for clip in story.told.clips)
+    is_open = story.task.stage == Stage.RECONCILING or not story.task.is_active
+    return lost and is_open and may(request, "videos.reconcile_clip")
+
+
 def _player(task: Task, now: datetime) -> dict[str, Any]:
     """The place of the video at its size, from the start on; with its links where there is a file."""
     video = task.video
@@ -118,6 +126,8 @@ def _bar(step: Step, began: datetime, end: datetime, whole: float) -> dict[str, 
 
 
 def _state(clip: Clip | None) -> str:
+    if clip and clip.state == ClipState.FAILED and clip.called_off_at and not clip.billed:
+        return "called off"
     return "not begun" if clip is None else _WORDS_OF_STATE[ClipState(clip.state)]
 
 

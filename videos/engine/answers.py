@@ -1,0 +1,131 @@
+"""What follows a create, by what came of it: the job's id, a refusal, or nothing, and then whether MiniMax took it is not known."""
+
+from typing import Any
+
+import structlog
+
+from conduit import clock
+from tasks import dispatch, progress
+from tasks.leases import LeaseLost
+from tasks.models import Status
+from tasks.progress import NOT_KNOWN
+from videos.accounts import choosing
+from videos.accounts.calling import account_of
+from videos.engine import lining
+from videos.engine.job import Job, fail, poll_pause, wait
+from videos.failures import Failure
+from videos.minimax.errors import Blame, MiniMaxError, Outcome
+from videos.models import Clip, ClipState
+from videos.services import QUEUED_SECONDS
+from videos.stages import Stage
+from videos.waiting import growing_pause
+
+log = structlog.get_logger(__name__)
+
+# "Again, at most three times": a create that MiniMax answered with an internal error was refused.
+CREATES_MAX = 4
+# What is written to a clip that MiniMax certainly did not take: with the task's end, and when it is to be posted again.
+NOT_TAKEN: dict[str, Any] = {"state": ClipState.PLANNED}
+UNSENT: dict[str, Any] = {"state": ClipState.PLANNED, "sent_at": None, "account": None, "told_task_id": "", "pushed_at": None}
+
+
+def accepted(job: Job, clip: Clip, provider_task_id: str, *, asked_at_once: bool = False) -> None:
+    """MiniMax took it as that job, which is asked for at once where it may be made already."""
+    now = clock.now()
+    sent = {
+        "state": ClipState.SUBMITTED,
+        "submitted_at": now,
+        "provider_task_id": provider_task_id,
+        "told_task_id": "",
+        "billed": billed_for(clip),
+    }
+    leg = job.leg(job.made_goal, clip.expected_seconds, rest=job.task.rest_seconds - clip.expected_seconds)
+    due = now if asked_at_once else now + poll_pause(clip)
+    try:
+        job.write(clip=sent, begins=True, next_step_at=due, stage=Stage.PREPARING, **leg)
+    except LeaseLost:
+        # Cancelled while the call was under way: MiniMax makes and bills the clip all the same, so its id is kept, and called off.
+        job.lease.insist(lambda: _keep_the_id(job, clip, sent))
+        raise
+
+
+def billed_for(clip: Clip) -> Any:
+    """USD that MiniMax bills for the clip once it has taken its order; for each order of it that was thought not to be taken, too."""
+    return clip.cost * (1 + len(clip.strays.split()))
+
+
+def taken_late(clip: Clip, provider_task_id: str) -> dict[str, Any]:
+    """What is written to a clip of an ended task of whose job it became known that MiniMax made it: it is followed to its end."""
+    return {
+        "state": ClipState.SUBMITTED,
+        "provider_task_id": provider_task_id,
+        "told_task_id": "",
+        "submitted_at": clip.sent_at,
+        "billed": billed_for(clip),
+        "follow_at": None,
+    }
+
+
+def _keep_the_id(job: Job, clip: Clip, sent: dict[str, Any]) -> None:
+    Clip.objects.filter(pk=clip.pk, state=ClipState.SUBMITTING).update(**sent)
+    job.write_what_was_said()
+    dispatch.hint_cancelled_on_commit(job.task.pk, job.task.kind)
+
+
+def refused(job: Job, clip: Clip, error: MiniMaxError) -> None:
+    """What follows a create that did not succeed: only one that was certainly refused may be posted again."""
+    match error.outcome:
+        case Outcome.FINAL | Outcome.UNKNOWN:
+            fail(job, Failure.of(error), clip=NOT_TAKEN if error.outcome is Outcome.FINAL else None)
+        case Outcome.AGAIN if clip.creates + 1 >= CREATES_MAX:
+            fail(job, Failure.of(error), clip=NOT_TAKEN)
+        case Outcome.AGAIN:
+            wait(job, error, clip=UNSENT)
+        case Outcome.LATER | Outcome.OPERATOR:
+            # It says nothing about this clip, so it does not count against it.
+            _leave_the_account(job, clip, error, UNSENT | {"creates": clip.creates})
+
+
+def _leave_the_account(job: Job, clip: Clip, error: MiniMaxError, unsent: dict[str, Any]) -> None:
+    """Another account takes over at once; without one the task waits until its own may be ordered with again.
+
+    What was ordered in its turn, and refused for no doing of its own, keeps that turn.
+    """
+    if error.blame is Blame.RATE:
+        lining.stand(job, clip, unsent=unsent, had_turn=True, trouble=error.code)
+    elif choosing.elsewhere(job.task, clip, than=account_of(clip)):
+        log.info("another account takes over", code=error.code)
+        job.write(clip=unsent, attempts=job.task.attempts, trouble=error.code)
+    else:
+        wait(job, error, clip=unsent, until=choosing.when(job.task, clip))
+
+
+def without_callback(job: Job, clip: Clip) -> None:
+    """MiniMax could not reach the URL that the order named: it took nothing, and is asked again at once, without one."""
+    job.write(clip=UNSENT | {"creates": clip.creates}, attempts=job.task.attempts)
+
+
+def lost(job: Job, clip: Clip) -> None:
+    """Its answer did not come, so that MiniMax may make it: what became of it is found out before anything else is done."""
+    log.warning("the answer to a create was lost", clip=clip.number)
+    job.write(next_step_at=clock.now() + growing_pause(job.task.attempts), attempts=job.task.attempts, **reconciling(job))
+
+
+def reconciling(job: Job) -> dict[str, Any]:
+    """The fields of a task of which nobody knows when it goes on: its progress stands still."""
+    if job.task.stage == Stage.RECONCILING:
+        return {"stage": Stage.RECONCILING}
+    reached = progress.read(job.task, clock.now()).progress
+    leg = {"progress": reached, "leg_goal": max(job.task.leg_goal, reached), "leg_started_at": NOT_KNOWN}
+    return {"stage": Stage.RECONCILING, **leg}
+
+
+def never_taken(job: Job) -> None:
+    """MiniMax did not take it, as its list or an operator says: it may be posted again."""
+    job.write(clip=UNSENT, **back_in_line(job))
+
+
+def back_in_line(job: Job) -> dict[str, Any]:
+    """The fields of a task that goes on to where it may be ordered once more."""
+    stage = "queued" if job.task.status == Status.QUEUED else Stage.GENERATING
+    return {"stage": stage, **job.leg(job.task.leg_goal, QUEUED_SECONDS, rest=job.task.rest_seconds)}
