@@ -108,6 +108,7 @@ INSTALLED_APPS = [
     "rest_framework",
     "conduit.stack",
     "conduit.conditions",
+    "conduit.doctor",
     "conduit.rollups",
     "conduit.api",
     "keys",

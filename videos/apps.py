@@ -5,13 +5,14 @@ class VideosConfig(AppConfig):
     name = "videos"
 
     def ready(self) -> None:
-        from conduit import checks, conditions
+        from conduit import checks, conditions, doctor
         from conduit.rollups import registry
         from keys import known_models
         from tasks import kinds
         from videos.account_models import AccountState, ProviderAccount
         from videos.callbacks.refusals import CALLBACKS
         from videos.conditions import CONFINEMENT, REFUSALS, WORDS
+        from videos.doctor import accounts_answer, prices_cover_costs, storage_works
         from videos.kind import VIDEO_GENERATION
         from videos.lost_orders.reading import LOST_ORDERS
         from videos.margins import LOSSES
@@ -23,5 +24,10 @@ class VideosConfig(AppConfig):
         kinds.register(VIDEO_GENERATION)
         checks.register_keys(lambda: any(account.key for account in ProviderAccount.objects.exclude(state=AccountState.OFF)))
         conditions.register(CONFINEMENT, REFUSALS, WORDS, STORAGE, *CONDITIONS, CALLBACKS, LOST_ORDERS, LOSSES)
+        doctor.register(
+            doctor.Question("storage", storage_works),
+            doctor.Question("MiniMax", accounts_answer),
+            doctor.Question("prices", prices_cover_costs),
+        )
         registry.register(*ROLL_UPS)
         known_models.register(lambda: [model.names for model in VideoModel.objects.order_by("name")], sizes=Resolution.values)

@@ -1,5 +1,7 @@
 """The real stack makes a video and survives the death of each of its processes. How it starts and stops: test_demo, tests/stack."""
 
+import json
+
 import pytest
 import requests
 
@@ -55,3 +57,11 @@ def test_a_task_completes_although_one_process_is_killed_meanwhile(stack: Runnin
     stack.until(lambda: _finished(stack, task_id), seconds=120)
     task = stack.call("GET", f"/v1/tasks/{task_id}").json()
     assert task["status"] == "completed", task
+
+
+def test_the_doctor_finds_the_stack_well(stack: RunningStack) -> None:
+    found = json.loads(stack.manage("doctor", "--json"))
+
+    assert found["status"] in ("well", "notice")
+    well = {one["about"] for one in found["findings"] if one["status"] == "well"}
+    assert {"settings", "clocks", "database", "redis", "web", "processes", "ledger", "storage", "MiniMax"} <= well

@@ -1,10 +1,8 @@
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
-from django.db import connection, transaction
 
-from keys.models import UsageCost
-from keys.proof import differences
+from keys.proof import proven
 
 
 class Command(BaseCommand):
@@ -13,14 +11,7 @@ class Command(BaseCommand):
     requires_system_checks: list[str] = []
 
     def handle(self, *args: Any, **options: Any) -> None:
-        alone = not connection.in_atomic_block
-        with transaction.atomic():
-            if alone and connection.vendor == "postgresql":
-                # Beside a running stack: everything is read as it was at one moment. SQLite does so by itself.
-                with connection.cursor() as cursor:
-                    cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
-            rows = UsageCost.objects.count()
-            found = list(differences())
+        rows, found = proven()
         for difference in found:
             self.stdout.write(difference)
         if found:

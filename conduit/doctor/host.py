@@ -1,0 +1,46 @@
+"""This host, and what its processes are told."""
+
+import resource
+import shutil
+from collections.abc import Iterator
+
+from django.conf import settings
+
+from conduit.checks import problems
+from conduit.conditions import Severity
+from conduit.doctor.registry import Finding
+
+# A clip that is looked into and the video made of it, many times over.
+DISK_BYTES_MIN = 2 * 1024**3
+# What a web process has open beside its streams.
+DESCRIPTORS_BESIDE = 100
+
+
+def settings_are_safe() -> Iterator[Finding]:
+    found = list(problems())
+    for problem in found:
+        yield Finding(problem, Severity.UNAVAILABLE, "No process starts in production until it is put right.")
+    if not found:
+        kind = "production" if settings.PRODUCTION else "development: nothing is refused, and a sandbox may stand in for MiniMax"
+        yield Finding(f"The settings are fit for {kind}.")
+
+
+def has_room() -> Iterator[Finding]:
+    """Descriptors and disk of this host, as whoever runs the doctor has them."""
+    descriptors, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    needed = settings.STREAMS_MAX + DESCRIPTORS_BESIDE
+    if descriptors < needed:
+        yield Finding(
+            f"{descriptors} files may be open at once, and a web process with all its streams has {needed}.",
+            Severity.NOTICE,
+            f"Raise the limit (`ulimit -n`, LimitNOFILE=) to {needed} for web processes, or lower STREAMS_MAX.",
+        )
+    else:
+        yield Finding(f"{descriptors} files may be open at once.")
+    settings.WORK_DIR.mkdir(parents=True, exist_ok=True)
+    free = shutil.disk_usage(settings.WORK_DIR).free
+    words = f"{free / 1024**3:.1f} GiB are free where clips are worked on ({settings.WORK_DIR})."
+    if free < DISK_BYTES_MIN:
+        yield Finding(words, Severity.DEGRADED, f"Give it {DISK_BYTES_MIN // 1024**3} GiB at least.")
+    else:
+        yield Finding(words)

@@ -1,0 +1,83 @@
+"""What the doctor asks of MiniMax's accounts, the storage and prices."""
+
+from collections.abc import Iterator
+
+import requests
+from django.conf import settings
+from django.core.files.base import ContentFile
+from django.core.files.storage import FileSystemStorage, default_storage
+
+from conduit.conditions import Severity
+from conduit.doctor import Finding
+from videos import storage_check
+from videos.account_models import AccountState, ProviderAccount
+from videos.accounts import rules
+from videos.accounts.rules import in_words
+from videos.margins import LOSSES, losses
+from videos.storage import forget
+
+ANSWER_SECONDS = 10.0
+WHO = "doctor"
+
+
+def accounts_answer() -> Iterator[Finding]:
+    """Each account that is not off is asked what costs nothing."""
+    accounts = ProviderAccount.objects.exclude(state=AccountState.OFF).order_by("name")
+    answers = 0
+    for account in accounts:
+        tested = rules.test(account, who=WHO)
+        answers += tested.fine
+        says = f"{account.name}: {tested.words} ({tested.milliseconds} ms)"
+        yield Finding(says) if tested.fine else Finding(says, Severity.DEGRADED, in_words(account) or "See the account in the console.")
+    if not answers:
+        yield Finding("No account at MiniMax can be used.", Severity.UNAVAILABLE, "Set MINIMAX_API_KEY, or make an account in the console.")
+
+
+def storage_works() -> Iterator[Finding]:
+    """One file is written, read and deleted, and fetched by a link such as clients are given."""
+    if trouble := storage_check.check():
+        yield Finding(f"The storage fails: {trouble}", Severity.DEGRADED, storage_check.STORAGE.what_to_do)
+        return
+    if isinstance(default_storage, FileSystemStorage):
+        yield Finding(f"Files are stored in {default_storage.location}: web and media processes must share it.")
+        return
+    yield Finding(f"The bucket {settings.S3_BUCKET} takes, gives and deletes a file.")
+    yield from _is_public()
+
+
+def _is_public() -> Iterator[Finding]:
+    content = b"a file of the doctor's"
+    name = default_storage.save(f"{storage_check.FOLDER}/doctor", ContentFile(content))
+    try:
+        answer = requests.get(default_storage.url(name), headers={"Origin": settings.PUBLIC_URL}, timeout=ANSWER_SECONDS)
+    except requests.RequestException as error:
+        yield Finding(
+            f"Signed links to the bucket cannot be reached from here ({type(error).__name__}).",
+            Severity.NOTICE,
+            "See S3_PUBLIC_ENDPOINT_URL; from inside your network it may not be meant to be.",
+        )
+        return
+    finally:
+        forget(name)
+    if answer.content != content:
+        yield Finding(
+            f"A signed link to the bucket answers {answer.status_code}.",
+            Severity.DEGRADED,
+            "See S3_PUBLIC_ENDPOINT_URL, S3_REGION and the keys' right to read.",
+        )
+        return
+    yield Finding("Signed links to the bucket work.")
+    if not answer.headers.get("Access-Control-Allow-Origin"):
+        yield Finding(
+            "The bucket lets no page fetch its files by script (CORS).",
+            Severity.NOTICE,
+            "A <video> needs none; set CORS rules of the bucket if pages of yours fetch().",
+        )
+
+
+def prices_cover_costs() -> Iterator[Finding]:
+    found = losses()
+    for name, sentence in found.items():
+        yield Finding(f"{name}: {sentence}", Severity.NOTICE, LOSSES.what_to_do)
+    if not found:
+        yield Finding("Every model on offer is priced above what MiniMax bills for it.")
