@@ -12,7 +12,6 @@ from conduit.doctor import Finding
 from videos import storage_check
 from videos.account_models import AccountState, ProviderAccount
 from videos.accounts import rules
-from videos.accounts.rules import in_words
 from videos.margins import LOSSES, losses
 from videos.storage import forget
 
@@ -28,7 +27,7 @@ def accounts_answer() -> Iterator[Finding]:
         tested = rules.test(account, who=WHO)
         answers += tested.fine
         says = f"{account.name}: {tested.words} ({tested.milliseconds} ms)"
-        yield Finding(says) if tested.fine else Finding(says, Severity.DEGRADED, in_words(account) or "See the account in the console.")
+        yield Finding(says) if tested.fine else Finding(says, Severity.DEGRADED, "See the account in the console, under Models.")
     if not answers:
         yield Finding("No account at MiniMax can be used.", Severity.UNAVAILABLE, "Set MINIMAX_API_KEY, or make an account in the console.")
 

@@ -139,9 +139,9 @@ class RunningStack:
         headers = {"Authorization": f"Bearer {self.secret}", **options.pop("headers", {})}
         return self._session.request(method, self.url + path, headers=headers, timeout=30, **options)
 
-    def manage(self, *arguments: str) -> str:
+    def manage(self, *arguments: str, **environment: str) -> str:
         """What a management command beside the stack prints on standard output. CalledProcessError when it fails."""
-        beside = {name: value for name, value in self._given.items() if value}
+        beside = {name: value for name, value in self._given.items() if value} | environment
         command = [sys.executable, str(ROOT / "manage.py"), *arguments]
         return subprocess.run(command, cwd=ROOT, env=beside, check=True, stdout=subprocess.PIPE, text=True).stdout
 
