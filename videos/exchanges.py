@@ -43,7 +43,7 @@ def record(video_id: UUID, clip_number: int | None, said: Sequence[Said]) -> Non
         return
     now, monotonic_now = clock.now(), time.monotonic()
     rows: dict[Any, dict[str, Any]] = {}
-    for number, exchange in enumerate(said):
+    for number, exchange in enumerate(each.written for each in said):
         row = _row(video_id, clip_number, exchange, now - timedelta(seconds=max(0.0, monotonic_now - exchange.ended_at)))
         before = rows.pop(row["unchanged"] or number, None)  # a statement may meet each row once
         if before:

@@ -13,6 +13,8 @@ from videos.minimax.v2 import MiniMaxV2
 
 # An image is made while its call waits, so it takes more than an ordinary answer.
 IMAGE_PATIENCE = 3
+# Threads of a worker that call beside those that ask how jobs go: as many as it has by default, and more.
+OTHER_THREADS = 64
 # Clients that are kept: an account whose key or address changes gets another.
 KEPT = 256
 
@@ -32,6 +34,7 @@ def _limits(patience: float = 1) -> Limits:
         connect_seconds=settings.MINIMAX_CONNECT_SECONDS,
         read_seconds=settings.MINIMAX_READ_SECONDS * patience,
         download_seconds=settings.MINIMAX_DOWNLOAD_SECONDS,
+        connections=settings.ASKING_THREADS + OTHER_THREADS,
     )
 
 

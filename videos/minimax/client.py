@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import Any, Never
 from urllib.parse import urlencode, urlsplit
 
-import requests
 import structlog
 
 from conduit.outbound.addresses import Allowed
@@ -24,8 +23,6 @@ log = structlog.get_logger(__name__)
 
 # Answers are a few hundred bytes; what is far longer is not MiniMax's. Lists and images in base64 say so.
 ANSWER_BYTES_MAX = 1024**2
-# As many as the worker has threads by default and more, so that no thread's connection is thrown away after each call.
-POOLED_CONNECTIONS = 64
 # Calls that MiniMax bills: their answer may be lost although they were accepted.
 BILLED = frozenset({"create", "image"})
 # How V2 may answer to what a request holds.
@@ -59,11 +56,15 @@ class Answer:
 
 @dataclass(frozen=True)
 class Limits:
-    """`read_seconds` limits the longest silence and a whole API answer alike; `download_seconds` a whole download."""
+    """`read_seconds` limits the longest silence and a whole API answer alike; `download_seconds` a whole download.
+
+    `connections`: that are kept open; with fewer than there are threads some would be thrown away after each call.
+    """
 
     connect_seconds: float
     read_seconds: float
     download_seconds: float
+    connections: int = 64
 
 
 class Client:
@@ -78,7 +79,7 @@ class Client:
         self._api_key = api_key.strip()
         self.limits = limits
         self._allowed = allowed
-        self._session = self._new_session(connections=POOLED_CONNECTIONS)
+        self._session = self._new_session(connections=limits.connections)
 
     def _new_session(self, *, connections: int) -> Session:
         schemes = {"https"} if self._base_url.lower().startswith("https:") else {"http", "https"}
@@ -160,33 +161,34 @@ class Client:
         exchange = Exchange(idle_seconds=self.limits.read_seconds, total_seconds=self.limits.read_seconds)
         place = path + (f"?{urlencode(params)}" if params else "")
         started = time.monotonic()
+        # As bytes: a key that was pasted with a stray character is MiniMax's to refuse.
+        headers: dict[str, str | bytes] = {"Authorization": f"Bearer {self._api_key}".encode(), "Accept": "application/json"}
+        url, connect = self._base_url + place, self.limits.connect_seconds
         try:
-            with session.exchange(
-                exchange,
-                method,
-                self._base_url + path,
-                connect_seconds=self.limits.connect_seconds,
-                # As bytes: a key that was pasted with a stray character is MiniMax's to refuse.
-                headers={"Authorization": f"Bearer {self._api_key}".encode(), "Accept": "application/json"},
-                params=params,
-                json=fields,
-            ) as response:
-                # What is cut off at the limit is no JSON any more.
-                body = response.raw.read(bytes_max, decode_content=True)
+            # What is cut off at the limit is no JSON any more.
+            if method == "GET":
+                with session.ask(exchange, url, connect_seconds=connect, headers=headers) as answered:
+                    http, trace_id, body = answered.status, answered.headers.get("Trace-Id"), answered.read(bytes_max, decode_content=True)
+            else:
+                with session.exchange(exchange, method, url, connect_seconds=connect, headers=headers, json=fields) as response:
+                    http, trace_id = response.status_code, response.headers.get("Trace-Id")
+                    body = response.raw.read(bytes_max, decode_content=True)
         except AddressRefused as refused:
             host = urlsplit(self._base_url).hostname or ""
             log.error("minimax_address_refused", call=call, host=host, why=str(refused))
-            self._tell(call, method, place, fields, started, message=self._plain(f"not called: {refused}"))
+            self._tell_silence(call, method, place, fields, started, self._plain(f"not called: {refused}"))
             raise CallRefused(errors.WRONG_ADDRESS, host=host, why=str(refused)) from None
         except FAULTS as fault:
             cause = _cause_of_fault(fault, exchange, creating=call in BILLED)
             facts = {"fault": type(fault).__name__, "outcome": cause.outcome.value}
             log.warning("minimax_unanswered", call=call, ms=exchanges.ms_since(started), **facts)
-            self._tell(call, method, place, fields, started, message=type(fault).__name__)
+            self._tell_silence(call, method, place, fields, started, type(fault).__name__)
             # Without the fault: its text holds addresses with their queries.
             raise MiniMaxError(*cause) from None
-        answer = _parse(call, response, body)
-        log.info(
+        answer = _parse(call, http, trace_id, body)
+        # Of questions one line each would be most of the log.
+        log.log(
+            logging.DEBUG if call == "query" else logging.INFO,
             "minimax_call",
             call=call,
             ms=exchanges.ms_since(started),
@@ -198,23 +200,32 @@ class Client:
         return answer
 
     def _tell_answer(self, answer: Answer, method: str, path: str, fields: Mapping[str, object] | None, started: float) -> None:
-        status = reading.status(answer.body.get("status")) or reading.status(reading.mapping(answer.body.get("task")).get("status"))
+        def words() -> exchanges.Words:
+            status = reading.status(answer.body.get("status")) or reading.status(reading.mapping(answer.body.get("task")).get("status"))
+            return exchanges.Words(
+                message=self._plain(answer.message),
+                status=self._plain(status or "", exchanges.WORD_MAX),
+                trace_id=self._plain(answer.trace_id or "", exchanges.TRACE_MAX),
+                request=exchanges.body(fields, secret=self._api_key),
+                answer=exchanges.body(answer.body or answer.text, secret=self._api_key),
+            )
+
         self._tell(
             answer.call,
             method,
             path,
-            fields,
             started,
+            words,
             http=answer.http,
             code=answer.code if answer.code is not None and abs(answer.code) <= _CODE_MAX else None,
-            message=self._plain(answer.message),
-            status=self._plain(status or "", exchanges.WORD_MAX),
-            trace_id=self._plain(answer.trace_id or "", exchanges.TRACE_MAX),
             is_error=bool(answer.code) or answer.is_error or not 200 <= answer.http < 300,
-            answer=exchanges.body(answer.body or answer.text, secret=self._api_key),
         )
 
-    def _tell(self, call: str, method: str, path: str, fields: Mapping[str, object] | None, started: float, **answered: Any) -> None:
+    def _tell_silence(self, call: str, method: str, path: str, fields: Mapping[str, object] | None, started: float, why: str) -> None:
+        """That no answer came."""
+        self._tell(call, method, path, started, lambda: exchanges.Words(message=why, request=exchanges.body(fields, secret=self._api_key)))
+
+    def _tell(self, call: str, method: str, path: str, started: float, words: Callable[[], exchanges.Words], **answered: Any) -> None:
         exchanges.tell(
             exchanges.Exchange(
                 call=call,
@@ -222,8 +233,8 @@ class Client:
                 path=path[: exchanges.PATH_MAX],
                 milliseconds=exchanges.ms_since(started),
                 ended_at=time.monotonic(),
-                request=exchanges.body(fields, secret=self._api_key),
                 upstream=exchanges.upstream(),
+                later=words,
                 **answered,
             )
         )
@@ -233,7 +244,7 @@ class Client:
         return exchanges.plain(text, most, secret=self._api_key)
 
 
-def _parse(call: str, response: requests.Response, body: bytes) -> Answer:
+def _parse(call: str, http: int, trace_id: str | None, body: bytes) -> Answer:
     try:
         parsed = json.loads(body)
     except (ValueError, RecursionError):
@@ -244,11 +255,11 @@ def _parse(call: str, response: requests.Response, body: bytes) -> Answer:
     error = reading.mapping(fields.get("error")) if fields.get("type") == "error" else {}
     if error:
         kind, words = str(error.get("type") or ""), str(error.get("message") or "")
-        code, message = code or _code_of(response.status_code, kind, words), message or f"{kind}: {words}"
-    trace_id = response.headers.get("Trace-Id") or reading.identifier(fields.get("request_id"))
+        code, message = code or _code_of(http, kind, words), message or f"{kind}: {words}"
+    trace_id = trace_id or reading.identifier(fields.get("request_id"))
     return Answer(
         call=call,
-        http=response.status_code,
+        http=http,
         body=fields,
         code=code,
         message=message,

@@ -6,8 +6,8 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any, Self
 from urllib.parse import urlsplit
 
 from conduit.logs import without_secrets
@@ -28,8 +28,23 @@ _UNGUESSABLE = "callback_url"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Exchange:
-    """One call and how it was answered. Its texts hold no secret, and nothing that a database or a page cannot carry."""
+class Words:
+    """The texts of an exchange. They hold no secret, and nothing that a database or a page cannot carry."""
+
+    message: str = ""
+    status: str = ""  # the job's, in MiniMax's word
+    trace_id: str = ""
+    request: str = ""  # bodies as `body` tells them
+    answer: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Exchange(Words):
+    """One call and how it was answered.
+
+    `later` gives the texts: they take longer to be made fit than all the rest, and of most questions nobody reads them. It is asked by
+    `written`, before anybody may.
+    """
 
     call: str
     method: str
@@ -38,13 +53,14 @@ class Exchange:
     ended_at: float  # on this process's monotonic clock
     http: int | None = None  # None: no answer came
     code: int | None = None
-    message: str = ""
-    status: str = ""  # the job's, in MiniMax's word
-    trace_id: str = ""
     upstream: str = ""  # the model at MiniMax that the call is about
     is_error: bool = True
-    request: str = ""  # bodies as `body` tells them
-    answer: str = ""
+    later: Callable[[], Words] | None = field(default=None, compare=False, repr=False)
+
+    @property
+    def written(self) -> Self:
+        """With its texts."""
+        return self if self.later is None else replace(self, later=None, **asdict(self.later()))
 
     @property
     def is_query(self) -> bool:
