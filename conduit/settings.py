@@ -379,6 +379,8 @@ MINIMAX_POLL_SECONDS_WITH_CALLBACKS = env.float("MINIMAX_POLL_SECONDS_WITH_CALLB
 
 # A job whose task has ended, such as by a time limit, is asked for so rarely until MiniMax says how it ended: what it bills is known then.
 FOLLOW_SECONDS = env.positive("FOLLOW_SECONDS", default=max(10.0, 300.0 * MINIMAX_TIME_SCALE))
+# Threads of a worker that ask how jobs go, at most, for each account: with answers after a quarter of a second 128 ask 500 times a second.
+ASKING_THREADS = math.ceil(env.positive("ASKING_THREADS", default=128))
 
 # ---- The engine: how long things may take, in seconds -------------------------------------------------------------------
 

@@ -24,7 +24,7 @@ def hint(lane: str) -> bool:
 
     It names no task: one that comes later may be more urgent than the one that is hinted at.
     """
-    return _send(DO_NEXT, lane, lane)
+    return _send(DO_NEXT, Lane(lane).queue, str(lane))
 
 
 def hint_cancelled_on_commit(task_id: UUID, kind: str) -> None:
@@ -37,11 +37,11 @@ def hint_run(run_id: int) -> bool:
     return _send("tasks.jobs.advance_run", Lane.PROVIDER, run_id)
 
 
-def _send(job: str, lane: str, *args: str | int) -> bool:
+def _send(job: str, queue: str, *args: str | int) -> bool:
     """A hung broker costs one of those who hint its time limit, and the others nothing."""
     try:
         with breaker_of(current_app.conf.broker_url).asking("hints are not sent", errors=(OperationalError,)):
-            current_app.send_task(job, args=list(args), queue=lane, headers=good_for(CLAIM_SECONDS))
+            current_app.send_task(job, args=list(args), queue=queue, headers=good_for(CLAIM_SECONDS))
     except Away:
         log.info("hint not sent: the broker is away", job=job, args=args)
         return False
@@ -50,7 +50,7 @@ def _send(job: str, lane: str, *args: str | int) -> bool:
 
 def hint_soon(lane: str) -> None:
     """The same with others, a moment later; for who was asked for something and has no time."""
-    hints.sender.put(Hint(DO_NEXT, str(lane), (str(lane),), good_for(CLAIM_SECONDS)))
+    hints.sender.put(Hint(DO_NEXT, Lane(lane).queue, (str(lane),), good_for(CLAIM_SECONDS)))
 
 
 def hint_on_commit(lane: str) -> None:

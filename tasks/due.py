@@ -12,6 +12,8 @@ from tasks.models import Lane, Task, TaskQuerySet
 # transaction that claims them, and leaves out by `free_of` what others are claiming.
 Choose = Callable[[TaskQuerySet, int], Sequence[UUID]]
 
+Narrow = Callable[[TaskQuerySet], TaskQuerySet]
+
 
 def longest_waiting(due: TaskQuerySet, limit: int) -> Sequence[UUID]:
     """First due, first served."""
@@ -31,9 +33,10 @@ def register(lane: Lane, choose: Choose) -> None:
     _choose[lane] = choose
 
 
-def choose(lane: str, now: datetime, limit: int) -> Sequence[UUID]:
-    """The rows of the lane whose turn it is."""
-    return _choose[lane](Task.objects.due(now, lane), limit)
+def choose(lane: str, now: datetime, limit: int, among: Narrow | None = None) -> Sequence[UUID]:
+    """The rows of the lane whose turn it is; `among` leaves out some that who asks has no room for."""
+    rows = Task.objects.due(now, lane)
+    return _choose[lane](among(rows) if among else rows, limit)
 
 
 def soonest(lane: str, now: datetime) -> datetime | None:

@@ -34,8 +34,8 @@ END_SECONDS = 2.0
 
 
 def lanes_of(worker: Any) -> list[str]:
-    """The lanes whose steps a Celery worker does, by the queues that it listens to."""
-    return [lane for lane in Lane.values if lane in worker.app.amqp.queues.consume_from]
+    """The lanes whose steps a Celery worker does one by one, by the queues that it listens to."""
+    return [str(lane) for lane in (Lane.PROVIDER, Lane.MEDIA) if lane.queue in worker.app.amqp.queues.consume_from]
 
 
 class FindsWork(bootsteps.StartStopStep):

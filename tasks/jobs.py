@@ -4,12 +4,14 @@ from celery import current_app, shared_task
 from django.conf import settings
 
 from conduit import clock
-from tasks import deadlines, forgetting, kinds, leases, paused, runs
+from tasks import deadlines, forgetting, kinds, leases, paused, runs, waking
 
 
 @shared_task(time_limit=settings.MEDIA_STEP_SECONDS)
 def do_next(lane: str) -> None:
     """Do the step of the lane whose turn it is, if one is due; the time limit is that of the longest step."""
+    if waking.wake(lane):
+        return
     for claim in leases.claim_due(clock.now() + leases.ABOUT_NOW, lane=lane, limit=1):
         current_app.tasks[kinds.job_of(claim.kind)](*claim.arguments)
 

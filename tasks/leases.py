@@ -8,7 +8,7 @@ simply never writes, and its lease lapses.
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -143,14 +143,33 @@ def claim_due(now: datetime, *, lane: str, limit: int) -> list[Claim]:
     """Reserve the due rows of a lane whose turn it is, in one batch; the most urgent first."""
     token = uuid.uuid4()
     with transaction.atomic():
-        ids = due.choose(lane, now, limit)
-        if not ids:
-            return []
-        # Who chose may have locked none of them. The UPDATE looks again anyhow.
-        claimed = Task.objects.due(now, lane).filter(pk__in=ids)
-        claimed.update(lease_token=token, lease_until=now + timedelta(seconds=CLAIM_SECONDS))
-        kinds = dict(Task.objects.filter(pk__in=ids, lease_token=token).values_list("pk", "kind"))
-    return [Claim(pk, kinds[pk], lane, token) for pk in ids if pk in kinds]
+        ids = _marked(now, lane, due.choose(lane, now, limit), lease_token=token, lease_until=now + timedelta(seconds=CLAIM_SECONDS))
+        kinds = dict(Task.objects.filter(pk__in=ids).values_list("pk", "kind")) if ids else {}
+    return [Claim(pk, kinds[pk], lane, token) for pk in ids]
+
+
+def take_due(now: datetime, *, lane: str, limit: int, among: due.Narrow | None = None) -> list[Lease]:
+    """Begin the due steps of a lane whose turn it is, for a worker that does them together: under one token, and at once.
+
+    `among` leaves out those that it has no room for.
+    """
+    token, hold = uuid.uuid4(), Hold(time.monotonic())
+    with transaction.atomic():
+        chosen = due.choose(lane, now, limit, among)
+        ids = _marked(now, lane, chosen, lease_token=token, lease_until=_lapse(now), attempts=F("attempts") + 1)
+    return [Lease(pk, token, hold) for pk in ids]
+
+
+def _marked(now: datetime, lane: str, chosen: Sequence[UUID], **fields: Any) -> Sequence[UUID]:
+    """Those of the chosen rows that it wrote the fields to."""
+    if not chosen:
+        return ()
+    # Who chose may have locked none of them, so the UPDATE looks again.
+    count = Task.objects.due(now, lane).filter(pk__in=chosen).update(**fields)
+    if count == len(chosen):
+        return chosen
+    ours = set(Task.objects.filter(pk__in=chosen, lease_token=fields["lease_token"]).values_list("pk", flat=True))
+    return [pk for pk in chosen if pk in ours]
 
 
 def take(task_id: UUID, *, lane: str, claim: UUID | None = None) -> Lease | None:

@@ -27,10 +27,16 @@ class Status(models.TextChoices):
 
 
 class Lane(models.TextChoices):
-    """The queue, and so the kind of process, that may do a task's next step."""
+    """What kind of work a task's next step is: the backlog of one keeps no other waiting."""
 
     PROVIDER = "provider"
+    ASKING = "asking"  # how work at a provider goes: done again and again, and many at once
     MEDIA = "media"
+
+    @property
+    def queue(self) -> str:
+        """The queue of Celery's, and so the kind of process, of its workers."""
+        return "provider" if self is Lane.ASKING else str(self.value)
 
 
 ACTIVE = (Status.QUEUED, Status.PROCESSING)

@@ -2,11 +2,13 @@
 
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 from celery import Celery
 from django.conf import LazySettings
+from kombu.exceptions import OperationalError
 
 from tasks.models import Task
 from tests.support.procfile_processes import ProcfileProcess
@@ -17,6 +19,7 @@ pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
 
 # A busy machine starts a worker in ten seconds.
 PATIENCE_SECONDS = 60.0
+SOAKED = 40
 
 
 def until(true: Callable[[], object], what: str, seconds: float = PATIENCE_SECONDS) -> None:
@@ -79,3 +82,33 @@ def test_videos_are_made_without_any_hint_while_redis_is_away_and_messages_are_t
 
     assert len([entry for entry in minimax.log() if entry["call"] == "create"]) == 5
     assert [worker.stop() for worker in workers] == [0, 0]
+
+
+@pytest.mark.soak
+def test_without_redis_work_goes_on_at_no_less_than_half_its_pace_and_nothing_is_doubled(make_consumer, minimax, valkey, workers):
+    consumer = make_consumer()
+
+    def seconds_for(count: int) -> float:
+        began, before = time.monotonic(), completed()
+        for _ in range(count):
+            consumer.generate(duration=1, resolution="720x480")
+            for lane in ("provider", "media"):  # as web and workers hint where they share a Redis
+                with suppress(OperationalError):
+                    hinting.send_task("tasks.jobs.do_next", args=[lane], queue=lane)
+        until(lambda: completed() == before + count, "it does not go on", 600)
+        return time.monotonic() - began
+
+    hinting = Celery("sender", broker=valkey.url, set_as_current=False)
+    hinting.conf.broker_transport_options = {"max_retries": 0, "socket_connect_timeout": 1}
+    hinting.conf.task_publish_retry = False
+    seconds_for(2)  # the processes have begun
+
+    with_redis = seconds_for(SOAKED)
+    valkey.stop()
+    without = seconds_for(SOAKED)
+    valkey.start()
+
+    creates = [entry for entry in minimax.log() if entry["call"] == "create"]
+    assert len(creates) == 2 + 2 * SOAKED
+    print(f"{SOAKED} videos took {with_redis:.1f} s with Redis, {without:.1f} s without")
+    assert without <= 2 * with_redis

@@ -61,7 +61,7 @@ def test_a_task_cancelled_while_its_last_poll_is_in_the_air_stays_cancelled(cons
         assert consumer.delete(f"/v1/video/generations/{task_id}").status_code == 200
         hold.set()
 
-    in_threads(lambda: engine.advance(UUID(task_id), lane=Lane.PROVIDER), cancel)
+    in_threads(lambda: engine.advance(UUID(task_id), lane=Lane.ASKING), cancel)
     driver.step(task_id)
 
     assert consumer.task(task_id)["status"] == "cancelled"
@@ -88,10 +88,10 @@ def test_a_worker_that_was_taken_for_dead_writes_nothing_when_it_comes_back(cons
     def take_over() -> None:
         minimax.wait_for("query")
         Task.objects.filter(pk=task_id).update(lease_until=clock.now() - timedelta(seconds=1))
-        engine.advance(UUID(task_id), lane=Lane.PROVIDER)
+        engine.advance(UUID(task_id), lane=Lane.ASKING)
         hold.set()
 
-    in_threads(lambda: engine.advance(UUID(task_id), lane=Lane.PROVIDER), take_over)
+    in_threads(lambda: engine.advance(UUID(task_id), lane=Lane.ASKING), take_over)
 
     assert consumer.task(task_id)["status"] == "processing"
 
@@ -99,7 +99,7 @@ def test_a_worker_that_was_taken_for_dead_writes_nothing_when_it_comes_back(cons
 def test_a_hint_that_comes_again_while_its_step_is_at_work_does_nothing(consumer, driver, minimax):
     task_id = consumer.generate()["task_id"]
     driver.until(task_id, ClipState.SUBMITTED)
-    [claim] = leases.claim_due(clock.now(), lane="provider", limit=5)
+    [claim] = leases.claim_due(clock.now(), lane="asking", limit=5)
     hold = threading.Event()
     minimax.next("query", Answer(hold=hold, status="Processing"))
     before = len(minimax.calls("query"))

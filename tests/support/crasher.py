@@ -65,6 +65,7 @@ def work(task_id: str, fatal: int) -> None:
 
     from tasks import leases
     from tasks.models import Lane, Task
+    from tests.support.asking import a_round
     from videos import engine
 
     # The lease of the process that died before has lapsed.
@@ -72,7 +73,8 @@ def work(task_id: str, fatal: int) -> None:
     FaultPoints(fatal).install()
     # How often it has to ask is the machine's pace. A task that gets nowhere fails, by the product's own time limits.
     while Task.objects.get(pk=task_id).is_active:
-        for lane in Lane.values:
+        a_round()
+        for lane in (Lane.PROVIDER, Lane.MEDIA):
             for claim in leases.claim_due(clock.now(), lane=lane, limit=5):
                 engine.advance(claim.task_id, lane=claim.lane, claim=claim.token)
 
@@ -129,6 +131,7 @@ def forked(function: Callable[..., Any], *args: Any) -> tuple[int, Any]:
 def main() -> None:
     django.setup()
     # Imported once here, and not again in every fork; what sends hints looks for its parts when it is first used.
+    import videos.asking.rounds
     import videos.engine
     import videos.services  # noqa: F401
     from conduit.celery import app

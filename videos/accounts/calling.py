@@ -42,8 +42,12 @@ def provider_for(clip: Clip) -> Provider:
     Raises:
         MiniMaxError: its account may not be called, or has no key.
     """
-    account = account_of(clip)
-    return provider_at(account.address, _key(account), api=clip.api)
+    return provider_of(account_of(clip))
+
+
+def provider_of(account: ProviderAccount) -> Provider:
+    """The same for all calls about the clips of an account."""
+    return provider_at(account.address, _key(account), api=account.api)
 
 
 def images_for(clip: Clip) -> Images:

@@ -21,6 +21,8 @@ log = structlog.get_logger(__name__)
 
 # States in which there is something to ask MiniMax for.
 _OPEN = (ClipState.SUBMITTING, ClipState.SUBMITTED)
+# Lanes whose steps ask MiniMax: how a job goes, and whether there is one.
+_ASKS = (Lane.ASKING, Lane.PROVIDER)
 _GOES_ON = (Phase.PREPARING, Phase.QUEUED, Phase.RUNNING)
 
 
@@ -47,17 +49,17 @@ def make_due(of: Ordered) -> bool:
     """Have MiniMax asked now. False while a step is at work."""
     now = clock.now()
     clip = Clip.objects.filter(pk=of.clip_id, state__in=_OPEN).values_list("video_id", "state").first()
-    task = Task.objects.filter(pk=clip[0]).only("pk", "status", "stage").first() if clip else None
+    task = Task.objects.filter(pk=clip[0]).only("pk", "status", "stage", "lane").first() if clip else None
     if task is None or task.stage == PAUSED:
         return True
     if not task.is_active:
         Clip.objects.filter(pk=of.clip_id).update(follow_at=None)  # the next sweep asks
         _make_retries_due(of.clip_id)
         return True
-    due = Task.objects.active().unleased(now).filter(pk=task.pk, lane=Lane.PROVIDER)
+    due = Task.objects.active().unleased(now).filter(pk=task.pk, lane__in=_ASKS)
     if not due.update(next_step_at=now):
         return not Task.objects.active().filter(pk=task.pk).exists()
-    dispatch.hint_soon(Lane.PROVIDER)
+    dispatch.hint_soon(task.lane)
     return True
 
 
@@ -66,8 +68,8 @@ def _make_retries_due(clip_id: int) -> None:
     now = clock.now()
     waiting = Clip.objects.filter(taken_from=clip_id, state=ClipState.SUBMITTED, video__task__status__in=ACTIVE)
     for task in Task.objects.filter(pk__in=waiting.values("video")).only("pk"):
-        if Task.objects.active().unleased(now).filter(pk=task.pk, lane=Lane.PROVIDER).update(next_step_at=now):
-            dispatch.hint_soon(Lane.PROVIDER)
+        if Task.objects.active().unleased(now).filter(pk=task.pk, lane__in=_ASKS).update(next_step_at=now):
+            dispatch.hint_soon(Lane.ASKING)
 
 
 def _note_stray(clip: Clip, told: str | None, number: int) -> None:

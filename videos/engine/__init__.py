@@ -20,9 +20,10 @@ from tasks.models import Task
 from videos.engine import images, layout, making, media, ordering, reconciling
 from videos.engine.job import Job, wait_for_repair
 from videos.minimax.exchanges import Exchange, about, listening
+from videos.minimax.provider import JobState
 from videos.models import Clip, ClipState
 
-__all__ = ["advance", "load"]
+__all__ = ["advance", "answered", "go_on", "load"]
 
 log = structlog.get_logger(__name__)
 
@@ -48,13 +49,32 @@ def advance(task_id: UUID, *, lane: str, claim: UUID | None = None) -> None:
     Each outcome, a failure too, is written to the row; raised is only that the database cannot be written to. The lease
     then lapses, and the step is done anew.
     """
-    lease = leases.take(task_id, lane=lane, claim=claim)
-    if lease is None:
-        return
-    with structlog.contextvars.bound_contextvars(task_id=str(task_id)), listening() as said:
+    if lease := leases.take(task_id, lane=lane, claim=claim):
+        go_on(lease)
+
+
+def go_on(lease: Lease) -> None:
+    """The same for a step that was begun."""
+    with listening() as said:
+        _under(lease, said, _step)
+
+
+def answered(lease: Lease, answer: JobState | Exception, said: list[Exchange]) -> None:
+    """The same for a step that asked how the clip at hand goes, and was answered so; `said` is what was said for it."""
+
+    def tell(job: Job) -> None:
+        assert job.clip  # noqa: S101 - it was asked for, under this lease
+        if not _is_past_deadline(job):
+            making.told(job, job.clip, answer)
+
+    _under(lease, said, tell)
+
+
+def _under(lease: Lease, said: list[Exchange], step: Callable[[Job], None]) -> None:
+    with structlog.contextvars.bound_contextvars(task_id=str(lease.task_id)):
         job = load(lease, said)
         try:
-            _step(job)
+            step(job)
         except LeaseLost:
             log.info("step no longer counts: the task was cancelled or taken over", clip=job.clip and str(job.clip.state))
         except (OperationalError, InterfaceError):
@@ -71,9 +91,16 @@ def load(lease: Lease, said: list[Exchange]) -> Job:
     return Job(lease, task, task.video, list(task.video.clips.select_related("account").order_by("number")), said)
 
 
+def _is_past_deadline(job: Job) -> bool:
+    """Whether the task's deadline has come; it was ended then."""
+    if not deadlines.is_past(job.task, clock.now()):
+        return False
+    deadlines.end(job.task)
+    return True
+
+
 def _step(job: Job) -> None:
-    if deadlines.is_past(job.task, clock.now()):
-        deadlines.end(job.task)
+    if _is_past_deadline(job):
         return
     laid = job if job.clips else layout.lay_out(job)
     if laid is None:

@@ -34,7 +34,7 @@ MADE_GOAL, CHAIN_MADE_GOAL, FETCHED_AFTER, ASSEMBLED_GOAL = 95, 85, 2, 99
 FETCH_SHARE = 0.4
 
 # A clip's state is its next step, and so the lane of that step.
-_MEDIA_STATES = frozenset({ClipState.STORED, ClipState.READY})
+_LANES = {ClipState.SUBMITTED: Lane.ASKING, ClipState.STORED: Lane.MEDIA, ClipState.READY: Lane.MEDIA}
 
 
 @dataclass(frozen=True)
@@ -150,7 +150,7 @@ class Job:
         state = clip.get("state", self.clip.state)
         if state == ClipState.READY and self.after:
             state = self.after.state
-        return Lane.MEDIA if state in _MEDIA_STATES else Lane.PROVIDER
+        return _LANES.get(ClipState(state), Lane.PROVIDER)
 
     # ---- Progress ----
 

@@ -28,7 +28,7 @@ STAGES = {Phase.PREPARING: Stage.PREPARING, Phase.QUEUED: Stage.WAITING_AT_PROVI
 
 
 def ask(job: Job, clip: Clip) -> None:
-    """Ask MiniMax how the clip goes."""
+    """Ask MiniMax how the clip goes. Many are asked for together by videos.asking."""
     if is_too_soon(job, clip):
         return
     try:
@@ -36,22 +36,42 @@ def ask(job: Job, clip: Clip) -> None:
             state = provider_for(clip).query(clip.provider_task_id)
     except MiniMaxError as error:
         _not_told(job, error)
-        return
-    now = clock.now()
-    match state.phase:
-        case Phase.FAILED:
-            _failed_there(job, clip, state)
-        case Phase.SUCCEEDED:
-            made = {"state": ClipState.MADE, "made_at": now, "file_id": state.file_id}
+    else:
+        told(job, clip, state)
+
+
+def told(job: Job, clip: Clip, answer: JobState | Exception) -> None:
+    """Write what MiniMax's answer for the clip leads to, or that there was none.
+
+    Raises:
+        Exception: the answer, when it is an error that nobody foresaw.
+    """
+    match answer:
+        case MiniMaxError():
+            _not_told(job, answer)
+        case JobState(phase=Phase.FAILED):
+            _failed_there(job, clip, answer)
+        case JobState(phase=Phase.SUCCEEDED):
+            made = {"state": ClipState.MADE, "made_at": clock.now(), "file_id": answer.file_id}
             job.write(clip=made, stage=_stage_of_delivery(job), **_delivery_leg(job))
-        case phase:
-            if late := failures.overdue(job.task, job.clips, now):
-                fail(job, late)
-            else:
-                due = now + asking.pause(account_of(clip), now, is_called_back=clip.pushed_at is not None)
-                job.write(clip={"seen_running_at": now}, next_step_at=due, stage=STAGES[phase])
-                if state.odd_word:
-                    report_word(state.odd_word, task_id=job.task.pk, upstream=clip.upstream)
+        case JobState():
+            _runs(job, clip, answer)
+        case error:
+            raise error
+
+
+def _runs(job: Job, clip: Clip, state: JobState) -> None:
+    now = clock.now()
+    if late := failures.overdue(job.task, job.clips, now):
+        fail(job, late)
+    else:
+        stage = STAGES[state.phase]
+        if clip.seen_running_at and stage == job.task.stage and not job.task.trouble:
+            job.said.clear()  # nothing has changed
+        due = now + asking.pause(account_of(clip), now, is_called_back=clip.pushed_at is not None)
+        job.write(clip={"seen_running_at": now}, next_step_at=due, stage=stage)
+        if state.odd_word:
+            report_word(state.odd_word, task_id=job.task.pk, upstream=clip.upstream)
 
 
 def is_too_soon(job: Job, clip: Clip) -> bool:
