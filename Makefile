@@ -22,7 +22,7 @@ PATIENT := -o faulthandler_timeout=3600
 PARALLEL := -n $(WORKERS) --maxprocesses 8 --dist worksteal
 PIP := $(PY) -m pip --disable-pip-version-check --no-input install --quiet
 
-.PHONY: help demo run test test-browser pictures soak lint bench bench-realtime bench-console clean
+.PHONY: help demo run test test-browser pictures soak lint bench bench-realtime bench-console bench-engine clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
@@ -71,6 +71,9 @@ bench-realtime: $(DEV) ## measure how fast events reach the hub's clients
 
 bench-console: $(DEV) ## measure the console's pages at a million tasks, and what two hundred dashboards cost
 	$(PY) -m tests.bench.console
+
+bench-engine: $(DEV) ## measure what asking how 10,000 jobs go costs, and how it keeps its time
+	$(PY) -m tests.bench.engine
 
 clean: ## remove the venv, caches and the embedded stack's data (.conduit)
 	rm -rf .venv .conduit .clients tests/clients/node/node_modules .second-tries .pictures tests/signalr/node/node_modules .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
