@@ -8,7 +8,9 @@ class VideosConfig(AppConfig):
         from conduit import checks, conditions, doctor
         from conduit.rollups import registry
         from keys import known_models
-        from tasks import kinds
+        from tasks import due, kinds
+        from tasks.models import Lane
+        from videos import media_shares
         from videos.account_models import AccountState, ProviderAccount
         from videos.callbacks.refusals import CALLBACKS
         from videos.conditions import CONFINEMENT, REFUSALS, WORDS
@@ -22,6 +24,7 @@ class VideosConfig(AppConfig):
         from videos.storage_check import STORAGE
 
         kinds.register(VIDEO_GENERATION)
+        due.register(Lane.MEDIA, media_shares.choose)
         checks.register_keys(lambda: any(account.key for account in ProviderAccount.objects.exclude(state=AccountState.OFF)))
         conditions.register(CONFINEMENT, REFUSALS, WORDS, STORAGE, *CONDITIONS, CALLBACKS, LOST_ORDERS, LOSSES)
         doctor.register(

@@ -53,7 +53,7 @@ class Single:
         self.task = self.consumer.generate()
         self.pk = Task.objects.get(pk=self.task["task_id"]).pk
         self.scarce.step([self.pk])
-        self.scarce.each_second.append(self.look)
+        self.scarce.each_survey.append(self.look)
 
     def look(self):
         task = Task.objects.get(pk=self.pk)
@@ -88,15 +88,16 @@ def assert_served_in_their_turn(scarce, found):
 def test_one_key_with_a_thousand_delays_twenty_with_one_each_by_at_most_a_slot(scarce, make_consumer):
     hog = make_consumer("hog")
     crowd(hog.key, 1000)
-    found = singles(scarce, make_consumer)
+    found = singles(scarce, make_consumer, at=20.0)
 
-    scarce.run(240)
+    scarce.run(100)
 
     assert_served_in_their_turn(scarce, found)
-    assert len(scarce.minimax.orders) >= 0.95 * 240 / SLOT
+    assert len(scarce.minimax.orders) >= 0.95 * 100 / SLOT
     assert scarce.minimax.refused == []
 
 
+@pytest.mark.soak
 def test_a_hundred_begun_chains_of_ten_come_before_nobody_elses_turn(scarce, make_consumer):
     hog = make_consumer("hog")
     crowd(hog.key, 100, clips=10)
@@ -109,7 +110,7 @@ def test_a_hundred_begun_chains_of_ten_come_before_nobody_elses_turn(scarce, mak
             Task.objects.filter(pk=clip.video_id).update(next_step_at=clock.now())
             scarce.step([clip.video_id])
 
-    scarce.each_second.append(go_on)
+    scarce.each_survey.append(go_on)
     found = singles(scarce, make_consumer, apart=1.0)
 
     scarce.run(180)
@@ -118,8 +119,9 @@ def test_a_hundred_begun_chains_of_ten_come_before_nobody_elses_turn(scarce, mak
     assert scarce.minimax.refused == []
 
 
+@pytest.mark.soak
 def test_keys_share_by_weight_over_ten_minutes(scarce, make_consumer):
-    scarce.surveys = False
+    scarce.survey_every = 0
     keys = {make_consumer(f"weight {weight}").key: weight for weight in (1, 2, 3, 4)}
     for key, weight in keys.items():
         change_key(key, who="root", weight=weight)
@@ -132,9 +134,9 @@ def test_keys_share_by_weight_over_ten_minutes(scarce, make_consumer):
     assert len(scarce.minimax.orders) >= 0.95 * 600 / SLOT
 
 
-@pytest.mark.parametrize("limit", [5, 20])
+@pytest.mark.parametrize("limit", [5, pytest.param(20, marks=pytest.mark.soak)])
 def test_a_limit_that_nobody_told_is_found_kept_to_and_used(scarce, make_consumer, limit):
-    scarce.surveys = False
+    scarce.survey_every = 0
     ProviderAccount.objects.filter(name="east").delete()
     ProviderAccount.objects.update(creates_per_minute=None)
     scarce.minimax.limits["west"] = limit
@@ -152,7 +154,7 @@ def test_a_limit_that_nobody_told_is_found_kept_to_and_used(scarce, make_consume
 
 
 def test_an_account_that_dies_in_the_middle_loses_nothing_and_doubles_nothing(scarce, make_consumer):
-    scarce.surveys = False
+    scarce.survey_every = 0
     ids = [*crowd(make_consumer("hog").key, 40), *crowd(make_consumer("other").key, 5)]
     scarce.at(30, lambda: scarce.minimax.die("west"))
     scarce.at(90, lambda: scarce.minimax.live("west"))

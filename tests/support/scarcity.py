@@ -102,8 +102,8 @@ class Simulation:
     travel: TimeTravel
     minimax: Scarce
     delay: float = 0.05  # from the call to the order
-    surveys: bool = True
-    each_second: list[Callable[[], None]] = field(default_factory=list)
+    survey_every: float = 3.0  # seconds; 0: never
+    each_survey: list[Callable[[], None]] = field(default_factory=list)
     began: datetime = field(default_factory=clock.now)
     events: list[tuple[float, Callable[[], None]]] = field(default_factory=list)
 
@@ -116,15 +116,15 @@ class Simulation:
         self.events.sort(key=lambda event: event[0])
 
     def run(self, until: float) -> None:
-        surveyed = self.now - 1
+        surveyed = self.now - self.survey_every
         while self.now < until:
             while self.events and self.events[0][0] <= self.now:
                 self.events.pop(0)[1]()
             pause = dealing.deal() or 1.0
-            if self.surveys and self.now - surveyed >= 1:
+            if self.survey_every and self.now - surveyed >= self.survey_every:
                 surveying.survey()
                 surveyed = self.now
-                for look in self.each_second:
+                for look in self.each_survey:
                     look()
             # Of those under way only what waits to be ordered is of interest here.
             due = Task.objects.due(clock.now(), Lane.PROVIDER).exclude(video__clips__state=ClipState.SUBMITTED).values_list("pk", flat=True)
@@ -133,7 +133,7 @@ class Simulation:
                 self.step(called)
                 continue
             ahead = self.events[0][0] - self.now if self.events else until - self.now
-            self.travel.shift(max(0.02, min(pause, ahead, 1.0 if self.surveys else ahead)))
+            self.travel.shift(max(0.02, min(pause, ahead, self.survey_every or ahead)))
 
     def step(self, task_ids: Iterable[UUID]) -> None:
         for task_id in task_ids:

@@ -11,6 +11,7 @@ from django.db import DatabaseError, close_old_connections, connection, transact
 
 from conduit import clock
 from tasks import own_limits, shares
+from videos import media_shares
 from videos.accounts import dealing, surveying
 
 log = structlog.get_logger(__name__)
@@ -28,7 +29,6 @@ def start() -> None:
 
 def _deal_on() -> None:
     surveyed, rests = 0.0, SURVEY_SECONDS
-    waited = True
     while True:
         pause = IDLE_SECONDS
         close_old_connections()
@@ -38,8 +38,8 @@ def _deal_on() -> None:
             if until_next is not None:
                 pause = min(IDLE_SECONDS, max(LEAST_SECONDS, until_next))
             began = time.monotonic()
-            if (until_next is not None or waited) and began - surveyed >= rests:
-                waited = _survey()
+            if began - surveyed >= rests:
+                _survey()
                 surveyed = time.monotonic()
                 rests = max(SURVEY_SECONDS, (surveyed - began) / SURVEY_SHARE)
         except DatabaseError as error:
@@ -50,7 +50,9 @@ def _deal_on() -> None:
         time.sleep(pause)
 
 
-def _survey() -> bool:
-    """Whether anybody stands in line. One process surveys at a time."""
+def _survey() -> None:
+    """Tell those that wait where they stand. One process does at a time."""
     with transaction.atomic():
-        return not shares.lock(_SURVEY) or surveying.survey() > 0
+        if shares.lock(_SURVEY):
+            surveying.survey()
+            media_shares.survey()

@@ -45,6 +45,7 @@ def look_into(job: Job, clip: Clip) -> None:
     if is_held(job, Lane.MEDIA) or _is_over(job):
         return
     wants_frame = job.after is not None
+    _waits_no_more(job, job.fetched_goal)
     try:
         with job.lease.kept_alive():
             facts, frame = assembly.look_into(task_id=job.task.pk, clip_file=clip.file, token=job.lease.token, wants_frame=wants_frame)
@@ -73,6 +74,7 @@ def assemble(job: Job) -> None:
     if _is_over(job):
         return
     began = clock.now()
+    _waits_no_more(job, ASSEMBLED_GOAL)
     try:
         with job.lease.kept_alive():
             delivered = assembly.deliver(
@@ -87,6 +89,13 @@ def assemble(job: Job) -> None:
         return
     with forgotten_upon(LeaseLost, delivered.file, delivered.thumbnail):
         _complete(job, delivered, began)
+
+
+def _waits_no_more(job: Job, goal: int) -> None:
+    """Have a task that was told that it waits for this say that it is at work. It may as well be told a moment later."""
+    if job.task.waits_for:
+        with suppress(*AWAY):
+            job.note(insists=False, waits_for="", queue_position=None, **job.leg(goal, job.task.rest_seconds, rest=0))
 
 
 def _too_short(job: Job) -> bool:
