@@ -141,7 +141,7 @@ class RunningStack:
 
     def manage(self, *arguments: str, **environment: str) -> str:
         """What a management command beside the stack prints on standard output. CalledProcessError when it fails."""
-        beside = {name: value for name, value in self._given.items() if value} | environment
+        beside = {name: value for name, value in (self._given | environment).items() if value}
         command = [sys.executable, str(ROOT / "manage.py"), *arguments]
         return subprocess.run(command, cwd=ROOT, env=beside, check=True, stdout=subprocess.PIPE, text=True).stdout
 
