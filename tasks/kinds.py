@@ -63,6 +63,7 @@ class Kind:
     show_to_operators: Callable[[Task], dict[str, Any]]  # the fields of this kind that only those who run the place see
     details_for_operators: Callable[[Task], dict[str, Any]]  # more of that, for one task at a time: it may ask the database
     with_provider_id: Callable[[str], list[UUID]]  # the tasks for which the provider gave that id, a few at most
+    delete_media: Callable[[Task], bool]  # what was made and what was asked for, of one that ended; False: it was deleted before
     searched: Mapping[str, Column]  # what operators search by: `prompt`, `size`, `seconds`
 
 

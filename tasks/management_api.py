@@ -60,6 +60,14 @@ class CancelView(TaskManagementView):
         return Response(_shown(_task_of(task_id)))
 
 
+class MediaView(TaskManagementView):
+    scopes = {"DELETE": Scope.KEYS}
+
+    def delete(self, request: Request, task_id: str) -> Response:
+        steering.delete_media(_task_of(task_id), who=self.who)
+        return Response(_shown(_task_of(task_id)))
+
+
 class RetryView(TaskManagementView):
     @idempotent
     def post(self, request: Request, task_id: str, idempotency: Idempotency | None) -> Response:

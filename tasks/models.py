@@ -169,7 +169,11 @@ class Task(models.Model):
     objects = models.Manager.from_queryset(TaskQuerySet)()
 
     class Meta:
-        permissions = [("cancel_task", "Can cancel any task"), ("retry_task", "Can retry any task")]
+        permissions = [
+            ("cancel_task", "Can cancel any task"),
+            ("retry_task", "Can retry any task"),
+            ("delete_media", "Can delete the result and prompt of any task"),
+        ]
         ordering = ["-id"]
         constraints = [
             CheckConstraint(condition=Q(progress__lte=100, leg_goal__lte=100), name="task_progress_is_a_percentage"),

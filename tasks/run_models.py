@@ -15,6 +15,7 @@ DETAIL_CHARACTERS = 300
 class Action(models.TextChoices):
     CANCEL = "cancel"
     RETRY = "retry"
+    DELETE = "delete"  # the results and prompts
 
 
 class RunState(models.TextChoices):

@@ -1,4 +1,4 @@
-"""The same done to many tasks at once: cancelling or retrying, in the background, as the API does it for one.
+"""The same done to many tasks at once: cancelling, retrying or deleting what they made, in the background, as the API does it for one.
 
 A run is a row. Whoever takes it up does one task after the other, each in a transaction with its outcome; a process that is killed
 leaves nothing half done, and another goes on from there. A tick hands out runs that nobody works on.
@@ -20,7 +20,7 @@ from conduit import clock
 from conduit.api.errors import ApiError, InvalidRequest
 from keys import audit, scopes
 from keys.models import Scope
-from tasks import dispatch, joins, kinds, steering
+from tasks import dispatch, joins, kinds, lifecycle, steering
 from tasks.models import ACTIVE, CAN_BE_RETRIED, Status, Task
 from tasks.run_models import DETAIL_CHARACTERS, Action, Run, RunOutcome, RunQuerySet, RunState
 from tasks.search import LOOKED_AT, Comparison, Wanted, search
@@ -44,11 +44,20 @@ _BATCH = 50
 # Who stops a run whose beginner's right was taken, as the audit names it.
 LOST_RIGHT = audit.Rule("the loss of the right")
 # What an account of the console needs for each.
-RIGHTS = {Action.CANCEL: "tasks.cancel_task", Action.RETRY: "tasks.retry_task"}
+RIGHTS = {Action.CANCEL: "tasks.cancel_task", Action.RETRY: "tasks.retry_task", Action.DELETE: "tasks.delete_media"}
+# And a management key.
+SCOPES = {Action.CANCEL: Scope.OPERATE, Action.RETRY: Scope.OPERATE, Action.DELETE: Scope.KEYS}
+# Which tasks each is for, in words.
+FOR_WHICH = {
+    Action.CANCEL: "only what is queued or processing can be cancelled.",
+    Action.RETRY: CAN_BE_RETRIED,
+    Action.DELETE: "only what has ended can lose its result and prompt.",
+}
 
 Outcome = RunOutcome.Outcome
 # Which tasks each is for: of cancelled ones those alone have an error code that may be retried.
 _CAN = {
+    Action.DELETE: Wanted(status=frozenset({str(status) for status in lifecycle.ENDED})),
     Action.CANCEL: Wanted(status=frozenset(map(str, ACTIVE))),
     Action.RETRY: Wanted(
         status=frozenset({str(Status.FAILED), str(Status.CANCELLED)}), further=(Comparison(["error_code"], "error_code <> ''", []),)
@@ -80,6 +89,8 @@ def preview(action: Action, *, search_text: str, chosen: Sequence[UUID] | None) 
     count = len(found.task_ids)
     left = 0 if chosen is None else len(set(chosen)) - count
     is_least = found.next_after is not None or count > PRICED
+    if action == Action.DELETE:
+        return Preview(count, left, is_least, usd=Decimal(0))
     if action == Action.RETRY:
         return Preview(count, left, is_least, usd=price)
     owed = [amount for amount in kinds.owed_when_cancelled(priced).values() if amount]
@@ -119,8 +130,7 @@ def begin(action: Action, *, who: str, search_text: str = "", chosen: Sequence[U
 
 
 def _why_none(action: Action) -> str:
-    can = "only what is queued or processing can be cancelled." if action == Action.CANCEL else CAN_BE_RETRIED
-    return f"none of these is fit for it, {can}"
+    return f"none of these is fit for it, {FOR_WHICH[action]}"
 
 
 def stop(run: Run, *, who: str) -> bool:
@@ -184,7 +194,7 @@ def _give_back(run: Run, *, after: float = 0) -> None:
 
 def _batch(run: Run, until: float) -> bool:
     """Do the next few tasks; False when the run is over, or somebody else's."""
-    if not scopes.still_may(run.actor, Scope.OPERATE, right=RIGHTS[Action(run.action)]):
+    if not scopes.still_may(run.actor, SCOPES[Action(run.action)], right=RIGHTS[Action(run.action)]):
         _stop_for_want_of_right(run)
         return False
     if run.task_ids is not None:
@@ -251,13 +261,16 @@ def _outcome(run: Run, task_id: UUID) -> RunOutcome | None:
         if run.action == Action.CANCEL:
             if not steering.cancel(task, who=run.created_by, of=audit.target_of(run)):
                 found.outcome, found.detail = Outcome.UNCHANGED, "It was cancelled already."
+        elif run.action == Action.DELETE:
+            if not steering.delete_media(task, who=run.created_by, of=audit.target_of(run)):
+                found.outcome, found.detail = Outcome.UNCHANGED, "It was deleted already."
         elif again := steering.living_retry(task):
             found.outcome, found.retried_as, found.detail = Outcome.UNCHANGED, again.pk, "It was retried already."
         else:
             found.retried_as = steering.retry(task, who=run.created_by, of=audit.target_of(run)).pk
     except ApiError as error:
-        fit = task.is_active if run.action == Action.CANCEL else task.is_retryable
-        ended = error.code in ("task_not_cancellable", "task_not_retryable") and not fit
+        fit = {Action.CANCEL: task.is_active, Action.RETRY: task.is_retryable, Action.DELETE: not task.is_active}[Action(run.action)]
+        ended = error.code in ("task_not_cancellable", "task_not_retryable", "task_under_way") and not fit
         found.outcome, found.detail = Outcome.UNCHANGED if ended else Outcome.REFUSED, error.message[:DETAIL_CHARACTERS]
     return found
 

@@ -13,7 +13,7 @@ from conduit.api.fields import StrictSerializer, TextField
 from conduit.api.formats import money, rfc3339
 from conduit.api.idempotency import Idempotency, idempotent
 from keys.management_api import ManagementView, found, listed, once
-from keys.models import Scope
+from keys.models import Scope, VirtualKey
 from tasks import runs
 from tasks.ids import parse_task_id
 from tasks.run_models import Action, Run, RunOutcome
@@ -61,6 +61,17 @@ class BeginView(RunView):
             if idempotency:
                 idempotency.store(202, body, headers)
             return Response(body, status=202, headers=headers)
+
+
+class KeyMediaView(ManagementView):
+    """`DELETE /v1/admin/keys/{id}/media`: what all tasks of the key made that have ended by now, and what was asked for."""
+
+    scopes = {"DELETE": Scope.KEYS}
+
+    def delete(self, request: Request, key_id: str) -> Response:
+        key = found(VirtualKey.objects.all(), key_id, "key_id")
+        run = runs.begin(Action.DELETE, who=self.who, search_text=f"key:#{key.pk}")
+        return Response(show(run), status=202, headers={"Location": f"/v1/admin/runs/{run.pk}"})
 
 
 class RunsView(RunView):

@@ -20,7 +20,7 @@ TEXT_MAX, TERMS_MAX, VALUES_MAX = 500, 20, 20
 # What each qualifier is, for whoever wrote another.
 QUALIFIERS = {
     "id": "a task's id, or its end",
-    "key": "a key's name or number",
+    "key": "a key's name or number (#7)",
     "team": "a team's name or number",
     "model": "a model's name, as it was asked for",
     "status": "queued, processing, completed, failed, cancelled; active, ended",

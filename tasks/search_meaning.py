@@ -109,7 +109,9 @@ def _teams(term: Term) -> Wanted:
 
 
 def _named(model: Any, term: Term, value: str) -> frozenset[int]:
-    """The ids of the keys or teams of that name, of a name that begins so (`batch*`), or with that number."""
+    """The ids of the keys or teams of that name, of a name that begins so (`batch*`), or with that number (`#7`: with no other)."""
+    if value.startswith("#") and (number := parse_row_id(value[1:])) is not None:
+        return frozenset({number})  # whatever is named so
     start = value.removesuffix("*")
     named = Q(name__istartswith=start) if start != value else Q(name__iexact=value)
     found = list(model.objects.filter(named).order_by("pk").values_list("pk", flat=True)[: NAMES_MAX + 1])

@@ -70,3 +70,16 @@ def retry(
         # Not who calls is refused, but who would pay.
         raise Conflict(f"The task's key takes no new tasks. {error.message}", code="task_not_retryable") from error
     return again
+
+
+def delete_media(task: Task, *, who: str, **told: Any) -> bool:
+    """Delete what a task made and what was asked for; again is fine, and then nothing is done. Whether it was this call that did it.
+
+    Raises:
+        Conflict: it is under way.
+    """
+    with transaction.atomic():
+        deleted = kinds.kind_of(task).delete_media(task)
+        if deleted:
+            audit.record(who=who, action="delete media", target=task, **told)
+    return deleted

@@ -26,8 +26,8 @@ class MediaDeleted(ApiError):
         super().__init__("This video was deleted.")
 
 
-def delete_media(task: Task) -> None:
-    """Remove video, thumbnail, clips, prompt and metadata of a task; again is fine.
+def delete_media(task: Task) -> bool:
+    """Remove video, thumbnail, clips, prompt and metadata of a task; again is fine. Whether it was this call that did it.
 
     Raises:
         Conflict: it is under way.
@@ -35,13 +35,14 @@ def delete_media(task: Task) -> None:
     now = clock.now()
     with transaction.atomic():
         # First, as a call that is sent again takes its own answer first of all.
-        idempotency.forget_in_answers(owner=task.key_id, about=str(task.pk), instead={"prompt": None, "metadata": {}, "result": None})
+        idempotency.forget_in_answers(about=task.pk, instead={"prompt": None, "metadata": {}, "result": None})
         if not Task.objects.filter(pk=task.pk, status__in=ENDED).select_for_update(no_key=True).exists():
             raise Conflict("This task is under way: cancel it first, or wait until it has ended.", code="task_under_way")
         gone = {"prompt": "", "file": "", "thumbnail": "", "swept_at": None, "media_deleted_at": now}
         if not Video.objects.filter(pk=task.pk, media_deleted_at=None).update(**gone):
-            return
+            return False
         Task.objects.filter(pk=task.pk).update(metadata={}, updated_at=now)
         # MiniMax may have repeated in them what it was sent.
         Exchange.objects.filter(video=task.pk).update(request="", answer="", message="")
         transaction.on_commit(lambda: dispatch.hint_upkeep("videos.jobs.sweep_video", Lane.MEDIA, task.pk), robust=True)
+    return True

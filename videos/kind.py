@@ -1,6 +1,7 @@
 """How videos register with `tasks`."""
 
 from tasks.kinds import Column, Kind
+from videos.deletion import delete_media
 from videos.hub import hub_event
 from videos.links import expires_at
 from videos.lookup import tasks_with_provider_id
@@ -35,5 +36,6 @@ VIDEO_GENERATION = Kind(
     show_to_operators=show_to_operators,
     details_for_operators=details_for_operators,
     with_provider_id=tasks_with_provider_id,
+    delete_media=delete_media,
     searched={"prompt": Column.of(Video, "prompt"), "size": Column.of(Video, "resolution"), "seconds": Column.of(Video, "duration")},
 )

@@ -37,8 +37,9 @@ _ID_CHARACTERS = 36  # of a UUID with its hyphens
 _WELL_FORMED = re.compile(r"[!-~]{1,255}")
 # One statement for a new call and for one that expired: the row is ours, or it was answered.
 _CLAIM = f"""
-INSERT INTO {KeptAnswer._meta.db_table} (owner, call_hash, body_hash, expires_at, answer) VALUES (%s, %s, %s, %s, %s)
-ON CONFLICT (owner, call_hash) DO UPDATE SET body_hash = excluded.body_hash, expires_at = excluded.expires_at, answer = excluded.answer
+INSERT INTO {KeptAnswer._meta.db_table} (owner, call_hash, body_hash, expires_at, answer, subject) VALUES (%s, %s, %s, %s, %s, %s)
+ON CONFLICT (owner, call_hash) DO UPDATE
+SET body_hash = excluded.body_hash, expires_at = excluded.expires_at, answer = excluded.answer, subject = excluded.subject
 WHERE {KeptAnswer._meta.db_table}.answer IS NULL OR {KeptAnswer._meta.db_table}.expires_at <= %s
 RETURNING id
 """  # noqa: S608 - the table's name is ours
@@ -65,6 +66,7 @@ class Idempotency:
     call_hash: str
     body_hash: str
     answer: dict[str, Any] | None = None
+    subject: UUID | None = None  # the id of what the answer shows, by which it is found again (forget_in_answers)
 
     @classmethod
     def of(cls, request: Request) -> "Idempotency | None":
@@ -99,7 +101,7 @@ class Idempotency:
         """
         now = clock.now()
         try:
-            [claimed] = yield [Statement(_CLAIM, [self.owner, self.call_hash, self.body_hash, now + KEPT, answer, now])]
+            [claimed] = yield [Statement(_CLAIM, [self.owner, self.call_hash, self.body_hash, now + KEPT, answer, self.subject, now])]
         except OperationalError as error:
             if sqlstate(error) != LOCK_NOT_AVAILABLE:
                 raise
@@ -159,7 +161,15 @@ class Idempotency:
 
 def keeping(idempotency: Idempotency | None, answer: Callable[[Made], dict[str, Any]]) -> Callable[[Made], Steps[None]] | None:
     """What a service does first in the transaction that makes something: the call is taken, with the answer that will show it."""
-    return (lambda made: idempotency.claiming(answer(made))) if idempotency else None
+    if idempotency is None:
+        return None
+
+    def claiming(made: Made) -> Steps[None]:
+        made_id = getattr(made, "pk", None)
+        idempotency.subject = made_id if isinstance(made_id, UUID) else None
+        return idempotency.claiming(answer(made))
+
+    return claiming
 
 
 def idempotent(post: Callable[..., HttpResponseBase]) -> Callable[..., HttpResponseBase]:
@@ -226,9 +236,9 @@ def _sha256(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def forget_in_answers(*, owner: int, about: str, instead: Mapping[str, Any]) -> None:
+def forget_in_answers(*, about: UUID, instead: Mapping[str, Any]) -> None:
     """Put these values instead of what kept answers about that id hold by their names: a call that is sent again gets them."""
-    for kept in KeptAnswer.objects.filter(owner=owner, answer__body__icontains=about).select_for_update(no_key=True):
+    for kept in KeptAnswer.objects.filter(subject=about, answer__isnull=False).select_for_update(no_key=True):
         answer: dict[str, Any] = kept.answer or {}
         body = json.loads(answer["body"])
         body |= {name: value for name, value in instead.items() if name in body}

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Self
 
 from django.db import models
-from django.db.models import Index, UniqueConstraint
+from django.db.models import Index, Q, UniqueConstraint
 
 
 class KeptAnswerQuerySet(models.QuerySet["KeptAnswer"]):
@@ -19,6 +19,7 @@ class KeptAnswer(models.Model):
     call_hash = models.CharField(max_length=64, help_text="SHA-256 of the path and the Idempotency-Key, in hex.")
     body_hash = models.CharField(max_length=64, help_text="SHA-256 of the request's canonical body, in hex.")
     answer = models.JSONField(null=True, help_text="Its status, headers and body. Empty: claimed only, which binds nobody.")
+    subject = models.UUIDField(null=True, help_text="What the call made, by its id, where its answer shows that.")
     expires_at = models.DateTimeField()
 
     objects = models.Manager.from_queryset(KeptAnswerQuerySet)()
@@ -26,7 +27,12 @@ class KeptAnswer(models.Model):
     class Meta:
         verbose_name = "kept answer"
         constraints = [UniqueConstraint(fields=["owner", "call_hash"], name="answer_once_per_call")]
-        indexes = [Index(fields=["expires_at"], name="answer_expired")]  # KeptAnswerQuerySet.expired
+        indexes = [
+            Index(fields=["expires_at"], name="answer_expired"),  # KeptAnswerQuerySet.expired
+            Index(
+                fields=["subject"], condition=Q(subject__isnull=False), name="answer_of_subject"
+            ),  # conduit.api.idempotency.forget_in_answers
+        ]
 
     def __str__(self) -> str:
         return f"{self.call_hash[:12]}… until {self.expires_at:%Y-%m-%d %H:%M}"

@@ -290,6 +290,7 @@ def test_an_audit_that_cannot_be_written_undoes_the_change(administrator, rows, 
 CALLS = {
     ("POST", "keys"): {"name": "cutting room"},
     ("PATCH", "keys/<key_id>"): {"name": "sound"},
+    ("DELETE", "keys/<key_id>/media"): None,
     ("DELETE", "keys/<key_id>"): None,
     ("POST", "keys/<key_id>/rotate"): {},
     ("POST", "key/rotate"): {},
@@ -299,6 +300,7 @@ CALLS = {
     ("POST", "tasks/<task_id>/cancel"): None,
     ("POST", "tasks/<task_id>/retry"): None,
     ("POST", "tasks/<task_id>/reconcile"): {"outcome": "give_up"},
+    ("DELETE", "tasks/<task_id>/media"): None,
     ("POST", "tasks/cancel"): {"q": "dog"},
     ("POST", "tasks/retry"): {"q": "bird"},
     ("POST", "runs/<run_id>/stop"): None,
@@ -338,7 +340,9 @@ def test_every_write_of_the_management_api_is_tried_here():
 def test_every_write_of_the_management_api_leaves_a_row_that_names_the_key_and_the_address(rows, consumer):
     manager = make_manager("ops")
     manager.http.defaults["REMOTE_ADDR"] = ADDRESS
-    tasks = {"cancel": consumer.generate("a dog")["task_id"], "retry": end(consumer.generate("a bird")["task_id"], "failed").pk}
+    ended = end(consumer.generate("a fish")["task_id"], "failed").pk
+    failed = end(consumer.generate("a bird")["task_id"], "failed").pk
+    tasks = {"media": ended, "cancel": consumer.generate("a dog")["task_id"], "retry": failed}
     tasks["reconcile"] = consumer.generate("a lost fox")["task_id"]
     planned_clip(tasks["reconcile"], state="submitting", sent_at=clock.now(), creates=1)
     Task.objects.filter(pk=tasks["reconcile"]).update(stage="reconciling")

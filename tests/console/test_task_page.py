@@ -383,3 +383,28 @@ def test_another_site_s_form_does_nothing(consumer, operator):
 
     assert careful.post(f"/admin/tasks/{task_id}/cancel/").status_code == 403
     assert Task.objects.get(pk=task_id).is_active
+
+
+def test_the_video_and_prompt_of_a_task_are_deleted_after_a_question_by_who_may(page, consumer, driver, minimax, audits, operator):
+    task_id = driver.finish(consumer.generate("a secret boat")["task_id"]).pk
+    assert operator.get(f"/admin/tasks/{task_id}/delete-media/").status_code == 403
+    assert f'href="/admin/tasks/{task_id}/delete-media/"' in page(f"tasks/{task_id}/")
+    assert "can be retried no more" in words(page(f"tasks/{task_id}/delete-media/"))
+    boss = get_user_model().objects.create_superuser("boss")
+    client = Client()
+    client.force_login(boss)
+
+    done = client.post(f"/admin/tasks/{task_id}/delete-media/", follow=True).content.decode()
+
+    assert "secret" not in done
+    assert "Its video, prompt and metadata were deleted" in words(done)
+    assert "<video" not in done
+    assert f"/admin/tasks/{task_id}/delete-media/" not in done
+    assert "its prompt was deleted" in page("tasks/")
+    assert audits("delete media", f"task:{task_id}") == ["boss"]
+
+
+def test_a_task_under_way_says_why_nothing_of_it_is_deleted(page, consumer):
+    task_id = consumer.generate()["task_id"]
+
+    assert "This task is queued: cancel it, or wait until it has ended." in page(f"tasks/{task_id}/delete-media/")

@@ -13,13 +13,14 @@ _PAST = {
     "create": "created", "change": "changed", "delete": "deleted", "rotate": "rotated the secret of", "cancel": "cancelled",
     "retry": "retried", "pause": "paused", "resume": "resumed", "refund": "refunded", "credit": "credited", "adjustment": "adjusted",
     "set password": "set the password of", "log in": "logged in", "log out": "logged out", "fail to log in": "failed to log in as",
-    "cancel many": "cancelled many tasks by", "retry many": "retried many tasks by", "stop": "stopped",
+    "cancel many": "cancelled many tasks by", "retry many": "retried many tasks by",
+    "delete many": "deleted videos and prompts of many tasks by", "stop": "stopped",
     "save search": "saved for everybody", "share search no more": "shares no more", "use recovery code": "used a recovery code of",
     "set up second factor": "set up a second factor of", "renew second factor": "renewed the second factor of",
     "make recovery codes": "made recovery codes of", "remove second factor": "took away the second factor of",
     "lock": "locked", "unlock": "unlocked", "run": "ran", "forget": "forgot", "accept loss": "accepted the loss of",
     "upload bill": "uploaded", "loss is less": "takes as accepted only the smaller loss of", "test": "tested",
-    "seal anew": "sealed anew the key of",
+    "seal anew": "sealed anew the key of", "delete media": "deleted the video and prompt of",
     "reconcile": "said what became of an order of",
 }  # fmt: skip
 

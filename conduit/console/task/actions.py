@@ -47,6 +47,24 @@ def _tell_cancelled(request: HttpRequest, task: Task) -> None:
     messages.success(request, f"Cancelled: {back}, {usd(charged)} is charged." if charged else f"Cancelled: {back}.")
 
 
+@page("tasks/<uuid:task_id>/delete-media/", name="task-delete-media", rights="tasks.delete_media")
+def delete_media(request: HttpRequest, task_id: UUID) -> HttpResponseBase:
+    task = _task_of(task_id)
+    if request.method != "POST":
+        if task.is_active:
+            messages.error(request, f"This task is {task.status}: cancel it, or wait until it has ended.")
+            return _to(task_id)
+        return render(request, "console/task/delete_media.html", {"task": task}, title="Delete this video and its prompt?")
+    try:
+        if steering.delete_media(task, who=who(request)):
+            messages.success(request, "Deleted: links to it open nothing any more, and its files go within minutes.")
+        else:
+            messages.info(request, "It was deleted before.")
+    except ApiError as error:
+        messages.error(request, error.message)
+    return _to(task_id)
+
+
 @page("tasks/<uuid:task_id>/retry/", name="task-retry", rights="tasks.retry_task")
 def retry(request: HttpRequest, task_id: UUID) -> HttpResponseBase:
     task = _task_of(task_id)

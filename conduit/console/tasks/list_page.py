@@ -54,6 +54,7 @@ def tasks_page(request: HttpRequest) -> HttpResponseBase:
         "may_share": may(request, "console.share_search"),
         "may_cancel": may(request, "tasks.cancel_task"),
         "may_retry": may(request, "tasks.retry_task"),
+        "may_delete": may(request, "tasks.delete_media"),
     }
     try:
         meaning = meaning_of(text, clock.now())

@@ -23,9 +23,10 @@ from tasks.run_models import Action, Run, RunOutcome
 
 # Of the list of runs, and of the outcomes of one.
 RUNS_SHOWN, OUTCOMES_SHOWN = 50, 100
+_TITLES = {Action.CANCEL: "Cancel", Action.RETRY: "Retry", Action.DELETE: "Delete videos and prompts of"}
 
 
-@page("tasks/act/", name="tasks-act", rights=("tasks.cancel_task", "tasks.retry_task"))
+@page("tasks/act/", name="tasks-act", rights=tuple(runs.RIGHTS.values()))
 def act(request: HttpRequest) -> HttpResponseBase:
     """Says what would be done; a POST does it. `task` are those that were chosen, `all` is all that `q` finds."""
     asked = request.POST if request.method == "POST" else request.GET
@@ -47,9 +48,10 @@ def act(request: HttpRequest) -> HttpResponseBase:
     except ApiError as error:
         messages.error(request, error.message)
         return HttpResponseRedirect(tasks_address(text))
-    context = {"action": action, "said": said, "q": text, "chosen": chosen, "form_id": uuid4(), "priced": runs.PRICED}
+    context = {"action": action, "title_of_action": _TITLES[action], "for_which": runs.FOR_WHICH[action], "said": said, "q": text}
+    context |= {"chosen": chosen, "form_id": uuid4(), "priced": runs.PRICED}
     context["count"] = f"{'at least ' if said.is_least and chosen is None else ''}{said.tasks:,} task{'' if said.tasks == 1 else 's'}"
-    return render(request, "console/tasks/act.html", context, title=f"{action.label.capitalize()} {context['count']}?")
+    return render(request, "console/tasks/act.html", context, title=f"{_TITLES[action]} {context['count']}?")
 
 
 def _form_id(text: str) -> UUID | None:
@@ -87,7 +89,7 @@ def run_page(request: HttpRequest, run_id: int) -> HttpResponseBase:
     return render(request, "console/tasks/run.html", context, title=context["title"])
 
 
-@page("tasks/runs/<int:run_id>/stop/", name="tasks-stop-run", rights=("tasks.cancel_task", "tasks.retry_task"))
+@page("tasks/runs/<int:run_id>/stop/", name="tasks-stop-run", rights=tuple(runs.RIGHTS.values()))
 def stop_page(request: HttpRequest, run_id: int) -> HttpResponseBase:
     run = get_object_or_404(Run, pk=run_id)
     if not may(request, runs.RIGHTS[Action(run.action)]):
@@ -114,7 +116,7 @@ def _told(run: Run) -> dict[str, Any]:
     whole = f"{'at least ' if run.is_least and run.task_ids is None else ''}{run.expected:,} task{'' if run.expected == 1 else 's'}"
     return {
         "run": run,
-        "title": f"{Action(run.action).label.capitalize()} {whole}",
+        "title": f"{_TITLES[Action(run.action)]} {whole}",
         "percent": 100 if run.state == "done" else min(99, 100 * run.handled // total),
         "total": total,
         "address": run_address(run),
