@@ -50,8 +50,8 @@ pictures: $(DEV) $(NODE) ## take the README's pictures of the console anew (docs
 	$(PY) -m tests.browser.pictures
 
 soak: $(DEV) $(NODE) ## run the tests that take long: chaos, real time, rolling restarts
-	@{ command -v chromium && PATH="$$PATH:/usr/sbin" command -v nginx && ls /usr/lib/*/faketime/libfaketimeMT.so.1; } >/dev/null 2>&1 || \
-		{ $(call GET,chromium nginx libfaketime,the soak tests); }
+	@{ command -v chromium && PATH="$$PATH:/usr/sbin" command -v nginx && command -v systemd-analyze && ls /usr/lib/*/faketime/libfaketimeMT.so.1; } >/dev/null 2>&1 || \
+		{ $(call GET,chromium nginx libfaketime systemd,the soak tests); }
 	$(PY) -m pytest $(PATIENT) -m soak
 	CONDUIT_TEST_DATABASE=sqlite $(PY) -m pytest $(PATIENT) -m "sqlite and soak"
 
