@@ -16,6 +16,8 @@ from tasks.models import FAIR_SHARE, Task
 # The number of the row for keys that have nothing in line.
 NEWCOMER = 0
 KEY_TIMES = 3
+# Tasks that were made since a survey are looked at, so many at most.
+SINCE_MAX = 500
 # A task that was made so shortly before a survey may not have been in line yet.
 _BEFORE_SURVEY = timedelta(seconds=0.3)
 
@@ -53,9 +55,11 @@ class Lines(NamedTuple):
 def columns(key: str) -> str:
     """The columns of Lines, for a statement that is made anyway. `key` stands there, KEY_TIMES times, for the key's number."""
     outlook, task = Outlook._meta.db_table, Task._meta.db_table
-    since = f"FROM {task} n WHERE n.id > (SELECT surveyed_id FROM {outlook} WHERE key_id = {NEWCOMER})"  # noqa: S608
+    # From the newest backwards, so that no plan reads the table, however many a planner takes for newer than a moment that it cannot see.
+    newer = f"SELECT key_id FROM {task} WHERE id > (SELECT surveyed_id FROM {outlook} WHERE key_id = {NEWCOMER})"  # noqa: S608 - ours
+    since = f"FROM ({newer} ORDER BY id DESC LIMIT {SINCE_MAX}) n WHERE n.key_id"
     ends = f"SELECT ends FROM {outlook} WHERE key_id ="  # noqa: S608 - our own tables
-    counts = f"(SELECT count(*) {since} AND n.key_id = {key}), (SELECT count(DISTINCT n.key_id) {since} AND n.key_id <> {key})"
+    counts = f"(SELECT count(*) {since} = {key}), (SELECT count(DISTINCT n.key_id) {since} <> {key})"
     return f"({ends} {key}), ({ends} {NEWCOMER}), {counts}"
 
 

@@ -17,6 +17,7 @@ from typing import Any, Generic, TypeVar
 
 from django.db import connection
 
+from conduit import clock
 from keys.models import Team, VirtualKey
 from tasks.line_models import Share
 
@@ -156,6 +157,20 @@ def lock(line: str) -> bool:
     if connection.features.has_select_for_update_skip_locked:
         rows = rows.select_for_update(skip_locked=True, no_key=True)
     return bool(list(rows))
+
+
+def claim(line: str, seconds: float) -> bool:
+    """Be the only one who does something about that line for so long; False when somebody else is. Holds no transaction open."""
+    now = clock.now().timestamp()
+    rows = Share.objects.filter(line=line, node="")
+    if not rows.exists():
+        Share.objects.bulk_create([Share(line=line)], ignore_conflicts=True)
+    return bool(rows.filter(start__lte=now).update(start=now + seconds))
+
+
+def claimed_until(line: str, seconds: float) -> None:
+    """It is done: whoever comes in so many seconds does it anew."""
+    Share.objects.filter(line=line, node="").update(start=clock.now().timestamp() + seconds)
 
 
 def read(line: str) -> Shares:

@@ -9,7 +9,7 @@ from itertools import islice
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from django.db import connection, transaction
+from django.db import connection
 from django.db.models import F, QuerySet, Window
 from django.db.models.functions import RowNumber
 
@@ -29,6 +29,8 @@ LOOK_PRICE = shares.LEAST_PRICE
 LATELY, USUAL_SECONDS = 10, 5.0
 # What is told is off by so many seconds, or that share, before it is told anew.
 _OFF_SECONDS, _OFF = 2.0, 0.1
+# Told by one survey at most.
+TOLD_MOST = 1000
 
 
 class Stands(NamedTuple):
@@ -97,8 +99,9 @@ def survey(now: datetime | None = None) -> int:
         still = f"lane = '{Lane.MEDIA}' AND status IN ({', '.join(repr(str(status)) for status in ACTIVE)})"
         still += " AND (lease_until IS NULL OR lease_until < %s)"
         sql = f"UPDATE {Task._meta.db_table} SET {sets}, updated_at = %s WHERE id = %s AND {still}"  # noqa: S608 - our own words
-        with transaction.atomic(), connection.cursor() as cursor:
-            cursor.executemany(sql, changes)
+        with connection.cursor() as cursor:
+            for values in changes[:TOLD_MOST]:
+                cursor.execute(sql, values)
     return len(rows)
 
 

@@ -7,7 +7,7 @@ import threading
 import time
 
 import structlog
-from django.db import DatabaseError, close_old_connections, connection, transaction
+from django.db import DatabaseError, close_old_connections, connection
 
 from conduit import clock
 from tasks import own_limits, shares
@@ -20,6 +20,8 @@ log = structlog.get_logger(__name__)
 IDLE_SECONDS, LEAST_SECONDS = 1.0, 0.05
 # Between two surveys, in seconds; and a share of the time that they may take.
 SURVEY_SECONDS, SURVEY_SHARE = 1.0, 0.05
+# No survey takes so long, in seconds.
+SURVEY_LASTS = 60.0
 _SURVEY = "survey"
 
 
@@ -28,7 +30,6 @@ def start() -> None:
 
 
 def _deal_on() -> None:
-    surveyed, rests = 0.0, SURVEY_SECONDS
     while True:
         pause = IDLE_SECONDS
         close_old_connections()
@@ -37,11 +38,7 @@ def _deal_on() -> None:
             until_next = dealing.deal()
             if until_next is not None:
                 pause = min(IDLE_SECONDS, max(LEAST_SECONDS, until_next))
-            began = time.monotonic()
-            if began - surveyed >= rests:
-                _survey()
-                surveyed = time.monotonic()
-                rests = max(SURVEY_SECONDS, (surveyed - began) / SURVEY_SHARE)
+            _survey()
         except DatabaseError as error:
             log.warning("no turns are handed out: the database is away", error=type(error).__name__)
             connection.close()
@@ -51,8 +48,10 @@ def _deal_on() -> None:
 
 
 def _survey() -> None:
-    """Tell those that wait where they stand. One process does at a time."""
-    with transaction.atomic():
-        if shares.lock(_SURVEY):
-            surveying.survey()
-            media_shares.survey()
+    """Tell those that wait where they stand, if it is time. One process does; should it die, another goes on a little later."""
+    if not shares.claim(_SURVEY, SURVEY_LASTS):
+        return
+    began = time.monotonic()
+    surveying.survey()
+    media_shares.survey()
+    shares.claimed_until(_SURVEY, max(SURVEY_SECONDS, (time.monotonic() - began) / SURVEY_SHARE))

@@ -95,14 +95,17 @@ def _leave_the_account(job: Job, clip: Clip, error: MiniMaxError, unsent: dict[s
         lining.stand(job, clip, unsent=unsent, had_turn=True, trouble=error.code)
     elif choosing.elsewhere(job.task, clip, than=account_of(clip)):
         log.info("another account takes over", code=error.code)
-        job.write(clip=unsent, attempts=job.task.attempts, trouble=error.code)
+        if not lining.goes_on(job, clip, unsent=unsent, trouble=error.code):
+            job.write(clip=unsent, attempts=job.task.attempts, trouble=error.code)
     else:
         wait(job, error, clip=unsent, until=choosing.when(job.task, clip))
 
 
 def without_callback(job: Job, clip: Clip) -> None:
     """MiniMax could not reach the URL that the order named: it took nothing, and is asked again at once, without one."""
-    job.write(clip=UNSENT | {"creates": clip.creates}, attempts=job.task.attempts)
+    unsent = UNSENT | {"creates": clip.creates}
+    if not lining.goes_on(job, clip, unsent=unsent):
+        job.write(clip=unsent, attempts=job.task.attempts)
 
 
 def lost(job: Job, clip: Clip) -> None:

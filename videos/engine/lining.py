@@ -60,6 +60,15 @@ def stand(
         dealing.deal()
 
 
+def goes_on(job: Job, clip: Clip, *, unsent: dict[str, Any], trouble: str = "") -> bool:
+    """Have what was ordered in its turn, to no avail and for no doing of its own, go on with that turn; False when nobody stands in line,
+    so that it needs none."""
+    if not QueuedCreate.objects.filter(api=clip.api).exists():
+        return False
+    stand(job, clip, unsent=unsent, had_turn=True, trouble=trouble)
+    return True
+
+
 def stay(job: Job, place: QueuedCreate) -> None:
     """Go on standing there: it was woken for nothing."""
     now = clock.now()
