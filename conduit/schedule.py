@@ -25,6 +25,7 @@ SCHEDULE = {
     "forget answers that expired": _every(60, "conduit.api.jobs.forget_expired_answers"),
     "forget old events": _every(600, "tasks.jobs.forget_old_events"),
     "forget old runs": _every(600, "tasks.jobs.forget_old_runs"),
+    "delete results and prompts that were kept long enough": _every(60, "videos.jobs.forget_old_media"),
     "forget old exchanges with MiniMax": _every(600, "videos.jobs.forget_old_exchanges"),
     "forget creates that nobody repeats": _every(600, "videos.jobs.forget_old_repeats"),
     "forget old roll-ups": _every(600, "conduit.rollups.jobs.forget_old_roll_ups"),

@@ -430,6 +430,12 @@ STREAM_OUTSTANDING_BYTES = math.ceil(env.positive("STREAM_OUTSTANDING_BYTES", de
 # How often a process that has streams asks the database what it was not told: events, keys that were disabled or replaced.
 STREAM_WATCH_SECONDS = env.positive("STREAM_WATCH_SECONDS", default=2.0)
 # A client may go on after any event of the last so many days; of tasks under way all are kept.
+# After so many days a task's result, or its prompt and metadata, are deleted, where its key says nothing else; 0: they are kept.
+RESULTS_KEPT_DAYS = env.int("RESULTS_KEPT_DAYS", default=0)
+PROMPTS_KEPT_DAYS = env.int("PROMPTS_KEPT_DAYS", default=0)
+for _name in ("RESULTS_KEPT_DAYS", "PROMPTS_KEPT_DAYS"):
+    if not 0 <= globals()[_name] <= 36_500:
+        raise ImproperlyConfigured(f"{_name} must be whole days from 0 (for good) to 36500.")
 EVENTS_KEPT_DAYS = env.positive("EVENTS_KEPT_DAYS", default=7)
 # What was said to MiniMax and answered is kept for so many days: its support asks for it, and later nobody does.
 EXCHANGES_KEPT_DAYS = env.positive("EXCHANGES_KEPT_DAYS", default=14)

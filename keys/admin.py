@@ -161,6 +161,7 @@ class VirtualKeyAdmin(WithBudgets, ShowsSecrets):
                 ]
             },
         ),
+        ("What is kept", {"fields": ["results_kept_days", "prompts_kept_days"]}),
         ("Life", {"fields": ["created_at", "last_used_at", "last_used_from", "deleted_at"]}),
     ]
 

@@ -84,6 +84,10 @@ class VirtualKey(models.Model):
         help_text="What becomes of a task beyond those in flight.",
     )
     queue_max = models.PositiveIntegerField(null=True, blank=True, help_text="Tasks that may wait so at most. Empty: any number.")
+    results_kept_days = models.PositiveIntegerField(null=True, blank=True, help_text="Then results are deleted. Empty: the setting's.")
+    prompts_kept_days = models.PositiveIntegerField(
+        null=True, blank=True, help_text="Then prompts and metadata are deleted. Empty: the setting's."
+    )
     tasks_per_hour = models.PositiveIntegerField(null=True, blank=True, help_text="Created within sixty minutes.")
     longest_seconds = models.PositiveIntegerField(null=True, blank=True, help_text="Duration of one video.")
     largest_resolution = models.CharField(max_length=10, blank=True, help_text="Such as 1280x720: no more pixels than this.")

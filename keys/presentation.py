@@ -36,6 +36,8 @@ def show_limits(key: VirtualKey) -> dict[str, Any]:
         "price_factor": price_factors.written(key.price_factor),
         "weight": key.weight,
         "priority": key.priority,
+        "results_kept_days": key.results_kept_days,
+        "prompts_kept_days": key.prompts_kept_days,
         "models": key.model_names,
         "ip_ranges": key.ip_ranges,
     }

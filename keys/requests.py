@@ -52,6 +52,13 @@ class LimitField(WholeField):
         super().__init__(least=1, most=_COUNT_MAX, required=False, allow_null=True)
 
 
+class DaysField(WholeField):
+    """How long something is kept; null: as long as the setting says."""
+
+    def __init__(self) -> None:
+        super().__init__(least=1, most=36_500, required=False, allow_null=True)
+
+
 class PriceLimitField(AmountField):
     def to_internal_value(self, data: Any) -> Any:
         if not (amount := super().to_internal_value(data)):
@@ -195,6 +202,8 @@ class LimitsSerializer(StrictSerializer):
     price_factor = FactorField(required=False, allow_null=True)
     weight = WeightField()
     priority = PriorityField()
+    results_kept_days = DaysField()
+    prompts_kept_days = DaysField()
     models = OptionalTextsField(required=False, allow_null=True, source="model_names")
     ip_ranges = OptionalNetworksField(required=False, allow_null=True)
 

@@ -11,7 +11,7 @@ from uuid import UUID
 
 import structlog
 from django.db import transaction
-from django.db.models import F, Model, Q
+from django.db.models import DateTimeField, ExpressionWrapper, F, Model, Q, Value
 from django.db.models.functions import Greatest
 
 from conduit import clock
@@ -115,6 +115,9 @@ def move(
     if to in ENDED:
         ending = {"ended_at": now, "next_step_at": None, "trouble": "", "resumes_in": "", "waits_for": "", "queue_position": None}
         ending |= {"settles_later": True} if settles_later else {"charged": Decimal(0)}
+        ending["prompts_end_at"] = _later(now, "prompts_kept_for")
+    if to == Status.COMPLETED:
+        ending["results_end_at"] = _later(now, "results_kept_for")
     if lease:
         ending |= {"lease_token": None, "lease_until": None}
     with transaction.atomic():
@@ -125,6 +128,11 @@ def move(
             _settle(task)
         _record(task, now, facts or {})
     return True
+
+
+def _later(now: datetime, column: str) -> ExpressionWrapper:
+    """The moment so long after now as the column says; none where it says nothing."""
+    return ExpressionWrapper(Value(now) + F(column), DateTimeField())
 
 
 def _record(task: Task, now: datetime, facts: dict[str, Any]) -> None:

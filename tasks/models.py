@@ -160,6 +160,12 @@ class Task(models.Model):
     started_at = models.DateTimeField(null=True, blank=True)
     ended_at = models.DateTimeField(null=True, blank=True)
 
+    # How long they are kept from its end on, as it was when it was created, and, once it has ended, until when (tasks.lifecycle.move).
+    results_kept_for = models.DurationField(null=True, blank=True, help_text="Empty: for good.")
+    prompts_kept_for = models.DurationField(null=True, blank=True, help_text="Empty: for good.")
+    results_end_at = models.DateTimeField(null=True, blank=True, help_text="When its result is deleted, while it is not.")
+    prompts_end_at = models.DateTimeField(null=True, blank=True, help_text="When its prompt and metadata are deleted, while they are not.")
+
     lane = models.CharField(max_length=10, choices=Lane, default=Lane.PROVIDER)
     next_step_at = models.DateTimeField(null=True, blank=True, default=clock.now)
     lease_token = models.UUIDField(null=True, blank=True, help_text="Who may write the outcome of the step at work.")
@@ -209,6 +215,9 @@ class Task(models.Model):
             ),
             # TaskQuerySet.paused, by whose pause it may be.
             Index(fields=["lane", "model"], condition=Q(stage="paused", status__in=["queued", "processing"]), name="task_paused"),
+            # videos.retention, over those that have an end.
+            Index(fields=["results_end_at"], condition=Q(results_end_at__isnull=False), name="task_result_ends"),
+            Index(fields=["prompts_end_at"], condition=Q(prompts_end_at__isnull=False), name="task_prompt_ends"),
             # lifecycle.creating: what counts against the key's limits of tasks.
             Index(fields=["key"], condition=Q(status__in=["queued", "processing"]), name="task_in_flight"),
             Index(fields=["key", "id"], condition=Q(waits_for="own_limit", status__in=["queued", "processing"]), name="task_over_limit"),
@@ -231,6 +240,11 @@ class Task(models.Model):
     @property
     def is_active(self) -> bool:
         return self.status in ACTIVE
+
+    @property
+    def expires_at(self) -> datetime | None:
+        """When the first of what is kept for a time is deleted; None: never, or not before it has ended."""
+        return min((moment for moment in (self.results_end_at, self.prompts_end_at) if moment), default=None)
 
     @property
     def is_retryable(self) -> bool:

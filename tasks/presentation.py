@@ -19,7 +19,7 @@ SHOWN = (
     "settles_later",
     *("progress", "leg_goal", "leg_started_at", "leg_seconds", "rest_seconds"),
     *("waits_for", "queue_position"),
-    *("created_at", "updated_at", "started_at", "ended_at"),
+    *("created_at", "updated_at", "started_at", "ended_at", "results_end_at", "prompts_end_at"),
 )
 
 
@@ -43,6 +43,7 @@ def show(task: Task, now: datetime) -> dict[str, Any]:
         "updated_at": rfc3339(task.updated_at),
         "started_at": rfc3339(task.started_at),
         "completed_at": rfc3339(task.ended_at) if task.status == Status.COMPLETED else None,
+        "expires_at": rfc3339(task.expires_at),
         "error": task.error or None,
         "error_code": task.error_code or None,
         "retry_of": str(task.retry_of_id) if task.retry_of_id else None,
@@ -102,6 +103,7 @@ def _back_then(event: TaskEvent, stage: str) -> Task:
     task.status, task.stage, task.charged, task.ended_at, task.error, task.error_code = event.status, stage, None, None, "", ""
     task.waits_for, task.queue_position = event.facts.get("waits_for", ""), event.facts.get("queue_position")
     task.settles_later = False
+    task.results_end_at = task.prompts_end_at = None
     if event.status == Status.QUEUED:
         task.started_at = None
     return task

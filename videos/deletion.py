@@ -41,7 +41,7 @@ def delete_media(task: Task) -> bool:
         gone = {"prompt": "", "file": "", "thumbnail": "", "swept_at": None, "media_deleted_at": now}
         if not Video.objects.filter(pk=task.pk, media_deleted_at=None).update(**gone):
             return False
-        Task.objects.filter(pk=task.pk).update(metadata={}, updated_at=now)
+        Task.objects.filter(pk=task.pk).update(metadata={}, results_end_at=None, prompts_end_at=None, updated_at=now)
         # MiniMax may have repeated in them what it was sent.
         Exchange.objects.filter(video=task.pk).update(request="", answer="", message="")
         transaction.on_commit(lambda: dispatch.hint_upkeep("videos.jobs.sweep_video", Lane.MEDIA, task.pk), robust=True)

@@ -89,7 +89,7 @@ def _admit(request: HttpRequest, task_id: str, name: str) -> tuple[int, StoredFi
         raise Forbidden(_REFUSED[refused.reason], code="link_expired" if refused.reason == "expired" else "invalid_link") from None
     client_known(getattr(request, "scope", {}))
     video = Video.objects.delivered(task)
-    if video and video.media_deleted_at:
+    if video and video.is_without_result:
         raise MediaDeleted
     stored = video.stored_file(name) if video else None
     if stored is None:

@@ -9,7 +9,7 @@ from django.conf import settings
 from conduit import clock
 from conduit.messages import good_for
 from tasks.models import Lane
-from videos import assembly, calling_off, engine, exchanges, following, storage_check, sweeping
+from videos import assembly, calling_off, engine, exchanges, following, retention, storage_check, sweeping
 from videos.conditions import report_confinement
 from videos.dialects.openai import repeats
 from videos.models import Clip
@@ -79,3 +79,9 @@ def forget_old_exchanges() -> None:
 def forget_old_repeats() -> None:
     """Forget the creates that no client of OpenAI's wire sends again any more."""
     repeats.forget_old()
+
+
+@shared_task
+def forget_old_media() -> None:
+    """Delete results and prompts that have been kept long enough."""
+    retention.forget_old(clock.now())

@@ -271,7 +271,9 @@ class VideoQuerySet(models.QuerySet["Video"]):
         The clips of a task that may be retried are kept for a while; and any clip for as long as another task works with it.
         """
         ended = self.filter(swept_at=None).exclude(task__status__in=ACTIVE)
-        kept = retryable("task__") & Q(task__ended_at__gt=now - timedelta(seconds=settings.FAILED_CLIPS_SECONDS), media_deleted_at=None)
+        kept = retryable("task__") & Q(
+            task__ended_at__gt=now - timedelta(seconds=settings.FAILED_CLIPS_SECONDS), media_deleted_at=None, prompt_ended_at=None
+        )
         taken_over = Clip.objects.filter(taken_from__video=OuterRef("pk"), video__swept_at=None)
         # The newest first: what cannot be removed for good must not keep others from their turn.
         return ended.exclude(kept).filter(no_lease(now, "task__")).exclude(Exists(taken_over)).order_by("-pk")
@@ -302,6 +304,8 @@ class Video(models.Model):
     assembled_at = models.DateTimeField(null=True, blank=True, help_text="When that had made the file, and began to store it.")
     swept_at = models.DateTimeField(null=True, blank=True, help_text="When files that the ended task no longer needs were removed.")
 
+    result_ended_at = models.DateTimeField(null=True, blank=True, help_text="When files were deleted that were kept for a time.")
+    prompt_ended_at = models.DateTimeField(null=True, blank=True, help_text="When the prompt was deleted that was kept for a time.")
     media_deleted_at = models.DateTimeField(null=True, blank=True, help_text="When its owner deleted prompt and files.")
     unlisted_at = models.DateTimeField(null=True, blank=True, help_text="When it was deleted on OpenAI's wire, which shows it no more.")
 
@@ -333,7 +337,16 @@ class Video(models.Model):
     @property
     def title(self) -> str:
         """The prompt, for pages."""
-        return "(its prompt was deleted)" if self.media_deleted_at else self.prompt
+        return "(its prompt was deleted)" if self.is_without_prompt else self.prompt
+
+    @property
+    def is_without_result(self) -> bool:
+        """Whether it was deleted: by its owner, or since it was kept long enough."""
+        return bool(self.media_deleted_at or self.result_ended_at)
+
+    @property
+    def is_without_prompt(self) -> bool:
+        return bool(self.media_deleted_at or self.prompt_ended_at)
 
     def stored_file(self, name: str) -> StoredFile | None:
         match name:

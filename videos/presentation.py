@@ -25,7 +25,7 @@ KIND = "video_generation"
 # The columns of a video that `show` reads.
 SHOWN = (
     "task_id",
-    *("prompt", "duration", "resolution", "aspect_ratio", "upstream", "media_deleted_at"),
+    *("prompt", "duration", "resolution", "aspect_ratio", "upstream", "media_deleted_at", "result_ended_at", "prompt_ended_at"),
     *("seconds", "width", "height", "fps", "size_bytes"),
     *("source_width", "source_height", "source_fps", "source_clips", "speed"),
 )
@@ -34,13 +34,12 @@ SHOWN = (
 def show(task: Task, now: datetime) -> dict[str, Any]:
     """The public fields that only a video has. Of the clock it reads the end of the links alone."""
     video = task.video
-    is_gone = video.media_deleted_at is not None
     return {
-        "prompt": None if is_gone else video.prompt,
+        "prompt": None if video.is_without_prompt else video.prompt,
         "duration": video.duration,
         "resolution": video.resolution,
         "aspect_ratio": video.aspect_ratio,
-        "result": _result(video, now) if task.status == Status.COMPLETED and not is_gone else None,
+        "result": _result(video, now) if task.status == Status.COMPLETED and not video.is_without_result else None,
     }
 
 

@@ -10,7 +10,7 @@ from django.db import transaction
 from conduit import statements
 from conduit.api.errors import Conflict, InvalidRequest
 from conduit.statements import Steps
-from keys import limits, price_factors
+from keys import keeping, limits, price_factors
 from keys.models import VirtualKey
 from tasks import lifecycle, outlooks
 from tasks.models import CAN_BE_RETRIED, Task, TaskEvent
@@ -118,6 +118,7 @@ def planned(
         leg_seconds=QUEUED_SECONDS,
         rest_seconds=quoted.planned.seconds,
     )
+    task.results_kept_for, task.prompts_kept_for = keeping.results_kept_for(key), keeping.prompts_kept_for(key)
     if wanted.expires_in is not None:
         task.deadline_at = task.created_at + timedelta(seconds=wanted.expires_in)
     task.video = Video(
@@ -175,7 +176,7 @@ def _asked_again(original: Task) -> GenerationRequest:
     if not original.is_retryable:
         raise Conflict(f"This task is {original.status}: {CAN_BE_RETRIED}", code="task_not_retryable")
     video = original.video
-    if video.media_deleted_at:
+    if video.is_without_prompt:
         raise Conflict("What this task asked for was deleted, so that it cannot be retried.", code="task_not_retryable")
     return GenerationRequest(
         model=original.model,

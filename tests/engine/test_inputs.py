@@ -9,21 +9,18 @@ from django.core.exceptions import ValidationError
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 
-from conduit import statements
 from conduit.api.errors import InvalidRequest
-from keys.models import VirtualKey
 from tests.support.accounts import add_account, without_the_environments
 from tests.support.envelopes import refused
 from tests.support.lookalike import Answer, LookAlike
 from tests.support.pictures import png
-from videos import kept_catalogue
 from videos.accounts import choosing
 from videos.accounts.choosing import NoRoom
 from videos.catalogue import offers
 from videos.models import Clip, ClipState, Video, VideoModel
 from videos.planning import Plan, plan
 from videos.requests import GenerationRequest
-from videos.services import planned, quote, starting
+from videos.services import start_generation
 
 pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
 
@@ -41,10 +38,7 @@ def started(consumer, model: str, *inputs: Any, duration: int = 4) -> Video:
     """A video of these pictures, as a call that takes them will start it."""
     wanted = GenerationRequest.parse({"model": model, "prompt": "a cat", "duration": duration})
     wanted = GenerationRequest(**vars(wanted) | {"inputs": tuple(inputs)})
-    quoted = quote(wanted, key=consumer.key, catalogue=kept_catalogue.at(kept_catalogue.standing().version))
-    task = planned(key=VirtualKey.objects.get(), wanted=wanted, quoted=quoted, retry_of=None)
-    statements.run(starting(task, None))
-    return task.video
+    return start_generation(key=consumer.key, wanted=wanted).video
 
 
 def stored(*roles: str) -> list[Any]:

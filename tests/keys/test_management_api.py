@@ -30,6 +30,8 @@ LIMITS = {
     "price_factor": "0.8",
     "weight": 3,
     "priority": 1,
+    "results_kept_days": 7,
+    "prompts_kept_days": 30,
     "models": ["minimax-video"],
     "ip_ranges": ["10.0.0.0/8", "::1/128"],
 }

@@ -82,7 +82,7 @@ def _lists(task: Task) -> dict[str, str]:
 def _actions(request: HttpRequest, task: Task) -> dict[str, bool]:
     return {
         "cancel": task.is_active and may(request, "tasks.cancel_task"),
-        "retry": task.is_retryable and not task.video.media_deleted_at and may(request, "tasks.retry_task"),
+        "retry": task.is_retryable and not task.video.is_without_prompt and may(request, "tasks.retry_task"),
         "delete_media": not (task.is_active or task.video.media_deleted_at) and may(request, "tasks.delete_media"),
         "correct": bool(task.charged) and may(request, "keys.add_usagecost"),
         "costs": may(request, "keys.view_usagecost"),
@@ -102,7 +102,7 @@ def _player(task: Task, now: datetime) -> dict[str, Any]:
     """The place of the video at its size, from the start on; with its links where there is a file."""
     video = task.video
     width, height = (video.width, video.height) if video.width and video.height else map(int, video.resolution.split("x"))
-    has_file = task.status == Status.COMPLETED and bool(video.file) and video.media_deleted_at is None
+    has_file = task.status == Status.COMPLETED and bool(video.file) and not video.is_without_result
     place: dict[str, Any] = {"width": width, "height": height, "has_file": has_file}
     if place["has_file"]:
         place |= {

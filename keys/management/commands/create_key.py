@@ -27,11 +27,13 @@ LIMITS = [
     ("--price-factor", "price_factor", "FACTOR", "what it pays, as a multiple of the list price"),
     ("--weight", "weight", "SHARE", "its share while creates at MiniMax are scarce (1 to 100; 1 unless given)"),
     ("--priority", "priority", "CLASS", "0 to 2: a higher class is served before others, within bounds"),
+    ("--results-kept", "results_kept_days", "DAYS", "after which results are deleted (RESULTS_KEPT_DAYS unless given)"),
+    ("--prompts-kept", "prompts_kept_days", "DAYS", "after which prompts and metadata are deleted (PROMPTS_KEPT_DAYS unless given)"),
     ("--models", "models", "A,B", "the models that it may use"),
     ("--ips", "ip_ranges", "A,B", "addresses or networks that it may be used from"),
 ]
 LISTS = ("models", "ip_ranges")
-WHOLE = ("CALLS", "TASKS", "SECONDS", "SHARE", "CLASS")
+WHOLE = ("CALLS", "TASKS", "SECONDS", "SHARE", "CLASS", "DAYS")
 OPTIONS = {parameter: option for option, parameter, _, _ in LIMITS} | {
     "amount": "--budget",
     "time_zone": "--time-zone",

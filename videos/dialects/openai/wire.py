@@ -34,10 +34,10 @@ def show(task: Task, now: datetime) -> dict[str, Any]:
         "progress": progress.read(task, now).progress,
         "created_at": int(task.created_at.timestamp()),
         "completed_at": int(task.ended_at.timestamp()) if task.status == Status.COMPLETED and task.ended_at else None,
-        "expires_at": None,
+        "expires_at": int(task.expires_at.timestamp()) if task.expires_at else None,
         "seconds": str(video.duration),
         "size": video.resolution,
-        "prompt": None if video.media_deleted_at else video.prompt,
+        "prompt": None if video.is_without_prompt else video.prompt,
         "remixed_from_video_id": str(video.remix_of_id) if video.remix_of_id else None,
         "error": _error(task),
     }
