@@ -397,8 +397,8 @@ class ClipQuerySet(models.QuerySet["Clip"]):
         return followed.order_by(F("follow_at").asc(nulls_first=True), "pk")
 
     def outlived(self) -> "ClipQuerySet":
-        """Jobs at MiniMax whose task has ended, the newest first."""
-        return self.filter(state=ClipState.SUBMITTED).exclude(video__task__status__in=ACTIVE).order_by("-sent_at", "-pk")
+        """Jobs at MiniMax whose task has ended, the newest first; each once, however many retries waited for it."""
+        return self.filter(state=ClipState.SUBMITTED, taken_from=None).exclude(video__task__status__in=ACTIVE).order_by("-sent_at", "-pk")
 
     def lost(self) -> "ClipQuerySet":
         """Orders of which it is not known whether MiniMax took them: of tasks where that is being found out, and of ended ones."""

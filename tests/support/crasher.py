@@ -148,7 +148,7 @@ def main() -> None:
         _, found = forked(look, task_id)
         ended = forked(finish, task_id)[1] if died_of else found
         print(json.dumps({"point": fatal, "died": bool(died_of), "clips_at_death": found["clips"], **ended}), flush=True)
-        if not died_of:
+        if not died_of or os.environ.get("UNTIL_A_CLIP_IS") in found["clips"]:
             return
         fatal += 1
 

@@ -17,7 +17,7 @@ WAITED_FOR: dict[str, str] = {
     Stage.WAITING_FOR_PROVIDER_KEY: "a MiniMax account: the key is not accepted",
     Stage.WAITING_FOR_PROVIDER_BALANCE: "a MiniMax account: the balance is empty",
     Stage.WAITING_FOR_STORAGE: "the storage: files cannot be written",
-    Stage.RECONCILING: "news of its order: MiniMax's answer was lost, and nothing is sent again before it is known whether it took it",
+    Stage.RECONCILING: "news of its order: MiniMax's answer to it was lost",
 }
 # The same of those that stand in a line, by what for.
 IN_LINE: dict[str, str] = {
