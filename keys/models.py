@@ -45,7 +45,7 @@ class Team(models.Model):
 
     name = models.CharField(max_length=100, unique=True)
     price_factor = _price_factor("What its keys pay, as a multiple of the list price, such as 0.8. Empty: 1. A key may have its own.")
-    weight = _weight(f"Its share of what MiniMax takes while that is scarce, beside other teams and keys without one (1 to {WEIGHT_MOST}).")
+    weight = _weight(f"Its share of scarce creates at MiniMax, beside other teams and keys without one (1 to {WEIGHT_MOST}).")
     created_at = models.DateTimeField(default=clock.now, editable=False)
 
     class Meta:
@@ -93,12 +93,12 @@ class VirtualKey(models.Model):
     largest_resolution = models.CharField(max_length=10, blank=True, help_text="Such as 1280x720: no more pixels than this.")
     highest_price = models.DecimalField(max_digits=12, decimal_places=4, null=True, blank=True, help_text="USD of one task.")
     price_factor = _price_factor("What it pays, as a multiple of the list price, such as 0.8. Empty: its team's, or 1.")
-    weight = _weight(f"Its share of what MiniMax takes while that is scarce, beside its team's other keys (1 to {WEIGHT_MOST}).")
+    weight = _weight(f"Its share of scarce creates at MiniMax, beside its team's other keys (1 to {WEIGHT_MOST}).")
     priority = models.PositiveSmallIntegerField(
         default=0,
         db_default=0,
         validators=[MaxValueValidator(PRIORITY_MOST)],
-        help_text=f"0 to {PRIORITY_MOST}: while MiniMax's takes are scarce a higher one has four times the share of the one below it.",
+        help_text=f"0 to {PRIORITY_MOST}: while MiniMax's creates are scarce, a higher class has four times the share of the one below it.",
     )
     model_names = models.JSONField(
         default=list, blank=True, help_text='Names of the models it may use, such as ["minimax-video"]. Empty: all.'

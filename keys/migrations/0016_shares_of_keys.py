@@ -14,7 +14,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='team',
             name='weight',
-            field=models.PositiveSmallIntegerField(db_default=1, default=1, help_text='Its share of what MiniMax takes while that is scarce, beside other teams and keys without one (1 to 100).', validators=[django.core.validators.MinValueValidator(1), django.core.validators.MaxValueValidator(100)]),
+            field=models.PositiveSmallIntegerField(db_default=1, default=1, help_text="Its share of scarce creates at MiniMax, beside other teams and keys without one (1 to 100).", validators=[django.core.validators.MinValueValidator(1), django.core.validators.MaxValueValidator(100)]),
         ),
         migrations.AddField(
             model_name='virtualkey',
@@ -24,7 +24,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='virtualkey',
             name='priority',
-            field=models.PositiveSmallIntegerField(db_default=0, default=0, help_text="0 to 2: while MiniMax's takes are scarce a higher one has four times the share of the one below it.", validators=[django.core.validators.MaxValueValidator(2)]),
+            field=models.PositiveSmallIntegerField(db_default=0, default=0, help_text="0 to 2: while MiniMax's creates are scarce, a higher class has four times the share of the one below it.", validators=[django.core.validators.MaxValueValidator(2)]),
         ),
         migrations.AddField(
             model_name='virtualkey',
@@ -34,7 +34,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='virtualkey',
             name='weight',
-            field=models.PositiveSmallIntegerField(db_default=1, default=1, help_text="Its share of what MiniMax takes while that is scarce, beside its team's other keys (1 to 100).", validators=[django.core.validators.MinValueValidator(1), django.core.validators.MaxValueValidator(100)]),
+            field=models.PositiveSmallIntegerField(db_default=1, default=1, help_text="Its share of scarce creates at MiniMax, beside its team's other keys (1 to 100).", validators=[django.core.validators.MinValueValidator(1), django.core.validators.MaxValueValidator(100)]),
         ),
         migrations.AddConstraint(
             model_name='team',
