@@ -6,7 +6,7 @@ somebody else's change is an answer, not an error.
 
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Any
+from typing import Any, Unpack
 from uuid import UUID
 
 import structlog
@@ -22,6 +22,7 @@ from keys.models import VirtualKey
 from tasks import dispatch, kinds, own_limits, progress, publishing
 from tasks.leases import Lease
 from tasks.models import ACTIVE, OWN_LIMIT, Feed, Status, Task, TaskEvent
+from tasks.written import TaskFields
 
 log = structlog.get_logger(__name__)
 
@@ -100,7 +101,7 @@ def move(
     lease: Lease | None = None,
     facts: dict[str, Any] | None = None,
     settles_later: bool = False,
-    **fields: Any,
+    **fields: Unpack[TaskFields],
 ) -> bool:
     """Take a task to `to`; False when its status (or the lease) no longer allows that: somebody else was first.
 

@@ -6,7 +6,6 @@ needs nobody.
 """
 
 from datetime import datetime
-from typing import Any
 
 from django.db import connection, transaction
 from django.db.models import DateTimeField, DurationField, ExpressionWrapper, F, Q, Value
@@ -16,6 +15,7 @@ from keys import known_models
 from tasks import pauses, progress, publishing
 from tasks.models import PAUSED, Lane, Pause, PauseKind, Task, TaskQuerySet
 from tasks.progress import NOT_KNOWN
+from tasks.written import TaskFields
 
 # Tasks that go on in one second at most: those that waited must not all be at the provider's door at once.
 GO_ON_LIMIT = 200
@@ -54,7 +54,7 @@ def end_of_hold(task: Task, lane: Lane) -> datetime | None:
     return Holds(clock.now()).end(lane, task.model)
 
 
-def set_aside(task: Task, until: datetime) -> dict[str, Any]:
+def set_aside(task: Task, until: datetime) -> TaskFields:
     """The fields with which a task waits for the end of what holds its next step. Its progress stands still until then."""
     now = clock.now()
     reached = progress.read(task, now).progress

@@ -6,7 +6,6 @@ retry, which takes it over.
 
 import time
 from datetime import timedelta
-from typing import Any
 
 import structlog
 from django.conf import settings
@@ -18,6 +17,7 @@ from videos.accounts.calling import heard, provider_for
 from videos.conditions import report_word
 from videos.engine import lookups
 from videos.engine.answers import NOT_TAKEN, billed_for, taken_late
+from videos.engine.written import ClipFields
 from videos.minimax.errors import MiniMaxError, Outcome
 from videos.minimax.exchanges import Exchange, about, listening
 from videos.minimax.provider import JobState, Phase
@@ -46,7 +46,7 @@ def _pause() -> timedelta:
     return timedelta(seconds=settings.FOLLOW_SECONDS)
 
 
-def _of_job(clip: Clip) -> dict[str, Any]:
+def _of_job(clip: Clip) -> ClipFields:
     """What is written to the clip, by what MiniMax says of its job."""
     try:
         with heard(clip):
@@ -59,7 +59,7 @@ def _of_job(clip: Clip) -> dict[str, Any]:
     return _written(clip, state)
 
 
-def _written(clip: Clip, state: JobState) -> dict[str, Any]:
+def _written(clip: Clip, state: JobState) -> ClipFields:
     now = clock.now()
     match state.phase:
         case Phase.FAILED:
@@ -71,7 +71,7 @@ def _written(clip: Clip, state: JobState) -> dict[str, Any]:
     return {"seen_running_at": now}
 
 
-def _of_order(clip: Clip) -> dict[str, Any]:
+def _of_order(clip: Clip) -> ClipFields:
     """The same by whether it took an order whose answer was lost."""
     if clip.told_task_id:
         if lookups.is_told(clip):
@@ -83,7 +83,7 @@ def _of_order(clip: Clip) -> dict[str, Any]:
     return NOT_TAKEN if found.is_certain else {}
 
 
-def _write(clip: Clip, said: list[Exchange], found: dict[str, Any]) -> None:
+def _write(clip: Clip, said: list[Exchange], found: ClipFields) -> None:
     """Known here alone, so it is written even when the database goes away meanwhile."""
     until = time.monotonic() + settings.LEASE_SECONDS
 

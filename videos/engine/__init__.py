@@ -65,7 +65,7 @@ def answered(lease: Lease, answer: JobState | Exception, said: list[Exchange]) -
     def tell(job: Job) -> None:
         assert job.clip  # noqa: S101 - it was asked for, under this lease
         if not _is_past_deadline(job):
-            making.told(job, job.clip, answer)
+            making.told(job.at(job.clip), job.clip, answer)
 
     _under(lease, said, tell)
 
@@ -110,4 +110,4 @@ def _step(job: Job) -> None:
         return
     steps = IMAGE_STEPS if laid.clip.makes == Clip.Makes.IMAGE else STEPS
     with about(laid.clip.upstream):
-        steps[ClipState(laid.clip.state)](laid, laid.clip)
+        steps[ClipState(laid.clip.state)](laid.at(laid.clip), laid.clip)

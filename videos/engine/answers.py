@@ -9,10 +9,12 @@ from tasks import dispatch, progress
 from tasks.leases import LeaseLost
 from tasks.models import Status
 from tasks.progress import NOT_KNOWN
+from tasks.written import StandingFields
 from videos.accounts import choosing
 from videos.accounts.calling import account_of
 from videos.engine import lining
 from videos.engine.job import Job, fail, poll_pause, wait
+from videos.engine.written import ClipFields
 from videos.failures import Failure
 from videos.minimax.errors import Blame, MiniMaxError, Outcome
 from videos.models import Clip, ClipState
@@ -25,14 +27,14 @@ log = structlog.get_logger(__name__)
 # "Again, at most three times": a create that MiniMax answered with an internal error was refused.
 CREATES_MAX = 4
 # What is written to a clip that MiniMax certainly did not take: with the task's end, and when it is to be posted again.
-NOT_TAKEN: dict[str, Any] = {"state": ClipState.PLANNED}
-UNSENT: dict[str, Any] = {"state": ClipState.PLANNED, "sent_at": None, "account": None, "told_task_id": "", "pushed_at": None}
+NOT_TAKEN: ClipFields = {"state": ClipState.PLANNED}
+UNSENT: ClipFields = {"state": ClipState.PLANNED, "sent_at": None, "account": None, "told_task_id": "", "pushed_at": None}
 
 
 def accepted(job: Job, clip: Clip, provider_task_id: str, *, asked_at_once: bool = False) -> None:
     """MiniMax took it as that job, which is asked for at once where it may be made already."""
     now = clock.now()
-    sent = {
+    sent: ClipFields = {
         "state": ClipState.SUBMITTED,
         "submitted_at": now,
         "provider_task_id": provider_task_id,
@@ -54,7 +56,7 @@ def billed_for(clip: Clip) -> Any:
     return clip.cost * (1 + len(clip.strays.split()))
 
 
-def taken_late(clip: Clip, provider_task_id: str) -> dict[str, Any]:
+def taken_late(clip: Clip, provider_task_id: str) -> ClipFields:
     """What is written to a clip of an ended task of whose job it became known that MiniMax made it: it is followed to its end."""
     return {
         "state": ClipState.SUBMITTED,
@@ -66,7 +68,7 @@ def taken_late(clip: Clip, provider_task_id: str) -> dict[str, Any]:
     }
 
 
-def _keep_the_id(job: Job, clip: Clip, sent: dict[str, Any]) -> None:
+def _keep_the_id(job: Job, clip: Clip, sent: ClipFields) -> None:
     Clip.objects.filter(pk=clip.pk, state=ClipState.SUBMITTING).update(**sent)
     job.write_what_was_said()
     dispatch.hint_cancelled_on_commit(job.task.pk, job.task.kind)
@@ -86,7 +88,7 @@ def refused(job: Job, clip: Clip, error: MiniMaxError) -> None:
             _leave_the_account(job, clip, error, UNSENT | {"creates": clip.creates})
 
 
-def _leave_the_account(job: Job, clip: Clip, error: MiniMaxError, unsent: dict[str, Any]) -> None:
+def _leave_the_account(job: Job, clip: Clip, error: MiniMaxError, unsent: ClipFields) -> None:
     """Another account takes over at once; without one the task waits until its own may be ordered with again.
 
     What was ordered in its turn, and refused for no doing of its own, keeps that turn.
@@ -114,13 +116,13 @@ def lost(job: Job, clip: Clip) -> None:
     job.write(next_step_at=clock.now() + growing_pause(job.task.attempts), attempts=job.task.attempts, **reconciling(job))
 
 
-def reconciling(job: Job) -> dict[str, Any]:
+def reconciling(job: Job) -> StandingFields:
     """The fields of a task of which nobody knows when it goes on: its progress stands still."""
     if job.task.stage == Stage.RECONCILING:
         return {"stage": Stage.RECONCILING}
     reached = progress.read(job.task, clock.now()).progress
-    leg = {"progress": reached, "leg_goal": max(job.task.leg_goal, reached), "leg_started_at": NOT_KNOWN}
-    return {"stage": Stage.RECONCILING, **leg}
+    goal = max(job.task.leg_goal, reached)
+    return {"stage": Stage.RECONCILING, "progress": reached, "leg_goal": goal, "leg_started_at": NOT_KNOWN}
 
 
 def never_taken(job: Job) -> None:
@@ -128,7 +130,7 @@ def never_taken(job: Job) -> None:
     job.write(clip=UNSENT, **back_in_line(job))
 
 
-def back_in_line(job: Job) -> dict[str, Any]:
+def back_in_line(job: Job) -> StandingFields:
     """The fields of a task that goes on to where it may be ordered once more."""
     stage = "queued" if job.task.status == Status.QUEUED else Stage.GENERATING
     return {"stage": stage, **job.leg(job.task.leg_goal, QUEUED_SECONDS, rest=job.task.rest_seconds)}

@@ -1,6 +1,6 @@
 """The image that a video begins with. MiniMax makes it within the call, for a fraction of a cent."""
 
-from typing import IO, Any, cast
+from typing import IO, Unpack, cast
 
 from django.core.files.base import File
 from django.core.files.storage import default_storage
@@ -8,12 +8,14 @@ from django.db.models import F
 
 from conduit import clock
 from tasks.leases import LeaseLost
+from tasks.written import TaskFields
 from videos import failures
 from videos.accounts import breakers
 from videos.accounts.calling import account_of, images_for
 from videos.engine.answers import CREATES_MAX, refused
 from videos.engine.job import Job, fail, try_again, wait, wait_for_storage
 from videos.engine.ordering import intend
+from videos.engine.written import ClipFields
 from videos.minimax.download import Download
 from videos.minimax.errors import MiniMaxError, Outcome
 from videos.models import Clip, ClipState
@@ -22,7 +24,7 @@ from videos.storage import STORAGE_ERRORS, folder, forget, forgotten_upon
 
 # Tries to fetch one image before another is made.
 FETCHES_MAX = 3
-_UNSENT = {"state": ClipState.PLANNED, "sent_at": None, "account": None}
+_UNSENT: ClipFields = {"state": ClipState.PLANNED, "sent_at": None, "account": None}
 
 
 def submit(job: Job, clip: Clip) -> None:
@@ -42,7 +44,7 @@ def submit(job: Job, clip: Clip) -> None:
         return
     breakers.answered(account_of(clip), ordering=True, upstream=clip.upstream)
     now = clock.now()
-    made = {"submitted_at": now, "made_at": now, "billed": F("billed") + clip.cost}
+    made: ClipFields = {"submitted_at": now, "made_at": now, "billed": F("billed") + clip.cost}
     leg = job.leg(job.made_goal, 0, rest=job.task.rest_seconds - clip.expected_seconds)
     if image.url:
         job.write(clip=made | {"state": ClipState.LOCATED, "download_url": image.url}, begins=True, stage=Stage.PREPARING, **leg)
@@ -74,7 +76,7 @@ def fetch(job: Job, clip: Clip) -> None:
         wait(job, error, clip=_UNSENT | {"download_url": ""} if job.task.attempts >= FETCHES_MAX else None)
 
 
-def _store(job: Job, clip: Clip, content: Download, facts: dict[str, Any], **task: Any) -> None:
+def _store(job: Job, clip: Clip, content: Download, facts: ClipFields, *, begins: bool = False, **task: Unpack[TaskFields]) -> None:
     """Keep it as the frame from which the first clip goes on: there is nothing in it to look into."""
     name = f"{folder(job.task.pk)}/clip-{clip.number}-{job.lease.token.hex[:12]}.jpg"
     try:
@@ -88,5 +90,5 @@ def _store(job: Job, clip: Clip, content: Download, facts: dict[str, Any], **tas
         raise
     with forgotten_upon(LeaseLost, stored):
         now = clock.now()
-        kept = {"state": ClipState.READY, "file": stored, "last_frame": stored, "fetched_at": now, "ready_at": now}
-        job.write(clip=facts | kept, **task)
+        kept: ClipFields = {"state": ClipState.READY, "file": stored, "last_frame": stored, "fetched_at": now, "ready_at": now}
+        job.write(clip=facts | kept, begins=begins, **task)

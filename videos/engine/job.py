@@ -2,9 +2,9 @@
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Self, Unpack
 
 import structlog
 from django.conf import settings
@@ -15,8 +15,10 @@ from tasks import dispatch, lifecycle, paused, progress, publishing
 from tasks.insisting import insist
 from tasks.leases import Lease, LeaseLost
 from tasks.models import Lane, Status, Task
+from tasks.written import LegFields, TaskFields
 from videos import exchanges, failures, storage_check
 from videos.conditions import report_refusal
+from videos.engine.written import ClipFields, VideoFields
 from videos.failures import Failure
 from videos.minimax.errors import CallRefused, MiniMaxError
 from videos.minimax.exchanges import Exchange
@@ -46,6 +48,11 @@ class Job:
     video: Video
     clips: Sequence[Clip]
     said: list[Exchange] = field(default_factory=list)  # to MiniMax in this step, and not written down yet
+    row: Clip | None = None  # the clip that what is written of a clip goes to (`at`)
+
+    def at(self, clip: Clip) -> Self:
+        """The same step, with what it writes of a clip going to that one."""
+        return replace(self, row=clip)
 
     @property
     def plan(self) -> Plan:
@@ -73,14 +80,16 @@ class Job:
 
     # ---- Writing what came of a step ----
 
-    def write(self, clip: dict[str, Any] | None = None, video: dict[str, Any] | None = None, *, begins: bool = False, **task: Any) -> None:
+    def write(
+        self, clip: ClipFields | None = None, video: VideoFields | None = None, *, begins: bool = False, **task: Unpack[TaskFields]
+    ) -> None:
         """Write an outcome in one transaction and give the lease back; the next step is due at `next_step_at`.
 
         Without a `lane` the next step is done by whoever does what the clip at hand needs next. `begins` says that MiniMax
         works on the task now.
         """
         now = clock.now()
-        fields: dict[str, Any] = {"next_step_at": now, "attempts": 0, "trouble": "", "lane": self._lane_after(clip or {})} | task
+        fields: TaskFields = {"next_step_at": now, "attempts": 0, "trouble": "", "lane": self._lane_after(clip or {}), **task}
         if "stage" in fields and fields["stage"] != self.task.stage:
             fields["stage_since"] = fields["updated_at"] = now
         if clip and clip.get("made_at"):
@@ -99,16 +108,23 @@ class Job:
 
         self.lease.insist(write)
 
-    def _write_task(self, fields: dict[str, Any], *, begins: bool) -> bool:
+    def _write_task(self, fields: TaskFields, *, begins: bool) -> bool:
         """False when the lease is not ours any more. Either way readers are told, by the event of the move or without one."""
         if begins:
-            moved = {name: value for name, value in fields.items() if name != "updated_at"}  # the move's own
-            return lifecycle.move(self.task.pk, Status.PROCESSING, lease=self.lease, started_at=clock.now(), **moved)
+            moved = fields.copy()
+            moved.pop("updated_at", None)  # the move's own
+            moved["started_at"] = clock.now()
+            return lifecycle.move(self.task.pk, Status.PROCESSING, lease=self.lease, **moved)
         publishing.tell_stage_on_commit(self.task, fields)
         return bool(self.lease.rows().update(lease_token=None, lease_until=None, **fields))
 
     def note(
-        self, clip: dict[str, Any] | None = None, *, insists: bool = True, first: Callable[[], None] | None = None, **task: Any
+        self,
+        clip: ClipFields | None = None,
+        *,
+        insists: bool = True,
+        first: Callable[[], None] | None = None,
+        **task: Unpack[TaskFields],
     ) -> None:
         """Write something before the step is over, and keep the lease. What may as well be lost is tried once: `insists` is False.
 
@@ -130,9 +146,10 @@ class Job:
         for name, value in task.items():
             setattr(self.task, name, value)
 
-    def write_parts(self, clip: dict[str, Any] | None, video: dict[str, Any] | None) -> None:
-        if clip and self.clip:
-            Clip.objects.filter(pk=self.clip.pk).update(**clip)
+    def write_parts(self, clip: ClipFields | None, video: VideoFields | None) -> None:
+        if clip:
+            assert self.row  # noqa: S101 - whoever writes of a clip has named it
+            Clip.objects.filter(pk=self.row.pk).update(**clip)
         if video:
             Video.objects.filter(pk=self.task.pk).update(**video)
         self.write_what_was_said()
@@ -143,7 +160,7 @@ class Job:
             exchanges.record(self.task.pk, self.clip.number if self.clip else None, self.said)
             transaction.on_commit(self.said.clear)
 
-    def _lane_after(self, clip: dict[str, Any]) -> Lane:
+    def _lane_after(self, clip: ClipFields) -> Lane:
         """The lane of the step that follows when the clip at hand is written so."""
         if self.clip is None:
             return Lane.MEDIA if self.clips else Lane.PROVIDER
@@ -154,7 +171,7 @@ class Job:
 
     # ---- Progress ----
 
-    def leg(self, goal: int, seconds: float, *, rest: float, floor: int = 0) -> dict[str, Any]:
+    def leg(self, goal: int, seconds: float, *, rest: float, floor: int = 0) -> LegFields:
         """The fields of the leg that begins now: it starts where progress stands, or at `floor` if that is further."""
         now = clock.now()
         begun = max(floor, progress.read(self.task, now).progress)
@@ -200,8 +217,8 @@ def is_held(job: Job, lane: Lane) -> bool:
     return True
 
 
-def fail(job: Job, failure: Failure, clip: dict[str, Any] | None = None) -> None:
-    """End the task; `clip` is written to the clip at hand in the same transaction."""
+def fail(job: Job, failure: Failure, clip: ClipFields | None = None) -> None:
+    """End the task; `clip` is written to the clip that the step is at in the same transaction."""
     now = clock.now()
     reading = progress.read(job.task, now)
     log.warning("task failed", code=failure.code, clip=job.clip and str(job.clip.state))
@@ -228,9 +245,7 @@ def fail(job: Job, failure: Failure, clip: dict[str, Any] | None = None) -> None
     job.lease.insist(write)
 
 
-def wait(
-    job: Job, error: MiniMaxError, *, clip: dict[str, Any] | None = None, at_once: bool = False, until: datetime | None = None
-) -> None:
+def wait(job: Job, error: MiniMaxError, *, clip: ClipFields | None = None, at_once: bool = False, until: datetime | None = None) -> None:
     """The step could not be done now: it is due again after a pause that grows, or `until`, unless the task has waited long enough."""
     if isinstance(error, CallRefused):
         report_refusal(error)
@@ -244,7 +259,7 @@ def wait(
     job.write(clip=clip, stage=stage, next_step_at=due, attempts=job.task.attempts, trouble=error.code)
 
 
-def wait_for_storage(job: Job, error: Exception, video: dict[str, Any] | None = None) -> None:
+def wait_for_storage(job: Job, error: Exception, video: VideoFields | None = None) -> None:
     """Disk or storage could not take or give a file: the row keeps where it stands, and nothing is made or paid again."""
     log.error("storage unavailable", error=str(error), attempts=job.task.attempts)
     storage_check.doubt()
@@ -257,13 +272,13 @@ def wait_for_repair(job: Job) -> None:
         try_again(job, trouble="internal_error")
 
 
-def try_again(job: Job, *, clip: dict[str, Any] | None = None, video: dict[str, Any] | None = None, **task: Any) -> None:
+def try_again(job: Job, *, clip: ClipFields | None = None, video: VideoFields | None = None, **task: Unpack[TaskFields]) -> None:
     """The same step after a pause that grows, or the task's failure when its state has lasted for too long."""
     now = clock.now()
     if late := failures.overdue(job.task, job.clips, now):
         fail(job, late, clip)
     else:
-        fields: dict[str, Any] = {"next_step_at": now + growing_pause(job.task.attempts), "attempts": job.task.attempts} | task
+        fields: TaskFields = {"next_step_at": now + growing_pause(job.task.attempts), "attempts": job.task.attempts, **task}
         job.write(clip=clip, video=video, **fields)
 
 

@@ -70,7 +70,7 @@ def add(job: Job, planned: PlannedClip) -> None:
     further = Clip(video=job.video, number=last.number + 1, **asdict(planned))
 
     def write() -> None:
-        replace(job, clips=[*job.clips, further]).write(clip={"state": ClipState.STORED})
+        replace(job, clips=[*job.clips, further]).at(last).write(clip={"state": ClipState.STORED})
         further.save(force_insert=True)
 
     job.lease.insist(write)

@@ -1,15 +1,16 @@
 """Standing in line for a create, and leaving the line."""
 
 from datetime import datetime, timedelta
-from typing import Any
 
 import structlog
 
 from conduit import clock
 from tasks.models import FAIR_SHARE, RATE, Status
+from tasks.written import StandingFields
 from videos import failures
 from videos.accounts import dealing
 from videos.engine.job import Job
+from videos.engine.written import ClipFields
 from videos.models import Clip
 from videos.queue_models import IN_LINE, QueuedCreate
 from videos.stages import Stage
@@ -25,9 +26,7 @@ def place_of(job: Job) -> QueuedCreate | None:
     return QueuedCreate.objects.filter(pk=job.task.pk).first() if job.task.waits_for in IN_LINE else None
 
 
-def stand(
-    job: Job, clip: Clip, *, unsent: dict[str, Any] | None = None, had_turn: bool = False, trouble: str = "", deals: bool = True
-) -> None:
+def stand(job: Job, clip: Clip, *, unsent: ClipFields | None = None, had_turn: bool = False, trouble: str = "", deals: bool = True) -> None:
     """Stand in line. `unsent` is written to the clip; `had_turn`: it was its turn, and what came of it was not its doing; `deals`: an
     account may have room, so that it or another is called at once.
     """
@@ -60,7 +59,7 @@ def stand(
         dealing.deal()
 
 
-def goes_on(job: Job, clip: Clip, *, unsent: dict[str, Any], trouble: str = "") -> bool:
+def goes_on(job: Job, clip: Clip, *, unsent: ClipFields, trouble: str = "") -> bool:
     """Have what was ordered in its turn, to no avail and for no doing of its own, go on with that turn; False when nobody stands in line,
     so that it needs none."""
     if not QueuedCreate.objects.filter(api=clip.api).exists():
@@ -75,7 +74,7 @@ def stay(job: Job, place: QueuedCreate) -> None:
     job.write(next_step_at=_looks_again(job, now), waits_for=job.task.waits_for, queue_position=job.task.queue_position)
 
 
-def leaving(job: Job) -> dict[str, Any]:
+def leaving(job: Job) -> StandingFields:
     """The fields of a task that leaves the line, with the intent to order; `left` belongs beside them."""
     return {"waits_for": "", "queue_position": None} if job.task.waits_for else {}
 
@@ -89,10 +88,10 @@ def _looks_again(job: Job, now: datetime) -> datetime:
     return min(now + LOOKS_AFTER, failures.queued_until(job.task, job.clips))
 
 
-def _shown(job: Job, *, is_next: bool) -> dict[str, Any]:
+def _shown(job: Job, *, is_next: bool) -> StandingFields:
     """What a task shows that joins; its place and time are told more truly in a second (videos.accounts.surveying)."""
     task = job.task
-    shown: dict[str, Any] = {"waits_for": RATE if is_next else FAIR_SHARE, "queue_position": 1 if is_next else task.queue_position}
+    shown: StandingFields = {"waits_for": RATE if is_next else FAIR_SHARE, "queue_position": 1 if is_next else task.queue_position}
     if task.status == Status.QUEUED:
         shown["stage"] = Stage.WAITING_FOR_RATE_LIMIT if is_next else "queued"
     return shown

@@ -1,6 +1,6 @@
 """From the accepted job to the clip in our storage."""
 
-from typing import IO, Any, cast
+from typing import IO, cast
 
 import structlog
 from django.core.files.base import File
@@ -8,12 +8,14 @@ from django.core.files.storage import default_storage
 
 from conduit import clock
 from tasks.leases import LeaseLost
+from tasks.written import LegFields
 from videos import failures
 from videos.accounts import asking
 from videos.accounts.calling import account_of, heard, provider_for
 from videos.conditions import report_word
 from videos.engine.answers import CREATES_MAX
 from videos.engine.job import FETCH_SHARE, Job, fail, wait, wait_for_storage
+from videos.engine.written import ClipFields
 from videos.failures import Failure
 from videos.minimax.errors import JOB_FAILED, LinkExpired, MiniMaxError, Outcome
 from videos.minimax.provider import JobState, Phase
@@ -52,7 +54,7 @@ def told(job: Job, clip: Clip, answer: JobState | Exception) -> None:
         case JobState(phase=Phase.FAILED):
             _failed_there(job, clip, answer)
         case JobState(phase=Phase.SUCCEEDED):
-            made = {"state": ClipState.MADE, "made_at": clock.now(), "file_id": answer.file_id}
+            made: ClipFields = {"state": ClipState.MADE, "made_at": clock.now(), "file_id": answer.file_id}
             job.write(clip=made, stage=_stage_of_delivery(job), **_delivery_leg(job))
         case JobState():
             _runs(job, clip, answer)
@@ -97,7 +99,7 @@ def _not_told(job: Job, error: MiniMaxError) -> None:
         fail(job, Failure.of(error), clip={"state": ClipState.FAILED})
 
 
-_UNSENT = {
+_UNSENT: ClipFields = {
     "state": ClipState.PLANNED,
     "sent_at": None,
     "submitted_at": None,
@@ -144,7 +146,7 @@ def _stage_of_delivery(job: Job) -> Stage:
     return Stage.GENERATING if job.after else Stage.DOWNLOADING
 
 
-def _delivery_leg(job: Job) -> dict[str, Any]:
+def _delivery_leg(job: Job) -> LegFields:
     """Until the clip is fetched. Only what follows the last one moves the bar: it stands still for the others, which are quick."""
     if job.after:
         return job.leg(job.made_goal, 0, rest=job.task.rest_seconds)
@@ -165,7 +167,7 @@ def locate(job: Job, clip: Clip) -> None:
     # Attempts go on counting: this step and the download are one try, and every other try takes the other host, if there is one.
     second_host = job.task.attempts // 2 % 2 == 1
     url = found.backup_url if found.backup_url and second_host else found.url
-    located = {"state": ClipState.LOCATED, "download_url": url, "download_bytes": found.size}
+    located: ClipFields = {"state": ClipState.LOCATED, "download_url": url, "download_bytes": found.size}
     job.write(clip=located, attempts=job.task.attempts, stage=_stage_of_delivery(job))
 
 
@@ -186,5 +188,5 @@ def fetch(job: Job, clip: Clip) -> None:
         wait_for_storage(job, error)
         return
     with forgotten_upon(LeaseLost, stored):
-        fetched = {"state": ClipState.STORED, "file": stored, "download_url": "", "fetched_at": clock.now()}
+        fetched: ClipFields = {"state": ClipState.STORED, "file": stored, "download_url": "", "fetched_at": clock.now()}
         job.write(clip=fetched, stage=_stage_of_delivery(job))

@@ -15,11 +15,13 @@ from tasks import lifecycle
 from tasks.insisting import AWAY
 from tasks.leases import LeaseLost
 from tasks.models import Lane, Status
+from tasks.written import StandingFields
 from videos import assembly, failures
 from videos.assembly import Delivered
 from videos.catalogue import learn
 from videos.engine import layout
 from videos.engine.job import ASSEMBLED_GOAL, Job, fail, is_held, try_again, wait_for_storage
+from videos.engine.written import ClipFields, VideoFields
 from videos.exchange_models import Timing
 from videos.failures import Failure
 from videos.media import Harm, MediaError, ReaderStopped, Wish, cut
@@ -58,8 +60,10 @@ def look_into(job: Job, clip: Clip) -> None:
             forget(frame)
         _fail_unplayable(job, failures.MISTIMED)
         return
-    found = {"width": facts.width, "height": facts.height, "fps": facts.fps, "frames": facts.frames, "last_frame": frame}
-    leg = {} if job.after else {"stage": Stage.ASSEMBLING, **job.leg(ASSEMBLED_GOAL, job.task.rest_seconds, rest=0, floor=job.fetched_goal)}
+    found: ClipFields = {"width": facts.width, "height": facts.height, "fps": facts.fps, "frames": facts.frames, "last_frame": frame}
+    leg: StandingFields = (
+        {} if job.after else {"stage": Stage.ASSEMBLING, **job.leg(ASSEMBLED_GOAL, job.task.rest_seconds, rest=0, floor=job.fetched_goal)}
+    )
     with forgotten_upon(LeaseLost, *filter(None, [frame])):
         job.write(clip=found | {"state": ClipState.READY, "ready_at": clock.now()}, video=_FORGIVEN, **leg)
 
@@ -125,7 +129,7 @@ def _wish(video: Video) -> Wish:
 # What work on files may end with instead of its result.
 FILE_ERRORS = (MediaError, *STORAGE_ERRORS)
 # The files were read to their end.
-_FORGIVEN = {"unfinished_assemblies": 0}
+_FORGIVEN: VideoFields = {"unfinished_assemblies": 0}
 
 
 def _is_over(job: Job) -> bool:
@@ -165,7 +169,7 @@ def _fail_unplayable(job: Job, failure: Failure = failures.UNPLAYABLE) -> None:
     """No retry takes over the clip at hand; nor any of those that could not be assembled, since which is bad is not known."""
 
     def write() -> None:
-        fail(job, failure, clip={"state": ClipState.FAILED})
+        fail(job, failure, clip={"state": ClipState.FAILED} if job.row else None)
         if job.clip is None:
             Clip.objects.filter(pk__in=[clip.pk for clip in job.videos]).update(state=ClipState.FAILED)
 
@@ -183,9 +187,9 @@ def _lost_clip(job: Job) -> Clip | None:
 def _fetch_again(job: Job, lost: Clip) -> None:
     """MiniMax still has what the storage lost. It may lose the next one too, so there is a pause."""
     lost.state = ClipState.MADE
-    gone = {"state": ClipState.MADE, "file": ""}
+    gone: ClipFields = {"state": ClipState.MADE, "file": ""}
     due = clock.now() + growing_pause(LOST_CLIP_ATTEMPTS)
-    try_again(job, clip=gone, stage=Stage.DOWNLOADING, next_step_at=due, attempts=0)
+    try_again(job.at(lost), clip=gone, stage=Stage.DOWNLOADING, next_step_at=due, attempts=0)
 
 
 def _teller(job: Job) -> Callable[[float], None]:

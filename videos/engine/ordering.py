@@ -17,6 +17,7 @@ from videos.callbacks import refusals
 from videos.engine import lining
 from videos.engine.answers import accepted, lost, refused, without_callback
 from videos.engine.job import Job, fail, is_held, wait, wait_for_storage
+from videos.engine.written import ClipFields
 from videos.inputs import Role, of_role
 from videos.minimax.errors import MiniMaxError, Outcome
 from videos.minimax.provider import Order
@@ -93,7 +94,7 @@ def intend(job: Job, clip: Clip) -> bool:
 
 def _intend_with(job: Job, clip: Clip, account: ProviderAccount) -> None:
     now = clock.now()
-    intent = {"state": ClipState.SUBMITTING, "sent_at": now, "creates": clip.creates + 1, "account": account}
+    intent: ClipFields = {"state": ClipState.SUBMITTING, "sent_at": now, "creates": clip.creates + 1, "account": account}
 
     def first() -> None:
         choosing.take(account, clip, now)
@@ -149,4 +150,4 @@ def _look_again(job: Job) -> None:
         return
     log.error("stored frame is gone", clip=before.number)
     before.state = ClipState.PLANNED if before.makes == Clip.Makes.IMAGE else ClipState.STORED
-    job.write(clip={"state": before.state, "last_frame": ""})
+    job.at(before).write(clip={"state": before.state, "last_frame": ""})

@@ -15,6 +15,7 @@ from videos import engine, exchanges, failures, late_money
 from videos.accounts.calling import account_of, heard, provider_for
 from videos.engine.answers import NOT_TAKEN, accepted, never_taken, taken_late
 from videos.engine.job import Job, fail
+from videos.engine.written import ClipFields
 from videos.lost_orders.reading import CONDITION
 from videos.minimax import reading
 from videos.minimax.errors import MiniMaxError, Outcome
@@ -100,7 +101,7 @@ def _go_on(task: Task, decision: str, provider_task_id: str, record: Any) -> Non
             raise Conflict("Meanwhile it became known what MiniMax did.", code="nothing_to_reconcile")
         with transaction.atomic():
             record()
-            _end(job, clip, decision, provider_task_id)
+            _end(job.at(clip), clip, decision, provider_task_id)
     except LeaseLost:
         raise Conflict(_AT_WORK, code="task_at_work") from None
     except Conflict:
@@ -120,7 +121,7 @@ def _end(job: Job, clip: Clip, decision: str, provider_task_id: str) -> None:
 
 def _write_down(clip: Clip, decision: str, provider_task_id: str) -> None:
     """Of a task that has ended: what MiniMax bills for it."""
-    written: dict[str, Any] = NOT_TAKEN
+    written: ClipFields = NOT_TAKEN
     if decision == Decision.JOB:
         written = taken_late(clip, provider_task_id)
     if not Clip.objects.filter(pk=clip.pk, state=ClipState.SUBMITTING).update(**written):
