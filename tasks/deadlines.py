@@ -17,7 +17,7 @@ from tasks.models import DEADLINE_EXCEEDED, Task
 log = structlog.get_logger(__name__)
 
 # What one look ends at most, and how long it may take for that: the process that looks does other things each second too.
-LIMIT, SECONDS = 200, 0.5
+LIMIT, SECONDS = 200, 1.0
 
 
 def end_due(now: datetime) -> int:
