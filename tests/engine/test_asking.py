@@ -1,5 +1,6 @@
 """Questions how jobs go, many at once."""
 
+import queue
 import threading
 import time
 from datetime import timedelta
@@ -17,6 +18,9 @@ from tests.support.asking import a_round
 from tests.support.lookalike import Answer
 from videos.account_models import AccountKind, ProviderAccount
 from videos.asking import rows
+from videos.asking.accounts import Accounts
+from videos.asking.askers import Answer as Answered
+from videos.asking.askers import Askers
 from videos.asking.worker import Asking
 from videos.exchange_models import Exchange
 from videos.models import Clip, ClipState
@@ -69,6 +73,22 @@ def test_jobs_that_still_run_are_written_back_together_and_leave_no_line(running
         first_words = [query["sql"].split(maxsplit=1)[0] for query in asked]
         assert [word for word in first_words if word in ("UPDATE", "INSERT", "WITH")] == ["UPDATE", "WITH"]
     assert due.soonest(Lane.ASKING, now) == min(Task.objects.values_list("next_step_at", flat=True))
+
+
+def test_leases_that_are_shorter_than_a_call_may_be_keep_nobody_from_asking(running, settings):
+    running(1)
+    settings.LEASE_SECONDS = 1.0
+    [question], _ = rows.claim(limit=1, busy_accounts=())
+    assert settings.LEASE_SECONDS < settings.MINIMAX_CONNECT_SECONDS + settings.MINIMAX_READ_SECONDS
+    accounts = Accounts()
+    accounts.refresh()
+
+    answers: queue.SimpleQueue[Answered] = queue.SimpleQueue()
+    askers = Askers(answers.put)
+    askers.ask(question, accounts.of(question))
+
+    assert answers.get(timeout=20).state
+    askers.end()
 
 
 def test_what_changed_goes_the_ordinary_way(running, driver, minimax):
