@@ -48,10 +48,13 @@ class FaultPoints:
         from django.db import connection
         from requests.adapters import HTTPAdapter
 
+        from conduit.outbound.transport import Session
+
         connection.ensure_connection()
         connection.commit = self.around("a commit", connection.commit)
         connection.execute_wrappers.append(self._around_autocommit)
         HTTPAdapter.send = self.around("a call to MiniMax", HTTPAdapter.send)
+        Session.ask = self.around("a question to MiniMax", Session.ask)
         FileSystemStorage._save = self.around("a file is stored", FileSystemStorage._save)
 
     def _around_autocommit(self, execute: Callable[..., Any], sql: str, params: Any, many: bool, context: Any) -> Any:
