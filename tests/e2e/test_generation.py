@@ -108,7 +108,6 @@ def test_faults_that_pass_are_overcome(stack: RunningStack):
     ("prompt_fault", "code"),
     [
         ("[sandbox: fail=1027]", "content_policy_violation"),
-        ("[sandbox: create lost]", "provider_timeout"),
         ("[sandbox: create status=2013]", "invalid_request"),
     ],
 )

@@ -39,6 +39,8 @@ def test_a_key_without_limits_says_so(consumer):
         "weight": 1,
         "models": [],
         "ip_ranges": [],
+        "results_kept_days": None,
+        "prompts_kept_days": None,
     }
     assert (shown["in_flight"], shown["budgets"], shown["currency"]) == (0, [], "USD")
 

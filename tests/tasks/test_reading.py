@@ -19,7 +19,7 @@ FIELDS = {
     "task_id", "object", "type", "status", "progress", "stage", "waiting_for", "queue_position",
     "eta_seconds", "model", "prompt", "duration", "resolution",
     "aspect_ratio", "created_at", "updated_at", "started_at", "completed_at", "result", "error", "error_code", "retry_of", "cost",
-    "metadata",
+    "metadata", "expires_at",
 }  # fmt: skip
 RESULT = {"video_url", "thumbnail_url", "duration", "width", "height", "fps", "size_bytes", "content_type", "expires_at", "source"}
 RFC_3339 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")

@@ -57,17 +57,17 @@ def posting() -> Iterator[ThreadPoolExecutor]:
         yield threads
 
 
-def test_of_creates_that_wait_for_their_keys_row_one_takes_a_thread_and_the_others_stand_in_line(
+def test_of_creates_that_wait_for_their_keys_row_two_wait_at_it_and_the_others_stand_in_line(
     web: Web, make_consumer: Any, posting: Any
 ) -> None:
     ann, ben = make_consumer("ann"), make_consumer("ben")
     assert {read(web, ann), read(web, ben)} == {200}  # now it is known whose their secrets are
     with held(ann) as waiting:
         creates = [posting.submit(create, web, ann) for _ in range(2 * THREADS)]
-        until(lambda: waiting() == 1)
+        until(lambda: waiting() == 2)
         assert {read(web, ben) for _ in range(20)} == {200}
         assert {read(web, ann) for _ in range(20)} == {200}
-        assert waiting() == 1
+        assert waiting() == 2
         assert not any(answer.done() for answer in creates)
     assert {answer.result(60) for answer in creates} == {202}
 
