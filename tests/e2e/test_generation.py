@@ -100,7 +100,7 @@ def jobs(stack: RunningStack) -> list[dict[str, Any]]:
 
 
 def test_faults_that_pass_are_overcome(stack: RunningStack):
-    faults = "[sandbox: create status=1002 times=2; query http=500 times=2; download cut]"
+    faults = "[sandbox: create status=1000 times=2; query http=500 times=2; download cut]"
     assert ended(stack, generate(stack, f"a fish {faults}"))["status"] == "completed"
 
 
