@@ -174,8 +174,7 @@ def test_a_step_of_the_lane_that_is_no_question_is_sorted_out(consumer, driver, 
 @pytest.mark.django_db(transaction=True, serialized_rollback=True)
 def test_an_account_whose_minimax_is_silent_keeps_no_others_questions_waiting(running, minimax, settings):
     settings.ASKING_THREADS = 2
-    settings.MINIMAX_POLL_SECONDS = 10
-    mine, theirs = running(2)
+    mine, theirs = running(2)  # both are due
     settings.MINIMAX_POLL_SECONDS = 10
     ill = ProviderAccount.objects.create(name="ill", kind=AccountKind.MINIMAX_V1, base_url=minimax.url).seal(minimax.key)
     ill.save()
