@@ -81,7 +81,7 @@ def page(context: BrowserContext, request: pytest.FixtureRequest, tmp_path: Path
 
 def _had_enough(failed: Request) -> bool:
     """Whether the browser broke it off itself: it reads no more of a video than it shows, and nothing more for a page that it left."""
-    return failed.failure == "net::ERR_ABORTED" and failed.resource_type in ("media", "fetch")
+    return failed.failure == "net::ERR_ABORTED" and failed.resource_type in ("media", "fetch", "image")
 
 
 @contextmanager
