@@ -31,7 +31,7 @@ NOT_ASKED = timedelta(seconds=1)
 def settle(answers: Sequence[Answer]) -> list[Answer]:
     """Write back what changes nothing, in one statement; the answers that are left for `tell`."""
     now = clock.now()
-    back = [Back(answer.question, now + _pause(answer, now)) for answer in answers if _changes_nothing(answer)]
+    back = [Back(answer.question, _next_at(answer, now)) for answer in answers if _changes_nothing(answer)]
     back += [Back(answer.question, _again_at(answer, now), was_asked=False) for answer in answers if answer.says is None]
     _give_back(back)
     _tell_breakers(answers)
@@ -47,11 +47,13 @@ def tell(answer: Answer) -> None:
         engine.answered(answer.question.lease, answer.says, answer.said)
 
 
-def _pause(answer: Answer, now: datetime) -> timedelta:
+def _next_at(answer: Answer, now: datetime) -> datetime:
+    """When it is asked again: one pause after it was due, so that what waiting and writing took adds up to nothing."""
     account = answer.called.account
     if account is None:
-        return NOT_ASKED
-    return asking.pause(account, now, is_called_back=answer.question.is_called_back)
+        return now + NOT_ASKED
+    pause = asking.pause(account, now, is_called_back=answer.question.is_called_back)
+    return max(answer.question.due_at + pause, now + pause / 2)
 
 
 def _again_at(answer: Answer, now: datetime) -> datetime:

@@ -27,6 +27,7 @@ class Question:
     upstream: str
     job: str  # MiniMax's id of it
     stage: str  # of the task
+    due_at: datetime
     is_called_back: bool  # MiniMax says itself when something becomes of the job
     is_routine: bool  # it was asked before, nothing was wrong since, and no time limit can be over: the same answer changes nothing
 
@@ -44,6 +45,7 @@ def claim(*, limit: int, busy_accounts: Collection[int]) -> tuple[list[Question]
 _COLUMNS = (
     "video_id", "pk", "account_id", "api", "upstream", "provider_task_id", "pushed_at", "seen_running_at", "submitted_at", "taken_from_id",
     "video__task__stage", "video__task__status", "video__task__trouble", "video__task__deadline_at",
+    "video__task__next_step_at",
 )  # fmt: skip
 
 
@@ -63,10 +65,11 @@ def _question(
     status: str,
     trouble: str,
     deadline_at: datetime | None,
+    due_at: datetime,
 ) -> Question:
     in_time = now - submitted_at < timedelta(seconds=settings.GENERATING_SECONDS_MAX) and (deadline_at is None or now < deadline_at)
     is_routine = in_time and seen_running_at is not None and status == Status.PROCESSING and not trouble and taken_from is None
-    return Question(lease, clip_id, account_id, api, upstream, job, stage, pushed_at is not None, is_routine)
+    return Question(lease, clip_id, account_id, api, upstream, job, stage, due_at, pushed_at is not None, is_routine)
 
 
 def _of_others(due: TaskQuerySet, busy_accounts: Collection[int]) -> TaskQuerySet:
