@@ -141,6 +141,18 @@ def test_there_an_ended_video_is_gone_for_good(consumer, made):
     assert (task["status"], task["result"], task["cost"]) == ("completed", None, made["cost"])
 
 
+def test_there_a_call_that_is_sent_again_is_answered_without_what_was_deleted(consumer, driver, minimax):
+    wanted = {"prompt": f"a cat in {MARKER}"}
+    video = consumer.post("/v1/videos", wanted, **{"Idempotency-Key": "mine"}).json()
+    driver.finish(video["id"])
+    consumer.delete(f"/v1/videos/{video['id']}")
+
+    again = consumer.post("/v1/videos", wanted, **{"Idempotency-Key": "mine"}).json()
+
+    assert (again["id"], again["prompt"]) == (video["id"], None)
+    assert holders(MARKER) == []
+
+
 def test_there_a_video_under_way_is_cancelled(consumer, ledger):
     task = consumer.generate(MARKER)
 

@@ -4,7 +4,6 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, NoReturn
 
-from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpResponseBase
 from rest_framework.request import Request
@@ -12,21 +11,19 @@ from rest_framework.response import Response
 
 from conduit import clock
 from conduit.api.errors import Conflict, InvalidRequest, NotFound
-from conduit.api.idempotency import Idempotency, idempotent, keeping
+from conduit.api.idempotency import Idempotency, idempotent
 from conduit.api.pagination import page, parse_limit
 from conduit.api.parsers import StrictJSONParser
 from keys.keyed_view import KeyedView
 from tasks.ids import parse_task_id
 from tasks.models import Status, Task
 from videos import delivery
-from videos.dialects.openai import repeats
+from videos.dialects.openai import creating, repeats
 from videos.dialects.openai.deletion import unlist
-from videos.dialects.openai.requests import MultipartParser, create_request, remix_request
-from videos.dialects.openai.wire import accepted, show
+from videos.dialects.openai.requests import MultipartParser
+from videos.dialects.openai.wire import show
 from videos.links import MediaName
 from videos.presentation import KIND
-from videos.requests import GenerationRequest
-from videos.services import start_generation
 
 # When a client that polls shall ask again, in milliseconds: it reads the first and keeps it, so it is no guess of how long a video takes.
 POLL_AFTER_MS = 1500
@@ -62,31 +59,14 @@ class VideosApiView(KeyedView):
                 return self.videos().get(pk=parsed)
         raise NotFound("This key has no video of that id.", code="video_not_found", param="video_id")
 
-    def create(self, idempotency: Idempotency | None, asked: dict[str, object], wanted: GenerationRequest, remix_of: Task | None) -> Task:
-        """A new video, or the one of an earlier try of the same call. `asked`: what tells one call from another."""
-        count, fields_hash = repeats.count_of(self.request.headers), repeats.hash_of(asked)
-
-        def start() -> Task:
-            return start_generation(key=self.key, wanted=wanted, remix_of=remix_of, first=keeping(idempotency, accepted))
-
-        if idempotency:  # it says which call this is
-            return start()
-        with transaction.atomic():
-            if made := repeats.made_before(self.key, fields_hash, count):
-                return made
-            task = start()
-            repeats.remember(task, fields_hash, count)
-        return task
-
 
 class VideosView(VideosApiView):
     creates = True
 
     @idempotent
     def post(self, request: Request, idempotency: Idempotency | None) -> Response:
-        wanted = create_request(request.data)
-        asked: dict[str, object] = {"model": wanted.model, "prompt": wanted.prompt, "seconds": wanted.duration, "size": wanted.resolution}
-        return Response(show(self.create(idempotency, asked, wanted, None), clock.now()))
+        task = creating.create(key=self.key, data=request.data, count=repeats.count_of(request.headers), idempotency=idempotency)
+        return Response(show(task, clock.now()))
 
     def get(self, request: Request) -> Response:
         query = request.query_params
@@ -121,12 +101,9 @@ class RemixView(VideosApiView):
 
     @idempotent
     def post(self, request: Request, video_id: str, idempotency: Idempotency | None) -> Response:
-        original = self.video(video_id)
-        if original.status != Status.COMPLETED:
-            raise InvalidRequest(f"Only a completed video can be remixed, and this one is {original.status}.", param="video_id")
-        wanted = remix_request(request.data, original)
-        asked: dict[str, object] = {"remix_of": str(original.pk), "prompt": wanted.prompt}
-        return Response(show(self.create(idempotency, asked, wanted, original), clock.now()))
+        original, count = self.video(video_id), repeats.count_of(request.headers)
+        task = creating.remix(original, key=self.key, data=request.data, count=count, idempotency=idempotency)
+        return Response(show(task, clock.now()))
 
 
 class ContentView(VideosApiView):
