@@ -130,7 +130,7 @@ def _is_there(a_key: Callable[[], bool]) -> bool:
     """Of what keeps a process from asking, most is over when its supervisor starts it again."""
     try:
         return a_key()
-    except Exception:  # noqa: BLE001 - see above
+    except Exception:  # noqa: BLE001 - whatever keeps it from being asked, there is no key to start with
         return False
     finally:
         if not connections[DEFAULT_DB_ALIAS].in_atomic_block:

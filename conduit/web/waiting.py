@@ -185,7 +185,7 @@ async def _ended(scope: Mapping[str, Any], task_id: UUID, until: float, receive:
                 await _either(waiting.come.wait(), _left(receive))
     except TimeoutError:
         pass
-    except Exception as error:  # noqa: BLE001 - as above
+    except Exception as error:  # noqa: BLE001 - whatever broke the wait, the task is answered as it is
         log.warning("not waited for a task to its end", because=type(error).__name__)
     finally:
         feeds().unsubscribe(waiting)
