@@ -16,7 +16,6 @@ from videos.margins import LOSSES, losses
 from videos.storage import forget
 
 ANSWER_SECONDS = 10.0
-WHO = "doctor"
 
 
 def accounts_answer() -> Iterator[Finding]:
@@ -24,7 +23,7 @@ def accounts_answer() -> Iterator[Finding]:
     accounts = ProviderAccount.objects.exclude(state=AccountState.OFF).order_by("name")
     answers = 0
     for account in accounts:
-        tested = rules.test(account, who=WHO)
+        tested = rules.ask(account)
         answers += tested.fine
         says = f"{account.name}: {tested.words} ({tested.milliseconds} ms)"
         yield Finding(says) if tested.fine else Finding(says, Severity.DEGRADED, "See the account in the console, under Models.")

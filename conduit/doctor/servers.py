@@ -67,7 +67,7 @@ def database_is_fit() -> Iterator[Finding]:
         )
         return
     yield from _server() if connection.vendor == "postgresql" else [Finding("SQLite: for one host, and one writer at a time.")]
-    missing = [f"{app}.{name}" for (app, name), _ in _unapplied()]
+    missing = _unapplied()
     if missing:
         yield Finding(f"{len(missing)} migrations are not applied, from {missing[0]} on.", Severity.UNAVAILABLE, "Run `manage.py migrate`.")
     else:
@@ -105,11 +105,10 @@ def _server() -> Iterator[Finding]:
         yield Finding(message.msg, Severity.DEGRADED, message.hint or "")
 
 
-def _unapplied() -> Any:
+def _unapplied() -> list[str]:
     executor = MigrationExecutor(connection)
-    return [
-        ((migration.app_label, migration.name), back) for migration, back in executor.migration_plan(executor.loader.graph.leaf_nodes())
-    ]
+    plan = executor.migration_plan(executor.loader.graph.leaf_nodes())
+    return [f"{migration.app_label}.{migration.name}" for migration, _ in plan]
 
 
 # ---- Redis

@@ -15,7 +15,7 @@ from conduit.conditions import Severity
 from conduit.conditions.registry import registered
 from conduit.doctor import host, place, servers
 from conduit.stack.ports import free_port
-from keys.models import UsageCost
+from keys.models import AuditEntry, UsageCost
 from tests.support.ending import end
 from tests.support.lookalike import Answer
 from videos.account_models import AccountState, ProviderAccount
@@ -115,7 +115,10 @@ def test_each_account_is_asked_and_its_answer_told(minimax):
     assert "accepted" in found[0].says
 
     minimax.always("query", Answer(code=1004))
-    assert Severity.DEGRADED in {severity for severity, _ in ill(accounts_answer())}
+    for _ in range(5):
+        assert Severity.DEGRADED in {severity for severity, _ in ill(accounts_answer())}
+    assert set(ProviderAccount.objects.values_list("cause", flat=True)) == {""}  # whoever asks sets nothing aside
+    assert not AuditEntry.objects.exists()
 
     ProviderAccount.objects.update(state=AccountState.OFF)
     assert [severity for severity, _ in ill(accounts_answer())] == [Severity.UNAVAILABLE]

@@ -17,7 +17,7 @@ from keys.models import AuditEntry, Team
 pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
 
 # Those that change nothing that people decide: they read, count anew, write code and files, or serve. Migrations come
-# with a version, sessions end by themselves, and each account that the doctor asks has a row of its own.
+# with a version, and sessions end by themselves.
 CHANGE_NOTHING = {
     "axes_list_attempts", "check", "check_ledger", "clearsessions", "collectstatic", "compilemessages", "createcachetable",
     "diffsettings", "doctor", "dumpdata", "findstatic", "generateschema", "inspectdb", "makemessages", "makemigrations", "migrate",

@@ -3,7 +3,7 @@
 import re
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -38,6 +38,7 @@ class Tested:
     fine: bool
     words: str
     milliseconds: int
+    error: MiniMaxError | None = None
 
 
 def tidy_address(text: str) -> str:
@@ -182,8 +183,7 @@ def reseal(*, who: str) -> Resealed:
 
 def test(account: ProviderAccount, *, who: str) -> Tested:
     """Ask the account what costs nothing. It calls the network: outside transactions. Whether its balance suffices only an order tells."""
-    started = time.monotonic()
-    tested = _tested(account, started)
+    tested = _tested(account)
     with transaction.atomic():
         audit.record(who=who, action="test", target=account, result=tested.words)
     for name in _TOLD_BY:
@@ -191,20 +191,30 @@ def test(account: ProviderAccount, *, who: str) -> Tested:
     return tested
 
 
-def _tested(account: ProviderAccount, started: float) -> Tested:
-    if not account.key:
-        return Tested(False, "It has no key, or one that was sealed with another SECRET_KEY: set it anew.", 0)
-    try:
-        provider_at(account.address, account.key, api=account.api).test()
-    except MiniMaxError as error:
-        breakers.failed(account, error, ordering=False)
-        code = f" (code {error.provider_code}{f': {error.said}' if error.said else ''})" if error.provider_code else ""
-        return Tested(False, f"{error.message}{code}", ms_since(started))
+def _tested(account: ProviderAccount) -> Tested:
+    tested = ask(account)
+    if tested.error:
+        breakers.failed(account, tested.error, ordering=False)
+    if not tested.fine:
+        return tested
     breakers.answered(account, ordering=False)
     plans.try_now(account)
     if account.cause == Blame.ACCOUNT_BALANCE:
         breakers.try_now(account)
-        return Tested(True, "Its key is accepted; whether its balance suffices the next order tells, which is sent now.", ms_since(started))
+        return replace(tested, words="Its key is accepted; whether its balance suffices the next order tells, which is sent now.")
+    return tested
+
+
+def ask(account: ProviderAccount) -> Tested:
+    """What the account answers to a call that costs nothing. Nothing is kept of it, nor does anything change by it."""
+    if not account.key:
+        return Tested(False, "It has no key, or one that was sealed with another SECRET_KEY: set it anew.", 0)
+    started = time.monotonic()
+    try:
+        provider_at(account.address, account.key, api=account.api).test()
+    except MiniMaxError as error:
+        code = f" (code {error.provider_code}{f': {error.said}' if error.said else ''})" if error.provider_code else ""
+        return Tested(False, f"{error.message}{code}", ms_since(started), error)
     return Tested(True, "It answers, and its key is accepted.", ms_since(started))
 
 
