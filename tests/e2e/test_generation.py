@@ -141,21 +141,24 @@ def test_the_whole_stack_works_with_somebody_elses_minimax(elsewhere: Elsewhere)
 
 
 def test_what_happens_is_counted_within_seconds_by_the_processes_that_run(stack: RunningStack):
-    def counts() -> list[tuple[Any, ...]]:
-        return [
-            stack.sql(f"SELECT COALESCE(SUM({column}), 0) FROM {table} WHERE step = 60 AND {condition}")[0]
-            for table, column, condition in (
-                ("tasks_taskcount", "count", "status = 'completed'"),
-                ("keys_moneycount", "tasks", "model <> ''"),
-                ("videos_billedcount", "jobs", "upstream <> ''"),
-                ("videos_makingtime", "count", "upstream <> ''"),
-                ("videos_callcount", "count", "call = 'create' AND upstream <> '' AND answer = 'fine'"),
-                ("videos_callcount", "count", "call = 'query' AND upstream <> '' AND answer = 'fine'"),
-                ("videos_calltime", "count", "upstream <> ''"),
-            )
-        ]
+    counted = {
+        (table, column, condition)
+        for table, column, condition in (
+            ("tasks_taskcount", "count", "status = 'completed'"),
+            ("keys_moneycount", "tasks", "model <> ''"),
+            ("videos_billedcount", "jobs", "upstream <> ''"),
+            ("videos_makingtime", "count", "upstream <> ''"),
+            ("videos_callcount", "count", "call = 'create' AND upstream <> '' AND answer = 'fine'"),
+            ("videos_callcount", "count", "call = 'query' AND upstream <> '' AND answer = 'fine'"),
+            ("videos_calltime", "count", "upstream <> ''"),
+        )
+    }
 
-    before = counts()
+    def count(table: str, column: str, condition: str) -> int:
+        return stack.sql(f"SELECT COALESCE(SUM({column}), 0) FROM {table} WHERE step = 60 AND {condition}")[0][0]
+
+    before = {of: count(*of) for of in counted}
     assert ended(stack, generate(stack))["status"] == "completed"
 
-    stack.until(lambda: all(now > then for now, then in zip(counts(), before, strict=True)), 15)
+    for of in before:
+        stack.until(lambda of=of: count(*of) > before[of], 15)

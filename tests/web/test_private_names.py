@@ -16,6 +16,7 @@ from pathlib import Path
 from types import FunctionType
 from typing import Any
 
+import daphne.server  # noqa: F401  # it sets the reactor, and refuses to when one of the others was imported first
 import pytest
 
 WEB = Path(__file__).parents[2] / "conduit" / "web"
