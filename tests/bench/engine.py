@@ -2,7 +2,9 @@
 
 So many jobs are in flight on PostgreSQL, each asked for every ten seconds by one worker process that the Procfile's line starts. Late
 is a question by what passed between MiniMax's answer and the next question for the job, beyond those ten seconds: what is told
-includes the time that the answer took to be written. Exits with 1 when 99 of 100 were later than 250 ms, or cost more than a core.
+includes the time that the answer took to be written. Then some of the jobs end one after the other, MiniMax calls back, and an event
+stream of a web process tells that the task has ended. They end by being refused, so that no media has to be made. Exits with 1 when 99 of
+100 questions were later than 250 ms, cost more than a core, or 99 of 100 ends were told later than a second.
 """
 
 import argparse
@@ -12,6 +14,7 @@ import platform
 import resource
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,6 +25,8 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[2]
 PERIOD = 10.0
 LATE_MS_MAX, CORES_MAX = 250.0, 1.0
+# Jobs that end while the others run, and the seconds between two.
+ENDING, ENDING_EVERY, TOLD_MS_MAX = 200, 0.1, 1000.0
 FIRST_JOB = 310_000_000_000_000
 WARM_UP_SECONDS = 15.0
 
@@ -34,10 +39,11 @@ def main() -> int:
     wanted = parser.parse_args()
     print(f"Python {platform.python_version()}, {os.cpu_count()} cores, load average {os.getloadavg()[0]:.1f} before")
     with _prepared(), _provider(wanted.answers_in) as (port, tell), _worker(port) as worker:
-        _fill(wanted.jobs)
+        secret = _fill(wanted.jobs)
         time.sleep(WARM_UP_SECONDS)
         tell("report")
-        return _measure(worker, tell, wanted)
+        missed = _measure(worker, tell, wanted)
+        return _measure_streams(tell, secret) or missed
 
 
 def _measure(worker: Any, tell: Any, wanted: argparse.Namespace) -> int:
@@ -60,6 +66,59 @@ def _measure(worker: Any, tell: Any, wanted: argparse.Namespace) -> int:
         f"{_memory(worker.pid):.0f} MB, {told['connections']} connections to MiniMax"
     )
     return int(at[0.99] > LATE_MS_MAX or cores > CORES_MAX or len(late) < 0.9 * wanted.jobs * took / PERIOD)
+
+
+def _measure_streams(tell: Any, secret: str) -> int:
+    """How long after a job's end, of which MiniMax calls back, a stream tells the task's."""
+    import requests
+
+    from tests.support.web import Web
+    from videos.callbacks.addresses import ROOT, url_of
+    from videos.models import Clip
+
+    clips = list(Clip.objects.order_by("provider_task_id")[:ENDING])
+    web = Web().start()
+    try:
+        told = Told(f"{web.url}/v1/events?access_token={secret}")
+        ended_at: dict[str, float] = {}
+        for clip in clips:
+            time.sleep(ENDING_EVERY)
+            tell(f"fail {clip.provider_task_id}")
+            tell("report")  # answered in order: it knows by now
+            ended_at[str(clip.video_id)] = time.monotonic()
+            said = {"task_id": clip.provider_task_id, "status": "failed", "base_resp": {"status_code": 1027}}
+            requests.post(web.url + ROOT + url_of(clip, number=clip.creates).rpartition(ROOT)[2], json=said, timeout=30).raise_for_status()
+        told.wait_for(set(ended_at), seconds=30)
+    finally:
+        web.stop()
+    took = sorted((told.at.get(task, float("inf")) - ended) * 1000 for task, ended in ended_at.items())
+    p99 = took[int(0.99 * len(took))]
+    print(f"  ended at MiniMax, called back -> told by an event stream: p50 {took[len(took) // 2]:.0f} ms, p99 {p99:.0f} ms of {len(took)}")
+    return int(p99 > TOLD_MS_MAX)
+
+
+class Told:
+    """An event stream that is read; `at`: when a task's end was told, on the monotonic clock."""
+
+    def __init__(self, url: str) -> None:
+        import requests
+
+        self.at: dict[str, float] = {}
+        self._answer = requests.get(url, stream=True, timeout=60)
+        self._answer.raise_for_status()
+        threading.Thread(target=self._read, daemon=True).start()
+
+    def wait_for(self, tasks: set[str], *, seconds: float) -> None:
+        until = time.monotonic() + seconds
+        while not tasks <= self.at.keys() and time.monotonic() < until:
+            time.sleep(0.05)
+
+    def _read(self) -> None:
+        for line in self._answer.iter_lines(chunk_size=None):
+            if line.startswith(b"data:"):
+                task = json.loads(line.removeprefix(b"data:")).get("task") or {}
+                if task.get("status") == "failed":
+                    self.at.setdefault(task["task_id"], time.monotonic())
 
 
 @contextmanager
@@ -124,30 +183,36 @@ def _worker(port: int) -> Iterator[Any]:
         worker.kill()
 
 
-def _fill(jobs: int) -> None:
-    """Tasks whose jobs run, due one after the other over the period."""
+def _fill(jobs: int) -> str:
+    """Tasks whose jobs run, due one after the other over the period; the secret of the key of those that end."""
     from django.db import connection
 
     from conduit import clock
+    from keys.models import UsageCost
     from keys.services import create_key
-    from tasks.models import Lane, Status, Task
+    from tasks.models import Feed, Lane, Status, Task
     from tests.support.finished_videos import PLAN
     from videos.account_models import ProviderAccount
     from videos.models import Clip, ClipState, Video
     from videos.presentation import KIND
 
-    key, _ = create_key(name="bench")
+    # A stream begins with all tasks of its key that go on.
+    ending, secret = create_key(name="ending")
+    others, _ = create_key(name="others")
+    Feed.objects.create(key=ending, position=1, kept_from=2)  # as if the events of these tasks were forgotten
     account = ProviderAccount.objects.environments("minimax_v1")
     now = clock.now()
     started = {"status": Status.PROCESSING, "stage": "generating", "started_at": now, "progress": 2, "leg_goal": 95, "leg_seconds": 600}
     tasks = [
         Task(
-            key=key, kind=KIND, model="minimax-video", price="0.2", lane=Lane.ASKING,
-next_step_at=now + timedelta(days=1), **started,
+            key=ending if number < ENDING else others, kind=KIND, model="minimax-video", price="0.2", lane=Lane.ASKING,
+            next_step_at=now + timedelta(days=1), **started,
         )
         for number in range(jobs)
     ]  # fmt: skip
     Task.objects.bulk_create(tasks, batch_size=1000)
+    held = {"task_kind": KIND, "model": "minimax-video", "entry": UsageCost.Entry.HOLD, "amount": "0.2"}
+    UsageCost.objects.bulk_create([UsageCost(key=task.key, task_id=task.pk, **held) for task in tasks], batch_size=1000)
     Video.objects.bulk_create(
         [
             Video(task=task, prompt="a lighthouse", duration=6, resolution="1280x720", upstream="T2V-01", plan=PLAN.as_json())
@@ -164,6 +229,7 @@ next_step_at=now + timedelta(days=1), **started,
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE")
         cursor.execute("UPDATE tasks_task SET next_step_at = now() + make_interval(secs => 1 + random() * %s)", [PERIOD])
+    return secret
 
 
 def _processor_seconds(pid: int) -> float:

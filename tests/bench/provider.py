@@ -1,7 +1,7 @@
 """The MiniMax of `make bench-engine`: it answers how jobs go, quickly and after a pause, and notes when each was asked for.
 
 `python -m tests.bench.provider PORT SECONDS_OF_AN_ANSWER PERIOD`. `report` on standard input is answered with a line of JSON: what each
-question was late, in milliseconds, since the last report. A job whose id was given by `done ID` is finished from then on.
+question was late, in milliseconds, since the last report. A job whose id was given by `fail ID` is refused for its content from then on.
 """
 
 import asyncio
@@ -13,7 +13,6 @@ from collections import defaultdict
 from typing import Any
 
 _ASKED = re.compile(rb"GET /v1/query/video_generation\?task_id=(\d+) ")
-_FETCHED = re.compile(rb"GET /v1/files/retrieve\?file_id=(\d+) ")
 
 
 class Jobs:
@@ -23,17 +22,13 @@ class Jobs:
         self.port, self.answers_in, self.period = port, answers_in, period
         self.answered_at: dict[bytes, float] = {}
         self.late: list[float] = []
-        self.done: set[bytes] = set()
+        self.failed: set[bytes] = set()
         self.connections = 0
         self.counts: defaultdict[str, int] = defaultdict(int)
 
     def answer(self, head: bytes) -> bytes:
         if found := _ASKED.match(head):
             return self._status(found[1])
-        if found := _FETCHED.match(head):
-            self.counts["retrieve"] += 1
-            file = {"file_id": int(found[1]), "bytes": 0, "download_url": f"http://127.0.0.1:{self.port}/clip.mp4?Signature=x"}
-            return _json({"file": file, "base_resp": {"status_code": 0, "status_msg": "success"}})
         self.counts["other"] += 1
         return b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"
 
@@ -41,10 +36,9 @@ class Jobs:
         self.counts["query"] += 1
         if before := self.answered_at.get(job):
             self.late.append(time.monotonic() - before - self.period)
-        fields: dict[str, Any] = {"task_id": int(job), "status": "Processing", "file_id": ""}
-        if job in self.done:
-            fields |= {"status": "Success", "file_id": int(job)}
-        return _json(fields | {"video_width": 0, "video_height": 0, "base_resp": {"status_code": 0, "status_msg": "success"}})
+        status, code, words = ("Fail", 1027, "output new_sensitive") if job in self.failed else ("Processing", 0, "success")
+        fields = {"task_id": int(job), "status": status, "file_id": "", "video_width": 0, "video_height": 0}
+        return _json(fields | {"base_resp": {"status_code": code, "status_msg": words}})
 
     def report(self) -> dict[str, Any]:
         late, self.late = self.late, []
@@ -94,7 +88,7 @@ async def main() -> None:
         order, *ids = line.split()
         if order == b"report":
             print(json.dumps(jobs.report()), flush=True)
-        jobs.done.update(ids)
+        jobs.failed.update(ids)
 
 
 if __name__ == "__main__":

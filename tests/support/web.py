@@ -21,11 +21,17 @@ APPLICATION = "conduit.asgi:application"
 
 
 class Web:
-    """One daphne process. `environment` adds to the tests' own; `port` is its own, and `application` the product's, unless given."""
+    """One daphne process. `environment` adds to the tests' own; `port` is its own, and `application` the product's, unless given.
 
-    def __init__(self, *, port: int | None = None, application: str = APPLICATION, **environment: str) -> None:
+    `descriptors`: how many it may have. This process's own limit stays what it is: it may hold more than that already.
+    """
+
+    def __init__(
+        self, *, port: int | None = None, application: str = APPLICATION, descriptors: int | None = None, **environment: str
+    ) -> None:
         self.port = port or free_port()
         self._application = application
+        self._limit = f"ulimit -n {descriptors}; " if descriptors else ""
         self.url = f"http://127.0.0.1:{self.port}"
         self._home = scratch("web")
         self._log = self._home / "web.log"
@@ -35,10 +41,15 @@ class Web:
 
     def start(self) -> "Web":
         """Start it and wait until it answers; RuntimeError with its log when it does not."""
-        command = read_procfile(ROOT / "Procfile")["web"].replace(APPLICATION, self._application)
+        command = "exec " + read_procfile(ROOT / "Procfile")["web"].replace(APPLICATION, self._application)
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
-                tied(["/bin/sh", "-c", f"exec {command}"]), cwd=ROOT, env=self._environment, stdout=log, stderr=log, start_new_session=True
+                tied(["/bin/sh", "-c", self._limit + command]),
+                cwd=ROOT,
+                env=self._environment,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
             )
         until = time.monotonic() + START_SECONDS
         while not self._answers():

@@ -1,11 +1,10 @@
 """Who has shown no key takes little of a web process: slow requests end, connections are bounded, long bodies are not kept."""
 
 import os
-import resource
 import socket
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -23,23 +22,11 @@ PROXY = "127.0.0.9"
 HUB = "/hubs/video-generation"
 
 
-@contextmanager
-def few_descriptors() -> Iterator[None]:
-    """Processes that are started meanwhile may have DESCRIPTORS."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (DESCRIPTORS, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-
-
 @pytest.fixture(scope="module")
 def narrow(django_db_setup: None, django_db_blocker: Any) -> Iterator[Web]:
     with django_db_blocker.unblock():
-        process = Web(HEADERS_SECONDS=str(SECONDS), BODY_SECONDS=str(SECONDS), TRUSTED_PROXIES=PROXY)
-    with few_descriptors():
-        process.start()
+        process = Web(descriptors=DESCRIPTORS, HEADERS_SECONDS=str(SECONDS), BODY_SECONDS=str(SECONDS), TRUSTED_PROXIES=PROXY)
+    process.start()
     yield process
     process.stop()
 
