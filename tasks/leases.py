@@ -103,7 +103,7 @@ class Lease:
         while not over.wait(pause):
             asked_at = time.monotonic()
             try:
-                if not self.rows().update(lease_until=_lapse(clock.now())):
+                if not self.rows().update(lease_until=lapse(clock.now())):
                     return
                 self.hold.extend(asked_at)
                 pause = settings.LEASE_SECONDS / 3
@@ -129,13 +129,14 @@ class Lease:
         """
         asked_at = time.monotonic()
         with transaction.atomic():
-            if not self.rows().update(lease_until=_lapse(clock.now()), **fields):
+            if not self.rows().update(lease_until=lapse(clock.now()), **fields):
                 raise LeaseLost
             yield
             transaction.on_commit(lambda: self.hold.extend(asked_at))
 
 
-def _lapse(now: datetime) -> datetime:
+def lapse(now: datetime) -> datetime:
+    """When a lease that is taken now ends, unless it is renewed."""
     return now + timedelta(seconds=settings.LEASE_SECONDS)
 
 
@@ -156,7 +157,7 @@ def take_due(now: datetime, *, lane: str, limit: int, among: due.Narrow | None =
     token, hold = uuid.uuid4(), Hold(time.monotonic())
     with transaction.atomic():
         chosen = due.choose(lane, now, limit, among)
-        ids = _marked(now, lane, chosen, lease_token=token, lease_until=_lapse(now), attempts=F("attempts") + 1)
+        ids = _marked(now, lane, chosen, lease_token=token, lease_until=lapse(now), attempts=F("attempts") + 1)
     return [Lease(pk, token, hold) for pk in ids]
 
 
@@ -186,7 +187,7 @@ def take(task_id: UUID, *, lane: str, claim: UUID | None = None) -> Lease | None
     taken = (
         Task.objects.active()
         .filter(ours, pk=task_id, lane=lane)
-        .update(lease_token=lease.token, lease_until=_lapse(now), attempts=F("attempts") + 1)
+        .update(lease_token=lease.token, lease_until=lapse(now), attempts=F("attempts") + 1)
     )
     return lease if taken else None
 
@@ -195,5 +196,5 @@ def seize(task_id: UUID) -> Lease | None:
     """The lease of a task that no living step works on, due or not, for whoever decides what becomes of it; None when there is none."""
     now = clock.now()
     lease = Lease(task_id, uuid.uuid4())
-    taken = Task.objects.active().unleased(now).filter(pk=task_id).update(lease_token=lease.token, lease_until=_lapse(now))
+    taken = Task.objects.active().unleased(now).filter(pk=task_id).update(lease_token=lease.token, lease_until=lapse(now))
     return lease if taken else None

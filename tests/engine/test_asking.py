@@ -71,7 +71,7 @@ def test_jobs_that_still_run_are_written_back_together_and_leave_no_line(running
     assert min(Clip.objects.values_list("seen_running_at", flat=True)) > now - timedelta(seconds=5)
     if not ON_SQLITE:
         first_words = [query["sql"].split(maxsplit=1)[0] for query in asked]
-        assert [word for word in first_words if word in ("UPDATE", "INSERT", "WITH")] == ["UPDATE", "WITH"]
+        assert [word for word in first_words if word in ("UPDATE", "INSERT", "WITH")] == ["WITH", "WITH"]
     assert due.soonest(Lane.ASKING, now) == min(Task.objects.values_list("next_step_at", flat=True))
 
 

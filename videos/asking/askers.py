@@ -1,9 +1,9 @@
 """Who asks: threads of each account, so that one whose MiniMax is slow or silent keeps no other's questions waiting."""
 
+import queue
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 import structlog
@@ -70,11 +70,14 @@ class Askers:
 
 
 class _AskersOfAccount:
+    """Its threads take from one queue, and are started when there is more to ask than there are of them. A ThreadPoolExecutor makes a
+    future with locks of its own for each question, which nobody looks at, and takes a sixth of this process's time for it."""
+
     def __init__(self, answered: Callable[[Answer], None]) -> None:
         self._answered = answered
-        self._threads = ThreadPoolExecutor(settings.ASKING_THREADS, thread_name_prefix="asks")
+        self._questions: queue.SimpleQueue[tuple[Question, Called] | None] = queue.SimpleQueue()
         self._lock, self._over = threading.Lock(), False
-        self._at_hand, self._asked_at = 0, time.monotonic()
+        self._threads, self._at_hand, self._asked_at = 0, 0, time.monotonic()
 
     @property
     def is_busy(self) -> bool:
@@ -87,18 +90,30 @@ class _AskersOfAccount:
     def ask(self, question: Question, called: Called) -> None:
         with self._lock:
             self._at_hand += 1
+            is_one_needed = self._threads < min(self._at_hand, settings.ASKING_THREADS)
+            self._threads += is_one_needed
         self._asked_at = time.monotonic()
-        self._threads.submit(self._ask, question, called)
+        self._questions.put((question, called))
+        if is_one_needed:
+            threading.Thread(target=self._ask_on, name="asks", daemon=True).start()
 
     def end(self) -> None:
+        """What waits is answered as not asked, then the threads end."""
         self._over = True
-        self._threads.shutdown(wait=False)
+        for _ in range(self._threads):
+            self._questions.put(None)
+
+    def _ask_on(self) -> None:
+        while asked := self._questions.get():
+            self._ask(*asked)
 
     def _ask(self, question: Question, called: Called) -> None:
         answer = Answer(question, called)
         try:
             if not self._over and _has_time(question):
                 answer = ask(question, called)
+        except Exception:
+            log.exception("a question failed in a way that nobody foresaw", task_id=str(question.lease.task_id))
         finally:
             with self._lock:
                 self._at_hand -= 1

@@ -1,5 +1,7 @@
 """Questions as rows: claimed together, and written back together when nothing has changed."""
 
+import time
+import uuid
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -11,9 +13,12 @@ from django.db.models.functions import Greatest
 
 from conduit import clock
 from tasks import leases
-from tasks.leases import Lease
+from tasks.leases import Hold, Lease, lapse
 from tasks.models import ACTIVE, Lane, Status, Task, TaskQuerySet
 from videos.models import Clip, ClipState
+
+_CLIPS, _TASKS = Clip._meta.db_table, Task._meta.db_table
+_ACTIVE = ", ".join(f"'{status}'" for status in ACTIVE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +40,8 @@ class Question:
 def claim(*, limit: int, busy_accounts: Collection[int]) -> tuple[list[Question], list[Lease]]:
     """Take due questions, except those for accounts that are busy; and steps of the lane that are none, for the engine to sort out."""
     now = clock.now()
+    if connection.vendor == "postgresql":
+        return _claim_at_once(now, limit, busy_accounts)
     taken = leases.take_due(now, lane=Lane.ASKING, limit=limit, among=lambda due: _of_others(due, busy_accounts))
     found = {lease.task_id: lease for lease in taken}
     clips = Clip.objects.filter(video_id__in=found, state=ClipState.SUBMITTED).order_by("-number")
@@ -42,11 +49,32 @@ def claim(*, limit: int, busy_accounts: Collection[int]) -> tuple[list[Question]
     return list(questions.values()), [lease for lease in taken if lease.task_id not in questions]
 
 
-_COLUMNS = (
-    "video_id", "pk", "account_id", "api", "upstream", "provider_task_id", "pushed_at", "seen_running_at", "submitted_at", "taken_from_id",
-    "video__task__stage", "video__task__status", "video__task__trouble", "video__task__deadline_at",
-    "video__task__next_step_at",
+_OF_CLIP = (
+    "pk", "account_id", "api", "upstream", "provider_task_id", "pushed_at", "seen_running_at", "submitted_at", "taken_from_id",
 )  # fmt: skip
+_OF_TASK = ("stage", "status", "trouble", "deadline_at", "next_step_at")
+_COLUMNS = ("video_id", *_OF_CLIP, *(f"video__task__{column}" for column in _OF_TASK))
+
+
+# As tasks.leases.take_due does it, with the clip at hand beside each task.
+_CLAIM = f"""
+WITH chosen AS MATERIALIZED (
+    SELECT id FROM {_TASKS}
+    WHERE lane = '{Lane.ASKING}' AND status IN ({_ACTIVE}) AND next_step_at <= %(now)s
+        AND (lease_until IS NULL OR lease_until < %(now)s)
+        AND (cardinality(%(busy)s::bigint[]) = 0 OR NOT EXISTS (
+            SELECT FROM {_CLIPS} WHERE video_id = {_TASKS}.id AND state = '{ClipState.SUBMITTED}' AND account_id = ANY(%(busy)s)))
+    ORDER BY next_step_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED
+), taken AS (
+    UPDATE {_TASKS} SET lease_token = %(token)s, lease_until = %(until)s, attempts = attempts + 1
+    FROM chosen WHERE {_TASKS}.id = chosen.id
+    RETURNING {_TASKS}.id, {", ".join(f"{_TASKS}.{column}" for column in _OF_TASK)}
+)
+SELECT taken.id, {", ".join(f"clip.{Clip._meta.get_field(name).column}" for name in ("id", *_OF_CLIP[1:]))}, {", ".join(_OF_TASK)}
+FROM taken LEFT JOIN LATERAL (
+    SELECT * FROM {_CLIPS} WHERE video_id = taken.id AND state = '{ClipState.SUBMITTED}' ORDER BY number LIMIT 1
+) AS clip ON true
+"""  # noqa: S608 - our own names
 
 
 def _question(
@@ -72,6 +100,16 @@ def _question(
     return Question(lease, clip_id, account_id, api, upstream, job, stage, due_at, pushed_at is not None, is_routine)
 
 
+def _claim_at_once(now: datetime, limit: int, busy_accounts: Collection[int]) -> tuple[list[Question], list[Lease]]:
+    """In one statement: what five take of a process that asks a thousand times a second is half of all it does."""
+    token, hold = uuid.uuid4(), Hold(time.monotonic())
+    with connection.cursor() as cursor:
+        cursor.execute(_CLAIM, {"now": now, "limit": limit, "busy": list(busy_accounts), "token": token, "until": lapse(now)})
+        rows = cursor.fetchall()
+    leased = [(Lease(row[0], token, hold), row[1:]) for row in rows]
+    return [_question(lease, now, *row) for lease, row in leased if row[0] is not None], [lease for lease, row in leased if row[0] is None]
+
+
 def _of_others(due: TaskQuerySet, busy_accounts: Collection[int]) -> TaskQuerySet:
     if not busy_accounts:
         return due
@@ -88,8 +126,6 @@ class Back:
     was_asked: bool = True
 
 
-_CLIPS, _TASKS = Clip._meta.db_table, Task._meta.db_table
-_ACTIVE = ", ".join(f"'{status}'" for status in ACTIVE)
 _GIVE_BACK = f"""
 WITH back AS (SELECT * FROM unnest(%s::uuid[], %s::uuid[], %s::timestamptz[], %s::boolean[]) AS back (task_id, token, due_at, was_asked)),
 freed AS (
