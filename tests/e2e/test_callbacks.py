@@ -8,16 +8,17 @@ from tests.support.stacks import Elsewhere
 
 # Jobs that are called back for are asked for once a minute: what is known sooner, the callback told. A busy machine takes its time.
 SOON_SECONDS = 20
+LOST, KNOWN = "a lost ship", "a known ship"
 
 
 def test_a_finished_job_is_known_by_its_callback_and_so_is_an_order_whose_answer_was_lost(elsewhere: Elsewhere):
     stack, minimax = elsewhere.stack, elsewhere.minimax
     minimax.statuses = ["Processing"]
-    minimax.next("create", Answer(cut_after=0, accepted=True), prompt="a lost ship")
+    minimax.next("create", Answer(cut_after=0, accepted=True), prompt=LOST)
     size = {"duration": 1, "resolution": "720x480"}
-    lost, known = generate(stack, "a lost ship", **size), generate(stack, "a known ship", **size)
+    lost, known = generate(stack, LOST, **size), generate(stack, KNOWN, **size)
     stack.until(lambda: (task(stack, lost)["stage"], task(stack, known)["stage"]) == ("reconciling", "generating"))
-    jobs = {job.prompt: job for job in minimax.jobs if "ship" in job.prompt}
+    jobs = {job.prompt: job for job in minimax.jobs if job.prompt in (LOST, KNOWN)}
 
     for job in jobs.values():
         assert minimax.call_back(job, "processing") == 200
@@ -31,4 +32,4 @@ def test_a_finished_job_is_known_by_its_callback_and_so_is_an_order_whose_answer
         print(f"known {time.monotonic() - began:.2f} s after its callback")
 
     assert [ended(stack, task_id)["status"] for task_id in (lost, known)] == ["completed", "completed"]
-    assert sorted(create.prompt for create in minimax.creates if "ship" in create.prompt) == ["a known ship", "a lost ship"]
+    assert sorted(create.prompt for create in minimax.creates if create.prompt in (LOST, KNOWN)) == [KNOWN, LOST]
