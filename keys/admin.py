@@ -141,7 +141,7 @@ class VirtualKeyAdmin(WithBudgets, ShowsSecrets):
     actions = ["rotate", "delete_for_good"]
     readonly_fields = ["state", "created_at", "last_used_at", "last_used_from", "deleted_at"]
     fieldsets = [
-        (None, {"fields": ["name", "team", "state", "enabled", "expires_at"]}),
+        (None, {"fields": ["name", "team", "state", "enabled", "expires_at", "contact_email"]}),
         ("Limits of calls", {"fields": ["creates_per_minute", "creates_per_day", "reads_per_minute", "ip_ranges"]}),
         (
             "Limits of tasks",

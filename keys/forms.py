@@ -82,7 +82,7 @@ class TeamForm(NamedForm, SharesForm, RuledForm):
 
     class Meta:
         model = Team
-        fields = ["name", "price_factor", "weight"]
+        fields = ["name", "price_factor", "weight", "contact_email"]
 
 
 class ManagementKeyForm(NamedForm, RuledForm):

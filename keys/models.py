@@ -40,12 +40,17 @@ def _sound_price_factor(name: str) -> CheckConstraint:
     return CheckConstraint(condition=Q(price_factor=None) | Q(price_factor__gt=0, price_factor__lte=PRICE_FACTOR_MOST), name=name)
 
 
+def _contact_email() -> "models.EmailField[str, str]":
+    return models.EmailField(blank=True, default="", db_default="", help_text="Told when its webhooks stop. Empty: its team's, or nobody.")
+
+
 class Team(models.Model):
     """A group of keys that share budgets."""
 
     name = models.CharField(max_length=100, unique=True)
     price_factor = _price_factor("What its keys pay, as a multiple of the list price, such as 0.8. Empty: 1. A key may have its own.")
     weight = _weight(f"Its share of scarce creates at MiniMax, beside other teams and keys without one (1 to {WEIGHT_MOST}).")
+    contact_email = _contact_email()
     created_at = models.DateTimeField(default=clock.now, editable=False)
 
     class Meta:
@@ -104,6 +109,7 @@ class VirtualKey(models.Model):
         default=list, blank=True, help_text='Names of the models it may use, such as ["minimax-video"]. Empty: all.'
     )
     ip_ranges = models.JSONField(default=list, blank=True, help_text='Where it may be used from, such as ["10.0.0.0/8"]. Empty: anywhere.')
+    contact_email = _contact_email()
 
     # REST framework asks its `request.user` whether somebody was authenticated.
     is_authenticated: ClassVar[bool] = True
@@ -211,12 +217,16 @@ class BudgetAlert(models.Model):
     percent = models.PositiveSmallIntegerField()
     limit = models.DecimalField(max_digits=12, decimal_places=4, help_text="USD: what it is the percentage of.")
     created_at = models.DateTimeField(default=clock.now)
+    is_to_be_told = models.BooleanField(default=True, db_default=True, help_text="Nobody was told of it yet (notifications.key_sources).")
 
     class Meta:
         verbose_name = "budget alert"
         ordering = ["-id"]
         constraints = [UniqueConstraint(fields=["window", "percent", "limit"], name="alert_once_per_window_threshold_and_limit")]
-        indexes = [models.Index(fields=["created_at"], condition=Q(percent=90), name="alert_near")]  # keys.budget_uses.near
+        indexes = [
+            models.Index(fields=["created_at"], condition=Q(percent=90), name="alert_near"),  # keys.budget_uses.near
+            models.Index(fields=["id"], condition=Q(is_to_be_told=True), name="alert_to_be_told"),  # notifications.key_sources
+        ]
 
     def __str__(self) -> str:
         return f"{self.percent} % of {self.limit} USD passed"

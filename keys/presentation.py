@@ -126,6 +126,7 @@ def _show_key(key: VirtualKey, states: list[BudgetState]) -> dict[str, Any]:
         "created_at": rfc3339(key.created_at),
         "last_used_at": rfc3339(key.last_used_at),
         "last_used_from": key.last_used_from,
+        "contact_email": key.contact_email or None,
         "secrets": [_show_secret(secret) for secret in key.secrets.all()],
         "limits": show_limits(key),
         "budgets": [show_budget(state) for state in states],
@@ -140,6 +141,7 @@ def _show_team(team: Team, states: list[BudgetState]) -> dict[str, Any]:
         "created_at": rfc3339(team.created_at),
         "price_factor": price_factors.written(team.price_factor),
         "weight": team.weight,
+        "contact_email": team.contact_email or None,
         "budgets": [show_budget(state) for state in states],
     }
 

@@ -8,6 +8,7 @@ from ipaddress import ip_network
 from typing import Any
 
 from django.core.exceptions import ValidationError
+from django.core.validators import validate_email
 from rest_framework import serializers
 
 from conduit import clock
@@ -18,6 +19,7 @@ from conduit.api.fields import (
     NamedField,
     OneOfField,
     StrictSerializer,
+    TextField,
     WholeField,
     check_text,
 )
@@ -32,6 +34,7 @@ from keys.services import GRACE, GRACE_MAX
 BUDGETS_MAX = 20
 LISTED_MAX = 100
 _COUNT_MAX = 2**31 - 1  # of the database's column
+_EMAIL_CHARACTERS = 254  # of the database's column
 _SIZE = re.compile(r"[1-9][0-9]{1,3}x[1-9][0-9]{1,3}", re.ASCII)
 
 
@@ -186,6 +189,25 @@ class OptionalNetworksField(NullIsEmpty, NetworksField):
     empty: list[str] = []
 
 
+class ContactField(NullIsEmpty, TextField):
+    """An e-mail address; null takes it away."""
+
+    empty = ""
+
+    def __init__(self) -> None:
+        super().__init__(required=False, allow_null=True)
+
+    def to_internal_value(self, data: Any) -> str:
+        address = super().to_internal_value(data).strip()
+        try:
+            validate_email(address)
+        except ValidationError as error:
+            raise self.refuse("must be an e-mail address") from error
+        if len(address) > _EMAIL_CHARACTERS:
+            raise self.refuse(f"may have at most {_EMAIL_CHARACTERS} characters")
+        return address
+
+
 class LimitsSerializer(StrictSerializer):
     """Each left out stays as it is, null or empty does not limit."""
 
@@ -271,6 +293,7 @@ class TeamSerializer(StrictSerializer):
     name = NameField()
     price_factor = FactorField(required=False, allow_null=True)
     weight = WeightField()
+    contact_email = ContactField()
     budgets = BudgetsField(required=False)
 
 
@@ -279,6 +302,7 @@ class KeySerializer(StrictSerializer):
     team = TeamField(required=False, allow_null=True)
     enabled = FlagField(required=False)
     expires_at = MomentField(required=False, allow_null=True)
+    contact_email = ContactField()
     limits = LimitsSerializer(required=False)
     budgets = BudgetsField(required=False)
 
@@ -320,7 +344,7 @@ def key_fields(data: Any, *, partial: bool = False) -> dict[str, Any]:
 
 
 def team_fields(data: Any, *, partial: bool = False) -> dict[str, Any]:
-    """`name`, `price_factor`, `weight` and `budgets` of a team, as far as they are given."""
+    """`name`, `price_factor`, `weight`, `contact_email` and `budgets` of a team, as far as they are given."""
     return _checked(TeamSerializer(data=data, partial=partial))
 
 

@@ -93,6 +93,16 @@ def test_a_change_writes_what_is_named_and_leaves_the_rest(manager):
     assert entry.changes == {"enabled": [True, False], "creates_per_minute": [60, 30], "tasks_in_flight": [3, None]}
 
 
+def test_keys_and_teams_have_a_contact_that_null_takes_away(manager):
+    key = manager.done("POST", "keys", {"name": "ann", "contact_email": "ann@example.com"})
+    team = manager.done("POST", "teams", {"name": "film", "contact_email": " film@example.com "})
+
+    assert (key["contact_email"], team["contact_email"]) == ("ann@example.com", "film@example.com")
+    assert manager.done("PATCH", f"keys/{key['id']}", {"contact_email": None})["contact_email"] is None
+    assert manager.done("PATCH", f"teams/{team['id']}", {"contact_email": None})["contact_email"] is None
+    refused(manager("POST", "keys", {"name": "bob", "contact_email": "bob"}), 400, "invalid_request", "contact_email")
+
+
 def test_null_lifts_every_limit_and_the_end(manager):
     key = manager.done("POST", "keys", {"name": "ann", "expires_at": "2031-01-31", "limits": LIMITS})
 
