@@ -49,6 +49,7 @@ def problems() -> Iterator[str]:
         yield from _trusted_proxies()
         yield from _servers()
         yield from _log_ins()
+        yield from _mails()
         if settings.S3_IS_MEANT_BY and not settings.S3_BUCKET:
             meant = settings.S3_IS_MEANT_BY[0]
             yield f"S3_BUCKET is not set and {meant} is: files would stay on each host's disk. Name the bucket, or unset the rest."
@@ -124,6 +125,11 @@ def _minimax() -> Iterator[str]:
         yield "MINIMAX_SANDBOX is set: its videos are synthetic. Unset it."
     elif urlsplit(settings.MINIMAX_BASE_URL).scheme != "https" and not settings.OUTBOUND_HTTP:
         yield "MINIMAX_BASE_URL is http: the key would go over the network for everybody to read. Use https, or set OUTBOUND_HTTP=true."
+
+
+def _mails() -> Iterator[str]:
+    if settings.ALERT_EMAILS and not settings.EMAIL_HOST:
+        yield "ALERT_EMAILS is set, and EMAIL_HOST is not: nobody would be told. Set the mail server, or leave ALERT_EMAILS out."
 
 
 def _is_there(a_key: Callable[[], bool]) -> bool:

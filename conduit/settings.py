@@ -112,6 +112,7 @@ INSTALLED_APPS = [
     "conduit.rollups",
     "conduit.api",
     "keys",
+    "notifications",
     "tasks",
     "videos",
     "conduit.console.apps.ConsoleConfig",  # after the apps whose models it shows
@@ -418,6 +419,30 @@ CREATES_PER_MINUTE = math.ceil(env.positive("CREATES_PER_MINUTE", default=6000))
 MANAGEMENT_CALLS_PER_MINUTE = math.ceil(env.positive("MANAGEMENT_CALLS_PER_MINUTE", default=600))
 # With Redis away calls are served uncounted, or refused with 503 until it is back. Budgets and tasks in flight never depend on it.
 LIMITS_FAIL_OPEN = env.bool("LIMITS_FAIL_OPEN", default=True)
+
+# ---- Webhooks ---------------------------------------------------------------------------------------------------------
+
+# Receivers that one process calls at once, at most: those that answer nothing keep a connection each for ten seconds.
+WEBHOOK_CONNECTIONS = math.ceil(env.positive("WEBHOOK_CONNECTIONS", default=256))
+# What was told, and the log of its tries, is kept for so many days.
+WEBHOOKS_KEPT_DAYS = env.positive("WEBHOOKS_KEPT_DAYS", default=14)
+
+# ---- Mails ------------------------------------------------------------------------------------------------------------
+
+# Operators who are told of budgets and of what is wrong with the place. Without any it is told on the console alone.
+ALERT_EMAILS = env.list("ALERT_EMAILS", default=[])
+for _address in ALERT_EMAILS:
+    if not re.fullmatch(r"[^@\s]+@[^@\s]+", _address):
+        raise ImproperlyConfigured(f"ALERT_EMAILS holds {_address!r}: list e-mail addresses, with commas between them.")
+# The mail server. Without a host no mail is written.
+EMAIL_HOST = env.str("EMAIL_HOST", default="")
+EMAIL_PORT = math.ceil(env.positive("EMAIL_PORT", default=587))
+EMAIL_HOST_USER = env.str("EMAIL_HOST_USER", default="")
+EMAIL_HOST_PASSWORD = env.str("EMAIL_HOST_PASSWORD", default="")
+EMAIL_SECURITY = env.choice("EMAIL_SECURITY", "starttls", "tls", "none", default="starttls")
+EMAIL_USE_TLS, EMAIL_USE_SSL = EMAIL_SECURITY == "starttls", EMAIL_SECURITY == "tls"
+EMAIL_TIMEOUT = 20  # seconds: of one that hangs, the next try may be better
+DEFAULT_FROM_EMAIL = env.str("EMAIL_FROM", default=f"conduit@{_public.hostname}")
 
 # ---- Streams: the hub, WebSockets and server-sent events ----------------------------------------------------------------
 

@@ -18,6 +18,7 @@ def root(request: HttpRequest) -> HttpResponse:
 
 urlpatterns = [
     path("", include("keys.urls")),
+    path("", include("notifications.urls")),
     path("", include("tasks.urls")),
     path("", include("videos.urls")),
     path("health", health.whole),

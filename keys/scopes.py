@@ -12,7 +12,13 @@ from keys.models import ManagementKey, Scope
 # What an account of the console must be allowed to do before it may hand that out.
 PERMISSIONS: dict[Scope, tuple[str, ...]] = {
     Scope.READ: ("keys.view_virtualkey",),
-    Scope.OPERATE: ("tasks.cancel_task", "tasks.retry_task", "tasks.pause_work", "videos.change_provideraccount"),
+    Scope.OPERATE: (
+        "tasks.cancel_task",
+        "tasks.retry_task",
+        "tasks.pause_work",
+        "videos.change_provideraccount",
+        "notifications.change_endpoint",
+    ),
     Scope.KEYS: ("keys.change_virtualkey",),
     Scope.MONEY: ("keys.change_budget",),
 }

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from conduit.statements import Steps
     from keys.models import VirtualKey
-    from tasks.models import Task
+    from tasks.models import Status, Task
     from tasks.notices import Notice
     from tasks.requests import RetryRequest
 
@@ -56,6 +56,7 @@ class Kind:
     owed_when_cancelled: Callable[[Task], Decimal]  # USD of the price that is due although the task was cancelled
     owed_of_many: Callable[[Sequence[Task]], dict[UUID, Decimal]]  # the same of each of these, if they were cancelled now
     hub_event: Callable[[Notice], tuple[str, dict[str, Any]] | None]  # its name and object for hub clients; None: they are not told
+    also_told_as: Callable[[Status, str], Sequence[str]]  # what webhooks call an event of that status and error code beside `task.…`
     job_after_cancel: str  # the Celery function that then tells others, (task_id); a hint like any other
     waits: Mapping[str, str]  # what the API says that a task waits for, by its stage; it waits for nothing in others
     retry: Retry

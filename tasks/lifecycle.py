@@ -14,11 +14,12 @@ from django.db import transaction
 from django.db.models import DateTimeField, ExpressionWrapper, F, Model, Q, Value
 from django.db.models.functions import Greatest
 
-from conduit import clock
+from conduit import clock, statements
 from conduit.api.errors import Conflict
 from conduit.statements import Last, Statement, Steps, insert, is_written
 from keys import ledger, spending
 from keys.models import VirtualKey
+from notifications import outbox
 from tasks import dispatch, kinds, own_limits, progress, publishing
 from tasks.leases import Lease
 from tasks.models import ACTIVE, OWN_LIMIT, Feed, Status, Task, TaskEvent
@@ -56,6 +57,7 @@ def creating(task: Task, *parts: Model) -> Steps[TaskEvent]:
         own_limits.hold_back(task, before=reserved.waiting)
     event = _event_of(task, task.created_at, {})
     place = {"position": (f"(SELECT position FROM {Feed._meta.db_table} WHERE key_id = %s)", [task.key_id])}  # noqa: S608 - our own
+    place["is_to_be_told"] = _is_to_be_told(task)
     writes = [*reserved.writes, insert(task), *map(insert, parts)]
     # The place in the key's history last: other events of the key wait for it until the commit.
     writes += [Feed.objects.taking_position(task.key_id), insert(event, returning="id, position", computed=place)]
@@ -140,8 +142,14 @@ def _record(task: Task, now: datetime, facts: dict[str, Any]) -> None:
     """Write the event of the status that the task just got. Readers hear of it when this commits."""
     event = _event_of(task, now, facts)
     event.position = Feed.objects.next_position(task.key_id)
-    event.save(force_insert=True)
+    [[[event.pk]]] = statements.do(insert(event, returning="id", computed={"is_to_be_told": _is_to_be_told(task)}))
+    is_written(event)
     transaction.on_commit(lambda: publishing.tell(event), robust=True)
+
+
+def _is_to_be_told(task: Task) -> tuple[str, list[Any]]:
+    """Whether anybody asked for webhooks of it: known to the statement that writes the event, so that it takes none of its own."""
+    return outbox.wanted(key_id=task.key_id, team_id=task.team_id, task_id=task.pk)
 
 
 def _event_of(task: Task, now: datetime, facts: dict[str, Any]) -> TaskEvent:

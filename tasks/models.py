@@ -12,6 +12,7 @@ from django.utils.text import capfirst
 from conduit import clock, statements
 from conduit.statements import Statement
 from keys.models import Team, VirtualKey
+from notifications.models import TaskTarget
 from tasks import joins
 from tasks.ids import new_task_id
 from tasks.line_models import Outlook, Share  # noqa: F401 - tables of this app
@@ -172,6 +173,9 @@ class Task(models.Model):
     lease_until = models.DateTimeField(null=True, blank=True)
     attempts = models.PositiveIntegerField(default=0, help_text="Times that the step at hand was begun without getting on.")
 
+    # Of one that is about to be written: where the call that makes it has its webhooks sent.
+    webhook: TaskTarget | None = None
+
     objects = models.Manager.from_queryset(TaskQuerySet)()
 
     class Meta:
@@ -301,6 +305,7 @@ class TaskEvent(models.Model):
     status = models.CharField(max_length=10, choices=Status)
     facts = models.JSONField(default=dict, blank=True, help_text="What the task's row will not tell any more, such as its progress then.")
     created_at = models.DateTimeField(default=clock.now, editable=False)
+    is_to_be_told = models.BooleanField(default=False, db_default=False, help_text="Somebody asked for webhooks of it (tasks.telling).")
 
     class Meta:
         verbose_name = "task event"
@@ -309,7 +314,10 @@ class TaskEvent(models.Model):
             models.UniqueConstraint(fields=["task", "status"], name="event_each_status_once_per_task"),
             models.UniqueConstraint(fields=["key", "position"], name="event_each_position_once_per_key"),  # tasks.history
         ]
-        indexes = [Index(fields=["created_at"], name="event_age")]  # tasks.forgetting
+        indexes = [
+            Index(fields=["created_at"], name="event_age"),  # tasks.forgetting
+            Index(fields=["id"], condition=Q(is_to_be_told=True), name="event_to_be_told"),  # tasks.telling
+        ]
 
     def __str__(self) -> str:
         return f"{self.task_id} {self.status}"

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from conduit.api.fields import SecondsField, StrictSerializer
+from notifications.fields import TaskEventTypesField, TaskWebhook, UrlField, webhook_of
 
 # Seconds after which a task that is not done is cancelled: at least what a step takes, at most a day.
 EXPIRES_IN_LEAST, EXPIRES_IN_MOST = 10, 86_400
@@ -19,20 +20,23 @@ class RetryRequest:
     """What a retry may have of its own; all else is as the original asked."""
 
     expires_in: int | None = None  # seconds
+    webhook: TaskWebhook | None = None
 
     @classmethod
     def parse(cls, data: Any) -> "RetryRequest":
         """Read a request body; null means that a parameter was left out.
 
         Raises:
-            ValidationError: naming the first parameter at fault.
+            ValidationError, InvalidRequest: naming the first parameter at fault.
         """
         found = RetrySerializer().run_validation({name: value for name, value in data.items() if value is not None or name not in _NAMES})
-        return cls(found.get("expires_in"))
+        return cls(found.get("expires_in"), webhook_of(found))
 
 
 class RetrySerializer(StrictSerializer):
     expires_in = ExpiresInField(required=False)
+    webhook_url = UrlField(required=False)
+    webhook_events = TaskEventTypesField(required=False)
 
 
 _NAMES = frozenset(RetrySerializer().fields)

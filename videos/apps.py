@@ -8,10 +8,12 @@ class VideosConfig(AppConfig):
         from conduit import checks, conditions, doctor
         from conduit.rollups import registry
         from keys import known_models
+        from notifications import sources
         from tasks import due, kinds
         from tasks.models import Lane
         from videos import media_shares
         from videos.account_models import AccountState, ProviderAccount
+        from videos.accounts.telling import SOURCE
         from videos.callbacks.refusals import CALLBACKS
         from videos.conditions import CONFINEMENT, REFUSALS, WORDS
         from videos.doctor import accounts_answer, prices_cover_costs, storage_works
@@ -33,4 +35,5 @@ class VideosConfig(AppConfig):
             doctor.Question("prices", prices_cover_costs),
         )
         registry.register(*ROLL_UPS)
+        sources.register(SOURCE)
         known_models.register(lambda: [model.names for model in VideoModel.objects.order_by("name")], sizes=Resolution.values)

@@ -18,6 +18,7 @@ from videos.presentation import (
 )
 from videos.services import retry_generation
 from videos.stages import WAITS
+from videos.telling import told_as
 
 VIDEO_GENERATION = Kind(
     name=KIND,
@@ -30,6 +31,7 @@ VIDEO_GENERATION = Kind(
     owed_when_cancelled=owed_when_cancelled,
     owed_of_many=owed_of_many,
     hub_event=hub_event,
+    also_told_as=told_as,
     waits=WAITS,
     retry=retry_generation,
     related_for_operators=RELATED_FOR_OPERATORS,

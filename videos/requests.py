@@ -8,6 +8,7 @@ from rest_framework import serializers
 
 from conduit.api.errors import InvalidRequest
 from conduit.api.fields import FlagField, OneOfField, SecondsField, StrictSerializer, TextField, check_text
+from notifications.fields import TaskEventTypesField, TaskWebhook, UrlField, webhook_of
 from tasks.requests import ExpiresInField
 from videos.inputs import Input
 from videos.models import Resolution
@@ -42,6 +43,7 @@ class GenerationRequest:
     expires_in: int | None = None  # seconds
     prompt_optimizer: bool | None = None
     inputs: tuple[Input, ...] = ()  # no call takes any yet
+    webhook: TaskWebhook | None = None
 
     @classmethod
     def parse(cls, data: Any) -> "GenerationRequest":
@@ -61,6 +63,7 @@ class GenerationRequest:
             metadata=found["metadata"],
             expires_in=found.get("expires_in"),
             prompt_optimizer=found.get("prompt_optimizer"),
+            webhook=webhook_of(found),
         )
 
 
@@ -111,6 +114,8 @@ class GenerationSerializer(StrictSerializer):
     metadata = MetadataField(default=dict)
     expires_in = ExpiresInField(required=False)
     prompt_optimizer = FlagField(required=False)
+    webhook_url = UrlField(required=False)
+    webhook_events = TaskEventTypesField(required=False)
 
     def to_internal_value(self, data: Any) -> Any:
         # As in OpenAI's API, null means that the parameter was left out; one that is unknown is refused even so.

@@ -98,7 +98,8 @@ def starting(task: Task, first: Callable[[Task], Steps[None]] | None) -> Steps[T
     """The steps of that transaction, for a task that `planned` gave; its first event (tasks.lifecycle.tell_created)."""
     if first:
         yield from first(task)
-    return (yield from lifecycle.creating(task, task.video))
+    webhook = [task.webhook] if task.webhook else []
+    return (yield from lifecycle.creating(task, task.video, *webhook))
 
 
 def planned(
@@ -132,6 +133,8 @@ def planned(
         upstream=quoted.offer.model.upstream,
         plan=quoted.planned.stored,
     )
+    if wanted.webhook:
+        task.webhook = wanted.webhook.target(task_id=task.pk, key_id=key.pk)
     outlooks.expect(task, lines)
     return task
 
@@ -150,7 +153,7 @@ def retry_generation(
     Raises:
         Conflict: the original did not fail, and was not ended by its deadline.
     """
-    wanted = replace(_asked_again(original), expires_in=own.expires_in)
+    wanted = replace(_asked_again(original), expires_in=own.expires_in, webhook=own.webhook)
     return start_generation(key=key, wanted=wanted, retry_of=original, first=first)
 
 

@@ -21,8 +21,8 @@ from tests.conditions.conftest import details, state
 
 pytestmark = pytest.mark.django_db
 
-LANES = ("provider_workers", "media_workers", "beat", "control")
-EVERYBODY = ("provider@a:1", "provider@a:2", "media@a:3", "control@a:4", "beat@a:5")
+LANES = ("provider_workers", "media_workers", "notifications_workers", "beat", "control")
+EVERYBODY = ("provider@a:1", "provider@a:2", "media@a:3", "control@a:4", "beat@a:5", "notifications@a:6")
 
 
 @pytest.fixture(autouse=True)

@@ -93,7 +93,7 @@ def test_a_port_is_read_from_the_environment(environment: dict[str, str], port: 
 
 def test_the_procfile_names_the_processes_that_production_runs() -> None:
     commands = read_procfile(ROOT / "Procfile")
-    assert list(commands) == ["web", "worker", "media", "control", "beat"]
+    assert list(commands) == ["web", "worker", "media", "control", "notifications", "beat"]
     assert "conduit.asgi:application" in commands["web"]
 
 

@@ -16,6 +16,7 @@ from conduit import clock
 from conduit.api.models import KeptAnswer
 from keys import limits, rates
 from keys.models import BudgetAlert, BudgetWindow, KeySecret, Period, Team, UsageCost, VirtualKey
+from notifications.models import TaskTarget
 from tasks import lifecycle, pauses
 from tasks.models import Feed, PauseKind, Task, TaskEvent
 from tests.support.quick_creates import GOOD, ordinarily, post, quick_creates, quickly
@@ -68,6 +69,8 @@ WANTED = {
         "metadata": {"order": "7", "\u732b": "%s"},
         "expires_in": "3600",
         "prompt_optimizer": False,
+        "webhook_url": "https://example.com/hooks?of=7",
+        "webhook_events": ["video.failed", "task.progress"],
     },
     "another model": GOOD | {"model": "minimax-h3", "duration": 60},
 }
@@ -81,7 +84,7 @@ def test_a_create_is_answered_alike_on_the_loop(consumer, wanted):
 def rows_of_two():
     """Every column of what two creates wrote, of each model as two lists of rows."""
     with connection.cursor() as cursor:
-        for model, order in ((Task, "id"), (Video, "task_id"), (UsageCost, "id"), (TaskEvent, "id")):
+        for model, order in ((Task, "id"), (Video, "task_id"), (UsageCost, "id"), (TaskEvent, "id"), (TaskTarget, "created_at")):
             cursor.execute(f'SELECT * FROM "{model._meta.db_table}" ORDER BY {order}')
             names = [column[0] for column in cursor.description]
             yield model.__name__, *(dict(zip(names, row, strict=True)) for row in cursor.fetchall())
@@ -99,7 +102,7 @@ def test_the_rows_are_those_of_the_ordinary_way_column_by_column(consumer):
         assert ours.keys() == theirs.keys()
         assert {column: type(value) for column, value in ours.items()} == {column: type(value) for column, value in theirs.items()}
         assert differ <= {"id", "task_id", "position"}, name
-    assert list(TaskEvent.objects.order_by("id").values_list("position", flat=True)) == [1, 2]
+    assert list(TaskEvent.objects.order_by("id").values_list("position", "is_to_be_told")) == [(1, True), (2, True)]
     assert Feed.objects.get().position == 2
     assert BudgetWindow.objects.get().held == 2 * Task.objects.first().price
 
@@ -110,7 +113,9 @@ def test_the_rows_are_those_of_the_ordinary_way_column_by_column(consumer):
         b"{", b"[]", b'{"model": NaN}', b'{"a": 1, "a": 2}', b"\xff",
         {}, GOOD | {"duration": 61}, GOOD | {"resolution": "1x1"}, GOOD | {"seed": 7}, GOOD | {"prompt": " "}, GOOD | {"prompt": "a\0b"},
         GOOD | {"prompt": "x" * 2001}, GOOD | {"aspect_ratio": "9:16", "resolution": "1280x720"}, GOOD | {"metadata": {"a": 1}},
-        GOOD | {"expires_in": 9}, GOOD | {"model": "minimax-h3", "prompt_optimizer": True},
+        GOOD | {"webhook_url": "https://10.0.0.1/"}, GOOD | {"webhook_events": ["task.queued"]},
+        GOOD | {"expires_in": 9},
+        GOOD | {"model": "minimax-h3", "prompt_optimizer": True},
         GOOD | {"model": "unknown"}, GOOD | {"model": "minimax-h3", "resolution": "720x480"},
     ],
     ids=str,

@@ -12,12 +12,16 @@ from django.apps import apps as installed
 from django.db import DEFAULT_DB_ALIAS, transaction
 
 # Rights as `app.codename`; `*` stands for anything. No page shows a secret to whoever may only view.
-_VIEWER = ("keys.view_*", "tasks.view_*", "videos.view_*", "console.view_*", "security.view_*", "auth.view_user", "auth.view_group")
+_VIEWER = (
+    "keys.view_*", "notifications.view_*", "tasks.view_*", "videos.view_*", "console.view_*", "security.view_*", "auth.view_user",
+    "auth.view_group",
+)  # fmt: skip
 _OPERATOR = (
     *_VIEWER, "tasks.cancel_task", "tasks.retry_task", "tasks.pause_work", "console.share_search", "keys.add_virtualkey",
     "keys.change_virtualkey", "videos.*_provideraccount", "videos.reconcile_clip",
+    "notifications.*_endpoint", "notifications.send_webhooks",
 )  # fmt: skip
-_ADMINISTRATOR = ("keys.*", "tasks.*", "videos.*", "console.*", "security.*", "auth.*_user", "auth.*_group")
+_ADMINISTRATOR = ("keys.*", "notifications.*", "tasks.*", "videos.*", "console.*", "security.*", "auth.*_user", "auth.*_group")
 
 ROLES: Mapping[str, tuple[str, ...]] = {"viewer": _VIEWER, "operator": _OPERATOR, "administrator": _ADMINISTRATOR}
 

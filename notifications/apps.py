@@ -1,0 +1,15 @@
+from django.apps import AppConfig
+
+
+class NotificationsConfig(AppConfig):
+    name = "notifications"
+    verbose_name = "Webhooks"
+
+    def ready(self) -> None:
+        from conduit import conditions
+        from notifications import disabling, key_sources, sources
+        from notifications.conditions import CONDITIONS
+
+        for source in (disabling.SOURCE, key_sources.BUDGETS, key_sources.KEYS):
+            sources.register(source)
+        conditions.register(*CONDITIONS)

@@ -1,0 +1,61 @@
+"""A receiver, and a sender whose looks a test decides."""
+
+import time
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from conduit import clock
+from notifications import endpoints
+from notifications.models import Delivery, Endpoint
+from notifications.worker import LOOK_SECONDS, Sender
+from tests.support.receiving import Receiver
+
+PATIENCE_SECONDS = 30.0
+
+
+@pytest.fixture
+def receiver(settings: Any) -> Iterator[Receiver]:
+    """It speaks plain http, which is allowed as long as it is there."""
+    settings.OUTBOUND_HTTP = True
+    with Receiver() as receiver:
+        yield receiver
+
+
+class Sends:
+    """A sender in this thread: `sends()` looks until nothing is due any more."""
+
+    def __init__(self) -> None:
+        self.sender = Sender(connections=16)
+
+    def __call__(self) -> None:
+        until = time.monotonic() + PATIENCE_SECONDS
+        while self.sender.look() != LOOK_SECONDS or not self.sender.is_idle:
+            assert time.monotonic() < until, list(Delivery.objects.values())
+            time.sleep(0.005)
+
+
+@pytest.fixture
+def sends(db: None) -> Iterator[Sends]:
+    sends = Sends()
+    yield sends
+    sends.sender._callers.shutdown(wait=True, cancel_futures=True)
+
+
+@pytest.fixture
+def make_endpoint(receiver: Receiver) -> Any:
+    """`make_endpoint("/a", "task.completed", key=…)`: an endpoint of the receiver's at that path, and its secret."""
+
+    def make(path: str, *event_types: str, **owner: Any) -> tuple[Endpoint, str]:
+        return endpoints.create(name=path, url=receiver.url + path, event_types=list(event_types), **owner)
+
+    return make
+
+
+@pytest.fixture
+def hour(time_travel: Any) -> Any:
+    """The clock stands still but for this: `hour(2)` moves it on by two hours."""
+    time_travel.move_to(clock.now(), tick=True)
+    return lambda hours: time_travel.shift(timedelta(hours=hours))

@@ -1,0 +1,98 @@
+"""Signatures: each living secret signs, and a secret that rests is nobody's to read"""
+
+import hmac
+import json
+from base64 import b64decode, b64encode
+from datetime import timedelta
+
+import pytest
+
+from conduit import clock
+from keys.models import AuditEntry
+from notifications import endpoints, signing
+from notifications.bodies import BODY_BYTES, body_of
+from notifications.models import Endpoint, Message
+
+pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
+
+
+def signed(secret: str, request) -> str:
+    key = b64decode(secret.removeprefix("whsec_"))
+    content = f"{request.headers['webhook-id']}.{request.headers['webhook-timestamp']}.".encode() + request.body
+    return "v1," + b64encode(hmac.digest(key, content, "sha256")).decode()
+
+
+def test_a_delivery_is_signed_with_its_secret_at_the_time_of_the_try(consumer, receiver, make_endpoint, sends):
+    _, secret = make_endpoint("/a", "task.queued", key=consumer.key)
+    consumer.generate()
+
+    sends()
+
+    [request] = receiver.received
+    assert request.headers["webhook-signature"] == signed(secret, request)
+    assert abs(int(request.headers["webhook-timestamp"]) - clock.now().timestamp()) < 60
+    assert len(b64decode(secret.removeprefix("whsec_"))) == 32
+    assert "." not in request.id
+
+
+def test_while_a_secret_is_replaced_both_sign_and_then_the_new_one_alone(consumer, receiver, make_endpoint, sends, hour):
+    endpoint, old = make_endpoint("/a", "task.queued", key=consumer.key)
+    _, new = endpoints.rotate(endpoint, keeps_old=True)
+    consumer.generate()
+    sends()
+    hour(25)
+    consumer.generate()
+    sends()
+
+    first, second = receiver.received
+    assert first.headers["webhook-signature"].split() == [signed(new, first), signed(old, first)]
+    assert second.headers["webhook-signature"].split() == [signed(new, second)]
+
+
+def test_a_secret_that_is_replaced_at_once_signs_nothing_any_more(consumer, receiver, make_endpoint, sends):
+    endpoint, _ = make_endpoint("/a", "task.queued", key=consumer.key)
+    _, new = endpoints.rotate(endpoint, keeps_old=False)
+    consumer.generate()
+
+    sends()
+
+    [request] = receiver.received
+    assert request.headers["webhook-signature"] == signed(new, request)
+
+
+def test_secrets_rest_sealed_and_stand_in_no_audit_row(consumer, make_endpoint):
+    endpoint, secret = make_endpoint("/a", "task.queued", key=consumer.key)
+    _, other = endpoints.rotate(endpoint, keeps_old=True)
+    bare = secret.removeprefix("whsec_")
+
+    row = Endpoint.objects.values().get()
+    assert not [name for name, value in row.items() if bare in str(value) or other.removeprefix("whsec_") in str(value)]
+    assert row["secret_hint"] == f"whsec_…{other[-4:]}"
+    assert bare not in json.dumps(list(AuditEntry.objects.values()), default=str)
+    assert signing.living_secrets(Endpoint.objects.get(), clock.now()) == [other, secret]
+
+
+def test_a_key_has_one_secret_of_its_own_which_it_may_read_and_replace(consumer):
+    first = consumer.get("/v1/key/webhook_secret").json()
+    assert first == consumer.get("/v1/key/webhook_secret").json()
+    assert (first["object"], first["old_secret_ends_at"]) == ("webhook_secret", None)
+
+    second = consumer.post("/v1/key/webhook_secret/rotate", {"keep_old_secret_active_for_24_hours": True}).json()
+
+    assert second["signing_secret"] != first["signing_secret"]
+    assert second["old_secret_ends_at"] > (clock.now() + timedelta(hours=23)).timestamp()
+    row = signing.of_key(consumer.key)
+    assert signing.living_secrets(row, clock.now()) == [second["signing_secret"], first["signing_secret"]]
+
+
+@pytest.mark.parametrize("prompt", ["a" * 30_000, "ü" * 12_000, "\U0001f3ac" * 7_000, '"' * 15_000])
+def test_a_body_stays_under_20_kb_whatever_the_prompt(prompt):
+    message = Message(type="task.queued", happened_at=clock.now())
+
+    body = body_of(message, {"id": "1", "prompt": prompt})
+
+    assert len(body) < BODY_BYTES
+    data = json.loads(body)["data"]
+    assert data["prompt"].endswith("…")
+    assert prompt.startswith(data["prompt"][:-1])
+    assert len(body) > BODY_BYTES * 0.5
