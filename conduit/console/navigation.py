@@ -37,6 +37,7 @@ PLACES = (
         ("videos.view_videomodel",),
         ("models/", "videos/videomodel/", "videos/blockedterm/", "videos/provideraccount/"),
     ),
+    Place("Webhooks", "w", "webhooks", ("notifications.view_endpoint",), ("webhooks/",)),
     Place("Audit", "a", "audit", ("keys.view_auditentry",), ("audit/",)),
     Place(
         "Settings", "s", "settings", (), ("settings/", "auth/", "security/", "keys/managementkey/", "password_change/", "second-factor/")

@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 from decimal import Decimal
+from uuid import uuid4
 
 import pytest
 from django import forms
@@ -19,8 +20,11 @@ from conduit.console.audit.guard import Unaudited
 from conduit.console.audit.model_pages import Audited
 from conduit.console.security.models import Lock
 from keys import owners
-from keys.models import AuditEntry, Team
+from keys.models import AuditEntry, Team, VirtualKey
 from keys.services import create_management_key
+from notifications import endpoints
+from notifications.models import Delivery, TaskTarget
+from notifications.sending import Outcome
 from tasks import pauses, runs
 from tasks.models import Pause, Task
 from tasks.run_models import Action
@@ -311,6 +315,14 @@ CALLS = {
     ("POST", "accounts/<account_id>/test"): None,
     ("PATCH", "accounts/<account_id>"): {"state": "draining"},
     ("DELETE", "accounts/<account_id>"): None,
+    ("POST", "webhook_endpoints"): {"name": "a", "url": "https://example.com/", "event_types": ["task.queued"]},
+    ("POST", "webhook_endpoints/<endpoint_id>"): {"name": "b"},
+    ("POST", "webhook_endpoints/<endpoint_id>/rotate_secret"): {},
+    ("POST", "webhook_endpoints/<endpoint_id>/test"): {"event_type": "task.queued"},
+    ("POST", "webhook_endpoints/<endpoint_id>/deliveries/<delivery_id>/redeliver"): {},
+    ("POST", "webhook_endpoints/<endpoint_id>/redeliver"): {"status": "failed"},
+    ("POST", "tasks/<task_id>/webhook_deliveries/redeliver"): {"status": "failed"},
+    ("DELETE", "webhook_endpoints/<endpoint_id>"): None,
 }
 
 
@@ -337,12 +349,26 @@ def test_every_write_of_the_management_api_is_tried_here():
     assert sorted(writes_of_the_api()) == sorted(CALLS)
 
 
-def test_every_write_of_the_management_api_leaves_a_row_that_names_the_key_and_the_address(rows, consumer):
+@pytest.fixture
+def failed_webhooks(monkeypatch):
+    """An endpoint, and a task, with webhooks that were given up; nobody is called. Gives the endpoint, a delivery, and the task's id."""
+    monkeypatch.setattr("notifications.endpoints.send", lambda parcel: Outcome(clock.now(), 0.1, 500, "It answered 500."))
+    endpoint, _ = endpoints.create(name="a", url="https://example.com/", event_types=["task.queued"])
+    tested = [endpoints.send_test(endpoint, "task.queued").delivery for _ in range(2)]
+    task_id = uuid4()
+    TaskTarget.objects.create(task_id=task_id, key=VirtualKey.objects.first(), url="https://example.com/")
+    Delivery.objects.create(message=tested[0].message, target="key 1", task_id=task_id, state="failed", ended_at=clock.now())
+    return endpoint, tested[0], task_id
+
+
+def test_every_write_of_the_management_api_leaves_a_row_that_names_the_key_and_the_address(rows, consumer, failed_webhooks):
+    endpoint, delivery, hooked = failed_webhooks
     manager = make_manager("ops")
     manager.http.defaults["REMOTE_ADDR"] = ADDRESS
     ended = end(consumer.generate("a fish")["task_id"], "failed").pk
     failed = end(consumer.generate("a bird")["task_id"], "failed").pk
     tasks = {"media": ended, "cancel": consumer.generate("a dog")["task_id"], "retry": failed}
+    tasks["redeliver"] = hooked
     tasks["reconcile"] = consumer.generate("a lost fox")["task_id"]
     planned_clip(tasks["reconcile"], state="submitting", sent_at=clock.now(), creates=1)
     Task.objects.filter(pk=tasks["reconcile"]).update(stage="reconciling")
@@ -353,6 +379,8 @@ def test_every_write_of_the_management_api_leaves_a_row_that_names_the_key_and_t
         "<pause_id>": Pause.objects.get().pk,
         "<run_id>": run.pk,
         "<account_id>": add_account("east", "http://127.0.0.1:9", "k").pk,
+        "<endpoint_id>": endpoint.public_id,
+        "<delivery_id>": delivery.pk,
     }
     forget_audit()
     for method, path in each(CALLS):

@@ -28,7 +28,7 @@ def staff(*rights: str) -> Client:
 
 
 def test_every_place_is_one_click_away(page):
-    assert places(page("settings/")) == ["Now", "Tasks", "Keys", "Money", "Models", "Audit", "Settings"]
+    assert places(page("settings/")) == ["Now", "Tasks", "Keys", "Money", "Models", "Webhooks", "Audit", "Settings"]
 
 
 def test_who_may_see_only_tasks_is_led_to_nothing_else(db):

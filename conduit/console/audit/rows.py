@@ -17,6 +17,7 @@ from conduit.console.audit.words import action_in_words, kind_in_words, model_of
 from conduit.console.moments import day_and_time
 from conduit.console.tasks.addresses import task_address
 from keys.models import AuditEntry
+from notifications.models import Endpoint
 from tasks.models import Task
 from tasks.run_models import Run
 
@@ -28,6 +29,10 @@ _EMPTY: tuple[Any, ...] = (None, "", [], {})
 _MOMENT = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d+)?(Z|[+-]\d{2}:\d{2})$", re.ASCII)
 # What holds values and no pairs of before and after.
 _WHOLE = ("create", "delete")
+
+
+# What has a page of the console's own, and who may see it.
+_RIGHTS: dict[type[Model], str] = {Run: "tasks.view_task", Endpoint: "notifications.view_endpoint"}
 
 
 @dataclass(frozen=True)
@@ -129,7 +134,8 @@ def _pages_of(request: HttpRequest, targets: Iterable[str]) -> dict[str, str]:
     for kind, numbers in by_kind.items():
         model = model_of(kind)
         model_admin = admin.site._registry.get(model) if model else None
-        is_seen = request.user.has_perm("tasks.view_task") if model is Run else model_admin and model_admin.has_view_permission(request)
+        right = _RIGHTS.get(model) if model else None
+        is_seen = request.user.has_perm(right) if right else model_admin and model_admin.has_view_permission(request)
         if model and is_seen:
             for pk in _existing(model, numbers):
                 found[f"{kind}:{pk}"] = _page_of(model, pk)
@@ -147,6 +153,8 @@ def _existing(model: type[Model], numbers: Iterable[str]) -> Iterable[Any]:
 
 
 def _page_of(model: type[Model], pk: Any) -> str:
+    if model is Endpoint:
+        return reverse("admin:webhook", args=[pk])
     if model is Run:
         return reverse("admin:tasks-run", args=[pk])
     if model is Task:

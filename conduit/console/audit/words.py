@@ -21,7 +21,8 @@ _PAST = {
     "lock": "locked", "unlock": "unlocked", "run": "ran", "forget": "forgot", "accept loss": "accepted the loss of",
     "upload bill": "uploaded", "loss is less": "takes as accepted only the smaller loss of", "test": "tested",
     "seal anew": "sealed anew the key of", "delete media": "deleted the video and prompt of",
-    "reconcile": "said what became of an order of",
+    "reconcile": "said what became of an order of", "enable": "enabled", "disable": "disabled", "send again": "sent webhooks again to",
+    "rotate_webhook_secret": "rotated the webhook secret of",
 }  # fmt: skip
 
 
