@@ -55,6 +55,8 @@ _OF_CLIP = (
 _OF_TASK = ("stage", "status", "trouble", "deadline_at", "next_step_at")
 _COLUMNS = ("video_id", *_OF_CLIP, *(f"video__task__{column}" for column in _OF_TASK))
 
+_COLUMNS_OF_CLIP = [str(Clip._meta.get_field(name).column) for name in ("id", *_OF_CLIP[1:])]  # type: ignore[union-attr]
+
 
 # As tasks.leases.take_due does it, with the clip at hand beside each task.
 _CLAIM = f"""
@@ -70,7 +72,7 @@ WITH chosen AS MATERIALIZED (
     FROM chosen WHERE {_TASKS}.id = chosen.id
     RETURNING {_TASKS}.id, {", ".join(f"{_TASKS}.{column}" for column in _OF_TASK)}
 )
-SELECT taken.id, {", ".join(f"clip.{Clip._meta.get_field(name).column}" for name in ("id", *_OF_CLIP[1:]))}, {", ".join(_OF_TASK)}
+SELECT taken.id, {", ".join(f"clip.{column}" for column in _COLUMNS_OF_CLIP)}, {", ".join(_OF_TASK)}
 FROM taken LEFT JOIN LATERAL (
     SELECT * FROM {_CLIPS} WHERE video_id = taken.id AND state = '{ClipState.SUBMITTED}' ORDER BY number LIMIT 1
 ) AS clip ON true
