@@ -452,6 +452,9 @@ STREAMS_PER_KEY = math.ceil(env.positive("STREAMS_PER_KEY", default=500))
 STREAMS_MAX = math.ceil(env.positive("STREAMS_MAX", default=10_000))
 # What a stream may have unsent before its reader is cut off as too slow: some hundred events.
 STREAM_OUTSTANDING_BYTES = math.ceil(env.positive("STREAM_OUTSTANDING_BYTES", default=256 * 1024))
+# Whether an API key may be `?access_token=`, as hub and streams take it from browsers: addresses are kept in logs and histories. Client
+# tokens, of minutes, always may.
+KEYS_IN_ADDRESSES = env.bool("KEYS_IN_ADDRESSES", default=True)
 # How often a process that has streams asks the database what it was not told: events, keys that were disabled or replaced.
 STREAM_WATCH_SECONDS = env.positive("STREAM_WATCH_SECONDS", default=2.0)
 # A client may go on after any event of the last so many days; of tasks under way all are kept.

@@ -11,7 +11,7 @@ from conduit import clock
 from conduit.api.callers import known_as, known_before_pause, pause
 from conduit.api.errors import Unauthenticated
 from conduit.api.network import client_address
-from keys import limits
+from keys import client_tokens, limits
 from keys.models import KeySecret, VirtualKey
 from keys.services import MANAGEMENT_PREFIX, SECRET_PREFIX, ended, find_secret
 from keys.strangers import UnknownSecret, counted
@@ -57,10 +57,13 @@ def authenticate_secret(secret: str) -> VirtualKey:
 
 
 def usable_secret(secret: str) -> KeySecret:
-    """The row of that secret, with its key; raises what `authenticate_secret` does."""
-    found = find_secret(secret)
+    """The row of that secret, with its key; of a client token, of the secret that made it. Raises what `authenticate_secret` does."""
+    is_token = client_tokens.is_client_token(secret)
+    found = client_tokens.find(secret) if is_token else find_secret(secret)
     if found is None and secret.startswith(MANAGEMENT_PREFIX):
         raise Unauthenticated("This looks like a management key, which opens paths under /v1/admin/ alone. Send a virtual key here.")
+    if found is None and is_token:
+        raise UnknownKey("This client token is not known here, or ended long ago. Whoever made it can make another.")
     if found is None:
         raise UnknownKey("This API key is not known here. Check that it was copied whole, from `condt_` to its end.")
     check_secret(found)
@@ -68,13 +71,15 @@ def usable_secret(secret: str) -> KeySecret:
 
 
 def check_secret(found: KeySecret) -> None:
-    """Raises Unauthenticated when the key or this secret of it no longer opens anything."""
+    """Raises Unauthenticated when the key, this secret of it or the client token that its key carries no longer opens anything."""
     check_usable(found.key)
     if ended(found):
         raise Unauthenticated(
             f"This secret of your API key was replaced, and ended on {found.expires_at:%Y-%m-%d %H:%M} UTC. Use the newer one.",
             code="api_key_expired",
         )
+    if found.key.client_token:
+        client_tokens.check_living(found.key.client_token)
 
 
 def check_usable(key: VirtualKey) -> None:

@@ -2,9 +2,15 @@
 
 from celery import shared_task
 
+from keys import client_tokens
 from keys.last_uses import write_last_uses
 
 
 @shared_task
 def note_last_uses() -> None:
     write_last_uses()
+
+
+@shared_task
+def forget_client_tokens() -> None:
+    client_tokens.forget_ended()

@@ -1,6 +1,7 @@
 """What every view of a call with a virtual key stands on: the way of such a call, step by step."""
 
-from typing import ClassVar, cast
+from collections.abc import Mapping
+from typing import Any, ClassVar, cast
 
 from rest_framework.request import Request
 
@@ -10,12 +11,13 @@ from conduit.api.network import client_address
 from conduit.api.views import ApiView
 from keys import limits
 from keys.authentication import VirtualKeyAuthentication, counted_once
+from keys.client_tokens import Right, check_right
 from keys.models import VirtualKey
 
 
 class KeyedView(ApiView):
     """A call comes in like this: whose it is and whether it may come from there (VirtualKeyAuthentication), whether there is a place
-    for it in the key's limits (here), and then the method.
+    for it in the key's limits and whether a client token may do it (here), and then the method.
 
     A method that is `idempotent` is called although there is no place, with `refusal` set: what was done is answered again, however
     often it is asked for, and counts as no call. It raises `refusal` where there is nothing to answer again.
@@ -24,6 +26,8 @@ class KeyedView(ApiView):
     authentication_classes = [VirtualKeyAuthentication]
     # Whether a POST counts as a call that creates; all others read or cancel.
     creates: ClassVar[bool] = False
+    # What a client token needs for each method; one that is not named here takes the key itself.
+    token_may: ClassVar[Mapping[str, Right]] = {}
 
     @property
     def key(self) -> VirtualKey:
@@ -43,3 +47,9 @@ class KeyedView(ApiView):
             rate = refusal.rate if isinstance(refusal, limits.RateLimited) else None
         if rate:
             self.said |= rate.headers
+
+    def initial(self, request: Request, *args: Any, **named: Any) -> None:
+        super().initial(request, *args, **named)
+        method = "GET" if request.method == "HEAD" else str(request.method)
+        if hasattr(self, method.lower()):  # any other is told which there are
+            check_right(self.key, self.token_may.get(method, Right.NEVER))

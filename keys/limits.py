@@ -240,18 +240,24 @@ def _unmapped(network: IPv4Network | IPv6Network) -> IPv4Network | IPv6Network:
 
 
 def allows_model(key: VirtualKey, names: Sequence[str]) -> bool:
-    """Whether the key may use the model of that name and aliases."""
-    return not key.model_names or not set(key.model_names).isdisjoint(names)
+    """Whether the key, or the client token that it carries, may use the model of that name and aliases."""
+    return all(not allowed or not set(allowed).isdisjoint(names) for allowed in _allowed_models(key))
+
+
+def _allowed_models(key: VirtualKey) -> list[list[str]]:
+    return [key.model_names, key.client_token.model_names] if key.client_token else [key.model_names]
 
 
 def check_model(key: VirtualKey, model_names: Sequence[str]) -> None:
-    """Raises Forbidden where the model of these names is not one of the key's."""
-    if not allows_model(key, model_names):
-        raise Forbidden(
-            f"This key may not use this model. It may use {', '.join(key.model_names)}; an administrator can allow more.",
-            code="model_not_allowed",
-            param="model",
-        )
+    """Raises Forbidden where the model of these names is not one of the key's, or of its client token."""
+    if allows_model(key, model_names):
+        return
+    token = key.client_token
+    if token and token.model_names and set(token.model_names).isdisjoint(model_names):
+        words = f"This client token may not use this model. It may use {', '.join(token.model_names)}."
+    else:
+        words = f"This key may not use this model. It may use {', '.join(key.model_names)}; an administrator can allow more."
+    raise Forbidden(words, code="model_not_allowed", param="model")
 
 
 def check_wish(key: VirtualKey, *, model_names: Sequence[str], seconds: int, resolution: str, price: Decimal) -> None:

@@ -8,6 +8,7 @@ from django.db import models
 from django.db.models import CheckConstraint, Q, UniqueConstraint
 
 from conduit import clock
+from keys.client_token_models import ClientToken, ClientTokenTask  # noqa: F401 - tables of this app
 from keys.rollup_models import MoneyCount, MoneyOfDay, MoneyOfMonth  # noqa: F401 - tables of this app
 
 # The most of a price factor: a price times it still fits the column of a task's price.
@@ -113,6 +114,8 @@ class VirtualKey(models.Model):
 
     # REST framework asks its `request.user` whether somebody was authenticated.
     is_authenticated: ClassVar[bool] = True
+    # The client token that a call came with, and none of the key's own secrets: whoever is handed the key is handed its bounds.
+    client_token: ClientToken | None = None
 
     class Meta:
         verbose_name = "virtual key"

@@ -5,10 +5,11 @@ from typing import Any
 
 from conduit import clock
 from conduit.api.formats import money, rfc3339
-from keys import budgets, price_factors
+from keys import budgets, client_tokens, price_factors
 from keys.budgets import BudgetState
+from keys.client_tokens import Used
 from keys.limits import creates_per_minute, management_calls_per_minute, reads_per_minute
-from keys.models import KeySecret, ManagementKey, Team, VirtualKey
+from keys.models import ClientToken, KeySecret, ManagementKey, Team, VirtualKey
 
 
 def state_of(key: VirtualKey) -> str:
@@ -74,6 +75,23 @@ def show_own(key: VirtualKey, in_flight: int) -> dict[str, Any]:
         "in_flight": in_flight,
         "budgets": [show_budget(state) for state in budgets.of(key)],
         "currency": "USD",
+    }
+
+
+def show_client_token(token: ClientToken, used: Used | None = None) -> dict[str, Any]:
+    """A client token for whoever has it; with what is left of its bounds, when it is known what is used."""
+    create: dict[str, Any] | None = None
+    if token.creates:
+        create = {"tasks": token.tasks_max, "usd": money(token.usd_max), "models": token.model_names}
+        if used:
+            create["tasks_left"] = max(0, (token.tasks_max or 0) - used.tasks)
+            create["usd_left"] = money(client_tokens.left(token, used)) if token.usd_max is not None else None
+    return {
+        "object": "client_token",
+        "created_at": rfc3339(token.created_at),
+        "expires_at": rfc3339(token.expires_at),
+        "task_id": str(token.task_id) if token.task_id else None,
+        "create": create,
     }
 
 

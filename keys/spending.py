@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from conduit.statements import Statement, Steps
-from keys import budgets, ledger, limits, locks
+from keys import budgets, client_tokens, ledger, limits, locks
 from keys.authentication import check_usable
 from keys.models import VirtualKey
 
@@ -36,16 +36,18 @@ def reserve(
     others may have been created meanwhile, and that moment lies as far back as this one waited for the key.
 
     Raises:
-        Unauthenticated: the key was disabled or deleted, or expired, since the call was authenticated.
+        Unauthenticated: the key was disabled or deleted, or it or its client token ended, since the call was authenticated.
         RateLimited: the key has too many tasks in flight, or waiting, or made too many within the hour.
-        InsufficientQuota: a budget of the key or its team has less left than the price.
+        InsufficientQuota: a budget of the key or its team, or the client token that the key carries, has less left than the price.
     """
+    token = key.client_token
     # What the key of before needs to know is asked along with the lock.
     counts = [counting(key, created_at)] if limits.needs_counts(key) else []
     binding = [budgets.binding_of(key)] if budgets.may_bind(key) else []
     now, found = yield from locks.locking(key, *counts, *binding)
     # Whatever may refuse comes before anything is written: of many calls at once, the refused ones let go of the key soonest.
     check_usable(now)
+    of_token = (yield from client_tokens.reserving(token, task_id=task_id, amount=amount)) if token else []
     waiting = None
     if limits.needs_counts(now):
         [[(in_flight, last_hour, oldest, before)]] = found[:1] if found and counts else (yield [counting(now, created_at)])
@@ -53,4 +55,4 @@ def reserve(
             waiting = before
     of_task: dict[str, Any] = {"task_id": task_id, "task_kind": task_kind, "model": model}
     writes = yield from ledger.holding(key=now, amount=amount, bound=found[-1] if found and binding else None, **of_task)
-    return Reserved(now, writes, waiting)
+    return Reserved(now, [*writes, *of_token], waiting)

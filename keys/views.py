@@ -10,18 +10,25 @@ from rest_framework.response import Response
 
 from conduit.api.errors import InvalidRequest
 from conduit.api.pagination import check_parameters
-from keys import usage, work
+from keys import client_tokens, usage, work
+from keys.client_tokens import Right
 from keys.keyed_view import KeyedView
 from keys.models import UsageCost
-from keys.presentation import show_own
+from keys.presentation import show_client_token, show_own
 
 USAGE_PARAMETERS = ("from", "to", "group_by", "time_zone", "format", "bom")
 FORMATS = {"json": "application/json", "csv": "text/csv"}
 
 
 class KeyView(KeyedView):
+    """The key; to a client token, what that may itself and nothing of its key."""
+
+    token_may = {"GET": Right.CREATE}
+
     def get(self, request: Request) -> Response:
         check_parameters(request.query_params, ())
+        if token := self.key.client_token:
+            return Response(show_client_token(token, client_tokens.used(token)))
         return Response(show_own(self.key, work.current().in_flight(self.key)))
 
 

@@ -66,8 +66,10 @@ def no_lease(now: datetime, task: str = "") -> Q:
 
 class TaskQuerySet(models.QuerySet["Task"]):
     def for_key(self, key: VirtualKey) -> Self:
-        """The tasks that this key may see, with what showing them needs: the start of everything public."""
-        return self.filter(key=key).select_related(*joins.related())
+        """The tasks that this key may see, or the client token that it carries, with what showing them needs: the start of everything
+        public."""
+        seen = self.filter(key=key).select_related(*joins.related())
+        return seen.filter(pk=key.client_token.task_id) if key.client_token and key.client_token.task_id else seen
 
     def for_operators(self) -> Self:
         """Every task, with what showing it to those who run the place needs."""

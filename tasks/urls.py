@@ -1,10 +1,11 @@
 from django.urls import path
 
-from tasks import management_api, pauses_api, runs_api, views
+from tasks import client_tokens_api, management_api, pauses_api, runs_api, views
 from tasks.realtime import endpoints, sse, websocket
 from tasks.run_models import Action
 
 urlpatterns = [
+    path("v1/client_tokens", client_tokens_api.ClientTokensView.as_view()),
     path("v1/tasks", views.TaskListView.as_view()),
     path("v1/tasks/<str:task_id>", views.TaskView.as_view()),
     path("v1/tasks/<str:task_id>/cancel", views.CancelView.as_view()),

@@ -11,6 +11,7 @@ from conduit.api.errors import NotFound
 from conduit.api.idempotency import Idempotency, idempotent, keeping
 from conduit.api.views import tagged
 from keys import price_factors
+from keys.client_tokens import Right, check_made
 from keys.keyed_view import KeyedView
 from keys.limits import allows_model, check_model
 from keys.models import VirtualKey
@@ -45,10 +46,17 @@ def _generation_of(key: VirtualKey, task_id: str) -> Task:
     return task
 
 
+def _own_generation_of(key: VirtualKey, task_id: str) -> Task:
+    task = _generation_of(key, task_id)
+    check_made(key, task.pk)
+    return task
+
+
 class GenerationsView(TaskListView):
     creates = True
     kind = KIND
     instead = {"DELETE": "One video is cancelled with DELETE /v1/video/generations/{id}."}
+    token_may = {"GET": Right.READ_KEY, "POST": Right.CREATE}
 
     @idempotent
     def post(self, request: Request, idempotency: Idempotency | None) -> Response:
@@ -58,6 +66,7 @@ class GenerationsView(TaskListView):
 
 class GenerationView(KeyedView):
     instead = {"POST": "A video is asked for with POST /v1/video/generations, and once more with POST /v1/video/generations/{id}/retry."}
+    token_may = {"GET": Right.READ, "DELETE": Right.CREATE}
 
     def get(self, request: Request, task_id: str) -> HttpResponse:
         return tagged(request, show(_generation_of(self.key, task_id), clock.now()))
@@ -67,24 +76,28 @@ class GenerationView(KeyedView):
 
 
 class MediaView(KeyedView):
+    token_may = {"DELETE": Right.CREATE}
+
     def delete(self, request: Request, task_id: str) -> Response:
-        delete_media(_generation_of(self.key, task_id))
+        delete_media(_own_generation_of(self.key, task_id))
         return Response(show(task_of(self.key, task_id), clock.now()))
 
 
 class RetryView(KeyedView):
     creates = True
     instead = _READ_ELSEWHERE
+    token_may = {"POST": Right.CREATE}
 
     @idempotent
     def post(self, request: Request, task_id: str, idempotency: Idempotency | None) -> Response:
-        original, own = _generation_of(self.key, task_id), RetryRequest.parse(request.data)
+        original, own = _own_generation_of(self.key, task_id), RetryRequest.parse(request.data)
         return _accepted(retry_generation(key=self.key, original=original, own=own, first=keeping(idempotency, accepted)))
 
 
 class EstimateView(KeyedView):
     creates = True
     instead = {"GET": "An estimate is asked for with POST and the body of the video."}
+    token_may = {"POST": Right.CREATE}
 
     def post(self, request: Request) -> Response:
         wanted = GenerationRequest.parse(request.data)
@@ -105,12 +118,16 @@ class EstimateView(KeyedView):
 
 
 class ModelsView(KeyedView):
+    token_may = {"GET": Right.CREATE}
+
     def get(self, request: Request) -> Response:
         key = self.key
         return Response({"object": "list", "data": [_shown(offer, key) for offer in offers() if allows_model(key, offer.model.names)]})
 
 
 class ModelView(KeyedView):
+    token_may = {"GET": Right.CREATE}
+
     def get(self, request: Request, name: str) -> Response:
         offer = next((offer for offer in offers() if name in offer.model.names), None)
         if offer is None:

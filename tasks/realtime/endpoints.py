@@ -23,6 +23,7 @@ from django.urls import URLPattern, path
 from django.utils.module_loading import autodiscover_modules
 from rest_framework.request import Request
 
+from keys.client_tokens import Right, check_right
 from tasks.realtime.connections import Caller, query_of
 from tasks.realtime.feeds import Feeds
 from tasks.realtime.sse import StreamView, caller_of, head_of_stream, open_stream
@@ -68,6 +69,7 @@ class SourceView(StreamView):
 
     def get(self, request: Request) -> HttpResponse | StreamingHttpResponse:
         query = {name: value for name, value in request.query_params.items() if isinstance(value, str)}
+        check_right(caller_of(request).key, Right.READ_KEY)
         return open_stream(caller_of(request), partial(_opened, self.source, query, _as_sse))
 
     def head(self, request: Request) -> HttpResponse:

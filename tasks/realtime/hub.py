@@ -32,7 +32,7 @@ class TaskHub(Hub):
     def __init__(self, connection: Connection) -> None:
         super().__init__(connection)
         self.caller: Caller = connection.user
-        self.wanted: set[str] | None = None
+        self.wanted: set[str] | None = self.caller.wanted
 
     async def on_connected(self) -> None:
         try:
@@ -70,7 +70,7 @@ class TaskHub(Hub):
     async def unsubscribe_from_task(self, task_id: object) -> None:
         """After the last one, every task is told of again."""
         task = await self._task(_task_id(task_id))
-        self.wanted = ((self.wanted or set()) - {str(task.pk)}) or None
+        self.wanted = ((self.wanted or set()) - {str(task.pk)}) or self.caller.wanted
 
     @hub_method("Resume")
     async def resume(self, last_event_id: object) -> None:
@@ -89,6 +89,8 @@ class TaskHub(Hub):
             raise HubException(known.message) from error
 
     async def _task(self, task_id: UUID) -> Task:
+        if not self.caller.sees(task_id):
+            raise HubException(UNKNOWN_TASK)
         try:
             found = await feeds().in_thread(partial(history.task_standing, self.caller.key_id, task_id))
         except OperationalError as error:

@@ -28,7 +28,7 @@ from keys.limits import RateState
 from keys.models import VirtualKey
 from tasks import history
 from tasks.notices import as_sse
-from tasks.realtime.connections import Caller, admit, position_in
+from tasks.realtime.connections import Caller, admit, from_address, position_in
 from tasks.realtime.feeds import Feeds, feeds
 from tasks.realtime.seats import bounds, seats
 from tasks.realtime.stream import Dropped, Stream, TaskStream, left_of_ended
@@ -50,7 +50,7 @@ class StreamAuthentication(BaseAuthentication):
     def authenticate(self, request: Request) -> tuple[VirtualKey, tuple[Caller, RateState | None]]:
         sent = "" if _has_header(request) else request.query_params.get("access_token", "").strip()
         known = known_before_pause(request._request)
-        caller, rate = known or admit(sent or secret_of(request), client_address(request._request))
+        caller, rate = known or admit(from_address(sent) if sent else secret_of(request), client_address(request._request))
         known_as(request._request, name_of(caller.key))
         if rate and rate.wait and not known:
             pause(request._request, rate.wait, (caller, rate))

@@ -16,6 +16,7 @@ from conduit import clock
 from conduit.api.errors import ApiError, NotFound
 from conduit.streams.gate import Gate
 from conduit.streams.outbox import Outbox
+from keys.client_tokens import Right, check_right
 from tasks import history
 from tasks.history import NotKept
 from tasks.models import Task
@@ -141,6 +142,7 @@ class SourceStream(Stream[Form]):
         self._source = source
 
     async def _tell_all(self) -> None:
+        check_right(self.caller.key, Right.READ_KEY)  # a source knows no tasks
         async with aclosing(self._source) as source:
             self._feeds.attend(self)
             async for told in source:
@@ -158,7 +160,7 @@ class TaskStream(Stream[Form]):
     ) -> None:
         super().__init__(feeds, caller)
         self.task_id = task_id
-        self.wanted = None if task_id is None else {str(task_id)}
+        self.wanted = caller.wanted if task_id is None else {str(task_id)}
         self._after = after
         self._form: Callable[[Notice], Form] = form
 
@@ -193,7 +195,7 @@ class TaskStream(Stream[Form]):
 
 
 def _standing(caller: Caller, task_id: UUID) -> tuple[int, Task]:
-    if found := history.task_standing(caller.key_id, task_id):
+    if caller.sees(task_id) and (found := history.task_standing(caller.key_id, task_id)):
         return found
     raise NotFound("This key has no task of that id.", code="task_not_found", param="task_id")
 

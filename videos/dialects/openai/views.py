@@ -14,6 +14,7 @@ from conduit.api.errors import Conflict, InvalidRequest, NotFound
 from conduit.api.idempotency import Idempotency, idempotent
 from conduit.api.pagination import page, parse_limit
 from conduit.api.parsers import StrictJSONParser
+from keys.client_tokens import Right, check_made
 from keys.keyed_view import KeyedView
 from tasks.ids import parse_task_id
 from tasks.models import Status, Task
@@ -62,6 +63,7 @@ class VideosApiView(KeyedView):
 
 class VideosView(VideosApiView):
     creates = True
+    token_may = {"GET": Right.READ_KEY, "POST": Right.CREATE}
 
     @idempotent
     def post(self, request: Request, idempotency: Idempotency | None) -> Response:
@@ -87,17 +89,21 @@ class VideosView(VideosApiView):
 
 
 class VideoView(VideosApiView):
+    token_may = {"GET": Right.READ, "DELETE": Right.CREATE}
+
     def get(self, request: Request, video_id: str) -> Response:
         return Response(show(self.video(video_id), clock.now()))
 
     def delete(self, request: Request, video_id: str) -> Response:
         task = self.video(video_id)
+        check_made(self.key, task.pk)
         unlist(task)
         return Response({"id": str(task.pk), "object": "video.deleted", "deleted": True})
 
 
 class RemixView(VideosApiView):
     creates = True
+    token_may = {"POST": Right.CREATE}
 
     @idempotent
     def post(self, request: Request, video_id: str, idempotency: Idempotency | None) -> Response:
@@ -107,6 +113,8 @@ class RemixView(VideosApiView):
 
 
 class ContentView(VideosApiView):
+    token_may = {"GET": Right.READ}
+
     def get(self, request: Request, video_id: str) -> HttpResponseBase:
         variant = request.query_params.get("variant", "video")
         if variant not in VARIANTS:
