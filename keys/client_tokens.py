@@ -11,16 +11,18 @@ key is locked (keys.locks): of two creates at once the second sees the first, an
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from decimal import Decimal
 from enum import Enum
 from uuid import UUID
 
-from django.db.models import QuerySet
+from django.db import transaction
+from django.db.models import Count, QuerySet
 
 from conduit import clock, statements
 from conduit.api.errors import Forbidden, Unauthenticated
 from conduit.statements import Statement, Steps, insert
+from keys import audit
 from keys.budgets import InsufficientQuota, usd
 from keys.client_token_models import ClientToken, ClientTokenTask
 from keys.models import KeySecret, UsageCost, VirtualKey
@@ -200,6 +202,17 @@ FROM {_TOKENS} t WHERE t.id = %s
 # ---- Those of a key, for who runs the place ----------------------------------------------------------------------------------
 
 
-def living(key: VirtualKey, now: datetime) -> QuerySet[ClientToken]:
-    """The key's tokens that have not ended, newest first."""
-    return ClientToken.objects.filter(secret__key=key, expires_at__gt=now)
+def living(key: VirtualKey) -> QuerySet[ClientToken]:
+    """The key's tokens that have not ended, newest first, each with its secret and the number of tasks that it made, `made_count`."""
+    tokens = ClientToken.objects.filter(secret__key=key, expires_at__gt=clock.now())
+    return tokens.select_related("secret").annotate(made_count=Count("made"))
+
+
+def end_all(key: VirtualKey, *, who: str) -> int:
+    """End every client token of the key now; the key itself goes on. How many there were."""
+    with transaction.atomic():
+        now = clock.now()
+        ended = ClientToken.objects.filter(secret__key=key, expires_at__gt=now).update(expires_at=now)
+        if ended:
+            audit.record(who=who, action="end client tokens", target=key, client_tokens=(ended, 0))
+    return ended

@@ -95,6 +95,15 @@ def show_client_token(token: ClientToken, used: Used | None = None) -> dict[str,
     }
 
 
+def show_client_tokens(tokens: Sequence[ClientToken]) -> list[dict[str, Any]]:
+    """Tokens for who manages their key, as client_tokens.living gives them."""
+    return [
+        {"id": token.pk, "prefix": token.prefix, "secret": token.secret.prefix, "tasks_made": getattr(token, "made_count", None)}
+        | show_client_token(token)
+        for token in tokens
+    ]
+
+
 def show_management_key(key: ManagementKey) -> dict[str, Any]:
     """A management key for who holds it."""
     return {

@@ -8,7 +8,7 @@ from decimal import Decimal
 from django.db import transaction
 
 from conduit import statements
-from conduit.api.errors import Conflict, InvalidRequest
+from conduit.api.errors import Conflict, Forbidden, InvalidRequest
 from conduit.statements import Steps
 from keys import keeping, limits, price_factors
 from keys.models import VirtualKey
@@ -46,6 +46,8 @@ def quote(wanted: GenerationRequest, *, key: VirtualKey, catalogue: Catalogue) -
     Raises:
         ApiError: what creating it would raise, but for what only holds at that moment: budgets and tasks in flight.
     """
+    if wanted.webhook and key.client_token:
+        raise Forbidden("A client token may not have webhooks sent: the API key itself may.", param="webhook_url")
     offer = catalogue.offer_for(wanted)
     factor = price_factors.of(key)
     price = offer.price(duration=wanted.duration, resolution=wanted.resolution, price_factor=factor, images=len(wanted.inputs))

@@ -31,6 +31,7 @@ from tasks.run_models import Action
 from tests.support import browser_forms
 from tests.support.accounts import add_account
 from tests.support.audits import forget_audit
+from tests.support.client_tokens import with_token
 from tests.support.ending import end
 from tests.support.managing import make_manager
 from tests.support.planned_clips import planned_clip
@@ -295,6 +296,7 @@ CALLS = {
     ("POST", "keys"): {"name": "cutting room"},
     ("PATCH", "keys/<key_id>"): {"name": "sound"},
     ("DELETE", "keys/<key_id>/media"): None,
+    ("DELETE", "keys/<key_id>/client_tokens"): None,
     ("DELETE", "keys/<key_id>"): None,
     ("POST", "keys/<key_id>/rotate"): {},
     ("POST", "key/rotate"): {},
@@ -373,6 +375,7 @@ def test_every_write_of_the_management_api_leaves_a_row_that_names_the_key_and_t
     planned_clip(tasks["reconcile"], state="submitting", sent_at=clock.now(), creates=1)
     Task.objects.filter(pk=tasks["reconcile"]).update(stage="reconciling")
     run = runs.begin(Action.CANCEL, who="root", search_text="dog", chosen=None)
+    with_token(consumer)
     ids = {
         "<key_id>": consumer.key.pk,
         "<team_id>": Team.objects.get(name="film").pk,

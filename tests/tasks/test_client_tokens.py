@@ -282,6 +282,16 @@ def test_a_key_that_may_use_other_models_keeps_its_tokens_from_them(consumer):
     refused(create(token), 403, "model_not_allowed", "model")
 
 
+def test_no_webhook_is_sent_for_what_it_makes(consumer):
+    token = with_token(consumer, create={"tasks": 3})
+    failed = create(token).json()["task_id"]
+    end(failed, "failed")
+    webhook = {"webhook_url": "https://example.com/hook"}
+
+    for answer in (create(token, **webhook), token.post(f"{MADE}/{failed}/retry", webhook)):
+        refused(answer, 403, "permission_denied", "webhook_url")
+
+
 def test_it_is_told_its_own_bounds_and_nothing_of_the_key(consumer):
     token = with_token(consumer, create={"tasks": 3, "usd": "1", "models": ["minimax-video"]})
     create(token)

@@ -23,6 +23,7 @@ _PAST = {
     "seal anew": "sealed anew the key of", "delete media": "deleted the video and prompt of",
     "reconcile": "said what became of an order of", "enable": "enabled", "disable": "disabled", "send again": "sent webhooks again to",
     "rotate_webhook_secret": "rotated the webhook secret of",
+    "end client tokens": "ended the client tokens of",
 }  # fmt: skip
 
 
