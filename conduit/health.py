@@ -14,6 +14,9 @@ from rest_framework.request import Request
 from conduit import heartbeats
 from conduit.api.errors import ApiError, response_for
 from conduit.api.network import client_address
+from conduit.api.openapi.operations import Answer, Operation, describe
+from conduit.api.openapi.shapes import Shape, flag, listed, moment, named, or_null, record, text, word
+from conduit.api.openapi.story import tag
 from conduit.api.pacing import Pace
 from conduit.api.views import read_only
 from conduit.conditions import Severity
@@ -140,3 +143,77 @@ def _answers(check: Callable[[], bool]) -> bool:
 
 
 readiness = Readiness({"database": _database_answers, "redis": _redis_answers})
+
+
+# ---- What the API's document says of it (conduit.api.openapi) -----------------------------------------------------------
+
+
+_CONDITION: Shape = record(
+    "A condition; to operators all that is known of it.",
+    {
+        "holds": or_null(flag("Whether it holds; null: not known.", False)),
+        "severity": word("What it means.", [severity.word for severity in Severity], "degraded"),
+        "says": text("What holds then.", "A lane's steps are late."),
+        "found_by": text("How it is found.", "Steps have been due for more than a minute."),
+        "what_to_do": text("What to do about it.", "Start more workers of that lane."),
+        "subjects": listed(
+            "Of what it holds.",
+            record(
+                "One of them.",
+                {
+                    "subject": text("What it is about.", "media"),
+                    "detail": text("More of it.", "6 steps are late."),
+                    "since": or_null(moment("Since when.")),
+                },
+            ),
+        ),
+    },
+    optional=("severity", "says", "found_by", "what_to_do", "subjects"),
+)
+_PLACE: Shape = record(
+    "How the place is.",
+    {
+        "status": word("`unavailable`: no videos are made.", ("ok", "degraded", "unavailable")),
+        "looked_at": or_null(moment("When somebody looked last; to operators alone.")),
+        "conditions": named("Each condition by its name.", _CONDITION, {"database": {"holds": False}}),
+    },
+    optional=("looked_at",),
+)
+_STATUS: Shape = record("How this process is.", {"status": word("Whether it serves.", ("ok",))})
+_BECAUSE: Shape = record(
+    "Why not.",
+    {
+        "status": word("Whether it serves.", ("unavailable",)),
+        "because": listed("What keeps it.", word("One reason.", ("database", "redis", "draining"))),
+    },
+)
+
+tag("Health", "How processes and the place are: for supervisors, balancers, monitors and people.", order=90)
+describe(
+    "GET /health",
+    Operation(
+        tag="Health",
+        summary="How the place is",
+        about="Each condition and whether it holds. To a management key (scope `read`) or a login of the console, all that is known of it.",
+        answers={200: Answer("Videos are made.", _PLACE), 503: Answer("No videos are made.", _PLACE)},
+        errors=("rate_limit_exceeded",),
+    ),
+)
+describe(
+    "GET /health/ready",
+    Operation(
+        tag="Health",
+        summary="Whether a balancer may send requests here",
+        about="Of this process alone.",
+        answers={200: Answer("It may.", _STATUS), 503: Answer("It may not.", _BECAUSE)},
+    ),
+)
+describe(
+    "GET /health/live",
+    Operation(
+        tag="Health",
+        summary="Whether the process lives",
+        about="Answered at once, by the event loop; it asks nobody.",
+        answers={200: Answer("It does.", _STATUS)},
+    ),
+)

@@ -106,6 +106,7 @@ INSTALLED_APPS = [
     "django_otp.plugins.otp_static",
     "corsheaders",
     "rest_framework",
+    "drf_spectacular_sidecar",  # the files of /docs; drf_spectacular itself has nothing that an app has
     "conduit.stack",
     "conduit.conditions",
     "conduit.doctor",
@@ -222,6 +223,13 @@ REST_FRAMEWORK = {
     # OPTIONS without an Origin is a method like any other that a path does not answer; preflights never come this far.
     "DEFAULT_METADATA_CLASS": None,
 }
+# The page at /docs (conduit.api.openapi). Its files are ours to serve, and no document of ours is sent to a validator of others.
+SPECTACULAR_SETTINGS = {
+    "OAS_VERSION": "3.1.0",
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "SWAGGER_UI_SETTINGS": {"validatorUrl": None, "docExpansion": "list", "defaultModelsExpandDepth": 0, "deepLinking": True},
+}
 # A request is a prompt and a little metadata; more than this is refused with 413.
 MAX_BODY_BYTES = 256 * 1024
 # The same for the console's forms, and what a web process collects of any body.
@@ -235,7 +243,7 @@ for _origin in CORS_ALLOWED_ORIGINS:
     if not re.fullmatch(r"https?://[^/\s]+", _origin):
         raise ImproperlyConfigured(f"CORS_ALLOWED_ORIGINS holds {_origin!r}: an origin is https:// and a host, without a path.")
 CORS_ALLOW_ALL_ORIGINS = not CORS_ALLOWED_ORIGINS
-CORS_URLS_REGEX = r"^/(v1|media)/"  # the hub answers for itself, as SignalR wants it
+CORS_URLS_REGEX = r"^/((v1|media)/|openapi\.json$)"  # the hub answers for itself, as SignalR wants it
 CORS_ALLOW_HEADERS = [
     "accept",
     "authorization",

@@ -7,6 +7,7 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.generic import RedirectView
 
 from conduit import health
+from conduit.api.openapi import served
 from conduit.api.views import unknown_path
 
 
@@ -23,6 +24,8 @@ urlpatterns = [
     path("", include("videos.urls")),
     path("health", health.whole),
     path("health/ready", health.ready),
+    path("openapi.json", served.openapi),
+    path("docs", served.DocsView.as_view()),
     path("", root),
     path("admin", RedirectView.as_view(url="/admin/")),
     path("admin/", admin.site.urls),

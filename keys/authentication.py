@@ -25,6 +25,8 @@ class VirtualKeyAuthentication(BaseAuthentication):
     """Sets `request.user` and `request.auth` to the VirtualKey, if it may be used from there. Whoever lets the call in counts it
     (keys.keyed_view)."""
 
+    schemes = ("key", "keyHeader")  # what the API's document calls it
+
     def authenticate(self, request: Request) -> tuple[VirtualKey, VirtualKey]:
         secret, address = secret_of(request), client_address(request._request)
         with counted(address):

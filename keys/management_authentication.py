@@ -17,6 +17,8 @@ from keys.strangers import counted
 class ManagementKeyAuthentication(BaseAuthentication):
     """Sets `request.user` and `request.auth` to the ManagementKey, if it may be used from there. A virtual key opens nothing here."""
 
+    schemes = ("managementKey", "managementKeyHeader")
+
     def authenticate(self, request: Request) -> tuple[ManagementKey, ManagementKey]:
         secret, address = secret_of(request, prefix=MANAGEMENT_PREFIX), client_address(request._request)
         with counted(address):

@@ -41,6 +41,9 @@ _SIZE = re.compile(r"[1-9][0-9]{1,3}x[1-9][0-9]{1,3}", re.ASCII)
 class NameField(NamedField):
     """A name for people (keys.names)."""
 
+    def schema(self) -> dict[str, Any]:
+        return {"type": "string", "minLength": 1, "maxLength": NAME_CHARACTERS}
+
     def to_internal_value(self, data: Any) -> str:
         try:
             return tidy_name(data if isinstance(data, str) else "")
@@ -63,6 +66,9 @@ class DaysField(WholeField):
 
 
 class PriceLimitField(AmountField):
+    def schema(self) -> dict[str, Any]:
+        return super().schema() | {"minimum": 0.0001}
+
     def to_internal_value(self, data: Any) -> Any:
         if not (amount := super().to_internal_value(data)):
             raise self.refuse("must be more than 0")
@@ -71,6 +77,14 @@ class PriceLimitField(AmountField):
 
 class FactorField(NamedField):
     """A multiple of the list price: a number, or a string such as "0.8"; null lifts it."""
+
+    def schema(self) -> dict[str, Any]:
+        return {
+            "type": ["string", "number"],
+            "pattern": r"^[0-9]{1,2}(\.[0-9]{1,4})?$",
+            "minimum": 0.0001,
+            "maximum": int(PRICE_FACTOR_MOST),
+        }
 
     def to_internal_value(self, data: Any) -> Decimal:
         text = "" if isinstance(data, bool) or not isinstance(data, str | int | float | Decimal) else str(data).strip()
@@ -86,6 +100,9 @@ class FactorField(NamedField):
 class SizeField(NamedField):
     """Width and height; null (kept as empty text) lifts the limit."""
 
+    def schema(self) -> dict[str, Any]:
+        return {"type": "string", "pattern": f"^{_SIZE.pattern}$"}
+
     def to_internal_value(self, data: Any) -> str:
         if not isinstance(data, str) or not _SIZE.fullmatch(data):
             raise self.refuse("must be a width and a height in pixels, such as 1280x720")
@@ -94,6 +111,9 @@ class SizeField(NamedField):
 
 class TextsField(NamedField):
     """A list of short strings; empty lifts the limit."""
+
+    def schema(self) -> dict[str, Any]:
+        return {"type": "array", "maxItems": LISTED_MAX, "items": {"type": "string", "minLength": 1, "maxLength": NAME_CHARACTERS}}
 
     def to_internal_value(self, data: Any) -> list[str]:
         if not isinstance(data, list) or not all(isinstance(text, str) and 0 < len(text) <= NAME_CHARACTERS for text in data):
@@ -117,6 +137,9 @@ class NetworksField(TextsField):
 
 
 class TimeZoneField(NamedField):
+    def schema(self) -> dict[str, Any]:
+        return {"type": "string"}
+
     def to_internal_value(self, data: Any) -> str:
         if not isinstance(data, str):
             raise self.refuse("must be the name of a time zone, such as UTC or Europe/Berlin")
@@ -126,6 +149,9 @@ class TimeZoneField(NamedField):
 
 class TeamField(NamedField):
     """A team's id."""
+
+    def schema(self) -> dict[str, Any]:
+        return {"type": "integer"}
 
     def to_internal_value(self, data: Any) -> Team:
         team = None if isinstance(data, bool) or not isinstance(data, int) or abs(data) >= 2**63 else Team.objects.filter(pk=data).first()
@@ -273,6 +299,9 @@ def check_raise(*, amount: Any, raised_to: Any, raised_until: Any, **_: Any) -> 
 class BudgetsField(NamedField):
     """All the budgets that the key or team shall have."""
 
+    def schema(self) -> dict[str, Any]:
+        return {"type": "array", "maxItems": BUDGETS_MAX, "items": BudgetSerializer}
+
     def to_internal_value(self, data: Any) -> list[dict[str, Any]]:
         if not isinstance(data, list) or not all(isinstance(item, dict) for item in data):
             raise self.refuse("must be a list of objects")
@@ -311,6 +340,9 @@ class KeySerializer(StrictSerializer):
 
 
 class ScopesField(TextsField):
+    def schema(self) -> dict[str, Any]:
+        return {"type": "array", "minItems": 1, "items": {"type": "string", "enum": list(Scope.values)}}
+
     def to_internal_value(self, data: Any) -> list[str]:
         listed = super().to_internal_value(data)
         if not listed or not set(listed) <= set(Scope.values):

@@ -21,6 +21,9 @@ class WordsField(TextField):
         super().__init__(required=False, allow_null=True)
         self.most = most
 
+    def schema(self) -> dict[str, Any]:
+        return super().schema() | {"maxLength": self.most}
+
     def to_internal_value(self, data: Any) -> str:
         text = super().to_internal_value(data).strip()
         if len(text) > self.most:

@@ -34,6 +34,8 @@ class RetryRequest:
 
 
 class RetrySerializer(StrictSerializer):
+    null_is_left_out = True
+
     expires_in = ExpiresInField(required=False)
     webhook_url = UrlField(required=False)
     webhook_events = TaskEventTypesField(required=False)

@@ -9,7 +9,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from conduit.api.errors import InvalidRequest
-from conduit.api.fields import StrictSerializer, TextField
+from conduit.api.fields import NamedField, StrictSerializer, TextField
 from conduit.api.formats import money, rfc3339
 from conduit.api.idempotency import Idempotency, idempotent
 from keys.management_api import ManagementView, found, listed, once
@@ -19,8 +19,11 @@ from tasks.ids import parse_task_id
 from tasks.run_models import Action, Run, RunOutcome
 
 
-class TaskIdsField(serializers.Field[Any, Any, Any, Any]):
+class TaskIdsField(NamedField):
     """Ids of tasks, each as a string."""
+
+    def schema(self) -> dict[str, Any]:
+        return {"type": "array", "minItems": 1, "maxItems": runs.CHOSEN_MAX, "items": {"type": "string", "format": "uuid"}}
 
     def to_internal_value(self, data: Any) -> list[UUID]:
         ids = [parse_task_id(one) if isinstance(one, str) else None for one in data] if isinstance(data, list) else []

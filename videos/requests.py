@@ -7,7 +7,7 @@ from typing import Any
 from rest_framework import serializers
 
 from conduit.api.errors import InvalidRequest
-from conduit.api.fields import FlagField, OneOfField, SecondsField, StrictSerializer, TextField, check_text
+from conduit.api.fields import FlagField, NamedField, OneOfField, SecondsField, StrictSerializer, TextField, check_text
 from notifications.fields import TaskEventTypesField, TaskWebhook, UrlField, webhook_of
 from tasks.requests import ExpiresInField
 from videos.inputs import Input
@@ -81,8 +81,16 @@ def _size(resolution: str | None, aspect_ratio: str | None) -> tuple[Resolution,
     return Resolution(resolution), aspect_ratio
 
 
-class MetadataField(serializers.Field[dict[str, str], Any, dict[str, str], Any]):
+class MetadataField(NamedField):
     """Up to sixteen short strings by name."""
+
+    def schema(self) -> dict[str, Any]:
+        return {
+            "type": "object",
+            "maxProperties": METADATA_ENTRIES,
+            "propertyNames": {"minLength": 1, "maxLength": METADATA_NAME_CHARACTERS},
+            "additionalProperties": {"type": "string", "maxLength": METADATA_VALUE_CHARACTERS},
+        }
 
     def to_internal_value(self, data: Any) -> dict[str, str]:
         if not isinstance(data, dict) or not all(isinstance(value, str) for value in data.values()):
@@ -106,6 +114,8 @@ def _rules() -> "GenerationSerializer":
 
 
 class GenerationSerializer(StrictSerializer):
+    null_is_left_out = True
+
     model = TextField()
     prompt = TextField()
     duration = SecondsField(least=1, most=DURATION_MAX, default=DURATION_DEFAULT)

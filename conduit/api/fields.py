@@ -47,12 +47,19 @@ class StrictSerializer(_Named, serializers.Serializer[Any]):
 
 
 class NamedField(_Named, serializers.Field[Any, Any, Any, Any]):
+    def schema(self) -> dict[str, Any]:
+        """What it takes, as JSON Schema: the API's document is made of it."""
+        raise NotImplementedError(f"{type(self).__name__} does not say what it takes.")
+
     def refuse(self, rule: str) -> serializers.ValidationError:
         return serializers.ValidationError(f"`{self.field_name}` {rule}.")
 
 
 class TextField(NamedField):
     """A JSON string that is not blank: numbers are not turned into text."""
+
+    def schema(self) -> dict[str, Any]:
+        return {"type": "string", "minLength": 1}
 
     def to_internal_value(self, data: Any) -> str:
         if not isinstance(data, str):
@@ -70,6 +77,9 @@ class OneOfField(NamedField):
         super().__init__(**kwargs)
         self.options = options
 
+    def schema(self) -> dict[str, Any]:
+        return {"type": "string", "enum": [str(option) for option in self.options]}
+
     def to_internal_value(self, data: Any) -> str:
         if not isinstance(data, str) or data not in self.options:
             raise self.refuse(f"must be one of {', '.join(self.options)}")
@@ -77,6 +87,9 @@ class OneOfField(NamedField):
 
 
 class FlagField(NamedField):
+    def schema(self) -> dict[str, Any]:
+        return {"type": "boolean"}
+
     def to_internal_value(self, data: Any) -> bool:
         if not isinstance(data, bool):
             raise self.refuse("must be true or false")
@@ -90,6 +103,9 @@ class WholeField(NamedField):
         super().__init__(**kwargs)
         self.least, self.most = least, most
 
+    def schema(self) -> dict[str, Any]:
+        return {"type": "integer", "minimum": self.least, "maximum": self.most}
+
     def to_internal_value(self, data: Any) -> int:
         if isinstance(data, bool) or not isinstance(data, int) or not self.least <= data <= self.most:
             raise self.refuse(f"must be a whole number from {self.least} to {self.most}")
@@ -102,6 +118,9 @@ class SecondsField(NamedField):
     def __init__(self, *, least: int, most: int, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.least, self.most = least, most
+
+    def schema(self) -> dict[str, Any]:
+        return {"type": ["integer", "string"], "minimum": self.least, "maximum": self.most, "pattern": "^[0-9]{1,9}$"}
 
     def to_internal_value(self, data: Any) -> int:
         seconds = self._whole(data)
@@ -128,6 +147,10 @@ class AmountField(NamedField):
 
     MOST = Decimal("99999999.9999")
 
+    def schema(self) -> dict[str, Any]:
+        pattern = r"^[0-9]{1,8}(\.[0-9]{1,4})?$"
+        return {"type": ["string", "number"], "pattern": pattern, "minimum": 0, "maximum": float(self.MOST)}
+
     def to_internal_value(self, data: Any) -> Decimal:
         if isinstance(data, bool) or not isinstance(data, str | int | float | Decimal):
             raise self.refuse('must be an amount of USD, such as "2.00"')
@@ -143,6 +166,9 @@ class AmountField(NamedField):
 
 class MomentField(NamedField):
     """An RFC 3339 date and time, kept in UTC."""
+
+    def schema(self) -> dict[str, Any]:
+        return {"type": "string", "format": "date-time"}
 
     def to_internal_value(self, data: Any) -> datetime:
         if isinstance(data, datetime):

@@ -23,6 +23,9 @@ _COUNT_MAX = 2**31 - 1
 class _KeyField(NamedField):
     """The account's key at MiniMax. It is taken, and never given back."""
 
+    def schema(self) -> dict[str, Any]:
+        return {"type": "string", "minLength": 1, "maxLength": rules.KEY_CHARACTERS, "pattern": "^[!-~]+$"}
+
     def to_internal_value(self, data: Any) -> str:
         if not isinstance(data, str) or not data.strip():
             raise self.refuse("must be a string that is not blank")

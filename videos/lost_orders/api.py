@@ -21,6 +21,9 @@ from videos.models import Clip
 class _IdField(NamedField):
     """MiniMax's id of a job, which comes as a text or a number."""
 
+    def schema(self) -> dict[str, Any]:
+        return {"type": ["string", "integer"]}
+
     def to_internal_value(self, data: Any) -> str:
         if isinstance(data, bool) or not isinstance(data, str | int):
             raise self.refuse("must be MiniMax's id of the job")

@@ -37,20 +37,22 @@ class MultipartParser(BaseParser):
 class _Fields(StrictSerializer):
     """With a message of its own for what OpenAI's models took beside text."""
 
+    null_is_left_out = True
+
     def to_internal_value(self, data: Any) -> Any:
         if any(_is_reference(name) and value is not None for name, value in data.items()):
             raise _no_reference()
         return super().to_internal_value({name: value for name, value in data.items() if value is not None and not _is_reference(name)})
 
 
-class _CreateFields(_Fields):
+class CreateFields(_Fields):
     model = TextField(default=MODEL_DEFAULT)
     prompt = TextField()
     seconds = SecondsField(least=1, most=DURATION_MAX, default=SECONDS_DEFAULT)
     size = OneOfField(Resolution.values, default=SIZE_DEFAULT)
 
 
-class _RemixFields(_Fields):
+class RemixFields(_Fields):
     prompt = TextField()
 
 
@@ -60,13 +62,13 @@ def create_request(data: Any) -> GenerationRequest:
     Raises:
         ValidationError, InvalidRequest: naming the first parameter at fault.
     """
-    found = _CreateFields().run_validation(data)
+    found = CreateFields().run_validation(data)
     return _request(found["model"], found["prompt"], found["seconds"], found["size"])
 
 
 def remix_request(data: Any, original: Task) -> GenerationRequest:
     """The same of a remix: all but the prompt is the original's."""
-    found = _RemixFields().run_validation(data)
+    found = RemixFields().run_validation(data)
     video = original.video
     return _request(original.model, found["prompt"], video.duration, video.resolution)
 

@@ -1,0 +1,247 @@
+"""What calls about keys, teams and budgets answer, and the errors that any key may meet."""
+
+from conduit.api.errors import Forbidden
+from conduit.api.openapi.operations import path_parameter
+from conduit.api.openapi.problems import problem
+from conduit.api.openapi.shapes import (
+    Shape,
+    component,
+    constant,
+    currency,
+    factor,
+    flag,
+    listed,
+    moment,
+    or_null,
+    page_of,
+    record,
+    text,
+    usd,
+    whole,
+    word,
+)
+from keys.budgets import InsufficientQuota
+from keys.models import PRIORITY_MOST, WEIGHT_MOST, OverLimit, Period, Scope
+from keys.usage import AMOUNTS, GROUPS, NET
+
+problem(
+    Forbidden,
+    "The key may not be used from the address that the call came from.",
+    "This key may not be used from 203.0.113.7.",
+    code="ip_not_allowed",
+)
+problem(
+    Forbidden,
+    "The management key lacks the scope that the call takes.",
+    "This management key may not read everything: it lacks the scope `read`. An administrator can give it that.",
+    code="scope_not_allowed",
+)
+problem(
+    InsufficientQuota,
+    "A budget of the key or of its team has less left than the task costs.",
+    "This key's daily budget of 0.30 USD has 0.10 USD left and this request costs 0.20 USD. The budget resets at 2027-02-01 00:00 UTC; "
+    "your quota can be raised by an administrator.",
+)
+problem(
+    Forbidden,
+    "The key may not ask for this model.",
+    "This key may not use that model. GET /v1/models lists those that it may.",
+    code="model_not_allowed",
+    param="model",
+)
+
+ID = whole("The id of a row.", 7)
+path_parameter("key_id", whole("The id of a virtual key.", 7))
+path_parameter("team_id", whole("The id of a team.", 3))
+
+_NO_LIMIT = "Null: no limit."
+
+
+def _count(about: str, example: int, none: str = _NO_LIMIT) -> Shape:
+    return or_null(whole(f"{about} {none}", example))
+
+
+LIMITS: dict[str, Shape] = {
+    "creates_per_minute": _count("Calls that create, retry or estimate, in any minute.", 60, "Null: as many as the place gives everybody."),
+    "creates_per_day": _count("The same in any 24 hours.", 1000),
+    "reads_per_minute": _count("All other calls, in any minute.", 600, "Null: as many as the place gives everybody."),
+    "tasks_in_flight": _count("Tasks queued and processing at once.", 3),
+    "over_limit": word("What becomes of tasks beyond those: they are refused, or wait.", OverLimit.values),
+    "queue_max": _count("How many may wait so.", 50),
+    "tasks_per_hour": _count("Tasks created in any 60 minutes.", 20),
+    "longest_seconds": _count("Seconds of one video.", 30),
+    "largest_resolution": or_null(text(f"Width and height of one video. {_NO_LIMIT}", "1280x720")),
+    "highest_price": or_null(usd(f"What one task may cost. {_NO_LIMIT}", "0.5000")),
+    "price_factor": or_null(factor("What the key pays, as a multiple of the list price. Null: its team's, else 1.", "0.8")),
+    "weight": whole("Its share while MiniMax takes less than is asked for.", 1, minimum=1, maximum=WEIGHT_MOST),
+    "priority": whole("Its class in that line.", 0, minimum=0, maximum=PRIORITY_MOST),
+    "results_kept_days": _count("Days after its end at which a task's result is deleted.", 7, "Null: what the place says."),
+    "prompts_kept_days": _count("The same of its prompt and metadata.", 30, "Null: what the place says."),
+    "models": listed("Names of the models that it may ask for. Empty: all.", text("A name or an alias.", "minimax-video")),
+    "ip_ranges": listed("Addresses and networks that it may come from. Empty: all.", text("One of them.", "10.0.0.0/8")),
+}
+_OWN_LIMITS = {name: shape for name, shape in LIMITS.items() if name != "priority"}
+
+BUDGET = component(
+    "Budget",
+    record(
+        "A budget, in the period that runs now.",
+        {
+            "scope": word("Whose it is.", ("key", "team")),
+            "period": word("How long it runs before it begins anew.", Period.values, "daily"),
+            "time_zone": text("Whose days, weeks and months are meant.", "Europe/Berlin"),
+            "amount": usd("What it allows.", "2.0000"),
+            "raised_to": or_null(usd("What it allows for a time instead.", "5.0000"), null=True),
+            "raised_until": or_null(moment("Until when."), null=True),
+            "limit": usd("What counts now: the amount, or what it is raised to.", "2.0000"),
+            "held": usd("Held by tasks under way."),
+            "spent": usd("Spent in this period.", "0.4000"),
+            "left": usd("What is left of it.", "1.4000"),
+            "starts_at": or_null(moment("When the period began; null for a total.", "2027-01-31T00:00:00.000Z")),
+            "resets_at": or_null(moment("When the next begins; null for a total.", "2027-02-01T00:00:00.000Z")),
+        },
+    ),
+)
+OWN_KEY = component(
+    "OwnKey",
+    record(
+        "A virtual key, for who holds it.",
+        {
+            "object": constant("key", "What this is."),
+            "name": text("Its name.", "cutting room"),
+            "team": or_null(text("Its team's name.", "Films")),
+            "created_at": moment("When it was made."),
+            "expires_at": or_null(moment("From when on it is refused."), null=True),
+            "limits": record("What binds it, as it counts.", _OWN_LIMITS),
+            "in_flight": whole("Its tasks that are queued and processing.", 1),
+            "budgets": listed("Its budgets, and its team's.", BUDGET),
+            "currency": currency(),
+        },
+    ),
+)
+_SECRET = record(
+    "A secret of the key, without the secret.",
+    {
+        "prefix": text("How it begins.", "condt_8fJk2a"),
+        "created_at": moment("When it was made."),
+        "expires_at": or_null(moment("When it ends after a rotation."), null=True),
+    },
+)
+KEY_FIELDS: dict[str, Shape] = {
+    "id": ID,
+    "object": constant("key", "What this is."),
+    "name": text("Its name.", "cutting room"),
+    "team": or_null(whole("Its team's id.", 3)),
+    "enabled": flag("Whether it is let in."),
+    "expires_at": or_null(moment("From when on it is refused."), null=True),
+    "deleted_at": or_null(moment("When it was deleted."), null=True),
+    "created_at": moment("When it was made."),
+    "last_used_at": or_null(moment("When it was last used, to the minute.")),
+    "last_used_from": or_null(text("From which address.", "203.0.113.7")),
+    "secrets": listed("Its secrets that work.", _SECRET),
+    "limits": record("Each limit of its own.", LIMITS),
+    "budgets": listed("Its own budgets.", BUDGET),
+}
+_SHOWN_ONCE = {
+    "secret": or_null(text("The secret. It is shown this once; null in the answer to a call that was sent again.", "condt_8fJk2aXW…")),
+    "secret_note": text("Where it was, in that answer alone.", "The secret was in the first answer to this call, and is stored nowhere."),
+}
+KEY = component("Key", record("A virtual key, for who manages it.", KEY_FIELDS))
+NEW_KEY = component("KeyWithSecret", record("A key with its new secret.", KEY_FIELDS | _SHOWN_ONCE, optional=("secret_note",)))
+_MANAGEMENT_FIELDS: dict[str, Shape] = {
+    "object": constant("management_key", "What this is."),
+    "name": text("Its name.", "ops"),
+    "prefix": text("How its secret begins.", "condt_admin_8fJk2a"),
+    "scopes": listed("What it may do.", word("A scope.", Scope.values)),
+    "created_at": moment("When it was made."),
+    "expires_at": or_null(moment("From when on it is refused."), null=True),
+    "old_secret_ends_at": or_null(moment("When the secret before it ends, after a rotation."), null=True),
+    "limits": record(
+        "What binds it.",
+        {
+            "calls_per_minute": whole("Calls in any minute.", 600),
+            "ip_ranges": listed("Addresses and networks that it may come from. Empty: all.", text("One of them.", "10.0.0.0/8")),
+        },
+    ),
+}
+MANAGEMENT_KEY = component("ManagementKey", record("A management key, for who holds it.", _MANAGEMENT_FIELDS))
+NEW_MANAGEMENT_KEY = component(
+    "ManagementKeyWithSecret", record("A management key with its new secret.", _MANAGEMENT_FIELDS | _SHOWN_ONCE, optional=("secret_note",))
+)
+TEAM = component(
+    "Team",
+    record(
+        "A team of keys.",
+        {
+            "id": whole("Its id.", 3),
+            "object": constant("team", "What this is."),
+            "name": text("Its name.", "Films"),
+            "created_at": moment("When it was made."),
+            "price_factor": or_null(factor("What its keys pay that have none of their own, as a multiple of the list price.", "0.9")),
+            "weight": whole("Its share while MiniMax takes less than is asked for.", 1, minimum=1, maximum=WEIGHT_MOST),
+            "budgets": listed("Its budgets, which bind all its keys together.", BUDGET),
+        },
+    ),
+)
+KEYS = component("KeyList", page_of(KEY, "Keys, newest first.", id_shape=ID))
+TEAMS = component("TeamList", page_of(TEAM, "Teams, newest first.", id_shape=ID))
+
+
+def deleted(kind: str) -> Shape:
+    """What the deletion of a row answers."""
+    return record(
+        "What was deleted.",
+        {"id": ID, "object": constant(kind, "What it was."), "deleted": constant(True, "That it is gone.")},
+    )
+
+
+_AMOUNTS = {
+    "estimated": "Prices of tasks that were created.",
+    "charged": "Charged for tasks that ended.",
+    "released": "Held and given back.",
+    "refunded": "Given back after it was charged.",
+    "credited": "Credited to the key.",
+    "adjusted": "Adjusted by an administrator.",
+    NET: "Charged less refunded.",
+}
+_SUMS: dict[str, Shape] = {
+    "tasks": whole("Tasks created.", 12),
+    **{name: usd(_AMOUNTS[name], "2.4000") for name in (*AMOUNTS, NET)},
+}
+_GROUP_FIELDS: dict[str, Shape] = {
+    "day": text("The day, in the zone that was asked for.", "2027-01-31", format="date"),
+    "model": or_null(text("The name that was asked for; null for what no task was, such as credits.", "minimax-video")),
+    "status": or_null(text("How the tasks stand.", "completed")),
+    "key_id": whole("The key's id.", 7),
+    "key_name": text("The key's name.", "cutting room"),
+    "team_id": or_null(whole("The team's id; null: of no team.", 3)),
+    "team_name": or_null(text("The team's name.", "Films")),
+}
+
+
+def usage_of(groups: tuple[str, ...]) -> Shape:
+    columns = {name: _GROUP_FIELDS[name] for group in groups for name in GROUPS[group]}
+    return record(
+        "What was used in a span of time. A sum belongs to the day its movement was made.",
+        {
+            "object": constant("usage", "What this is."),
+            "from": moment("Where the span begins.", "2027-01-01T00:00:00.000Z"),
+            "to": moment("Where it ends."),
+            "group_by": word("What each row is of.", groups),
+            "time_zone": text("Whose days are meant.", "UTC"),
+            "currency": currency(),
+            "data": listed(
+                "A row for each group; it has the columns of the group that was asked for.",
+                record("A row.", columns | _SUMS, optional=tuple(columns)) | {"examples": [_row_example()]},
+            ),
+            "total": record("All rows together.", _SUMS),
+        },
+    )
+
+
+def _row_example() -> dict[str, object]:
+    return {"day": "2027-01-31", "tasks": 12, **dict.fromkeys((*AMOUNTS, NET), "2.4000")}
+
+
+USAGE = component("Usage", usage_of(("day", "model", "status")))
+ADMIN_USAGE = component("AdminUsage", usage_of(tuple(GROUPS)))
