@@ -45,7 +45,7 @@ test-browser: $(DEV) $(NODE) ## run the tests that look at it through a browser 
 	@command -v chromium >/dev/null || { $(call GET,chromium,the browser tests); }
 	$(PY) -m pytest tests/browser
 
-pictures: $(DEV) $(NODE) ## take the README's pictures of the console anew (docs/pictures)
+pictures: $(DEV) $(NODE) ## take the pictures of the console anew (docs/pictures)
 	@command -v chromium >/dev/null || { $(call GET,chromium,the pictures); }
 	$(PY) -m tests.browser.pictures
 

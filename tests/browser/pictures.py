@@ -1,4 +1,4 @@
-"""`make pictures`: takes the README's pictures of the console anew, of a stack that makes a handful of videos meanwhile."""
+"""`make pictures`: takes the pictures of the console anew, of a stack that makes a handful of videos meanwhile."""
 
 from pathlib import Path
 

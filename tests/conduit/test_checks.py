@@ -14,7 +14,7 @@ from conduit.outbound.addresses import Allowed
 from tests.support.scratch import scratch
 
 ROOT = Path(__file__).resolve().parents[2]
-README = ROOT / "README.md"
+OPERATIONS = ROOT / "docs" / "operations.md"
 PROGRAMS = Path(sys.executable).parent
 SAFE = {
     "CONDUIT_ENV": "production",
@@ -201,9 +201,9 @@ def test_production_begins_no_database_and_no_redis_of_its_own(name, value):
     assert "Traceback" not in process.stderr
 
 
-def test_production_starts_as_the_readme_says():
+def test_production_starts_as_the_documents_say():
     """What stands there as … is the operator's own; all else is taken as it is."""
-    said = README.read_text().partition("\n## Production\n")[2]
+    said = OPERATIONS.read_text().partition("\n## Production\n")[2]
     export = re.search(r"^export (.+?[^\\])\n", said, re.MULTILINE | re.DOTALL)
     assert export
     told = dict(pair.split("=", 1) for pair in export[1].replace("\\\n", " ").split())

@@ -17,10 +17,11 @@ def faults(folder: Path, *, seconds: float = SECONDS, size: str = SIZE) -> list[
     videos, thumbnails = sorted(folder.glob("*.mp4")), sorted(folder.glob("*.jpg"))
     if len(videos) != 1 or len(thumbnails) != 1:
         return [f"{folder} holds {len(videos)} MP4 and {len(thumbnails)} JPEG files, not one of each"]
-    return _faults_of_video(videos[0], seconds, size) + _faults_of_thumbnail(thumbnails[0], size)
+    return faults_of_video(videos[0], seconds, size) + _faults_of_thumbnail(thumbnails[0], size)
 
 
-def _faults_of_video(path: Path, seconds: float, size: str) -> list[str]:
+def faults_of_video(path: Path, seconds: float, size: str) -> list[str]:
+    """What is wrong with one MP4."""
     found = []
     with av.open(str(path)) as container:
         stream = container.streams.video[0]

@@ -81,7 +81,7 @@ class Socket:
 
 @contextmanager
 def hub_clients(url: str, secret: str, count: int) -> Iterator[list[Told]]:
-    """So many of Microsoft's clients in node, over each transport in turn, connected; they resume as the README says."""
+    """So many of Microsoft's clients in node, over each transport in turn, connected; they resume as docs/realtime.md says."""
     command = tied([str(NODE), str(FOLDER / "followers.mjs"), f"{url}/hubs/video-generation", secret, str(count)])
     process = subprocess.Popen(command, cwd=FOLDER, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     assert process.stdin

@@ -139,10 +139,15 @@ class RunningStack:
         headers = {"Authorization": f"Bearer {self.secret}", **options.pop("headers", {})}
         return self._session.request(method, self.url + path, headers=headers, timeout=30, **options)
 
+    @property
+    def beside(self) -> dict[str, str]:
+        """The environment of whoever works beside the stack."""
+        return {name: value for name, value in self._given.items() if value}
+
     def manage(self, *arguments: str, **environment: str) -> str:
         """What a management command beside the stack prints on standard output. CalledProcessError when it fails."""
-        beside = {name: value for name, value in (self._given | environment).items() if value}
         command = [sys.executable, str(ROOT / "manage.py"), *arguments]
+        beside = {name: value for name, value in (self.beside | environment).items() if value}
         return subprocess.run(command, cwd=ROOT, env=beside, check=True, stdout=subprocess.PIPE, text=True).stdout
 
     def sql(self, statement: str, *values: object) -> list[tuple[Any, ...]]:

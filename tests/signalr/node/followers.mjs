@@ -1,4 +1,4 @@
-// Hub clients as the README shows them: `followers.mjs URL KEY COUNT`. What each is told goes out as a line of JSON, until standard input ends.
+// Hub clients as docs/realtime.md shows them: `followers.mjs URL KEY COUNT`. What each is told goes out as a line of JSON, until standard input ends.
 import { setTimeout as sleep } from "node:timers/promises";
 import * as signalR from "@microsoft/signalr";
 

@@ -1,0 +1,54 @@
+"""The pages of the repository and what stands in them: blocks of code, links, names."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGES = sorted(
+    page
+    for folder, pattern in (("", "*.md"), ("docs", "*.md"), ("ops", "**/*.md"), ("conduit", "**/README.md"))
+    for page in (ROOT / folder).glob(pattern)
+)
+# Languages whose blocks are commands or programs, and those that are shown only.
+RUN, SHOWN = frozenset({"sh", "python", "js"}), frozenset({"", "json", "yaml", "nginx", "mermaid"})
+
+_FENCE = re.compile(r"^```(?P<language>\w*)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
+_MARK = re.compile(r"not run here: (?P<reason>.+?)(?: -->)?$")
+_HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Block:
+    """`reason`: why it is not run, where it is marked so: by a comment before it or in its first line."""
+
+    page: Path
+    line: int
+    language: str
+    text: str
+    reason: str | None
+
+    @property
+    def place(self) -> str:
+        return f"{self.page.relative_to(ROOT)}:{self.line}"
+
+
+def blocks(page: Path) -> Iterator[Block]:
+    said = page.read_text()
+    for fence in _FENCE.finditer(said):
+        before = said[: fence.start()].rstrip("\n").rpartition("\n")[2]
+        marks = [_MARK.search(line) for line in (before if before.startswith("<!--") else "", fence["text"].partition("\n")[0])]
+        reason = next((mark["reason"] for mark in marks if mark), None)
+        yield Block(page, said[: fence.start()].count("\n") + 1, fence["language"], fence["text"], reason)
+
+
+def anchors(page: Path) -> set[str]:
+    """What links may lead to within it, as hosts of repositories make it of headings."""
+    headings = _HEADING.findall(_FENCE.sub("", page.read_text()))
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def prose(page: Path) -> str:
+    """All but the blocks."""
+    return _FENCE.sub("", page.read_text())
