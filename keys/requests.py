@@ -220,6 +220,9 @@ class ContactField(NullIsEmpty, TextField):
 
     empty = ""
 
+    def schema(self) -> dict[str, Any]:
+        return {"type": "string", "format": "email", "maxLength": _EMAIL_CHARACTERS}
+
     def __init__(self) -> None:
         super().__init__(required=False, allow_null=True)
 

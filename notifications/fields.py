@@ -19,6 +19,9 @@ from notifications.sending import fault_of_url
 class UrlField(TextField):
     """An address that we may call, as far as that is known without looking its name up."""
 
+    def schema(self) -> dict[str, Any]:
+        return super().schema() | {"format": "uri"}
+
     def to_internal_value(self, data: Any) -> str:
         url = super().to_internal_value(data).strip()
         if fault := fault_of_url(url):
@@ -32,6 +35,9 @@ class EventTypesField(NamedField):
     def __init__(self, known: Sequence[str], **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.known = known
+
+    def schema(self) -> dict[str, Any]:
+        return {"type": "array", "minItems": 1, "items": {"type": "string", "enum": list(self.known)}}
 
     def to_internal_value(self, data: Any) -> list[str]:
         if not isinstance(data, list) or not data or not all(isinstance(name, str) for name in data):
@@ -76,6 +82,9 @@ def webhook_of(found: Mapping[str, Any]) -> TaskWebhook | None:
 
 
 class NameField(TextField):
+    def schema(self) -> dict[str, Any]:
+        return super().schema() | {"maxLength": NAME_CHARACTERS}
+
     def to_internal_value(self, data: Any) -> str:
         name = super().to_internal_value(data).strip()
         if len(name) > NAME_CHARACTERS:
@@ -83,12 +92,12 @@ class NameField(TextField):
         return name
 
 
-class _Endpoint(StrictSerializer):
+class EndpointFields(StrictSerializer):
     name = NameField()
     url = UrlField()
 
 
-class _EndpointChange(StrictSerializer):
+class EndpointChangeFields(StrictSerializer):
     name = NameField(required=False)
     url = UrlField(required=False)
     enabled = FlagField(required=False)
@@ -100,24 +109,24 @@ def new_endpoint(data: Any, *, is_place: bool) -> dict[str, Any]:
     Raises:
         ValidationError: naming the first parameter at fault.
     """
-    serializer = _Endpoint()
+    serializer = EndpointFields()
     serializer.fields["event_types"] = EventTypesField(event_types.for_owner(is_place=is_place))
     return dict(serializer.run_validation(data))
 
 
 def endpoint_change(data: Any, *, is_place: bool) -> dict[str, Any]:
     """Those fields of an endpoint that are to be changed, `enabled` among them; raises as before."""
-    serializer = _EndpointChange()
+    serializer = EndpointChangeFields()
     serializer.fields["event_types"] = EventTypesField(event_types.for_owner(is_place=is_place), required=False)
     return dict(serializer.run_validation(data))
 
 
-class _Rotation(StrictSerializer):
+class RotationFields(StrictSerializer):
     keep_old_secret_active_for_24_hours = FlagField(default=False)
 
 
 def keeps_old_secret(data: Any) -> bool:
-    return bool(_Rotation().run_validation(data)["keep_old_secret_active_for_24_hours"])
+    return bool(RotationFields().run_validation(data)["keep_old_secret_active_for_24_hours"])
 
 
 def tested_type(data: Any, *, is_place: bool) -> str:

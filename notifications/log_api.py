@@ -18,7 +18,7 @@ from notifications.models import Delivery, Endpoint, State, TaskTarget
 PARAMETERS = ("status", "limit", "after")
 
 
-class _Again(StrictSerializer):
+class AgainFields(StrictSerializer):
     status = OneOfField([State.DELIVERED, State.FAILED], required=False)
     created_after = MomentField(required=False)
     created_before = MomentField(required=False)
@@ -41,7 +41,7 @@ def listed(deliveries: QuerySet[Delivery], request: Request) -> Response:
 
 
 def sent_again(deliveries: QuerySet[Delivery], of: Endpoint | str, data: Any, who: str) -> Response:
-    found = _Again().run_validation(data)
+    found = AgainFields().run_validation(data)
     chosen = log.chosen(deliveries, status=found.get("status", ""), after=found.get("created_after"), before=found.get("created_before"))
     count = log.redeliver(chosen, of=of, who=who)
     return Response({"object": "webhook_redelivery", "deliveries": count, "has_more": count == log.REDELIVERED_MOST})

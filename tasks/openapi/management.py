@@ -21,7 +21,11 @@ PAGE: tuple[Parameter, ...] = (
 RETRY = Body(
     RetrySerializer,
     "Retry",
-    {"expires_in": "Seconds after which the new task is cancelled unless it is done. Unset: it has all the time."},
+    {
+        "expires_in": "Seconds after which the new task is cancelled unless it is done. Unset: it has all the time.",
+        "webhook_url": "Where webhooks of the new task go.",
+        "webhook_events": "Which of them. Unset: all but its progress.",
+    },
     {"expires_in": 600},
     required=False,
 )

@@ -21,6 +21,8 @@ _WORDS = {
     "aspect_ratio": "Picks a size by itself (1280x720, 720x1280, 720x480); 400 where it contradicts `resolution`.",
     "metadata": "Up to 16 short strings by name, returned as they came.",
     "expires_in": "Seconds after which the task is cancelled unless it is done. Unset: it has all the time.",
+    "webhook_url": "Where webhooks of this task go: an address that we may call.",
+    "webhook_events": "Which of them. Unset: all but its progress.",
     "prompt_optimizer": "Whether MiniMax may put the prompt into words of its own (models of MiniMax's version 1; not for several clips).",
 }
 _EXAMPLE = {"model": "minimax-video", "prompt": "a cat in the rain", "duration": 6, "resolution": "1280x720"}
