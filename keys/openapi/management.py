@@ -3,11 +3,12 @@
 from collections.abc import Mapping
 
 from conduit.api.openapi.operations import Answer, Body, Operation, Parameter, describe, query
-from conduit.api.openapi.shapes import Shape, text, whole
+from conduit.api.openapi.shapes import Shape, constant, record, text, whole
 from conduit.api.openapi.story import section, tag
 from keys.openapi.own import CSV, CSV_HEADERS, usage_parameters
 from keys.openapi.shapes import (
     ADMIN_USAGE,
+    CLIENT_TOKENS,
     KEY,
     KEYS,
     LIMITS,
@@ -164,6 +165,39 @@ describe(
         answers={200: Answer("The key, with its new secret.", NEW_KEY)},
         errors=("not_found", "conflict"),
         is_idempotent=True,
+    ),
+)
+describe(
+    "GET /v1/admin/keys/{key_id}/client_tokens",
+    Operation(
+        tag=TAG,
+        summary="List a key's client tokens",
+        about="Those that have not ended, newest first.",
+        query=PAGE,
+        answers={200: Answer("A page of tokens.", CLIENT_TOKENS)},
+        errors=("not_found",),
+    ),
+)
+describe(
+    "DELETE /v1/admin/keys/{key_id}/client_tokens",
+    Operation(
+        tag=TAG,
+        summary="End a key's client tokens",
+        about="All of them, at once.",
+        answers={
+            200: Answer(
+                "How many.",
+                record(
+                    "How many ended.",
+                    {
+                        "object": constant("client_tokens", "What this is."),
+                        "key": whole("The key's id.", 7),
+                        "ended": whole("Tokens that ended.", 2),
+                    },
+                ),
+            )
+        },
+        errors=("not_found",),
     ),
 )
 describe(

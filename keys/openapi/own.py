@@ -6,7 +6,7 @@ from typing import Any
 from conduit.api.openapi.operations import Answer, Operation, Parameter, describe, query
 from conduit.api.openapi.shapes import Shape, text, word
 from conduit.api.openapi.story import section, tag
-from keys.openapi.shapes import OWN_KEY, USAGE
+from keys.openapi.shapes import CLIENT_TOKEN, OWN_KEY, USAGE
 from keys.usage import CONSUMER_GROUPS
 
 section(
@@ -50,8 +50,9 @@ describe(
     Operation(
         tag="Key",
         summary="Read the key",
-        about="The key that the call comes with: its limits as they count, its tasks in flight, and each budget of it and its team.",
-        answers={200: Answer("The key.", OWN_KEY)},
+        about="The key that the call comes with: its limits as they count, its tasks in flight, and each budget of it and its team. "
+        "A client token reads its own bounds, and what is left of them.",
+        answers={200: Answer("The key.", {"anyOf": [OWN_KEY, CLIENT_TOKEN]})},
         errors=("invalid_request",),
     ),
 )

@@ -17,6 +17,7 @@ from conduit.api.openapi.shapes import (
     record,
     text,
     usd,
+    uuid,
     whole,
     word,
 )
@@ -169,6 +170,44 @@ MANAGEMENT_KEY = component("ManagementKey", record("A management key, for who ho
 NEW_MANAGEMENT_KEY = component(
     "ManagementKeyWithSecret", record("A management key with its new secret.", _MANAGEMENT_FIELDS | _SHOWN_ONCE, optional=("secret_note",))
 )
+_TOKEN_FIELDS: dict[str, Shape] = {
+    "object": constant("client_token", "What this is."),
+    "created_at": moment("When it was made."),
+    "expires_at": moment("When it ends."),
+    "task_id": or_null(uuid("The one task that it reads; null: all of the key."), null=True),
+    "create": or_null(
+        record(
+            "What it may make; null: nothing.",
+            {
+                "tasks": whole("Tasks.", 3),
+                "usd": or_null(usd("For how much together; null: what the key may spend.", "1.0000")),
+                "models": listed("Of which models. Empty: those of the key.", text("A name.", "minimax-video")),
+                "tasks_left": whole("How many are left, where the token itself asks.", 2),
+                "usd_left": or_null(usd("How much is left.", "0.8000")),
+            },
+            optional=("tasks_left", "usd_left"),
+        )
+    ),
+}
+CLIENT_TOKEN = component("ClientToken", record("A client token, without the token.", _TOKEN_FIELDS))
+NEW_CLIENT_TOKEN = component(
+    "NewClientToken",
+    record("A client token.", {"token": text("The token. It is shown this once.", "condt_ct_8fJk2aXW")} | _TOKEN_FIELDS),
+)
+MANAGED_CLIENT_TOKEN = component(
+    "ManagedClientToken",
+    record(
+        "A client token, for who manages its key.",
+        {
+            "id": ID,
+            "prefix": text("How it begins.", "condt_ct_8fJk"),
+            "secret": text("How the secret begins that made it.", "condt_8fJk2a"),
+            "tasks_made": or_null(whole("Tasks that it made.", 1)),
+        }
+        | _TOKEN_FIELDS,
+    ),
+)
+CLIENT_TOKENS = component("ClientTokenList", page_of(MANAGED_CLIENT_TOKEN, "Client tokens, newest first.", id_shape=ID))
 TEAM = component(
     "Team",
     record(

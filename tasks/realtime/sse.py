@@ -47,7 +47,7 @@ _CONTENT_TYPE = "text/event-stream"
 class StreamAuthentication(BaseAuthentication):
     """The key as everywhere, or as `?access_token=`: EventSource sends no headers. `request.auth` is a Caller with its rate."""
 
-    schemes = ("key", "keyHeader", "accessToken")
+    schemes = ("key", "keyHeader", "clientToken", "accessToken")
 
     def authenticate(self, request: Request) -> tuple[VirtualKey, tuple[Caller, RateState | None]]:
         sent = "" if _has_header(request) else request.query_params.get("access_token", "").strip()

@@ -39,6 +39,8 @@ def _shape_of(serializer: Serializer[Any], words: Mapping[str, str], prefix: str
     for name, field in serializer.fields.items():
         if isinstance(field, Serializer):
             shape = _shape_of(field, words, f"{prefix}{name}.", auto_schema)
+            if field.allow_null:
+                shape["type"] = ["object", "null"]
         else:
             shape = dict(auto_schema._map_serializer_field(field, "request"))
         if isclass(shape.get("items")) and issubclass(shape["items"], BaseSerializer):

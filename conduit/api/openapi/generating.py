@@ -40,6 +40,11 @@ _HEADERS: dict[str, Shape] = {
 _SCHEMES: dict[str, dict[str, Any]] = {
     "key": {"type": "http", "scheme": "bearer", "description": "A virtual key, `condt_…`."},
     "keyHeader": {"type": "apiKey", "in": "header", "name": "X-API-Key", "description": "The same in a header of its own."},
+    "clientToken": {
+        "type": "http",
+        "scheme": "bearer",
+        "description": "A client token, `condt_ct_…`: minutes long, and within the bounds that it was made with.",
+    },
     "accessToken": {
         "type": "apiKey",
         "in": "query",
@@ -96,6 +101,8 @@ class DescribedSchema(AutoSchema):
         if operation is None:
             return None
         schemes = [scheme for kind in self.view.authentication_classes for scheme in getattr(kind, "schemes", ())]
+        if method in getattr(self.view, "token_may", {}):
+            schemes.append("clientToken")
         return self.described(method, path, operation, security=schemes, scopes=getattr(self.view, "scopes", None))
 
     def described(

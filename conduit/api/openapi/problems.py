@@ -78,7 +78,7 @@ SERVER = ("invalid_request", "request_timeout", "internal_error", "overloaded")
 # What a body adds, and what a key does.
 BODY = ("invalid_json", "body_too_large", "unsupported_media_type")
 KEY = (
-    *("invalid_api_key", "api_key_expired", "api_key_disabled", "ip_not_allowed"),
+    *("invalid_api_key", "api_key_expired", "api_key_disabled", "ip_not_allowed", "permission_denied"),
     *("rate_limit_exceeded", "concurrency_limit_exceeded"),
 )
 
@@ -107,6 +107,11 @@ problem(
     "An administrator has disabled the key.",
     "This API key is disabled. An administrator can enable it.",
     code="api_key_disabled",
+)
+problem(
+    errors.Forbidden,
+    "A client token may not do this: it takes the key itself, or a token with other bounds.",
+    "A client token may not do this: it takes the API key itself, which stays on your server.",
 )
 problem(errors.NotFound, "There is nothing of that id or at that path.", "There is nothing at this path. The API's calls begin with /v1/.")
 problem(errors.RequestTimeout, "Headers or body came too slowly.", "The request's body took too long to come.")
