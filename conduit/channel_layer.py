@@ -7,6 +7,8 @@ from typing import Any
 
 from channels_redis.pubsub import RedisPubSubChannelLayer, RedisSingleShardConnection
 
+from conduit.streams.lasting import lasting
+
 logger = logging.getLogger(__name__)
 
 # How often a connection that only listens is asked whether it still can (seconds); one that did not answer until the next time is
@@ -58,7 +60,7 @@ class _Shard(RedisSingleShardConnection):
             await pipeline.execute()
 
     async def _do_receiving(self) -> None:
-        asking = asyncio.create_task(self._ask_for_ever())
+        asking = lasting(self._ask_for_ever())
         try:
             await super()._do_receiving()
         finally:

@@ -15,6 +15,7 @@ import redis.asyncio
 from redis.asyncio.connection import SSLConnection
 
 from conduit.redis_client import KEEPALIVE
+from conduit.streams.lasting import lasting
 
 Word = str | bytes | int | float
 _NOTHING = object()
@@ -56,7 +57,7 @@ class LoopRedis:
         if self._line and self._line.is_open:  # it was made meanwhile
             return await self._line.ask(command)
         if self._opening is None:
-            self._opening = asyncio.create_task(self._open())
+            self._opening = lasting(self._open())
             self._opening.add_done_callback(_looked_at)
         line = await asyncio.shield(self._opening)
         return await line.ask(command)

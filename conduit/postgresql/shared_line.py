@@ -9,6 +9,7 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Sequence
+from contextvars import Context
 from dataclasses import dataclass
 from typing import Any
 
@@ -70,7 +71,8 @@ class SharedLine:
                 self._paused_until = self._line.ended_at + PAUSE_SECONDS
             if time.monotonic() < self._paused_until:
                 raise psycopg.OperationalError("the database did not answer a moment ago")
-            self._opening = asyncio.create_task(self._open())
+            # Without the context of whoever asks first: the line would keep all that it holds.
+            self._opening = asyncio.get_running_loop().create_task(self._open(), context=Context())
             self._opening.add_done_callback(_looked_at)
         # Whoever gives up waiting does not take the connection from the others.
         return await asyncio.shield(self._opening)

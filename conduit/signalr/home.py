@@ -17,6 +17,7 @@ from conduit.signalr.mailboxes import Mailboxes, Record, Unavailable, own_seats
 from conduit.signalr.options import Options
 from conduit.signalr.posts import Posts, pieces_of
 from conduit.signalr.wires import Transport
+from conduit.streams.lasting import lasting
 from conduit.streams.rates import Rates
 from conduit.streams.seats import Full
 
@@ -64,7 +65,7 @@ class Home:
         """Begin to serve, in the running event loop. May be called again."""
         if not self._tasks:
             heard = self.mail.listen(self._heard, self._began)
-            self._tasks = [asyncio.create_task(work) for work in (self._watch(), self._beat(), heard)]
+            self._tasks = [lasting(work) for work in (self._watch(), self._beat(), heard)]
 
     def leave(self) -> None:
         """This process is about to end: whoever is here, or still comes, goes on elsewhere."""
@@ -157,8 +158,12 @@ class Home:
             if time.monotonic() - now > 2 * tick:  # this process stood still: what clients said meanwhile is to be read first
                 await asyncio.sleep(tick)
             now = time.monotonic()
-            for connection in list(self.connections.values()):
-                connection.check(now)
+            self._check_all(now)
+
+    def _check_all(self, now: float) -> None:
+        # A function: a variable of `_watch` would keep the last connection for as long as no other is there to be looked at.
+        for connection in list(self.connections.values()):
+            connection.check(now)
 
     async def _beat(self) -> None:
         """Say again and again that this process lives, and what lives in it."""

@@ -18,6 +18,7 @@ from typing import Any, cast
 from redis import Redis
 
 from conduit.streams.breaker import Away, Breaker
+from conduit.streams.lasting import lasting
 
 # What a process has is kept for so long after its last sign of life (seconds): clients of one that was killed come back at once.
 LEASE_SECONDS = 6.0
@@ -207,7 +208,7 @@ class LoopSeats:
         """The connection has ended. Those that end together are given back together."""
         self._ended[owner] += 1
         if self._giving_back is None:
-            self._giving_back = asyncio.create_task(self._give_back())
+            self._giving_back = lasting(self._give_back())
 
     async def _give_back(self) -> None:
         while self._ended:

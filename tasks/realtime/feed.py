@@ -16,6 +16,7 @@ import structlog
 from conduit import clock
 from conduit.api.errors import ApiError, Overloaded, classify
 from conduit.api.formats import rfc3339
+from conduit.streams.lasting import lasting
 from tasks import history, kinds, progress
 from tasks.history import Happened, Live, NotKept
 from tasks.notices import Notice, resync
@@ -116,7 +117,7 @@ class KeyFeed:
     def _look(self) -> None:
         """Read what the database has after this feed's position, and whether it has that position at all."""
         if self._catching_up is None:
-            self._catching_up = asyncio.create_task(self._catch_up())
+            self._catching_up = lasting(self._catch_up())
 
     async def _catch_up(self) -> None:
         try:

@@ -19,6 +19,7 @@ from conduit.api.errors import ApiError, Overloaded
 from conduit.api.network import network_of
 from conduit.api.turns import Turns
 from conduit.streams.breaker import Away, breaker_of
+from conduit.streams.lasting import lasting
 from tasks import history
 from tasks.history import Happened, NotKept, Stage
 from tasks.notices import Notice, resync
@@ -183,7 +184,7 @@ class Feeds:
     def _start(self) -> None:
         if not self._chores:
             chores = (self._receive, self._watch, self._tell_progress)
-            self._chores = [asyncio.create_task(_kept_up(chore)) for chore in chores]
+            self._chores = [lasting(_kept_up(chore)) for chore in chores]
 
     async def _join(self, feed: KeyFeed) -> None:
         """Join the key's group, unless Redis is away: then the watch will, and until then asks the database."""
@@ -269,9 +270,12 @@ class Feeds:
         while True:
             await asyncio.sleep(PROGRESS_SECONDS / PARTS)
             part = (part + 1) % PARTS
-            now = clock.now()
-            for feed in [feed for feed in self._feeds.values() if feed.key_id % PARTS == part]:
-                feed.tell_progress(now)
+            self._tell_progress_of(part)
+
+    def _tell_progress_of(self, part: int) -> None:
+        now = clock.now()
+        for feed in [feed for feed in self._feeds.values() if feed.key_id % PARTS == part]:
+            feed.tell_progress(now)
 
     # ---- End
 

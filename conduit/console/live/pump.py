@@ -25,6 +25,7 @@ from conduit.console.live.looking import Asked, Looking
 from conduit.console.live.news import Due, News
 from conduit.console.live.wanted import Wanted
 from conduit.console.live.watchers import Watcher
+from conduit.streams.lasting import lasting
 from conduit.streams.seats import Seats
 
 log = structlog.get_logger(__name__)
@@ -117,7 +118,7 @@ class Pump:
     def _begin(self) -> None:
         """What was known when the last socket left is old."""
         self.news, self._looking, self._admitted_at = News(), Looking(), 0.0
-        self._running = asyncio.create_task(self._run())
+        self._running = lasting(self._run())
 
     def leave(self, socket: Socket) -> None:
         """Again is fine."""
