@@ -2,6 +2,7 @@
 
 import logging
 import re
+from collections.abc import Iterable, Mapping
 from typing import Any, cast
 
 import structlog
@@ -86,8 +87,22 @@ def configure_structlog() -> None:
     )
 
 
-def logging_config(*, level: str) -> dict[str, Any]:
-    """A `logging.config.dictConfig` that writes JSON lines to standard error."""
+LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
+
+
+def levels_of(entries: Iterable[str]) -> dict[str, str]:
+    """From entries such as `videos.engine=DEBUG`; ValueError names one that is none."""
+    found = {}
+    for entry in entries:
+        name, _, level = entry.strip().partition("=")
+        if not re.fullmatch(r"[A-Za-z_]\w*(\.\w+)*", name) or level.upper() not in LEVELS:
+            raise ValueError(f"{entry!r} is no logger and level, such as conduit.request=WARNING.")
+        found[name] = level.upper()
+    return found
+
+
+def logging_config(*, level: str, levels: Mapping[str, str] | None = None) -> dict[str, Any]:
+    """A `logging.config.dictConfig` that writes JSON lines to standard error. `levels`: of loggers by their names, and what is below."""
     configure_structlog()
     # No line shows these; finding them out for each was a tenth of what a line costs.
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
@@ -119,5 +134,6 @@ def logging_config(*, level: str) -> dict[str, Any]:
             "celery.worker.strategy": {"level": "WARNING"},
             "celery.beat": {"level": "WARNING"},
             "botocore": {"level": "WARNING"},
+            **{name: {"level": of} for name, of in (levels or {}).items()},
         },
     }

@@ -6,6 +6,7 @@ MiniMax key, the sandbox. `production` refuses to serve with anything unsafe (co
 """
 
 import hashlib
+import importlib.util
 import math
 import os
 import re
@@ -21,7 +22,7 @@ from django.core.exceptions import ImproperlyConfigured
 from conduit.database import database_settings
 from conduit.env import NamedEnv
 from conduit.hardening import close_to_others
-from conduit.logs import logging_config
+from conduit.logs import LEVELS, levels_of, logging_config
 from conduit.outbound.addresses import Allowed
 from conduit.redis_client import KEEPALIVE
 from conduit.schedule import SCHEDULE
@@ -111,6 +112,7 @@ INSTALLED_APPS = [
     "conduit.conditions",
     "conduit.doctor",
     "conduit.rollups",
+    "conduit.metrics",
     "conduit.api",
     "keys",
     "notifications",
@@ -476,9 +478,38 @@ EVENTS_KEPT_DAYS = env.positive("EVENTS_KEPT_DAYS", default=7)
 # What was said to MiniMax and answered is kept for so many days: its support asks for it, and later nobody does.
 EXCHANGES_KEPT_DAYS = env.positive("EXCHANGES_KEPT_DAYS", default=14)
 
+# ---- Metrics ---------------------------------------------------------------------------------------------------------
+
+# What Prometheus shows at /metrics, which tells nobody else but operators. Empty: operators alone.
+METRICS_TOKEN = env.str("METRICS_TOKEN", default="")
+
+# ---- What is kept ----------------------------------------------------------------------------------------------------
+
+# Audit rows, and what was counted by day (months stay), are deleted after so many days; 0: they are kept for good.
+AUDIT_KEPT_DAYS = env.int("AUDIT_KEPT_DAYS", default=0)
+if AUDIT_KEPT_DAYS and AUDIT_KEPT_DAYS < 30:
+    raise ImproperlyConfigured("AUDIT_KEPT_DAYS must be 30 days or more, or 0: for good.")
+DAYS_KEPT = env.int("DAYS_KEPT", default=0)
+if DAYS_KEPT and DAYS_KEPT < 92:
+    raise ImproperlyConfigured("DAYS_KEPT must be 92 days or more, or 0: for good.")
+
 # ---- Logs -----------------------------------------------------------------------------------------------------------
 
 LOG_LEVEL = env.str("LOG_LEVEL", default="INFO").upper()
-if LOG_LEVEL not in ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"):
+if LOG_LEVEL not in LEVELS:
     raise ImproperlyConfigured(f"LOG_LEVEL is {LOG_LEVEL!r}: set it to DEBUG, INFO, WARNING, ERROR or CRITICAL.")
-LOGGING = logging_config(level=LOG_LEVEL)
+# Of single loggers and what is below them, such as conduit.request=WARNING,videos=DEBUG.
+try:
+    LOG_LEVELS = levels_of(env.list("LOG_LEVELS", default=[]))
+except ValueError as error:
+    raise ImproperlyConfigured(f"LOG_LEVELS: {error}") from None
+LOGGING = logging_config(level=LOG_LEVEL, levels=LOG_LEVELS)
+
+# ---- Traces ----------------------------------------------------------------------------------------------------------
+
+# Whether spans are sent to a collector: OpenTelemetry's own settings name it, and say the rest.
+TRACES = bool(env.str("OTEL_EXPORTER_OTLP_ENDPOINT", default="") or env.str("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", default=""))
+if TRACES and importlib.util.find_spec("opentelemetry") is None:
+    raise ImproperlyConfigured(
+        "OTEL_EXPORTER_OTLP_ENDPOINT is set, and OpenTelemetry is not installed: pip install -r requirements-traces.txt, or unset it."
+    )

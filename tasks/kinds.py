@@ -65,6 +65,8 @@ class Kind:
     details_for_operators: Callable[[Task], dict[str, Any]]  # more of that, for one task at a time: it may ask the database
     with_provider_id: Callable[[str], list[UUID]]  # the tasks for which the provider gave that id, a few at most
     delete_media: Callable[[Task], bool]  # what was made and what was asked for, of one that ended; False: it was deleted before
+    work: str  # what its spans are called
+    stories_of_ended: Callable[[Sequence[Task]], Mapping[UUID, dict[str, Any]]]  # what the log tells of each of these, which have ended
     searched: Mapping[str, Column]  # what operators search by: `prompt`, `size`, `seconds`
 
 
@@ -110,6 +112,15 @@ def owed_when_cancelled(tasks: Sequence[Task]) -> dict[UUID, Decimal]:
         if of_kind := [task for task in tasks if task.kind == name]:
             owed |= kind.owed_of_many(of_kind)
     return owed
+
+
+def stories_of_ended(tasks: Sequence[Task]) -> dict[UUID, dict[str, Any]]:
+    """What the log tells of these tasks, as their kinds say."""
+    told: dict[UUID, dict[str, Any]] = {}
+    for name, kind in _kinds.items():
+        if of_kind := [task for task in tasks if task.kind == name]:
+            told |= kind.stories_of_ended(of_kind)
+    return told
 
 
 def searched(name: str) -> list[Column]:

@@ -9,7 +9,7 @@ from django.db.models import CheckConstraint, Index, Q, TextField
 from django.db.models.functions import Cast, Right
 from django.utils.text import capfirst
 
-from conduit import clock, statements
+from conduit import clock, statements, traces
 from conduit.statements import Statement
 from keys.models import Team, VirtualKey
 from notifications.models import TaskTarget
@@ -120,6 +120,9 @@ class Task(models.Model):
     kind = models.CharField(max_length=40, help_text="What registered with tasks.kinds shows it and drives it.")
     model = models.CharField(max_length=MODEL_CHARACTERS, help_text="The name that was asked for.")
     metadata = models.JSONField(default=dict, blank=True)
+    traceparent = models.CharField(
+        max_length=traces.CHARACTERS, blank=True, default="", db_default="", editable=False, help_text="The W3C trace of who asked for it."
+    )
     retry_of = models.ForeignKey("self", null=True, blank=True, on_delete=models.PROTECT, related_name="retries")
 
     status = models.CharField(max_length=10, choices=Status, default=Status.QUEUED)

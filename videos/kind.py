@@ -2,6 +2,7 @@
 
 from tasks.kinds import Column, Kind
 from videos.deletion import delete_media
+from videos.ended import stories_of_ended
 from videos.hub import hub_event
 from videos.links import expires_at
 from videos.lookup import tasks_with_provider_id
@@ -39,5 +40,7 @@ VIDEO_GENERATION = Kind(
     details_for_operators=details_for_operators,
     with_provider_id=tasks_with_provider_id,
     delete_media=delete_media,
+    work="generate_video",
+    stories_of_ended=stories_of_ended,
     searched={"prompt": Column.of(Video, "prompt"), "size": Column.of(Video, "resolution"), "seconds": Column.of(Video, "duration")},
 )

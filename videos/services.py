@@ -7,7 +7,7 @@ from decimal import Decimal
 
 from django.db import transaction
 
-from conduit import statements
+from conduit import statements, traces
 from conduit.api.errors import Conflict, Forbidden, InvalidRequest
 from conduit.statements import Steps
 from keys import keeping, limits, price_factors
@@ -114,6 +114,7 @@ def planned(
         kind=KIND,
         model=wanted.model,
         metadata=wanted.metadata,
+        traceparent=traces.current(),
         retry_of=retry_of,
         price=quoted.price,
         price_factor=quoted.price_factor,

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 import structlog
 
-from conduit.logs import logging_config, without_secrets
+from conduit.logs import levels_of, logging_config, without_secrets
 from tests.support.envelopes import refused
 
 SECRET = "condt_abcdefghijklmnopqrstuvwxyz0123456789ABCDEFG"
@@ -176,3 +176,18 @@ def test_static_files_do_not_fill_the_log_and_those_that_are_not_there_are_told_
 
     [line] = [event for event in events(written) if event["logger"] == "conduit.request"]
     assert (line["path"], line["status"]) == ("/static/../admin/nowhere", 404)
+
+
+def test_single_loggers_have_levels_of_their_own():
+    levels = levels_of(["conduit.request=warning", " videos=DEBUG "])
+    config = logging_config(level="INFO", levels=levels)
+
+    assert levels == {"conduit.request": "WARNING", "videos": "DEBUG"}
+    assert config["loggers"]["conduit.request"] == {"level": "WARNING"}
+    assert config["loggers"]["celery.beat"] == {"level": "WARNING"}
+
+
+@pytest.mark.parametrize("entry", ["videos", "videos=LOUD", "=INFO", "a b=INFO"])
+def test_what_is_no_logger_and_level_is_named(entry):
+    with pytest.raises(ValueError, match="is no logger and level"):
+        levels_of([entry])

@@ -13,9 +13,11 @@ from uuid import UUID
 import structlog
 from django.db.utils import InterfaceError, OperationalError
 
-from conduit import clock
+from conduit import clock, traces
+from conduit.metrics import note
 from tasks import deadlines, leases
 from tasks.leases import Lease, LeaseLost
+from tasks.metrics import LEASES_LOST
 from tasks.models import Task
 from videos.engine import images, layout, making, media, ordering, reconciling
 from videos.engine.job import Job, wait_for_repair
@@ -74,8 +76,10 @@ def _under(lease: Lease, said: list[Exchange], step: Callable[[Job], None]) -> N
     with structlog.contextvars.bound_contextvars(task_id=str(lease.task_id)):
         job = load(lease, said)
         try:
-            step(job)
+            with traces.step(_name_of(job), job.task.traceparent, _facts(job)):
+                step(job)
         except LeaseLost:
+            note(LEASES_LOST, job.task.lane)
             log.info("step no longer counts: the task was cancelled or taken over", clip=job.clip and str(job.clip.state))
         except (OperationalError, InterfaceError):
             raise
@@ -83,6 +87,23 @@ def _under(lease: Lease, said: list[Exchange], step: Callable[[Job], None]) -> N
             log.exception("step failed in a way that nobody foresaw", clip=job.clip and str(job.clip.state))
             said.clear()  # should it be these that cannot be written, the row must go on without them
             wait_for_repair(job)
+
+
+def _name_of(job: Job) -> str:
+    """What a span of the step is called."""
+    return f"step {job.clip.state if job.clip else 'assemble' if job.clips else ClipState.PLANNED}"
+
+
+def _facts(job: Job) -> dict[str, str | int | None]:
+    clip = job.clip
+    return {
+        "task_id": str(job.task.pk),
+        "model": job.task.model,
+        "upstream": clip.upstream if clip else job.video.upstream,
+        "seconds": job.video.duration,
+        "account": clip.account.name if clip and clip.account else None,
+        "attempts": job.task.attempts,
+    }
 
 
 def load(lease: Lease, said: list[Exchange]) -> Job:

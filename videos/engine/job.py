@@ -221,7 +221,6 @@ def fail(job: Job, failure: Failure, clip: ClipFields | None = None) -> None:
     """End the task; `clip` is written to the clip that the step is at in the same transaction."""
     now = clock.now()
     reading = progress.read(job.task, now)
-    log.warning("task failed", code=failure.code, clip=job.clip and str(job.clip.state))
 
     def write() -> None:
         moved = lifecycle.move(
