@@ -32,5 +32,6 @@ SCHEDULE = {
     "forget old roll-ups": _every(600, "conduit.rollups.jobs.forget_old_roll_ups"),
     "forget sessions and counts of log-ins that are over": _every(600, "conduit.console.security.jobs.forget_what_is_over"),
     "forget client tokens that ended": _every(600, "keys.jobs.forget_client_tokens"),
+    "forget old audit rows": _every(600, "keys.jobs.forget_old_audit"),
     "note when keys were last used": _every(60, "keys.jobs.note_last_uses"),
 }

@@ -2,7 +2,7 @@
 
 from celery import shared_task
 
-from keys import client_tokens
+from keys import audit_forgetting, client_tokens
 from keys.last_uses import write_last_uses
 
 
@@ -14,3 +14,8 @@ def note_last_uses() -> None:
 @shared_task
 def forget_client_tokens() -> None:
     client_tokens.forget_ended()
+
+
+@shared_task
+def forget_old_audit() -> None:
+    audit_forgetting.forget_old()

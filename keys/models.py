@@ -126,6 +126,8 @@ class VirtualKey(models.Model):
             CheckConstraint(condition=Q(priority__lte=PRIORITY_MOST), name="key_priority_in_range"),
             CheckConstraint(condition=Q(over_limit__in=["refuse", "queue"]), name="key_over_limit_is_known"),
         ]
+        # keys.conditions.EXPIRING
+        indexes = [models.Index(fields=["expires_at"], condition=Q(expires_at__isnull=False, deleted_at=None), name="key_expires")]
 
     def __str__(self) -> str:
         return self.name

@@ -13,16 +13,12 @@ from django.db import connection
 from django.db.models import OuterRef, Subquery, Value
 from django.db.models.functions import Coalesce
 
-from conduit import clock
+from conduit import batches, clock
 from videos.call_counts import answer_of
 from videos.exchange_models import Exchange
 from videos.minimax.exchanges import Exchange as Said
 from videos.models import Clip
 from videos.rollup_models import CallCount
-
-BATCH = 1000
-# Batches of one run: what is left is for the next one.
-BATCHES_MAX = 50
 
 _TABLE = Exchange._meta.db_table
 _COLUMNS = (
@@ -137,12 +133,4 @@ def _is_wanted(row: Any, wanted: Wanted) -> bool:
 
 def forget_old(now: datetime) -> int:
     """Delete what is older than is kept, in batches. How many rows there were."""
-    forgotten = 0
-    for _ in range(BATCHES_MAX):
-        old = Exchange.objects.filter(first_at__lt=now - timedelta(days=settings.EXCHANGES_KEPT_DAYS)).order_by("first_at")
-        ids = list(old.values_list("pk", flat=True)[:BATCH])
-        Exchange.objects.filter(pk__in=ids).delete()
-        forgotten += len(ids)
-        if len(ids) < BATCH:
-            break
-    return forgotten
+    return batches.delete(Exchange.objects.filter(first_at__lt=now - timedelta(days=settings.EXCHANGES_KEPT_DAYS)))

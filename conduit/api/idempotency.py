@@ -21,7 +21,7 @@ from rest_framework.exceptions import APIException
 from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 
-from conduit import clock, statements
+from conduit import batches, clock, statements
 from conduit.api.errors import LOCK_NOT_AVAILABLE, ApiError, Conflict, InvalidRequest, sqlstate
 from conduit.api.models import KeptAnswer, KeptAnswerQuerySet
 from conduit.api.views import ApiView
@@ -247,4 +247,4 @@ def forget_in_answers(*, about: UUID, instead: Mapping[str, Any]) -> None:
 
 def forget_expired() -> None:
     """Remove the answers that no call gets any more."""
-    KeptAnswer.objects.expired(clock.now()).delete()
+    batches.delete(KeptAnswer.objects.expired(clock.now()))

@@ -1,11 +1,13 @@
 """Celery's entrances: the tick that counts what is new, and upkeep."""
 
 import time
+from datetime import timedelta
 
 import structlog
 from celery import shared_task
+from django.conf import settings
 
-from conduit import clock
+from conduit import batches, clock
 from conduit.rollups import registry
 from conduit.rollups.conditions import report
 from conduit.rollups.registry import RollUp
@@ -42,9 +44,13 @@ def _counts(rollup: RollUp) -> bool:
 
 @shared_task
 def forget_old_roll_ups() -> None:
-    """Forget rows whose steps are too short for what is long ago."""
+    """Forget rows whose steps are too short for what is long ago; those of days where DAYS_KEPT says so."""
     now = clock.now()
     for rollup in registry.registered():
         for table in rollup.stepped:
             for step in Step:
-                table._default_manager.filter(step=step, starts_at__lt=step.start(now - KEPT[step])).delete()
+                batches.delete(table._default_manager.filter(step=step, starts_at__lt=step.start(now - KEPT[step])))
+        if settings.DAYS_KEPT:
+            for of_days in rollup.by_day:
+                oldest = (now - timedelta(days=settings.DAYS_KEPT)).date()
+                batches.delete(of_days._default_manager.filter(day__lt=oldest))

@@ -24,6 +24,11 @@ class RollUp:
         """The tables whose rows are forgotten by their step."""
         return [table for table in self.tables if issubclass(table, Stepped)]
 
+    @property
+    def by_day(self) -> list[type[models.Model]]:
+        """The tables with a row for each day: what is older than they are kept is still in those of months."""
+        return [table for table in self.tables if any(field.name == "day" for field in table._meta.concrete_fields)]
+
 
 _registered: dict[str, RollUp] = {}
 

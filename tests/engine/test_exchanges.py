@@ -9,7 +9,7 @@ from django.db import connection
 from django.db.utils import OperationalError
 from django.test.utils import CaptureQueriesContext
 
-from conduit import clock
+from conduit import batches, clock
 from tasks import lifecycle
 from tasks.models import Task
 from tests.support.lookalike import Answer
@@ -273,7 +273,7 @@ def test_what_minimax_was_asked_for_a_cancelled_job_is_kept(consumer, driver, mi
 
 
 def test_old_exchanges_are_forgotten_in_batches_and_newer_ones_kept(consumer, driver, minimax, settings, monkeypatch):
-    monkeypatch.setattr(exchanges, "BATCH", 2)
+    monkeypatch.setattr(batches, "BATCH", 2)
     task_id = consumer.generate()["task_id"]
     driver.finish(task_id)
     kept = told(task_id, "id")[-1]

@@ -12,7 +12,7 @@ from datetime import timedelta
 
 from django.db.models import F
 
-from conduit import clock
+from conduit import batches, clock
 from keys import locks
 from keys.models import VirtualKey
 from tasks.models import Task
@@ -63,4 +63,4 @@ def remember(task: Task, fields_hash: str, count: int) -> None:
 
 def forget_old() -> None:
     """Remove what no client repeats any more."""
-    RepeatableCreate.objects.filter(created_at__lt=clock.now() - KEPT).delete()
+    batches.delete(RepeatableCreate.objects.filter(created_at__lt=clock.now() - KEPT))
