@@ -179,7 +179,7 @@ def test_every_reason_is_told_at_once():
     [
         ("daphne", "-p", "0", "conduit.asgi:application"),
         ("celery", "-A", "conduit", "worker", "-P", "threads", "-c", "1", "-Q", "provider"),
-        ("celery", "-A", "conduit", "beat", "-S", "celery.beat:Scheduler", "--pidfile="),
+        ("celery", "-A", "conduit", "beat", "-S", "conduit.beat:OneBeat", "--pidfile="),
     ],
     ids=["daphne", "worker", "beat"],
 )
