@@ -1,5 +1,6 @@
 """The ASGI application that daphne serves."""
 
+import asyncio
 import gc
 import os
 import sys
@@ -21,12 +22,14 @@ from django.conf import settings
 from django.db import connection
 from django.urls import get_resolver, reverse
 
-from conduit import clock
+from conduit import clock, traces
+from conduit.api import routes
 from conduit.api.errors import NotFound, Unauthenticated
 from conduit.checks import refuse_unsafe_start
 from conduit.console.live.consumer import LiveConsumer, login_in
 from conduit.console.live.pump import pump
 from conduit.console.security.sessions import is_logged_in
+from conduit.metrics import loop_lag, noting, own
 from conduit.signalr import HubServer, Options, Refused
 from conduit.web import quick_creates, quick_reads
 from conduit.web.arrivals import Arrivals
@@ -41,6 +44,7 @@ from conduit.web.router import Router
 from conduit.web.tracing import traced
 from conduit.web.waiting import Waiting
 from tasks.realtime import endpoints
+from tasks.realtime import metrics as realtime_metrics
 from tasks.realtime.feeds import feeds
 from tasks.realtime.hub import TaskHub, authenticate
 from tasks.realtime.seats import seats
@@ -50,8 +54,12 @@ from videos.callbacks.receiver import Receiver
 
 refuse_unsafe_start()
 clock.start()
+if "daphne.server" in sys.modules:  # and not a test that only looks at the application
+    own.also(realtime_metrics.told)
+    noting.tell("web")
 
 HUB_PATH = "/hubs/video-generation"
+routes.add(HUB_PATH, f"{HUB_PATH}/negotiate")
 hub_options = Options(
     # One seat for each connection, among those of all streams.
     seats=seats(),
@@ -86,14 +94,14 @@ reads = quick_reads.QuickReads(django_application) if connection.vendor == "post
 creates = quick_creates.QuickCreates(reads) if connection.vendor == "postgresql" else django_application
 application = Router(
     known=newcomers.known,
-    http=django_application,
+    http=loop_lag.watched(django_application),
     websocket=traced(refused_with(NotFound("There is no WebSocket at this path."))),
     paths={
         "http": {
             "/health/live$": traced(live, logged=False),
             HUB_PATH: hub_application,
             quick_reads.ROOT: Waiting(reads, reading=reads),
-            f"{quick_creates.PATH}$": Waiting(creates, reading=reads),
+            f"{quick_creates.PATH}$": Waiting(traces.traced(creates, f"POST {quick_creates.PATH}"), reading=reads),
             quick_reads.MADE_AT: Waiting(reads, reading=reads),
             callback_addresses.ROOT: traced(Receiver(), logged=False),
         },
@@ -116,5 +124,10 @@ sys.setswitchinterval(0.001)
 drain_at_sigterm(
     lambda: application.under_way + len(hub.connections),
     begin=[lambda: feeds().drain(), lambda: pump().drain(), hub.leave],
-    end=[hub.stop, *(quick.close for quick in (reads, creates) if isinstance(quick, quick_reads.QuickReads | quick_creates.QuickCreates))],
+    end=[
+        hub.stop,
+        lambda: asyncio.to_thread(noting.end),
+        lambda: asyncio.to_thread(traces.end),
+        *(quick.close for quick in (reads, creates) if isinstance(quick, quick_reads.QuickReads | quick_creates.QuickCreates)),
+    ],
 )

@@ -11,7 +11,9 @@ from celery.signals import (
     setup_logging,
     worker_init,
     worker_process_init,
+    worker_process_shutdown,
     worker_ready,
+    worker_shutdown,
     worker_shutting_down,
 )
 
@@ -61,6 +63,24 @@ def _count_calls(**kwargs: Any) -> None:
 
 
 @worker_init.connect
+def _count_what_is_done(**kwargs: Any) -> None:
+    """Before its children are forked, each of which counts for itself."""
+    from conduit.metrics import noting
+
+    noting.begin()
+
+
+@worker_shutdown.connect
+@worker_process_shutdown.connect
+def _hand_in_what_was_noted(**kwargs: Any) -> None:
+    from conduit import traces
+    from conduit.metrics import noting
+
+    noting.end()
+    traces.end()
+
+
+@worker_init.connect
 def _remember_the_parent(**kwargs: Any) -> None:
     global _worker_pid
     _worker_pid = os.getpid()
@@ -78,6 +98,24 @@ def _beat_while_alive(sender: Any, **kwargs: Any) -> None:
     worker_shutting_down.connect(lambda **_: pulse.end(), weak=False)
     pulse.beat()
     sender.timer.call_repeatedly(BEAT_SECONDS, pulse.beat)
+
+
+@worker_ready.connect
+def _tell_of_the_worker(sender: Any, **kwargs: Any) -> None:
+    from celery.worker import state
+
+    from conduit.metrics import noting, own
+
+    own.also(lambda: [(own.STEPS, (), len(state.active_requests))])
+    noting.tell(", ".join(sorted(queue.name for queue in sender.task_consumer.queues)))
+
+
+@beat_init.connect
+def _tell_of_beat(**kwargs: Any) -> None:
+    from conduit.metrics import noting
+
+    noting.tell("beat")
+    atexit.register(noting.end)
 
 
 @beat_init.connect

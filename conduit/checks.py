@@ -16,6 +16,7 @@ from conduit.database import SERVER_SETTINGS
 
 SECRET_KEY_CHARACTERS_MIN = 32
 SECRET_KEY_DIFFERENT_MIN = 8
+METRICS_TOKEN_CHARACTERS_MIN = 20
 LOGIN_LOCK_SECONDS_MIN = 60
 SESSION_IDLE_SECONDS_MAX, SESSION_SECONDS_MAX = 24 * 3600, 30 * 24 * 3600
 # Starts of secrets that people copy from examples.
@@ -50,6 +51,8 @@ def problems() -> Iterator[str]:
         yield from _servers()
         yield from _log_ins()
         yield from _mails()
+        if settings.METRICS_TOKEN and len(settings.METRICS_TOKEN) < METRICS_TOKEN_CHARACTERS_MIN:
+            yield f"METRICS_TOKEN is too easy to guess: set it to at least {METRICS_TOKEN_CHARACTERS_MIN} random characters, or unset it."
         if settings.S3_IS_MEANT_BY and not settings.S3_BUCKET:
             meant = settings.S3_IS_MEANT_BY[0]
             yield f"S3_BUCKET is not set and {meant} is: files would stay on each host's disk. Name the bucket, or unset the rest."

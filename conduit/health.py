@@ -20,6 +20,7 @@ from conduit.api.openapi.story import tag
 from conduit.api.pacing import Pace
 from conduit.api.views import read_only
 from conduit.conditions import Severity
+from conduit.conditions.drains import is_drained
 from conduit.conditions.reading import State, place
 from conduit.console.security.entry import may_enter
 from conduit.web import draining
@@ -38,7 +39,7 @@ pace = Pace(per_second=5, burst=20, times_in_all=10)
 @read_only
 def ready(request: HttpRequest) -> JsonResponse:
     """200 while a balancer may send requests here; else 503, with what keeps this process from serving them."""
-    because = ["draining"] if draining.has_begun() else readiness.missing()
+    because = ["draining"] if draining.has_begun() else [*readiness.missing(), *(["drained"] if _is_drained() else [])]
     if because:
         return JsonResponse({"status": "unavailable", "because": because}, status=503, headers=NOT_KEPT)
     return JsonResponse({"status": "ok"}, headers=NOT_KEPT)
@@ -58,7 +59,7 @@ def whole(request: HttpRequest) -> JsonResponse:
     severity = now.severity or Severity.NOTICE
     body: dict[str, Any] = {"status": "ok" if severity is Severity.NOTICE else severity.word}
     show = _to_a_stranger
-    if _is_an_operator(request):
+    if is_an_operator(request):
         body["looked_at"] = now.looked_at
         show = _to_an_operator
     body["conditions"] = {state.condition.name: show(state) for state in now.states}
@@ -81,7 +82,7 @@ def _to_an_operator(state: State) -> dict[str, Any]:
     }
 
 
-def _is_an_operator(request: HttpRequest) -> bool:
+def is_an_operator(request: HttpRequest) -> bool:
     """Whoever shows a management key that may read, or is logged in to the console. Anybody else is a stranger, and refused nothing.
 
     The call is not counted as the key's: that would ask Redis, and `pace` bounds it.
@@ -94,6 +95,13 @@ def _is_an_operator(request: HttpRequest) -> bool:
             return True
         return bool(getattr(request, "user", None) and may_enter(request.user, request.session))
     except (ApiError, Error):
+        return False
+
+
+def _is_drained() -> bool:
+    try:
+        return is_drained()
+    except Error:
         return False
 
 

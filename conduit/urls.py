@@ -6,7 +6,7 @@ from django.urls import include, path, re_path
 from django.views.decorators.csrf import csrf_exempt
 from django.views.generic import RedirectView
 
-from conduit import health
+from conduit import doctor_api, health, hosts_api, scraping
 from conduit.api.openapi import served
 from conduit.api.views import unknown_path
 
@@ -26,6 +26,10 @@ urlpatterns = [
     path("health/ready", health.ready),
     path("openapi.json", served.openapi),
     path("docs", served.DocsView.as_view()),
+    path("metrics", scraping.metrics),
+    path("v1/admin/hosts", hosts_api.HostsView.as_view()),
+    path("v1/admin/hosts/<str:host>/drain", hosts_api.DrainView.as_view()),
+    path("v1/admin/doctor", doctor_api.DoctorView.as_view()),
     path("", root),
     path("admin", RedirectView.as_view(url="/admin/")),
     path("admin/", admin.site.urls),

@@ -2,7 +2,8 @@
 
 from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -116,12 +117,29 @@ def register(proof: Proof) -> None:
 
 def proven() -> tuple[int, list[str]]:
     """How many rows the ledger has, and what does not add up, all read as it was at one moment, beside a running stack too."""
+    with one_moment():
+        return UsageCost.objects.count(), list(differences())
+
+
+@contextmanager
+def one_moment() -> Iterator[None]:
+    """A transaction in which everything is read as it was at one moment, and nothing is written."""
     alone = not connection.in_atomic_block
     with transaction.atomic():
         if alone and connection.vendor == "postgresql":  # SQLite does so by itself
             with connection.cursor() as cursor:
                 cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
-        return UsageCost.objects.count(), list(differences())
+        yield
+
+
+def accounts_of(task_ids: Collection[UUID]) -> dict[UUID, Account]:
+    """What the ledger says of each of these tasks. One query."""
+    accounts = {task_id: Account(task_id) for task_id in task_ids}
+    rows = UsageCost.objects.filter(task_id__in=accounts, entry__in=UsageCost.ONCE_PER_TASK).order_by("id")
+    for row in map(Row._make, rows.values_list(*Row._fields)):
+        if row.task_id is not None:
+            accounts[row.task_id].rows.append(row)
+    return accounts
 
 
 def differences() -> Iterator[str]:

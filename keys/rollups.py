@@ -19,6 +19,7 @@ from conduit.rollups.adding import Tally
 from conduit.rollups.counting import Counter
 from conduit.rollups.registry import RollUp
 from conduit.rollups.steps import Step, in_months, until_moment
+from keys import metrics
 from keys.models import Team, UsageCost, VirtualKey
 from keys.rollup_models import NO_TEAM, MoneyCount, MoneyOfDay, MoneyOfMonth
 
@@ -210,6 +211,7 @@ LEDGER = Counter(
     rows=lambda: UsageCost.objects.only("entry", "amount", "model", "key_id", "team_id", "created_at"),
     count=_count,
     moment="created_at",
+    total=metrics.total,
 )
 
 _TABLES = (MoneyCount, MoneyOfDay, MoneyOfMonth)

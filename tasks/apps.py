@@ -5,19 +5,26 @@ class TasksConfig(AppConfig):
     name = "tasks"
 
     def ready(self) -> None:
-        from conduit import conditions
+        from conduit import conditions, metrics
         from conduit.rollups import registry
         from keys import proof, work
         from notifications import sources
         from tasks.conditions import CONDITIONS
+        from tasks.metrics import COUNTED, STANDING
         from tasks.proof import differences
+        from tasks.proving import LEDGER
+        from tasks.proving import STANDING as LEDGER_STANDING
+        from tasks.realtime import metrics as streams
         from tasks.rollups import ROLL_UP
         from tasks.telling import PROGRESS, SOURCE
         from tasks.work import WORK
 
         work.register(WORK)
         proof.register(differences)
-        conditions.register(*CONDITIONS)
+        conditions.register(*CONDITIONS, LEDGER)
         registry.register(ROLL_UP)
         sources.register(SOURCE)
         sources.register(PROGRESS)
+        metrics.register(*COUNTED, reading=STANDING)
+        metrics.register(reading=LEDGER_STANDING)
+        metrics.register(*streams.COUNTED, reading=streams.STANDING)

@@ -17,6 +17,7 @@ from conduit.rollups.counting import Counter
 from conduit.rollups.histograms import Histogram, bucket_of
 from conduit.rollups.registry import RollUp
 from conduit.rollups.steps import Past, Span
+from tasks import ends, metrics
 from tasks.models import Status, TaskEvent
 from tasks.rollup_models import TaskCount, TaskTime
 
@@ -145,6 +146,12 @@ def _count(events: Sequence[TaskEvent]) -> None:
     took.write()
 
 
+def _count_once(events: Sequence[TaskEvent]) -> None:
+    """What no counting anew repeats."""
+    metrics.total(events)
+    ends.tell_on_commit(events)
+
+
 _TIMES = {Status.PROCESSING: What.QUEUED, Status.COMPLETED: What.DONE}
 
 EVENTS = Counter(
@@ -154,6 +161,7 @@ EVENTS = Counter(
     ),
     count=_count,
     moment="created_at",
+    total=_count_once,
 )
 
 ROLL_UP = RollUp(

@@ -5,7 +5,7 @@ class VideosConfig(AppConfig):
     name = "videos"
 
     def ready(self) -> None:
-        from conduit import checks, conditions, doctor
+        from conduit import checks, conditions, doctor, metrics
         from conduit.rollups import registry
         from keys import known_models
         from notifications import sources
@@ -16,10 +16,11 @@ class VideosConfig(AppConfig):
         from videos.accounts.telling import SOURCE
         from videos.callbacks.refusals import CALLBACKS
         from videos.conditions import CONFINEMENT, REFUSALS, WORDS
-        from videos.doctor import accounts_answer, prices_cover_costs, storage_works
+        from videos.doctor import accounts_answer, callbacks_reach_us, prices_cover_costs, storage_works
         from videos.kind import VIDEO_GENERATION
         from videos.lost_orders.reading import LOST_ORDERS
         from videos.margins import LOSSES
+        from videos.metrics import COUNTED, STANDING
         from videos.models import Resolution, VideoModel
         from videos.provider_conditions import CONDITIONS
         from videos.rollups import ROLL_UPS
@@ -32,8 +33,10 @@ class VideosConfig(AppConfig):
         doctor.register(
             doctor.Question("storage", storage_works),
             doctor.Question("MiniMax", accounts_answer),
+            doctor.Question("callbacks", callbacks_reach_us),
             doctor.Question("prices", prices_cover_costs),
         )
         registry.register(*ROLL_UPS)
         sources.register(SOURCE)
+        metrics.register(*COUNTED, reading=STANDING)
         known_models.register(lambda: [model.names for model in VideoModel.objects.order_by("name")], sizes=Resolution.values)

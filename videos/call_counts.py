@@ -18,6 +18,7 @@ from conduit import clock
 from conduit.rollups.adding import Tally
 from conduit.rollups.histograms import bucket_of
 from conduit.rollups.steps import Step
+from videos import metrics
 from videos.minimax import errors, exchanges
 from videos.minimax.exchanges import Exchange
 from videos.rollup_models import CallCount, CallTime
@@ -56,6 +57,7 @@ class CallCounts:
         answer, code = answer_of(exchange)
         is_timed = exchange.http is not None and exchange.call != _DOWNLOAD
         bucket = bucket_of(exchange.milliseconds / 1000) if is_timed else None
+        metrics.note_call(exchange, str(answer), code, is_timed=is_timed)
         counted = _Counted(Step.MINUTE.start(clock.now()), exchange.upstream, exchange.call, str(answer), code, bucket)
         with self._lock:
             self._counts[counted] += 1

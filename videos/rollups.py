@@ -22,6 +22,7 @@ from conduit.rollups.counting import BATCH, BusyError, Counter, cursor_of
 from conduit.rollups.histograms import Histogram, bucket_of
 from conduit.rollups.registry import RollUp
 from conduit.rollups.steps import Past, Span, Step, in_months, until_moment
+from videos import metrics
 from videos.exchange_models import Exchange, Timing
 from videos.models import Clip
 from videos.rollup_models import (
@@ -175,7 +176,11 @@ def _count_times(timings: Sequence[Timing]) -> None:
 
 
 TIMINGS = Counter(
-    name=MAKING, rows=lambda: Timing.objects.only("upstream", "made_in", "created_at"), count=_count_times, moment="created_at"
+    name=MAKING,
+    rows=lambda: Timing.objects.only("upstream", "made_in", "created_at"),
+    count=_count_times,
+    moment="created_at",
+    total=metrics.total_times,
 )
 
 
@@ -262,6 +267,7 @@ def count_billed() -> bool:
             clips = clips.select_for_update(skip_locked=True, of=("self",), no_key=True)
         found = list(clips.order_by()[:BATCH])
         _add_billed([(clip, clip.billed - clip.billed_counted, bool(clip.billed) - bool(clip.billed_counted)) for clip in found])
+        metrics.total_billed([(clip.upstream, clip.billed - clip.billed_counted) for clip in found])
         # The rows are ours: nobody has billed them otherwise meanwhile.
         Clip.objects.filter(pk__in=[clip.pk for clip in found]).update(billed_counted=F("billed"))
     return len(found) == BATCH

@@ -4,6 +4,7 @@ import time
 
 import structlog
 
+from conduit.api.metrics import note_request
 from conduit.logs import shortened
 
 log = structlog.get_logger("conduit.request")
@@ -15,11 +16,13 @@ PATH_CHARACTERS_MAX = 500
 
 def log_request(*, method: str, path: str, status: int | None, began: float, client: str) -> None:
     """`path` is without its query: links and streams carry tokens there. `began` is by time.perf_counter()."""
+    seconds = time.perf_counter() - began
+    note_request(method=method, path=path, status=status, seconds=seconds)
     log.info(
         "request",
         method=shortened(method, METHOD_CHARACTERS_MAX),
         path=shortened(path, PATH_CHARACTERS_MAX),
         status=status,
-        ms=round((time.perf_counter() - began) * 1000, 1),
+        ms=round(seconds * 1000, 1),
         client=client,
     )

@@ -6,6 +6,8 @@ class ApiConfig(AppConfig):
     label = "api"
 
     def ready(self) -> None:
-        from conduit import clock, conditions
+        from conduit import clock, conditions, metrics
+        from conduit.api.metrics import METRICS
 
         conditions.register(clock.APART)
+        metrics.register(*METRICS)

@@ -4,19 +4,22 @@ import re
 import time
 import uuid
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 
 import structlog
 from django.conf import settings
 from django.http import HttpRequest, HttpResponseBase
 
+from conduit import traces
 from conduit.api import always
 from conduit.api.access_log import log_request
 from conduit.api.callers import answering
 from conduit.api.errors import classify, response_for
 from conduit.api.network import client_address
+from conduit.api.routes import route_of
 
 # Asked every few seconds by whoever watches the place; `/health/live` never comes as far as Django.
-HEALTH_PATHS = frozenset({"/health", "/health/ready"})
+HEALTH_PATHS = frozenset({"/health", "/health/ready", "/metrics"})
 _WELL_FORMED = re.compile(r"[A-Za-z0-9._-]{1,128}")
 
 _NOT_SERVED = range(400, 500)
@@ -41,7 +44,7 @@ class RequestContext:
         structlog.contextvars.clear_contextvars()
         structlog.contextvars.bind_contextvars(request_id=request_id)
         began = time.perf_counter()
-        with answering(request):
+        with answering(request), self._traced(request):
             response = self.get_response(request)
         response["X-Request-ID"] = request_id
         always.put_on(response)
@@ -52,6 +55,12 @@ class RequestContext:
             client = client_address(request)
             log_request(method=request.method or "", path=request.path, status=response.status_code, began=began, client=client)
         return response
+
+    def _traced(self, request: HttpRequest) -> AbstractContextManager[None]:
+        """What may make something has a trace, unless somebody gave it one before."""
+        if request.method != "POST" or not request.path.startswith("/v1/") or traces.current():
+            return nullcontext()
+        return traces.serving(f"POST {route_of(request.path)}", request.headers.get("traceparent", ""))
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponseBase | None:
         """A crash in a view outside REST framework (media, health): the envelope, unless it is a page for people."""

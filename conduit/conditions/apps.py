@@ -6,7 +6,7 @@ class ConditionsConfig(AppConfig):
     label = "conditions"
 
     def ready(self) -> None:
-        from conduit.conditions.basic import CONDITIONS
+        from conduit.conditions import basic, drains, host, restored
         from conduit.conditions.registry import register
 
-        register(*CONDITIONS)
+        register(*basic.CONDITIONS, restored.RESTORED, *host.CONDITIONS, drains.DRAINED)

@@ -73,3 +73,30 @@ class Process(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+class DatabaseIdentity(models.Model):
+    """The one row that says which database the place last worked with (conduit.conditions.restored)."""
+
+    ONLY = 1
+
+    id = models.PositiveSmallIntegerField(primary_key=True, default=ONLY)
+    identity = models.CharField(max_length=100)
+    worked_at = models.DateTimeField(help_text="When the engine last worked with it, to some seconds.")
+
+    class Meta:
+        verbose_name_plural = "database identities"
+
+    def __str__(self) -> str:
+        return self.identity
+
+
+class DrainedHost(models.Model):
+    """A host whose processes take no new work (conduit.conditions.drains)."""
+
+    host = models.CharField(max_length=100, unique=True, help_text="As its processes call it.")
+    since = models.DateTimeField()
+    by = models.CharField(max_length=150)
+
+    def __str__(self) -> str:
+        return self.host

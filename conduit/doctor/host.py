@@ -8,10 +8,9 @@ from django.conf import settings
 
 from conduit.checks import problems
 from conduit.conditions import Severity
+from conduit.conditions.host import DISK_BYTES_MIN
 from conduit.doctor.registry import Finding
 
-# A clip that is looked into and the video made of it, many times over.
-DISK_BYTES_MIN = 2 * 1024**3
 # What a web process has open beside its streams.
 DESCRIPTORS_BESIDE = 100
 

@@ -1,7 +1,8 @@
 """Which questions the doctor asks, and what it found."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import structlog
 
@@ -27,6 +28,7 @@ class Finding:
 class Question:
     name: str  # what it is about, such as `database`
     look: Callable[[], Iterable[Finding]]
+    takes_long: bool = False  # it reads all rows of something: asked from a terminal alone
 
 
 _questions: list[Question] = []
@@ -40,9 +42,19 @@ def register(*questions: Question) -> None:
         _questions.append(question)
 
 
-def asked() -> Iterator[tuple[str, Finding]]:
-    """Ask all of them, one after the other: what each is about, and what was found. A question that fails is a finding."""
+def questions() -> tuple[Question, ...]:
+    """In the order in which they are asked."""
+    return tuple(_questions)
+
+
+def asked(*, takes_long: bool = True) -> Iterator[tuple[str, Finding]]:
+    """Ask them, one after the other: what each is about, and what was found. A question that fails is a finding.
+
+    `takes_long`: those too that do.
+    """
     for question in _questions:
+        if question.takes_long and not takes_long:
+            continue
         try:
             for finding in question.look():
                 yield question.name, finding
@@ -56,3 +68,13 @@ def asked() -> Iterator[tuple[str, Finding]]:
                     "See what else is not well here; LOG_LEVEL=DEBUG tells more.",
                 ),
             )
+
+
+def report(found: Sequence[tuple[str, Finding]]) -> dict[str, Any]:
+    """What was found, for programs: the worst of it, and each."""
+    worst = max((finding.severity for _, finding in found if finding.severity), default=None)
+    return {"status": worst.word if worst else "well", "findings": [_shown(about, finding) for about, finding in found]}
+
+
+def _shown(about: str, finding: Finding) -> dict[str, str | None]:
+    return {"about": about, "status": finding.word, "says": finding.says, "what_to_do": finding.what_to_do or None}

@@ -61,5 +61,6 @@ class Tally:
 
     def _sum(self, table: str, column: str) -> str:
         both = f"{table}.{column} + excluded.{column}"
+        field = self._model._meta.get_field(column)
         # SQLite adds in floating point.
-        return f"ROUND({both}, 4)" if isinstance(self._model._meta.get_field(column), models.DecimalField) else both
+        return f"ROUND({both}, {field.decimal_places})" if isinstance(field, models.DecimalField) else both

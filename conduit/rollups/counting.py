@@ -41,6 +41,7 @@ class Counter:
     rows: Callable[[], QuerySet[Any, Any]]  # what is read of each
     count: Callable[[Sequence[Any]], None]  # given some of them: adds to the counts
     moment: str  # the field that says when a row was written
+    total: Callable[[Sequence[Any]], None] | None = None  # the same rows, once: what it adds to is never counted anew
 
     def count_new(self) -> bool:
         """Count the next rows and move the cursor past them, in one transaction. False when no more are there now."""
@@ -55,6 +56,8 @@ class Counter:
             found = list(rows.filter(pk__gt=cursor.position, pk__lte=settled).order_by("pk")[:BATCH])
             if found:
                 self.count(found)
+                if self.total:
+                    self.total(found)
             cursor.position = found[-1].pk if len(found) == BATCH else settled
             cursor.save(update_fields=["position"])
         return len(found) == BATCH

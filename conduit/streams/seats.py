@@ -63,6 +63,11 @@ class Seats:
         with self._lock:
             self._check(owner, of_owner, in_all, takes=False)
 
+    def own(self) -> int:
+        """How many connections this process has."""
+        with self._lock:
+            return self._own.total()
+
     def release(self, ended: Counter[str]) -> None:
         """So many connections of these owners have ended."""
         with self._lock:

@@ -17,11 +17,13 @@ from conduit import clock
 from conduit.api.errors import ApiError, Overloaded, classify
 from conduit.api.formats import rfc3339
 from conduit.streams.lasting import lasting
+from conduit.metrics import note_seconds
 from tasks import history, kinds, progress
 from tasks.history import Happened, Live, NotKept
 from tasks.notices import Notice, resync
 from tasks.progress import Legs
 from tasks.realtime.connections import Caller
+from tasks.realtime.metrics import TOLD_IN
 
 log = structlog.get_logger(__name__)
 
@@ -159,6 +161,8 @@ class KeyFeed:
             notice = shown.not_behind(notice)
         if notice.task and happened.legs:
             self._live[notice.task["task_id"]] = _Shown(Live(notice.task, happened.legs, happened.updated_at))
+        if self.subscribers:
+            note_seconds(TOLD_IN, seconds=clock.now().timestamp() - happened.updated_at)
         self._tell(notice, happened.position)
 
     def _tell(self, notice: Notice, position: int | None = None) -> None:

@@ -13,6 +13,7 @@ from django.db import OperationalError
 
 from conduit import clock
 from conduit.api.errors import ApiError, Overloaded, classify, envelope
+from conduit.metrics import note
 from conduit.signalr import Connection, Hub, HubException, Invocation, Refused, hub_method
 from tasks import history, kinds
 from tasks.ids import parse_task_id
@@ -21,6 +22,7 @@ from tasks.notices import Notice
 from tasks.presentation import show
 from tasks.realtime.connections import Caller, position_in
 from tasks.realtime.feeds import Draining, feeds
+from tasks.realtime.metrics import HUB, OPENED, RESUMED
 
 UNKNOWN_TASK = "This key has no task of that id."
 NO_EVENT_ID = "`lastEventId` must be the `eventId` of an event of this key."
@@ -35,6 +37,7 @@ class TaskHub(Hub):
         self.wanted: set[str] | None = self.caller.wanted
 
     async def on_connected(self) -> None:
+        note(OPENED, HUB)
         try:
             await feeds().subscribe(self, snapshots=False)
         except Exception as error:  # noqa: BLE001 - classify knows what each means, and logs what nobody foresaw
@@ -81,6 +84,7 @@ class TaskHub(Hub):
             raise HubException(NO_EVENT_ID) from error
         if after is None:
             raise HubException(NO_EVENT_ID)
+        note(RESUMED, HUB)
         try:
             await feeds().subscribe(self, after=after, snapshots=False)
         except Exception as error:

@@ -14,6 +14,7 @@ from django.conf import settings
 
 from conduit import clock
 from conduit.api.errors import ApiError, NotFound
+from conduit.metrics import note
 from conduit.streams.gate import Gate
 from conduit.streams.outbox import Outbox
 from keys.client_tokens import Right, check_right
@@ -24,6 +25,7 @@ from tasks.notices import ENDS, Notice, resync
 from tasks.presentation import show
 from tasks.realtime.connections import Caller
 from tasks.realtime.feeds import Draining, Feeds
+from tasks.realtime.metrics import OPENED, PLAIN, RESUMED
 
 # How often a stream whose reader takes nothing looks whether it is over, and how long the reader has for the rest then, in seconds.
 LOOK_SECONDS = 1.0
@@ -175,6 +177,9 @@ class TaskStream(Stream[Form]):
 
     async def _tell_all(self) -> None:
         after = self._after
+        note(OPENED, PLAIN)
+        if after is not None:
+            note(RESUMED, PLAIN)
         if self.task_id is None:
             await self._feeds.subscribe(self, after=after)
             return

@@ -11,6 +11,7 @@ from django.core.files.storage import default_storage
 from django.db.utils import DatabaseError
 
 from conduit import clock
+from conduit.metrics import note, note_seconds
 from tasks import lifecycle
 from tasks.insisting import AWAY
 from tasks.leases import LeaseLost
@@ -25,6 +26,7 @@ from videos.engine.written import ClipFields, VideoFields
 from videos.exchange_models import Timing
 from videos.failures import Failure
 from videos.media import Harm, MediaError, ReaderStopped, Wish, cut
+from videos.metrics import ASSEMBLED_IN, STORED, STORED_IN
 from videos.models import Clip, ClipState, Video
 from videos.stages import Stage
 from videos.storage import STORAGE_ERRORS, forget, forgotten_upon
@@ -241,7 +243,9 @@ def _complete(job: Job, delivered: Delivered, began: datetime) -> None:
         )
 
     job.lease.insist(write)
-    log.info("task completed", seconds=round((now - job.task.created_at).total_seconds(), 1))
+    note_seconds(ASSEMBLED_IN, seconds=(delivered.made_at - began).total_seconds())
+    note_seconds(STORED_IN, seconds=(now - delivered.made_at).total_seconds())
+    note(STORED, amount=facts.size_bytes + facts.thumbnail_bytes)
     try:
         _learn(job, now)
     except DatabaseError as error:

@@ -4,7 +4,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandParser
 
 from conduit.conditions import Severity
-from conduit.doctor.registry import Finding, asked
+from conduit.doctor.registry import Finding, asked, report
 
 EXITS = {None: 0, Severity.NOTICE: 0, Severity.DEGRADED: 1, Severity.UNAVAILABLE: 2}
 
@@ -29,16 +29,10 @@ class Command(BaseCommand):
                 self._print(about, finding)
         worst = max((finding.severity for _, finding in found if finding.severity), default=None)
         if options["json"]:
-            self.stdout.write(
-                json.dumps({"status": worst.word if worst else "well", "findings": [_shown(*one) for one in found]}, indent=2)
-            )
+            self.stdout.write(json.dumps(report(found), indent=2))
         raise SystemExit(EXITS[worst])
 
     def _print(self, about: str, finding: Finding) -> None:
         self.stdout.write(f"{finding.word:<12} {about:<11} {finding.says}")
         if finding.severity and finding.what_to_do:
             self.stdout.write(f"{'':<24} -> {finding.what_to_do}")
-
-
-def _shown(about: str, finding: Finding) -> dict[str, str | None]:
-    return {"about": about, "status": finding.word, "says": finding.says, "what_to_do": finding.what_to_do or None}
