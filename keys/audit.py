@@ -152,6 +152,11 @@ def _origin() -> Origin:
     return _command.get() or Origin()
 
 
+def doer() -> str:
+    """Who is at it, as rows name them."""
+    return _origin().who or COMMAND_LINE
+
+
 def _system_user() -> str:
     """As the system knows it; who became root by sudo is told too. In a container the user may have no name."""
     try:

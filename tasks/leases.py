@@ -22,6 +22,8 @@ from django.db.models import F, Q
 from django.db.utils import Error as DatabaseFailure
 
 from conduit import clock
+from conduit.conditions.drains import is_drained
+from conduit.conditions.restored import is_restored
 from tasks import due
 from tasks.insisting import insist
 from tasks.models import Task, no_lease
@@ -142,6 +144,8 @@ def lapse(now: datetime) -> datetime:
 
 def claim_due(now: datetime, *, lane: str, limit: int) -> list[Claim]:
     """Reserve the due rows of a lane whose turn it is, in one batch; the most urgent first."""
+    if is_drained() or is_restored():
+        return []
     token = uuid.uuid4()
     with transaction.atomic():
         ids = _marked(now, lane, due.choose(lane, now, limit), lease_token=token, lease_until=now + timedelta(seconds=CLAIM_SECONDS))
@@ -154,6 +158,8 @@ def take_due(now: datetime, *, lane: str, limit: int, among: due.Narrow | None =
 
     `among` leaves out those that it has no room for.
     """
+    if is_drained() or is_restored():
+        return []
     token, hold = uuid.uuid4(), Hold(time.monotonic())
     with transaction.atomic():
         chosen = due.choose(lane, now, limit, among)
@@ -179,6 +185,8 @@ def take(task_id: UUID, *, lane: str, claim: UUID | None = None) -> Lease | None
     `claim` is the token of a claim: what was claimed was due by another process's reading of the clock, and is taken whatever
     it says here. It is replaced, so that a claim is worth one step.
     """
+    if is_drained() or is_restored():
+        return None
     now = clock.now()
     ours = no_lease(now) & Q(next_step_at__lte=now + ABOUT_NOW)
     if claim:

@@ -1,5 +1,6 @@
 """What the doctor asks of MiniMax's accounts, the storage and prices."""
 
+import secrets
 from collections.abc import Iterator
 
 import requests
@@ -12,10 +13,13 @@ from conduit.doctor import Finding
 from videos import storage_check
 from videos.account_models import AccountState, ProviderAccount
 from videos.accounts import rules
+from videos.callbacks import addresses
 from videos.margins import LOSSES, losses
 from videos.storage import forget
 
 ANSWER_SECONDS = 10.0
+# MiniMax waits no longer.
+CHALLENGE_SECONDS = 3.0
 
 
 def accounts_answer() -> Iterator[Finding]:
@@ -71,6 +75,26 @@ def _is_public() -> Iterator[Finding]:
             Severity.NOTICE,
             "A <video> needs none; set CORS rules of the bucket if pages of yours fetch().",
         )
+
+
+def callbacks_reach_us() -> Iterator[Finding]:
+    """A challenge such as MiniMax sends before it takes an order, over the address that it would call; of no order, so that it does
+    nothing."""
+    if not addresses.are_wanted():
+        yield Finding("MiniMax is not asked to call back (MINIMAX_CALLBACKS): jobs are asked for.")
+        return
+    challenge = secrets.token_hex(8)
+    what_to_do = "See PUBLIC_URL and that the proxy passes on /callbacks/. Without callbacks jobs are asked for more often."
+    try:
+        answer = requests.post(addresses.url_of_nothing(), json={"challenge": challenge}, timeout=CHALLENGE_SECONDS, allow_redirects=False)
+        came_back = answer.status_code == requests.codes.ok and answer.json() == {"challenge": challenge}
+    except (requests.RequestException, ValueError) as error:
+        yield Finding(f"Callbacks do not reach us from here ({type(error).__name__}).", Severity.NOTICE, what_to_do)
+        return
+    if came_back:
+        yield Finding("Callbacks reach us.")
+    else:
+        yield Finding(f"A callback is answered {answer.status_code}, which is not ours.", Severity.NOTICE, what_to_do)
 
 
 def prices_cover_costs() -> Iterator[Finding]:

@@ -36,6 +36,7 @@ class ConsoleConfig(AppConfig):
         import conduit.console.audit.page
         import conduit.console.catalogue
         import conduit.console.keys.client_tokens
+        import conduit.console.doctor_page
         import conduit.console.keys.lists
         import conduit.console.keys.switching
         import conduit.console.live.state
@@ -43,6 +44,7 @@ class ConsoleConfig(AppConfig):
         import conduit.console.money.bill
         import conduit.console.money.lost
         import conduit.console.money.pages
+        import conduit.console.processes_page
         import conduit.console.security.pages
         import conduit.console.settings_page
         import conduit.console.streams_page

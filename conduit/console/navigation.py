@@ -26,7 +26,7 @@ class Place:
 
 
 PLACES = (
-    Place("Now", "n", "index", (), ("", "minimax/", "streams/")),
+    Place("Now", "n", "index", (), ("", "minimax/", "streams/", "doctor/", "processes/")),
     Place("Tasks", "t", "tasks", ("tasks.view_task",), ("tasks/", "videos/video/")),
     Place("Keys", "k", "keys", ("keys.view_virtualkey",), ("keys/virtualkey/", "keys/team", "keys/disable/", "keys/enable/"), "keys/"),
     Place("Money", "m", "money", ("keys.view_usagecost",), ("money/", "keys/usagecost/", "keys/budget")),

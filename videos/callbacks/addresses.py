@@ -32,6 +32,11 @@ def url_of(clip: Clip, *, number: int) -> str:
     return f"{settings.PUBLIC_URL}{ROOT}/{token}"
 
 
+def url_of_nothing() -> str:
+    """One that is ours and of no order, for who tries whether callbacks arrive."""
+    return f"{settings.PUBLIC_URL}{ROOT}/{_signer().sign('0.0')}"
+
+
 def ordered(token: str) -> Ordered | None:
     """What the last part of a URL's path says; None when it is none of ours."""
     if len(token) > _TOKEN_MAX:
