@@ -86,7 +86,7 @@ def overdue(task: Task, clips: Sequence[Clip], now: datetime) -> Failure | None:
     if clips and (at_hand is None or at_hand.made_at):
         return _DELIVERED_TOO_LONG if _over(last_made_at, settings.DELIVERY_SECONDS_MAX, counted) else None
     if at_hand and at_hand.state == ClipState.SUBMITTING and at_hand.makes == Clip.Makes.VIDEO:
-        return LOST_CREATE if _over(at_hand.sent_at, settings.RECONCILING_SECONDS_MAX, now) else None
+        return LOST_CREATE if _over(at_hand.sent_until or at_hand.sent_at, settings.RECONCILING_SECONDS_MAX, now) else None
     if at_hand and at_hand.submitted_at:
         since = max(at_hand.submitted_at, task.created_at)  # a job that was taken over may be older than the task
         return made_too_long() if _over(since, settings.GENERATING_SECONDS_MAX, now) else None

@@ -257,6 +257,9 @@ class Clip(models.Model):
     state = models.CharField(max_length=10, choices=ClipState, default=ClipState.PLANNED)
     creates = models.PositiveSmallIntegerField(default=0, help_text="Create calls made for it.")
     sent_at = models.DateTimeField(null=True, blank=True, help_text="When the intent to send it was stored.")
+    sent_until = models.DateTimeField(
+        null=True, blank=True, help_text="Of an order that may have been sent in what a restored database lacks: when that ended."
+    )
     submitted_at = models.DateTimeField(null=True, blank=True)
     provider_task_id = models.CharField(max_length=100, blank=True)
     seen_running_at = models.DateTimeField(null=True, blank=True, help_text="The last query that found it unfinished.")

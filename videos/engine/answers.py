@@ -28,7 +28,9 @@ log = structlog.get_logger(__name__)
 CREATES_MAX = 4
 # What is written to a clip that MiniMax certainly did not take: with the task's end, and when it is to be posted again.
 NOT_TAKEN: ClipFields = {"state": ClipState.PLANNED}
-UNSENT: ClipFields = {"state": ClipState.PLANNED, "sent_at": None, "account": None, "told_task_id": "", "pushed_at": None}
+UNSENT: ClipFields = {
+    "state": ClipState.PLANNED, "sent_at": None, "sent_until": None, "account": None, "told_task_id": "", "pushed_at": None,
+}  # fmt: skip
 
 
 def accepted(job: Job, clip: Clip, provider_task_id: str, *, asked_at_once: bool = False) -> None:
@@ -39,6 +41,7 @@ def accepted(job: Job, clip: Clip, provider_task_id: str, *, asked_at_once: bool
         "submitted_at": now,
         "provider_task_id": provider_task_id,
         "told_task_id": "",
+        "sent_until": None,
         "billed": billed_for(clip),
     }
     leg = job.leg(job.made_goal, clip.expected_seconds, rest=job.task.rest_seconds - clip.expected_seconds)

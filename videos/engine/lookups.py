@@ -3,7 +3,10 @@
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
+from django.db.models import Q
+
 from conduit import clock
+from videos.account_models import AccountState, ProviderAccount
 from videos.accounts.calling import heard, provider_for
 from videos.minimax import errors
 from videos.minimax.errors import MiniMaxError, Outcome, Undecided
@@ -36,7 +39,7 @@ def listed(clip: Clip, prompt: str) -> Listed:
         MiniMaxError: it could not be asked.
     """
     client, sent_at = provider_for(clip), clip.sent_at
-    if not client.can_find_lost or sent_at is None:
+    if not client.can_find_lost or sent_at is None or _may_be_another_accounts(clip):
         raise NoList(*errors.UNDECIDED)
     if _has_a_twin(clip, sent_at):
         raise Undecided(*errors.UNDECIDED)  # it may only be under way: when its answer is there, the list tells them apart
@@ -44,8 +47,8 @@ def listed(clip: Clip, prompt: str) -> Listed:
     seconds, resolution = (clip.seconds, clip.resolution) if clip.sends_size else (None, None)
     order = Order(clip.upstream, prompt, seconds, resolution, clip.ratio or None)
     with heard(clip):
-        found = client.find_lost(order, sent_after=sent_at, known_ids=_known_ids(clip, sent_at))
-    return Listed(found, is_certain=clock.now() - sent_at >= LISTED_WITHIN)
+        found = client.find_lost(order, sent_after=sent_at, sent_until=clip.sent_until, known_ids=_known_ids(clip, sent_at))
+    return Listed(found, is_certain=clock.now() - (clip.sent_until or sent_at) >= LISTED_WITHIN)
 
 
 def is_told(clip: Clip) -> bool:
@@ -69,11 +72,18 @@ def may_be_told_soon(clip: Clip) -> bool:
     return clip.pushed_at is not None and clock.now() - clip.pushed_at < _TOLD_WITHIN
 
 
+def _may_be_another_accounts(clip: Clip) -> bool:
+    """Whether nobody knows with which of several accounts it was ordered, if it was: what is lacking in one's list proves nothing."""
+    others = ProviderAccount.objects.filter(kind=f"minimax_{clip.api}").exclude(state=AccountState.OFF)
+    return clip.account_id is None and clip.sent_until is not None and others.count() > 1
+
+
 def _has_a_twin(clip: Clip, sent_at: datetime) -> bool:
     """Whether another order that MiniMax's list does not tell from this one was sent about then and has no answer either."""
     same = {name: getattr(clip, name) for name in ("api", "upstream", "seconds", "resolution", "ratio")}
-    near = (sent_at - LISTED_WITHIN, sent_at + LISTED_WITHIN)
-    return Clip.objects.filter(state=ClipState.SUBMITTING, sent_at__range=near, **same).exclude(pk=clip.pk).exists()
+    first, last = sent_at - LISTED_WITHIN, (clip.sent_until or sent_at) + LISTED_WITHIN
+    near = Q(sent_at__range=(first, last)) | Q(sent_at__lt=first, sent_until__gte=first)
+    return Clip.objects.filter(near, state=ClipState.SUBMITTING, **same).exclude(pk=clip.pk).exists()
 
 
 def _known_ids(clip: Clip, sent_at: datetime) -> set[str]:

@@ -27,8 +27,8 @@ _AGAIN_AFTER = 0.1
 
 def find_out(job: Job, clip: Clip) -> None:
     """The answer was lost, or a process died between the intent and the answer: MiniMax may have accepted, or not."""
-    sent_at = clip.sent_at
-    if sent_at is None:  # of no order that we made
+    sent_at = clip.sent_until or clip.sent_at
+    if sent_at is None or clip.sent_at is None:  # of no order that we made
         fail(job, failures.LOST_CREATE)
         return
     try:

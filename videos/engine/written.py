@@ -14,6 +14,7 @@ class ClipFields(TypedDict, total=False):
     state: str
     creates: int
     sent_at: datetime | None
+    sent_until: datetime | None
     submitted_at: datetime | None
     provider_task_id: str
     told_task_id: str

@@ -81,8 +81,11 @@ class Provider(Protocol):
     def locate(self, file_id: str) -> RemoteFile:
         """A fresh link to a finished clip."""
 
-    def find_lost(self, order: Order, *, sent_after: datetime, known_ids: Collection[str]) -> str | None:
-        """The id of the job that MiniMax accepted for an order posted at `sent_after` or right after it; None when there is none.
+    def find_lost(
+        self, order: Order, *, sent_after: datetime, known_ids: Collection[str], sent_until: datetime | None = None
+    ) -> str | None:
+        """The id of the job that MiniMax accepted for an order posted at `sent_after` or right after it, or until
+        `sent_until`; None when there is none.
 
         `known_ids` are the ids that belong to other orders, those accepted some minutes before included: clocks differ,
         and a job like this one that is missing there would be taken for it. Undecided when MiniMax's list does not

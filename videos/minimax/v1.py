@@ -54,7 +54,9 @@ class MiniMaxV1:
         url = reading.link(facts.get("download_url")) or self._client.useless(answer)
         return RemoteFile(url, reading.link(facts.get("backup_download_url")), reading.positive(facts.get("bytes")))
 
-    def find_lost(self, order: Order, *, sent_after: datetime, known_ids: Collection[str]) -> str | None:
+    def find_lost(
+        self, order: Order, *, sent_after: datetime, known_ids: Collection[str], sent_until: datetime | None = None
+    ) -> str | None:
         raise Undecided(*errors.UNDECIDED)
 
     def test(self) -> None:

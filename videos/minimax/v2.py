@@ -56,9 +56,13 @@ class MiniMaxV2:
         answer, record = self._ask(file_id)
         return RemoteFile(record.url or self._client.useless(answer))
 
-    def find_lost(self, order: Order, *, sent_after: datetime, known_ids: Collection[str]) -> str | None:
+    def find_lost(
+        self, order: Order, *, sent_after: datetime, known_ids: Collection[str], sent_until: datetime | None = None
+    ) -> str | None:
         limits = self._client.limits
-        search = lost.Search(order, sent_after, frozenset(known_ids), sending_seconds=limits.connect_seconds + limits.read_seconds)
+        window = (sent_until - sent_after).total_seconds() if sent_until else 0.0
+        sending = window + limits.connect_seconds + limits.read_seconds
+        search = lost.Search(order, sent_after, frozenset(known_ids), sending_seconds=sending)
         for page in range(1, lost.PAGES_MAX + 1):
             if search.add(*self._list(page)):
                 break
