@@ -4,7 +4,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ("tasks", "0023_kept_for_a_time"),
+        ("tasks", "0024_events_to_be_told"),
     ]
 
     operations = [

@@ -5,7 +5,7 @@ from django.db.models import Q
 class Migration(migrations.Migration):
 
     dependencies = [
-        ("keys", "0017_kept_for_a_time"),
+        ("keys", "0018_contacts_and_alerts_to_tell"),
     ]
 
     operations = [
