@@ -9,7 +9,7 @@ from conduit import clock
 from conduit.batches import BATCH, BATCHES_MAX
 from keys.models import AuditEntry
 
-# PostgreSQL lets none go that is younger, whatever is asked (keys/migrations/0020).
+# PostgreSQL lets none go that is younger, whatever is asked (keys/migrations/0021).
 DAYS_LEAST = 30
 
 _TABLE = AuditEntry._meta.db_table

@@ -35,8 +35,8 @@ class ConsoleConfig(AppConfig):
         import conduit.console.audit.logins
         import conduit.console.audit.page
         import conduit.console.catalogue
-        import conduit.console.keys.client_tokens
         import conduit.console.doctor_page
+        import conduit.console.keys.client_tokens
         import conduit.console.keys.lists
         import conduit.console.keys.switching
         import conduit.console.live.state

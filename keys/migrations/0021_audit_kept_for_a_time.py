@@ -28,6 +28,6 @@ def let_none_go(apps: Any, schema_editor: Any) -> None:
 
 
 class Migration(migrations.Migration):
-    dependencies = [("keys", "0019_keys_that_expire")]
+    dependencies = [("keys", "0020_keys_that_expire")]
 
     operations = [migrations.RunPython(let_old_ones_go, let_none_go)]

@@ -5,7 +5,7 @@ from django.db.models import Q
 class Migration(migrations.Migration):
 
     dependencies = [
-        ("keys", "0018_contacts_and_alerts_to_tell"),
+        ("keys", "0019_client_tokens"),
     ]
 
     operations = [
