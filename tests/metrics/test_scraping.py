@@ -28,7 +28,7 @@ BEARER = {"Authorization": f"Bearer {TOKEN}"}
 
 @pytest.fixture(autouse=True)
 def _anew(monkeypatch):
-    monkeypatch.setattr(scraping, "pace", Pace(per_second=5, burst=20, times_in_all=10))
+    monkeypatch.setattr(scraping, "pace", Pace(per_second=0.01, burst=20, times_in_all=10))
 
 
 @pytest.fixture
