@@ -192,7 +192,7 @@ _BECAUSE: Shape = record(
     "Why not.",
     {
         "status": word("Whether it serves.", ("unavailable",)),
-        "because": listed("What keeps it.", word("One reason.", ("database", "redis", "draining"))),
+        "because": listed("What keeps it.", word("One reason.", ("database", "redis", "draining", "drained"))),
     },
 )
 
