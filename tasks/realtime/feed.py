@@ -16,8 +16,8 @@ import structlog
 from conduit import clock
 from conduit.api.errors import ApiError, Overloaded, classify
 from conduit.api.formats import rfc3339
-from conduit.streams.lasting import lasting
 from conduit.metrics import note_seconds
+from conduit.streams.lasting import lasting
 from tasks import history, kinds, progress
 from tasks.history import Happened, Live, NotKept
 from tasks.notices import Notice, resync
