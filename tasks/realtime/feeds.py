@@ -213,10 +213,12 @@ class Feeds:
     async def _receive(self) -> None:
         await self._has_channel.wait()
         while True:
-            message = await self._layer.receive(self._channel)
-            if feed := self._feeds.get(message["key"]):
-                _take(feed, message)
-                await asyncio.sleep(0)  # streams send what they were told before more is told
+            self._hand_over(await self._layer.receive(self._channel))
+            await asyncio.sleep(0)  # streams send what they were told before more is told
+
+    def _hand_over(self, message: dict[str, Any]) -> None:
+        if feed := self._feeds.get(message["key"]):
+            _take(feed, message)
 
     # ---- Chores
 
