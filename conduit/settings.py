@@ -118,6 +118,7 @@ INSTALLED_APPS = [
     "notifications",
     "tasks",
     "videos",
+    "conduit.playground.apps.PlaygroundConfig",
     "conduit.console.apps.ConsoleConfig",  # after the apps whose models it shows
     "conduit.console.security.apps.SecurityConfig",  # last: it gives out the rights that all others have made
 ]
@@ -307,6 +308,9 @@ AXES_ENABLE_ADMIN = AXES_VERBOSE = False  # its lists would show what was typed 
 # A code beside the password: offered to everybody, or a must, without which nobody sees more than the page that sets it up.
 CONSOLE_SECOND_FACTOR = env.choice("CONSOLE_SECOND_FACTOR", "offered", "required", default="offered")
 OTP_TOTP_ISSUER = f"Conduit {_public.hostname}"  # how an authenticator app names the place
+
+# Whether `/` is the playground, where people with a key make videos by hand; else it is a short page that leads on.
+PLAYGROUND = env.bool("PLAYGROUND", default=True)
 
 LANGUAGE_CODE = "en-us"
 TIME_ZONE = "UTC"

@@ -1,21 +1,13 @@
 """Every path, by room."""
 
 from django.contrib import admin
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import include, path, re_path
-from django.views.decorators.csrf import csrf_exempt
 from django.views.generic import RedirectView
 
 from conduit import doctor_api, health, hosts_api, scraping
 from conduit.api.openapi import served
 from conduit.api.views import unknown_path
-
-
-@csrf_exempt
-def root(request: HttpRequest) -> HttpResponse:
-    """People are sent to the console, until consumers have a page of their own."""
-    return HttpResponseRedirect("/admin/") if request.method in ("GET", "HEAD") else unknown_path(request)
-
+from conduit.playground.views import front
 
 urlpatterns = [
     path("", include("keys.urls")),
@@ -30,7 +22,7 @@ urlpatterns = [
     path("v1/admin/hosts", hosts_api.HostsView.as_view()),
     path("v1/admin/hosts/<str:host>/drain", hosts_api.DrainView.as_view()),
     path("v1/admin/doctor", doctor_api.DoctorView.as_view()),
-    path("", root),
+    path("", front),
     path("admin", RedirectView.as_view(url="/admin/")),
     path("admin/", admin.site.urls),
     re_path("", unknown_path),

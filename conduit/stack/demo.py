@@ -17,6 +17,8 @@ PROMPT = "A paper boat sails down a rainy street at dusk, neon lights in the pud
 POLL_SECONDS = 0.5
 # The web process may be starting again; longer than this is a fault.
 SILENCE_SECONDS = 60.0
+# Of the token with which the playground opens: as long as one may live, and enough to play with.
+TOKEN_SECONDS, TOKEN_TASKS, TOKEN_USD = 3600, 50, "20.00"
 
 
 @dataclass(frozen=True)
@@ -69,6 +71,12 @@ class Demo:
                 f"The task {task['task_id']} is {task['status']}: {task['error'] or 'no video was made'} ({task['error_code']})"
             )
         return self._save(task)
+
+    def playground_token(self) -> str:
+        """A client token for a browser, which makes a few more videos."""
+        asked = {"expires_in": TOKEN_SECONDS, "create": {"tasks": TOKEN_TASKS, "usd": TOKEN_USD}}
+        answer = self._stack.request("POST", "/v1/client_tokens", timeout=30, headers=self._authorization, json=asked)
+        return str(self._answer(answer)["token"])
 
     def _follow(self, task: dict[str, Any], bar: ProgressBar) -> dict[str, Any]:
         heard = time.monotonic()

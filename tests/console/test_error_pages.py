@@ -75,9 +75,3 @@ def test_a_crash_is_a_page_with_the_requests_id_and_nothing_of_the_inside(admin,
 def test_programs_keep_their_envelope():
     refused(Client().get("/v1/nope"), 404, "not_found")
     refused(Client().post("/"), 404, "not_found")
-
-
-def test_the_root_sends_people_to_the_console():
-    answer = Client().get("/")
-
-    assert (answer.status_code, answer.headers["Location"]) == (302, "/admin/")

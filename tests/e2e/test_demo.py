@@ -26,7 +26,7 @@ def _makes_one_video_says_where_and_stops(stack: RunningStack, done: "subprocess
     assert (done.returncode, done.stderr) == (0, "")
     saved = stack.home / "demo"
     assert faults(saved) == []
-    for word in (*map(str, saved.iterdir()), "1280x720", "condt_", "/admin/", "Demo key:", "Login:     demo / "):
+    for word in (*map(str, saved.iterdir()), "1280x720", "condt_", "/admin/", "/#token=condt_ct_", "Demo key:", "Login:     demo / "):
         assert word in done.stdout
     assert done.stdout.count("MiniMax sandbox:") == 1
     assert os.stat(stack.home / "demo.json").st_mode & 0o077 == 0

@@ -105,6 +105,15 @@ def test_a_demo_of_the_impossible_says_what_the_api_says(consumer: Consumer, nam
         demo.generate(wanted({name: "banana"}), ProgressBar(io.StringIO()))
 
 
+def test_a_demo_has_a_token_of_an_hour_for_the_playground(consumer: Consumer) -> None:
+    demo = Demo(cast(Stack, InThisProcess(consumer)), secret=consumer.secret, public_url="http://testserver")
+
+    token = Consumer(consumer.key, demo.playground_token())
+
+    assert token.get("/v1/key").json()["create"]["tasks_left"] == 50
+    assert token.generate()["status"] == "queued"
+
+
 def test_what_a_demo_fails_of_is_one_line_and_the_stack_ends(run_stack: Any) -> None:
     stack = run_stack(FAKE_FAILURE="The API refuses: duration")
 

@@ -28,9 +28,9 @@ class Command(AuditedCommand, StackCommand):
         connections.close_all()
         body = wanted(os.environ)
         self.say(f"Making a video: {body['prompt']}")
-        video = Demo(stack, secret=access.key, public_url=settings.PUBLIC_URL).generate(body, ProgressBar(sys.stdout))
-        self._show(video)
-        self._invite(access, kept_at=str(kept_at))
+        demo = Demo(stack, secret=access.key, public_url=settings.PUBLIC_URL)
+        self._show(demo.generate(body, ProgressBar(sys.stdout)))
+        self._invite(access, token=demo.playground_token(), kept_at=str(kept_at))
         if os.environ.get("ONCE", "") not in ("", "0"):
             self.say("\nONCE is set: everything stops now. `make run` serves again, with the same key and login.")
             return
@@ -42,10 +42,12 @@ class Command(AuditedCommand, StackCommand):
         self.say(f"Thumbnail: {video.thumbnail}")
         self.say(f"Made of:   {video.made_of}")
 
-    def _invite(self, access: DemoAccess, *, kept_at: str) -> None:
+    def _invite(self, access: DemoAccess, *, token: str, kept_at: str) -> None:
         url = settings.PUBLIC_URL
+        playground = f"{url}/#token={token}  (for an hour; then with the demo key)" if settings.PLAYGROUND else "PLAYGROUND is off"
         self.say(
             f"""
+Make more: {playground}
 API:       {url}/v1/
 Console:   {url}/admin/
 Demo key:  {access.key}
