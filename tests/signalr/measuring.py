@@ -9,8 +9,8 @@ from pathlib import Path
 from tests.signalr.wires import until
 from tests.support.scratch import scratch
 
-# Cancelled ones lie in the event loop's heap for a while, each with its context.
-_TIMERS = {"asyncio.events.TimerHandle", "twisted.internet.base.DelayedCall", "_contextvars.Context"}
+# Cancelled ones lie in the event loop's heap for a while, each with its context, in which asgiref keeps what is local.
+_TIMERS = {"asyncio.events.TimerHandle", "twisted.internet.base.DelayedCall", "_contextvars.Context", "asgiref.local._Storage"}
 # Of the last 128 statements, however often each was asked: a savepoint's has a name of its own.
 _STATEMENTS = {"psycopg._queries.QueryPart"}
 
