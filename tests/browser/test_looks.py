@@ -38,6 +38,7 @@ class Made:
 
     completed: str
     failed: str
+    endpoint: str
 
 
 @pytest.fixture(scope="session")
@@ -48,7 +49,9 @@ def made(stack: RunningStack) -> Made:
     def ended(task_id: str) -> bool:
         return stack.call("GET", f"/v1/tasks/{task_id}").json()["status"] in ("completed", "failed")
 
-    tasks = Made(task("a paper boat sails down a rainy street at dusk"), task("a fish [sandbox: fail=1027]"))
+    wanted = {"name": "batch", "url": "https://hooks.invalid/videos", "event_types": ["video.completed", "task.failed"]}
+    endpoint = str(stack.call("POST", "/v1/webhook_endpoints", json=wanted).json()["id"])
+    tasks = Made(task("a paper boat sails down a rainy street at dusk"), task("a fish [sandbox: fail=1027]"), endpoint)
     stack.until(lambda: ended(tasks.completed) and ended(tasks.failed))
     return tasks
 
@@ -74,6 +77,8 @@ PAGES = [
     "tasks/?q=status:failed -boat",
     "tasks/act/?do=retry&all=1",
     "tasks/runs/",
+    "webhooks/",
+    "webhooks/{endpoint}/",
     "tasks/{completed}/",
     "tasks/{failed}/",
     "tasks/",
@@ -100,7 +105,7 @@ PAGES = [
 @pytest.mark.parametrize("path", PAGES)
 def test_a_page_reads_well_at_every_width_and_theme(themed: tuple[str, Page], stack: RunningStack, made: Made, path: str):
     theme, page = themed
-    address = path.format(completed=made.completed, failed=made.failed)
+    address = path.format(**vars(made))
     faults = []
     with watched(page) as problems:
         for width in WIDTHS:

@@ -22,6 +22,7 @@ _STATES = {
     "failing": Q(disabled_at=None, failing_since__isnull=False),
     "disabled": Q(disabled_at__isnull=False),
 }
+_WORDS: dict[str, str] = {State.PENDING: "waiting", State.DELIVERED: "delivered", State.FAILED: "given up"}
 _ORDERS = {"newest": lambda found: found.order_by("-pk"), "name": lambda found: found.order_by("name", "pk")}
 
 
@@ -52,10 +53,12 @@ def endpoint(request: HttpRequest, endpoint_id: str) -> HttpResponseBase:
     rows = rows.filter(state=state) if state in State.values else rows
     rows = rows.filter(pk__lt=before) if before is not None else rows
     shown = list(rows[: DELIVERIES_SHOWN + 1])
+    counts = log.counts(deliveries)
     context: dict[str, Any] = {
         "endpoint": found,
         "deliveries": shown[:DELIVERIES_SHOWN],
-        "counts": [(State(name).label, count, name) for name, count in log.counts(deliveries).items()],
+        "counts": [(_WORDS[name], count, name) for name, count in counts.items()],
+        "given_up": counts[State.FAILED],
         "counted_most": log.COUNTED_MOST,
         "state": state,
         "older": urlencode({"state": state, "before": shown[-2].pk}) if len(shown) > DELIVERIES_SHOWN else "",
