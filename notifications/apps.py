@@ -6,10 +6,12 @@ class NotificationsConfig(AppConfig):
     verbose_name = "Webhooks"
 
     def ready(self) -> None:
-        from conduit import conditions
+        from conduit import conditions, metrics
         from notifications import disabling, key_sources, sources
         from notifications.conditions import CONDITIONS
+        from notifications.metrics import COUNTED, STANDING
 
         for source in (disabling.SOURCE, key_sources.BUDGETS, key_sources.KEYS):
             sources.register(source)
         conditions.register(*CONDITIONS)
+        metrics.register(*COUNTED, reading=STANDING)

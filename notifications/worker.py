@@ -16,7 +16,7 @@ from django.db import DataError, IntegrityError, close_old_connections, connecti
 from django.db import Error as DatabaseFailure
 
 from conduit import clock
-from notifications import alerts, claims, knocking, mails, outcomes, parcels
+from notifications import alerts, claims, knocking, mails, metrics, outcomes, parcels
 from notifications.claims import Claim
 from notifications.outbox import FanOut
 from notifications.outcomes import Tried
@@ -177,6 +177,7 @@ class Sender:
                 outcomes.write(self._unwritten)
             except (DataError, IntegrityError):
                 self._write_one_by_one()
+            metrics.note(self._unwritten)
             self._under_way -= len(self._unwritten)
             self._unwritten = []
 
