@@ -90,7 +90,7 @@ def problems(method: str, address: str, status: int, headers: Mapping[str, str],
     """What the document lacks of an answer. `body`: None for one that is streamed."""
     path, method = path_of(address), method.lower().replace("head", "get")
     if path is None or method not in the_document()["paths"][path]:
-        return [] if status in (400, 404, 405, 415, 200) else [f"{status}, of a call that is not described"]
+        return [] if status in (200, 400, 401, 403, 404, 405, 415, 429, 503) else [f"{status}, of a call that is not described"]
     answers = the_document()["paths"][path][method]["responses"]
     if str(status) not in answers:
         return [f"the status {status}"]
@@ -113,6 +113,7 @@ def problems(method: str, address: str, status: int, headers: Mapping[str, str],
 @pytest.fixture(autouse=True)
 def answers_are_documented() -> Iterator[None]:
     request = Client.request
+    _calls()  # the document is made before anything is timed
 
     def checked(self: Client, **asked: Any) -> Any:
         answer = request(self, **asked)

@@ -1,7 +1,5 @@
 """Of `videos.dialects.openai`: OpenAI's Videos API."""
 
-from dataclasses import replace
-
 from conduit.api.errors import NotFound
 from conduit.api.openapi.operations import Answer, Body, Operation, describe, header, path_parameter, query
 from conduit.api.openapi.problems import problem
@@ -61,8 +59,9 @@ VIDEO = component(
         },
     ),
 )
-HEADERS: dict[str, Shape] = {
-    "openai-poll-after-ms": whole("When a client that polls shall ask again; on every answer, refusals too.", 1500),
+ALWAYS: dict[str, Shape] = {
+    "openai-poll-after-ms": whole("When a client that polls shall ask again, in milliseconds.", 1500),
+    "x-should-retry": text("`false` with refusals that these clients would send again, and must not.", "false"),
 }
 _REPEATS = (
     header(
@@ -96,11 +95,12 @@ describe(
     "POST /v1/videos",
     Operation(
         tag=TAG,
+        always=ALWAYS,
         summary="Make a video",
         about="As multipart or JSON. What OpenAI's models took beside text (`input_reference`) is 400.",
         headers=_REPEATS,
         body=_CREATE,
-        answers={200: Answer("The new video.", VIDEO, headers=HEADERS)},
+        answers={200: Answer("The new video.", VIDEO)},
         errors=_CREATED,
         is_idempotent=True,
     ),
@@ -109,6 +109,7 @@ describe(
     "GET /v1/videos",
     Operation(
         tag=TAG,
+        always=ALWAYS,
         summary="List videos",
         about="The key's videos, newest first unless `order` says otherwise; those that were deleted here are left out.",
         query=(
@@ -116,16 +117,17 @@ describe(
             query("order", word("Of creation.", ("asc", "desc"), "desc")),
             query("after", uuid("The id after which to go on: `last_id` of the page before.")),
         ),
-        answers={200: Answer("A page of videos.", _LIST, headers=HEADERS)},
+        answers={200: Answer("A page of videos.", _LIST)},
     ),
 )
 describe(
     "GET /v1/videos/{video_id}",
     Operation(
         tag=TAG,
+        always=ALWAYS,
         summary="Read a video",
         about="The video as it is now.",
-        answers={200: Answer("The video.", VIDEO, headers=HEADERS)},
+        answers={200: Answer("The video.", VIDEO)},
         errors=("video_not_found",),
     ),
 )
@@ -133,6 +135,7 @@ describe(
     "DELETE /v1/videos/{video_id}",
     Operation(
         tag=TAG,
+        always=ALWAYS,
         summary="Delete a video",
         about="One under way is cancelled, and charged so; an ended one loses files and prompt. From then on it is 404 here.",
         answers={
@@ -146,7 +149,6 @@ describe(
                         "deleted": constant(True, "That it is gone."),
                     },
                 ),
-                headers=HEADERS,
             )
         },
         errors=("video_not_found",),
@@ -156,12 +158,13 @@ describe(
     "GET /v1/videos/{video_id}/content",
     Operation(
         tag=TAG,
+        always=ALWAYS,
         summary="Fetch a video's file",
         about="The file itself, with ranges of bytes.",
         query=(query("variant", word("Which file.", VARIANTS)),),
         headers=(RANGE,),
         answers={
-            200: replace(WHOLE, headers={**WHOLE.headers, **HEADERS}),
+            200: WHOLE,
             206: PART,
             302: ELSEWHERE,
             304: Answer("It is still what you have."),
@@ -173,11 +176,12 @@ describe(
     "POST /v1/videos/{video_id}/remix",
     Operation(
         tag=TAG,
+        always=ALWAYS,
         summary="Remix a video",
         about="A new video with another prompt, and all else of a completed one.",
         headers=_REPEATS,
         body=_REMIX,
-        answers={200: Answer("The new video.", VIDEO, headers=HEADERS)},
+        answers={200: Answer("The new video.", VIDEO)},
         errors=(*_CREATED, "video_not_found"),
         is_idempotent=True,
     ),
@@ -187,6 +191,7 @@ for path, what in (("edits", "edited"), ("extensions", "extended"), ("characters
         f"POST /v1/videos/{path}",
         Operation(
             tag=TAG,
+            always=ALWAYS,
             summary=f"Not supported: {path}",
             about=f"Videos cannot be {what} here: this is always 400, and says so.",
             answers={},

@@ -192,7 +192,7 @@ kind_of_task(
         "ledger_problems": listed("What does not add up of it; empty: all does.", text("A sentence.", "It was charged twice."))
         | {"examples": [[]]},
         "billed": usd("What MiniMax bills for it.", "0.4300"),
-        "margin": usd("What is left of what was charged.", "-0.2300"),
+        "margin": or_null(usd("What is left of what was charged; null: not known yet.", "-0.2300")),
         "retries": listed("Tasks that did it again, newest first.", uuid("A task.")) | {"examples": [[]]},
     },
 )

@@ -121,6 +121,8 @@ class DescribedSchema(AutoSchema):
             answers[str(status)] = _answer(answer, known, is_counted=bool(security), is_idempotent=operation.is_idempotent)
         for status, found in problems.by_status(_codes(operation, method, security, scopes)).items():
             answers[str(status)] = _either(answers.get(str(status)), _refusal(status, found, is_counted=bool(security)))
+        for answer_of_any in answers.values():
+            answer_of_any["headers"] |= _own(operation.always)
         described = {
             "operationId": _name(method, path),
             "tags": [operation.tag],
@@ -167,8 +169,7 @@ def _parameters(path: str, operation: Operation) -> Iterator[dict[str, Any]]:
 
 def _answer(answer: Answer, known: Mapping[str, Shape], *, is_counted: bool, is_idempotent: bool) -> dict[str, Any]:
     headers = ["X-Request-ID", *(RATE_HEADERS if is_counted else ()), *(["Idempotent-Replayed"] if is_idempotent else [])]
-    own = {name: {"description": shape["description"], "schema": shape} for name, shape in answer.headers.items()}
-    described: dict[str, Any] = {"description": answer.about, "headers": _refs(headers) | own}
+    described: dict[str, Any] = {"description": answer.about, "headers": _refs(headers) | _own(answer.headers)}
     if answer.shape is not None:
         example = example_of(answer.shape, known) if answer.example is None else answer.example
         described["content"] = {answer.kind: {"schema": answer.shape, "example": example}, **answer.others}
@@ -202,6 +203,10 @@ def _either(answer: dict[str, Any] | None, refusal: dict[str, Any]) -> dict[str,
     inner = [one["content"][JSON]["schema"] for one in (answer, refusal)]
     content = {JSON: answer["content"][JSON] | {"schema": {"anyOf": inner}}}
     return answer | {"description": f"{answer['description']}\n{refusal['description']}", "content": content}
+
+
+def _own(headers: Mapping[str, Shape]) -> dict[str, Any]:
+    return {name: {"description": shape["description"], "schema": shape} for name, shape in headers.items()}
 
 
 def _refs(names: Collection[str]) -> dict[str, Any]:

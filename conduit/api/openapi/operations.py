@@ -67,6 +67,7 @@ class Operation:
     headers: Sequence[Parameter] = ()
     body: Body | None = None
     path: Mapping[str, Shape] = field(default_factory=dict)  # of what is in braces, where it is none of path_parameters
+    always: Mapping[str, Shape] = field(default_factory=dict)  # headers of every answer, refusals too
     is_idempotent: bool = False
 
 
