@@ -10,6 +10,7 @@ import requests
 from keys.models import VirtualKey
 from tests.realtime.raw import stalled
 from tests.signalr.wires import until
+from tests.support.client_tokens import with_token
 from tests.support.raw_http import UPGRADE
 
 pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
@@ -59,6 +60,16 @@ def test_nobody_else_is_told(web, opened, secret):
 
     assert refused.rest()[-1]["error"]["code"] == "invalid_api_key"
     assert refused.close_code == 4401
+
+
+def test_a_client_token_of_the_key_is_told_and_one_of_a_single_task_is_not(web, opened, consumer):
+    of_key, of_task = with_token(consumer), with_token(consumer, task_id=consumer.generate()["task_id"])
+
+    assert numbers(opened("socket", "?to=1", secret=of_key.secret)) == [1]
+    assert requests.get(web.url + PATH, headers={"Authorization": f"Bearer {of_task.secret}"}, timeout=60).status_code == 403
+    refused = opened("socket", secret=of_task.secret)
+    assert refused.rest()[-1]["error"]["code"] == "permission_denied"
+    assert refused.close_code == 4403
 
 
 def test_opening_it_counts_as_a_call_that_reads(web, consumer):

@@ -134,6 +134,8 @@ TABLE = [
     ("GET", "/v1/models/minimax-video", (403, 403, 200)),
     ("GET", "/v1/key", (403, 403, 200)),
     ("GET", "/v1/usage", (403, 403, 403)),
+    ("GET", "/v1/webhook_endpoints", (403, 403, 403)),
+    ("POST", "/v1/webhook_endpoints", (403, 403, 403)),
     ("POST", "/v1/client_tokens", (403, 403, 403)),
     ("GET", "/v1/admin/keys", (401, 401, 401)),
     ("PUT", "/v1/tasks", (405, 405, 405)),

@@ -16,7 +16,7 @@ const nameOf = (model) => (model.aliases.includes(USUAL) ? USUAL : model.id);
 export class Form {
   constructor(api, models, { made, over }) {
     this.api = api;
-    this.models = models.toSorted((one, other) => (nameOf(other) === USUAL) - (nameOf(one) === USUAL));
+    this.models = [...models].sort((one, other) => (nameOf(other) === USUAL) - (nameOf(one) === USUAL));
     this.made = made;
     this.over = over;
     this.asked = 0;
