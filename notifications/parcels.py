@@ -26,6 +26,7 @@ class Unsendable:
 
     claim: Claim
     why: str
+    is_final: bool = True
 
 
 def packed(claims: Sequence[Claim], now: datetime) -> tuple[list[tuple[Claim, Parcel]], list[Unsendable]]:
@@ -48,7 +49,7 @@ def packed(claims: Sequence[Claim], now: datetime) -> tuple[list[tuple[Claim, Pa
         try:
             living = signing.living_secrets(signs, now)
         except InvalidToken:
-            left.append(Unsendable(claim, UNSEALED))
+            left.append(Unsendable(claim, UNSEALED, is_final=False))  # whoever runs the place may put that right
             continue
         ready.append((claim, Parcel(delivery.message_id, url, bodies[delivery.message_id], living)))
     return ready, left

@@ -51,6 +51,19 @@ def living_secrets(row: Signing, now: datetime) -> list[str]:
     return [_opened(sealed) for sealed in (row.sealed_secret, *old)]
 
 
+def sealed_anew(row: Signing) -> dict[str, str]:
+    """The columns of a row with its secrets sealed with SECRET_KEY as it is now; none: they are.
+
+    Raises:
+        cryptography.fernet.InvalidToken: nothing opens them.
+    """
+    rotate = sealing.box(_PURPOSE).rotate
+    rest = {name: getattr(row, name) for name in ("sealed_secret", "old_sealed_secret") if getattr(row, name)}
+    if all(sealing.is_current(_PURPOSE, sealed) for sealed in rest.values()):
+        return {}
+    return {name: rotate(sealed.encode()).decode() for name, sealed in rest.items()}
+
+
 def of_key(key: VirtualKey) -> KeySigning:
     """The key's own, made when it is first needed. Two who need it at once get the same."""
     row, _ = KeySigning.objects.get_or_create(key=key, defaults=fields_of(new_secret()))

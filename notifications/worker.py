@@ -152,7 +152,7 @@ class Sender:
         ready, left = parcels.packed(found, clock.now())
         self._under_way += len(found)
         for unsendable in left:
-            self._tried.put(Tried(unsendable.claim, Outcome(clock.now(), 0.0, problem=unsendable.why, is_final=True)))
+            self._tried.put(Tried(unsendable.claim, Outcome(clock.now(), 0.0, problem=unsendable.why, is_final=unsendable.is_final)))
         for claim, parcel in ready:
             self._callers.submit(self._call, claim, parcel)
 

@@ -4,14 +4,16 @@ import hmac
 import json
 from base64 import b64decode, b64encode
 from datetime import timedelta
+from io import StringIO
 
 import pytest
+from django.core.management import call_command
 
 from conduit import clock
 from keys.models import AuditEntry
 from notifications import endpoints, signing
 from notifications.bodies import BODY_BYTES, body_of
-from notifications.models import Endpoint, Message
+from notifications.models import Delivery, Endpoint, Message
 
 pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
 
@@ -96,3 +98,36 @@ def test_a_body_stays_under_20_kb_whatever_the_prompt(prompt):
     assert data["prompt"].endswith("…")
     assert prompt.startswith(data["prompt"][:-1])
     assert len(body) > BODY_BYTES * 0.5
+
+
+def test_after_a_rotation_of_secret_key_secrets_still_sign_and_are_sealed_anew(consumer, receiver, make_endpoint, sends, settings):
+    _, secret = make_endpoint("/a", "task.queued", key=consumer.key)
+    own = consumer.get("/v1/key/webhook_secret").json()["signing_secret"]
+    former = settings.SECRET_KEY
+    settings.SECRET_KEY, settings.SECRET_KEY_FALLBACKS = "another secret that is long enough for every check of its length", [former]
+
+    said = StringIO()
+    call_command("reseal_webhook_secrets", stdout=said)
+    settings.SECRET_KEY_FALLBACKS = []
+    consumer.generate()
+    sends()
+
+    [request] = receiver.received
+    assert said.getvalue() == "2 sealed anew, 0 were already.\n"
+    assert request.headers["webhook-signature"] == signed(secret, request)
+    assert signing.secret_of(signing.of_key(consumer.key)) == own
+
+
+def test_a_secret_that_nothing_opens_waits_for_whoever_runs_the_place(consumer, receiver, make_endpoint, sends, settings, hour):
+    make_endpoint("/a", "task.queued", key=consumer.key)
+    former = settings.SECRET_KEY
+    settings.SECRET_KEY = "another secret that is long enough for every check of its length"
+    consumer.generate()
+    sends()
+    assert "Rotate it" in Delivery.objects.get().problem
+
+    settings.SECRET_KEY = former
+    hour(0.01)
+    sends()
+
+    assert len(receiver.received) == 1
