@@ -13,7 +13,7 @@ from conduit.conditions.models import LastLook, Standing
 from keys import owners
 from keys.models import Team
 from keys.services import create_key
-from notifications import alerts, disabling, endpoints, mails
+from notifications import alerts, disabling, doctor, endpoints, mails
 from notifications.models import Alert, Mail, State
 from notifications.outbox import FanOut
 
@@ -153,3 +153,15 @@ def test_the_owner_of_an_endpoint_that_is_disabled_gets_a_mail(place, of_key, of
     disabling.disable(endpoint, "It failed for five days.")
 
     assert [(to, subject) for to, subject in sent()] == [(to, "[testserver] Your webhook endpoint batch was disabled") for to in told]
+
+
+def test_the_doctor_tells_whether_mails_are_taken(place, settings):
+    [well] = doctor.mails_are_taken()
+    assert (well.word, "2 operators" in well.says) == ("well", True)
+
+    settings.EMAIL_BACKEND, settings.EMAIL_HOST, settings.EMAIL_PORT = "django.core.mail.backends.smtp.EmailBackend", "127.0.0.1", 9
+    [ill] = doctor.mails_are_taken()
+    assert (ill.word, "ConnectionRefusedError" in ill.says) == ("degraded", True)
+    settings.EMAIL_HOST = ""
+    [none] = doctor.mails_are_taken()
+    assert none.word == "well"
