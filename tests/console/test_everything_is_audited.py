@@ -1,5 +1,6 @@
 """Whatever is changed on a page of a model or through the management API leaves rows: who it was, what was there before and is after."""
 
+import socket
 from datetime import timedelta
 from decimal import Decimal
 from uuid import uuid4
@@ -16,9 +17,11 @@ from django.test import RequestFactory
 from django.urls import URLPattern, URLResolver, get_resolver
 
 from conduit import clock
+from conduit.conditions.models import DrainedHost
 from conduit.console.audit.guard import Unaudited
 from conduit.console.audit.model_pages import Audited
 from conduit.console.security.models import Lock
+from conduit.metrics import own
 from keys import owners
 from keys.models import AuditEntry, Team, VirtualKey
 from keys.services import create_management_key
@@ -325,6 +328,9 @@ CALLS = {
     ("POST", "webhook_endpoints/<endpoint_id>/redeliver"): {"status": "failed"},
     ("POST", "tasks/<task_id>/webhook_deliveries/redeliver"): {"status": "failed"},
     ("DELETE", "webhook_endpoints/<endpoint_id>"): None,
+    ("POST", "hosts/<host>/drain"): None,
+    ("DELETE", "hosts/<host>/drain"): None,
+    ("POST", "doctor"): None,
 }
 
 
@@ -363,7 +369,11 @@ def failed_webhooks(monkeypatch):
     return endpoint, tested[0], task_id
 
 
-def test_every_write_of_the_management_api_leaves_a_row_that_names_the_key_and_the_address(rows, consumer, failed_webhooks):
+def test_every_write_of_the_management_api_leaves_a_row_that_names_the_key_and_the_address(rows, consumer, failed_webhooks, monkeypatch):
+    monkeypatch.setattr("conduit.doctor.registry._questions", [])  # nobody is called
+    own.tell("web")
+    DrainedHost.objects.create(host="gone", since=clock.now(), by="ops")
+    hosts = {"POST": socket.gethostname(), "DELETE": "gone", "PATCH": ""}
     endpoint, delivery, hooked = failed_webhooks
     manager = make_manager("ops")
     manager.http.defaults["REMOTE_ADDR"] = ADDRESS
@@ -388,7 +398,7 @@ def test_every_write_of_the_management_api_leaves_a_row_that_names_the_key_and_t
     forget_audit()
     for method, path in each(CALLS):
         *_, last = path.split("/")
-        filled = "/".join(str((ids | {"<task_id>": tasks.get(last)}).get(part, part)) for part in path.split("/"))
+        filled = "/".join(str((ids | {"<task_id>": tasks.get(last), "<host>": hosts[method]}).get(part, part)) for part in path.split("/"))
 
         answer = manager(method, filled, CALLS[method, path])
 
