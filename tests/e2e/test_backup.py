@@ -11,7 +11,6 @@ from tests.docs.pages import ROOT, blocks
 from tests.settings import ON_SQLITE
 from tests.support.lookalike import LookAlike
 from tests.support.running import running
-from tests.support.stacks import small_clip
 
 pytestmark = [pytest.mark.soak, pytest.mark.skipif(ON_SQLITE, reason="pg_dump is PostgreSQL's"), pytest.mark.usefixtures("prepared")]
 
@@ -27,7 +26,7 @@ def programs():
 
 @pytest.fixture
 def minimax():
-    with LookAlike(video=small_clip) as minimax:
+    with LookAlike() as minimax:
         yield minimax
 
 
@@ -43,9 +42,7 @@ def follow(stack, programs, tmp_path):
     """Runs a command of the page, beside the stack."""
 
     def run(text):
-        (tmp_path / "python").unlink(missing_ok=True)
-        (tmp_path / "python").symlink_to(ROOT / ".venv" / "bin" / "python")
-        environment = stack.beside | {"PATH": f"{programs}:{tmp_path}:{os.environ['PATH']}"}
+        environment = stack.beside | {"CONDUIT_ENV": "development", "PATH": f"{programs}:{ROOT / '.venv' / 'bin'}:{os.environ['PATH']}"}
         text = text.replace("conduit.dump", str(tmp_path / "conduit.dump"))
         done = subprocess.run(
             ["bash", "-e", "-c", text], cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=120
