@@ -14,7 +14,8 @@ PAGES = sorted(
 # Languages whose blocks are commands or programs, and those that are shown only.
 RUN, SHOWN = frozenset({"sh", "python", "js"}), frozenset({"", "json", "yaml", "nginx", "mermaid"})
 
-_FENCE = re.compile(r"^```(?P<language>\w*)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
+# Those within lists are indented.
+_FENCE = re.compile(r"^ *```(?P<language>\w*)\n(?P<text>.*?)^ *```$", re.MULTILINE | re.DOTALL)
 _MARK = re.compile(r"not run here: (?P<reason>.+?)(?: -->)?$")
 _HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
 
@@ -38,7 +39,7 @@ def blocks(page: Path) -> Iterator[Block]:
     said = page.read_text()
     for fence in _FENCE.finditer(said):
         before = said[: fence.start()].rstrip("\n").rpartition("\n")[2]
-        marks = [_MARK.search(line) for line in (before if before.startswith("<!--") else "", fence["text"].partition("\n")[0])]
+        marks = [_MARK.search(line) for line in (before if before.lstrip().startswith("<!--") else "", fence["text"].partition("\n")[0])]
         reason = next((mark["reason"] for mark in marks if mark), None)
         yield Block(page, said[: fence.start()].count("\n") + 1, fence["language"], fence["text"], reason)
 
