@@ -2,13 +2,14 @@
 
 from collections.abc import Mapping
 
-from conduit.api.openapi.operations import Answer, Body, Operation, Parameter, describe, query
+from conduit.api.openapi.operations import Answer, Body, Operation, describe, page, query
 from conduit.api.openapi.shapes import Shape, constant, record, text, whole
 from conduit.api.openapi.story import section, tag
 from keys.openapi.own import CSV, CSV_HEADERS, usage_parameters
 from keys.openapi.shapes import (
     ADMIN_USAGE,
     CLIENT_TOKENS,
+    ID,
     KEY,
     KEYS,
     LIMITS,
@@ -34,10 +35,7 @@ the one that is missing. Each change is a row of the audit.
 tag("Management: keys and teams", "Virtual keys, teams, their limits and budgets, and what they used.", order=60)
 TAG = "Management: keys and teams"
 
-PAGE: tuple[Parameter, ...] = (
-    query("limit", whole("Entries of a page.", 20, minimum=1, maximum=100, default=20)),
-    query("after", whole("The id after which to go on: `last_id` of the page before.", 7)),
-)
+PAGE = page(ID)
 LOCATION: Mapping[str, Shape] = {"Location": text("Where it is.", "/v1/admin/keys/7")}
 
 _BUDGETS = {

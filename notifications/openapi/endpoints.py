@@ -5,7 +5,7 @@ from typing import Any
 
 from conduit.api.errors import InvalidRequest
 from conduit.api.fields import OneOfField, StrictSerializer, WholeField
-from conduit.api.openapi.operations import Answer, Body, Operation, Parameter, describe, path_parameter, query
+from conduit.api.openapi.operations import Answer, Body, Operation, Parameter, describe, page, path_parameter, query
 from conduit.api.openapi.problems import problem
 from conduit.api.openapi.shapes import (
     Shape,
@@ -93,10 +93,7 @@ def _shapes(prefix: str, more: Mapping[str, Shape]) -> tuple[Shape, Shape, Shape
     return one, new, component(f"{prefix}WebhookEndpointList", page_of(one, "Webhook endpoints, newest first.", id_shape=_ID))
 
 
-_PAGE: tuple[Parameter, ...] = (
-    query("limit", whole("Entries of a page.", 20, minimum=1, maximum=100, default=20)),
-    query("after", text("The id after which to go on: `last_id` of the page before.", "we_4f18a6bc")),
-)
+_PAGE = page(_ID)
 _WORDS = {
     "name": "For people.",
     "url": "What is called: https, at a public address.",

@@ -1,6 +1,6 @@
 """Of `notifications.log_api`."""
 
-from conduit.api.openapi.operations import Answer, Body, Operation, describe, path_parameter, query
+from conduit.api.openapi.operations import Answer, Body, Operation, describe, page, path_parameter, query
 from conduit.api.openapi.shapes import component, constant, flag, listed, moment, or_null, page_of, record, text, uuid, whole, word
 from notifications import event_types
 from notifications.log_api import AgainFields
@@ -60,8 +60,7 @@ _AGAIN = component(
 )
 _QUERY = (
     query("status", word("Those in one state.", State.values)),
-    query("limit", whole("Entries of a page.", 20, minimum=1, maximum=100, default=20)),
-    query("after", whole("The id after which to go on: `last_id` of the page before.", 90)),
+    *page(_ID),
 )
 _WHICH = Body(
     AgainFields,

@@ -2,8 +2,8 @@
 
 from dataclasses import replace
 
-from conduit.api.openapi.operations import IF_NONE_MATCH, Answer, Operation, Parameter, describe, header, query
-from conduit.api.openapi.shapes import text, uuid, whole
+from conduit.api.openapi.operations import IF_NONE_MATCH, Answer, Operation, Parameter, describe, header, page, query
+from conduit.api.openapi.shapes import text, uuid
 from conduit.api.openapi.story import tag
 from tasks.models import Status
 from tasks.openapi.shapes import TASK, TASK_LIST
@@ -38,8 +38,7 @@ FILTERS: tuple[Parameter, ...] = (
         style="deepObject",
         explode=True,
     ),
-    query("limit", whole("Tasks of a page.", 20, minimum=1, maximum=100, default=20)),
-    query("after", uuid("The id after which to go on: `last_id` of the page before.")),
+    *page(uuid("The id of a task.")),
 )
 
 _LIST = Operation(

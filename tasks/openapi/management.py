@@ -1,8 +1,9 @@
 """Of `tasks.management_api` and `tasks.pauses_api`."""
 
-from conduit.api.openapi.operations import IF_NONE_MATCH, Answer, Body, Operation, Parameter, describe, path_parameter, query
+from conduit.api.openapi.operations import IF_NONE_MATCH, Answer, Body, Operation, describe, page, path_parameter, query
 from conduit.api.openapi.shapes import component, constant, moment, or_null, page_of, record, text, uuid, whole, word
 from conduit.api.openapi.story import tag
+from keys.openapi.shapes import ID, deleted
 from tasks.models import PauseKind, Status
 from tasks.openapi.consumer import ETAG, NOT_MODIFIED
 from tasks.openapi.shapes import OPERATORS_TASK, OPERATORS_TASK_IN_FULL, OPERATORS_TASK_LIST
@@ -14,10 +15,7 @@ tag("Management: pauses", "What is stopped of sending, of work on files and of n
 TASKS, PAUSES = "Management: tasks", "Management: pauses"
 path_parameter("pause_id", whole("The id of a pause.", 1))
 
-PAGE: tuple[Parameter, ...] = (
-    query("limit", whole("Entries of a page.", 20, minimum=1, maximum=100, default=20)),
-    query("after", whole("The id after which to go on: `last_id` of the page before.", 7)),
-)
+PAGE = page(ID)
 RETRY = Body(
     RetrySerializer,
     "Retry",
@@ -40,8 +38,7 @@ _SEARCH = (
     query("created_before", text("Another.", "2027-02-01")),
     query("provider", text("MiniMax's id of a job, a file or a call.", "275423911")),
     query("q", text("A search, as in the console.", "key:batch-eu status:active")),
-    query("limit", whole("Tasks of a page.", 20, minimum=1, maximum=100, default=20)),
-    query("after", uuid("The id after which to go on: `last_id` of the page before.")),
+    *page(uuid("The id of a task.")),
 )
 
 describe(
@@ -173,13 +170,7 @@ describe(
         summary="Resume",
         about="What waited goes on within seconds.",
         answers={
-            200: Answer(
-                "What was ended.",
-                record(
-                    "What was ended.",
-                    {"id": _PAUSE_ID, "object": constant("pause", "What it was."), "deleted": constant(True, "That it is over.")},
-                ),
-            )
+            200: Answer("What was ended.", deleted("pause")),
         },
         errors=("not_found",),
     ),

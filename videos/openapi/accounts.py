@@ -17,6 +17,7 @@ from conduit.api.openapi.shapes import (
     word,
 )
 from conduit.api.openapi.story import tag
+from keys.openapi.shapes import deleted
 from tasks.openapi.management import PAGE
 from videos.account_models import WEIGHT_MOST, AccountKind, AccountState, AsideFor
 from videos.accounts.api import AccountChange, NewAccount
@@ -127,13 +128,7 @@ describe(
         summary="Delete an account",
         about="One that has made nothing. Others, and the environment's, can be switched off.",
         answers={
-            200: Answer(
-                "What was deleted.",
-                record(
-                    "What was deleted.",
-                    {"id": _ID, "object": constant("account", "What it was."), "deleted": constant(True, "That it is gone.")},
-                ),
-            )
+            200: Answer("What was deleted.", deleted("account")),
         },
         errors=("not_found", "conflict"),
     ),

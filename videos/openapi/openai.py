@@ -1,7 +1,7 @@
 """Of `videos.dialects.openai`: OpenAI's Videos API."""
 
 from conduit.api.errors import NotFound
-from conduit.api.openapi.operations import Answer, Body, Operation, describe, header, path_parameter, query
+from conduit.api.openapi.operations import Answer, Body, Operation, describe, header, page, path_parameter, query
 from conduit.api.openapi.problems import problem
 from conduit.api.openapi.shapes import Shape, component, constant, or_null, page_of, record, text, unix, uuid, whole, word
 from conduit.api.openapi.story import tag
@@ -113,9 +113,8 @@ describe(
         summary="List videos",
         about="The key's videos, newest first unless `order` says otherwise; those that were deleted here are left out.",
         query=(
-            query("limit", whole("Videos of a page.", 20, minimum=1, maximum=100, default=20)),
             query("order", word("Of creation.", ("asc", "desc"), "desc")),
-            query("after", uuid("The id after which to go on: `last_id` of the page before.")),
+            *page(uuid("The id of a video.")),
         ),
         answers={200: Answer("A page of videos.", _LIST)},
     ),

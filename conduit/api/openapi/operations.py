@@ -6,7 +6,8 @@ from typing import Any
 
 from rest_framework.serializers import Serializer
 
-from conduit.api.openapi.shapes import Shape, text
+from conduit.api.openapi.shapes import Shape, text, whole
+from conduit.api.pagination import LIMIT_DEFAULT, LIMIT_MAX
 
 JSON = "application/json"
 
@@ -27,6 +28,13 @@ def query(name: str, shape: Shape, **more: Any) -> Parameter:
 
 def header(name: str, shape: Shape) -> Parameter:
     return Parameter(name, "header", shape)
+
+
+def page(after: Shape) -> tuple[Parameter, Parameter]:
+    """What every list takes (conduit.api.pagination); `after` is what its ids look like."""
+    limit = whole("Entries of a page.", LIMIT_DEFAULT, minimum=1, maximum=LIMIT_MAX, default=LIMIT_DEFAULT)
+    about = "The id after which to go on: `last_id` of the page before."
+    return query("limit", limit), query("after", {**after, "description": about})
 
 
 @dataclass(frozen=True)
