@@ -23,7 +23,7 @@ GENERAL = frozenset(
     {
         *(name.lower() for name in HEADERS),
         *("content-type", "content-length", "content-security-policy", "cache-control", "vary", "allow", "x-request-id"),
-        *("strict-transport-security", "set-cookie"),
+        *("strict-transport-security", "set-cookie", "transfer-encoding", "connection", "date", "server", "keep-alive"),
     }
 )
 JSON = "application/json"

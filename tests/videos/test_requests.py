@@ -165,7 +165,7 @@ def test_any_other_metadata_is_refused(value):
     assert (known.status, known.param) == (400, "metadata")
 
 
-@pytest.mark.parametrize("name", ["seed", "n", "Prompt", "prompt ", "task_id", "webhook_url", "x" * 60, "gr\u00f6\u00dfe", "a.b"])
+@pytest.mark.parametrize("name", ["seed", "n", "Prompt", "prompt ", "task_id", "webhooks", "x" * 60, "gr\u00f6\u00dfe", "a.b"])
 @pytest.mark.parametrize("value", [1, "x", None, {}, []])
 def test_a_parameter_that_there_is_not_is_named(name, value):
     known = problem(GOOD | {name: value})
