@@ -26,7 +26,7 @@ app = Celery("conduit", task_cls="conduit.messages:TimelyTask")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks(related_name="jobs")
 # By name: they need Django's models.
-app.steps["worker"] |= {"tasks.finding:FindsWork", "videos.asking.worker:AsksMiniMax", "notifications.worker:SendsNotifications"}
+app.steps["worker"] |= {"tasks.finding:FindsWork", "videos.asking.worker:AsksMiniMax", "tasks.notifications.worker:SendsNotifications"}
 
 
 @setup_logging.connect

@@ -24,7 +24,7 @@ SCHEDULE = {
     "sweep what was left over": _every(60, "videos.jobs.sweep", queue="media"),
     "forget answers that expired": _every(60, "conduit.api.jobs.forget_expired_answers"),
     "forget old events": _every(600, "tasks.jobs.forget_old_events"),
-    "forget old webhooks": _every(600, "notifications.jobs.forget_old"),
+    "forget old webhooks": _every(600, "tasks.notifications.jobs.forget_old"),
     "forget old runs": _every(600, "tasks.jobs.forget_old_runs"),
     "delete results and prompts that were kept long enough": _every(60, "videos.jobs.forget_old_media"),
     "forget old exchanges with MiniMax": _every(600, "videos.jobs.forget_old_exchanges"),

@@ -115,10 +115,10 @@ INSTALLED_APPS = [
     "conduit.metrics",
     "conduit.api",
     "keys",
-    "notifications",
+    "tasks.notifications",
     "tasks",
     "videos",
-    "conduit.playground.apps.PlaygroundConfig",
+    "conduit.console.playground.apps.PlaygroundConfig",
     "conduit.console.apps.ConsoleConfig",  # after the apps whose models it shows
     "conduit.console.security.apps.SecurityConfig",  # last: it gives out the rights that all others have made
 ]
@@ -515,5 +515,5 @@ LOGGING = logging_config(level=LOG_LEVEL, levels=LOG_LEVELS)
 TRACES = bool(env.str("OTEL_EXPORTER_OTLP_ENDPOINT", default="") or env.str("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", default=""))
 if TRACES and importlib.util.find_spec("opentelemetry") is None:
     raise ImproperlyConfigured(
-        "OTEL_EXPORTER_OTLP_ENDPOINT is set, and OpenTelemetry is not installed: pip install -r requirements-traces.txt, or unset it."
+        "OTEL_EXPORTER_OTLP_ENDPOINT is set, and OpenTelemetry is not installed: pip install -r ops/requirements-traces.txt, or unset it."
     )

@@ -7,11 +7,11 @@ from django.views.generic import RedirectView
 from conduit import doctor_api, health, hosts_api, scraping
 from conduit.api.openapi import served
 from conduit.api.views import unknown_path
-from conduit.playground.views import front
+from conduit.console.playground.views import front
 
 urlpatterns = [
     path("", include("keys.urls")),
-    path("", include("notifications.urls")),
+    path("", include("tasks.notifications.urls")),
     path("", include("tasks.urls")),
     path("", include("videos.urls")),
     path("health", health.whole),

@@ -8,9 +8,9 @@ class TasksConfig(AppConfig):
         from conduit import conditions, metrics
         from conduit.rollups import registry
         from keys import proof, work
-        from notifications import sources
         from tasks.conditions import CONDITIONS
         from tasks.metrics import COUNTED, STANDING
+        from tasks.notifications import sources
         from tasks.proof import differences
         from tasks.proving import LEDGER
         from tasks.proving import STANDING as LEDGER_STANDING

@@ -19,10 +19,10 @@ from conduit.api.errors import Conflict
 from conduit.statements import Last, Statement, Steps, insert, is_written
 from keys import ledger, spending
 from keys.models import VirtualKey
-from notifications import outbox
 from tasks import dispatch, kinds, own_limits, progress, publishing
 from tasks.leases import Lease
 from tasks.models import ACTIVE, OWN_LIMIT, Feed, Status, Task, TaskEvent
+from tasks.notifications import outbox
 from tasks.written import TaskFields
 
 log = structlog.get_logger(__name__)

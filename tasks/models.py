@@ -12,10 +12,10 @@ from django.utils.text import capfirst
 from conduit import clock, statements, traces
 from conduit.statements import Statement
 from keys.models import Team, VirtualKey
-from notifications.models import TaskTarget
 from tasks import joins
 from tasks.ids import new_task_id
 from tasks.line_models import Outlook, Share  # noqa: F401 - tables of this app
+from tasks.notifications.models import TaskTarget
 from tasks.rollup_models import TaskCount, TaskTime  # noqa: F401 - tables of this app
 
 

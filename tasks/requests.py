@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from conduit.api.fields import SecondsField, StrictSerializer
-from notifications.fields import TaskEventTypesField, TaskWebhook, UrlField, webhook_of
+from tasks.notifications.fields import TaskEventTypesField, TaskWebhook, UrlField, webhook_of
 
 # Seconds after which a task that is not done is cancelled: at least what a step takes, at most a day.
 EXPIRES_IN_LEAST, EXPIRES_IN_MOST = 10, 86_400

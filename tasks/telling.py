@@ -9,12 +9,12 @@ from django.db.models import Q
 
 from conduit import clock
 from conduit.api.formats import rfc3339
-from notifications import event_types
-from notifications.models import Endpoint, Message, TaskTarget
-from notifications.sources import Happening, Source
 from tasks import joins, kinds, progress
 from tasks.models import Status, Task, TaskEvent
 from tasks.notices import TYPES
+from tasks.notifications import event_types
+from tasks.notifications.models import Endpoint, Message, TaskTarget
+from tasks.notifications.sources import Happening, Source
 from tasks.presentation import show, show_then
 
 NAME = "tasks"

@@ -8,9 +8,9 @@ class VideosConfig(AppConfig):
         from conduit import checks, conditions, doctor, metrics
         from conduit.rollups import registry
         from keys import known_models
-        from notifications import sources
         from tasks import due, kinds
         from tasks.models import Lane
+        from tasks.notifications import sources
         from videos import media_shares
         from videos.account_models import AccountState, ProviderAccount
         from videos.accounts.telling import SOURCE

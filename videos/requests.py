@@ -8,7 +8,7 @@ from rest_framework import serializers
 
 from conduit.api.errors import InvalidRequest
 from conduit.api.fields import FlagField, NamedField, OneOfField, SecondsField, StrictSerializer, TextField, check_text
-from notifications.fields import TaskEventTypesField, TaskWebhook, UrlField, webhook_of
+from tasks.notifications.fields import TaskEventTypesField, TaskWebhook, UrlField, webhook_of
 from tasks.requests import ExpiresInField
 from videos.inputs import Input
 from videos.models import Resolution

@@ -54,10 +54,10 @@ def main() -> int:
 def _fill(count: int, port: int) -> list[Any]:
     """A key with an endpoint and a task for each; the task's id is in the endpoint's path."""
     from keys.models import VirtualKey
-    from notifications import signing
-    from notifications.event_types import wishes
-    from notifications.models import Endpoint
     from tasks.models import Feed, Task
+    from tasks.notifications import signing
+    from tasks.notifications.event_types import wishes
+    from tasks.notifications.models import Endpoint
     from tests.support.finished_videos import PLAN
     from videos.models import Video
     from videos.presentation import KIND

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from conduit import clock
-from notifications import endpoints, signing
+from tasks.notifications import endpoints, signing
 from tests.clients.test_openai import CLIENTS, HERE, _node
 from tests.notifications.conftest import Sends
 from tests.support.receiving import Receiver

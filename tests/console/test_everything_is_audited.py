@@ -25,11 +25,11 @@ from conduit.metrics import own
 from keys import owners
 from keys.models import AuditEntry, Team, VirtualKey
 from keys.services import create_management_key
-from notifications import endpoints
-from notifications.models import Delivery, TaskTarget
-from notifications.sending import Outcome
 from tasks import pauses, runs
 from tasks.models import Pause, Task
+from tasks.notifications import endpoints
+from tasks.notifications.models import Delivery, TaskTarget
+from tasks.notifications.sending import Outcome
 from tasks.run_models import Action
 from tests.support import browser_forms
 from tests.support.accounts import add_account
@@ -360,7 +360,7 @@ def test_every_write_of_the_management_api_is_tried_here():
 @pytest.fixture
 def failed_webhooks(monkeypatch):
     """An endpoint, and a task, with webhooks that were given up; nobody is called. Gives the endpoint, a delivery, and the task's id."""
-    monkeypatch.setattr("notifications.endpoints.send", lambda parcel: Outcome(clock.now(), 0.1, 500, "It answered 500."))
+    monkeypatch.setattr("tasks.notifications.endpoints.send", lambda parcel: Outcome(clock.now(), 0.1, 500, "It answered 500."))
     endpoint, _ = endpoints.create(name="a", url="https://example.com/", event_types=["task.queued"])
     tested = [endpoints.send_test(endpoint, "task.queued").delivery for _ in range(2)]
     task_id = uuid4()

@@ -10,8 +10,8 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from keys.models import AuditEntry, Team
-from notifications import endpoints
-from notifications.models import Delivery, Endpoint, State
+from tasks.notifications import endpoints
+from tasks.notifications.models import Delivery, Endpoint, State
 from tests.support.receiving import Receiver
 
 pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]

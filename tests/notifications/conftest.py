@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from conduit import clock
-from notifications import endpoints
-from notifications.models import Delivery, Endpoint
-from notifications.worker import LOOK_SECONDS, Sender
+from tasks.notifications import endpoints
+from tasks.notifications.models import Delivery, Endpoint
+from tasks.notifications.worker import LOOK_SECONDS, Sender
 from tests.support.receiving import Receiver
 
 PATIENCE_SECONDS = 30.0

@@ -13,9 +13,9 @@ from conduit.conditions.models import LastLook, Standing
 from keys import owners
 from keys.models import Team
 from keys.services import create_key
-from notifications import alerts, disabling, doctor, endpoints, mails
-from notifications.models import Alert, Mail, State
-from notifications.outbox import FanOut
+from tasks.notifications import alerts, disabling, doctor, endpoints, mails
+from tasks.notifications.models import Alert, Mail, State
+from tasks.notifications.outbox import FanOut
 
 pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
 

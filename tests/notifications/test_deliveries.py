@@ -8,12 +8,12 @@ from conduit import clock
 from conduit.api.formats import rfc3339
 from keys.models import Team
 from keys.services import create_key, delete_key
-from notifications import outcomes, sending
-from notifications.claims import claim
-from notifications.models import Delivery, Endpoint, Message, State, Try
-from notifications.outbox import FanOut
 from tasks import steering
 from tasks.models import TaskEvent
+from tasks.notifications import outcomes, sending
+from tasks.notifications.claims import claim
+from tasks.notifications.models import Delivery, Endpoint, Message, State, Try
+from tasks.notifications.outbox import FanOut
 from tests.conftest import Consumer
 from tests.notifications.test_signing import signed
 from tests.support.ending import end
@@ -263,7 +263,7 @@ def test_of_a_receiver_that_hangs_no_more_than_its_connections_are_claimed(consu
 
 
 def test_a_receiver_that_hangs_delays_nobody_else(consumer, receiver, make_endpoint, sends, monkeypatch):
-    monkeypatch.setattr("notifications.sending.TRY_SECONDS", 1.0)
+    monkeypatch.setattr("tasks.notifications.sending.TRY_SECONDS", 1.0)
     make_endpoint("/slow", "task.queued", key=consumer.key)
     make_endpoint("/fast", "task.queued", key=consumer.key)
     receiver.delays["/slow"] = 20

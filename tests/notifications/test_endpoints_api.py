@@ -3,7 +3,7 @@
 import pytest
 
 from keys.models import AuditEntry, Team
-from notifications.models import Endpoint
+from tasks.notifications.models import Endpoint
 from tests.support.audits import forget_audit
 from tests.support.envelopes import refused
 from tests.support.managing import make_manager
@@ -103,7 +103,7 @@ def test_an_idempotency_key_makes_one_endpoint_and_keeps_no_secret(consumer):
 
 
 def test_no_more_than_fifty_of_one_owner(consumer, monkeypatch):
-    monkeypatch.setattr("notifications.endpoints.ENDPOINTS_MAX", 1)
+    monkeypatch.setattr("tasks.notifications.endpoints.ENDPOINTS_MAX", 1)
     consumer.post(PATH, WANTED)
 
     refused(consumer.post(PATH, WANTED), 409, "conflict")

@@ -7,7 +7,7 @@ import pytest
 from conduit.outbound import guard
 from conduit.outbound.addresses import Allowed
 from conduit.outbound.urls import fault_of
-from notifications.models import Delivery, Endpoint, Try
+from tasks.notifications.models import Delivery, Endpoint, Try
 from tests.support.envelopes import refused
 
 BOTH = ("https", "http")

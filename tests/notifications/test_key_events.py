@@ -9,7 +9,7 @@ from conduit import clock
 from keys import owners
 from keys.models import BudgetAlert, Team
 from keys.services import change_key, create_key
-from notifications.models import Delivery, Message
+from tasks.notifications.models import Delivery, Message
 from tests.conftest import Consumer
 from videos.account_models import ProviderAccount
 
@@ -19,7 +19,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
 @pytest.fixture(autouse=True)
 def looks_each_time(monkeypatch):
     """What is found by looking now and then is found by each look."""
-    monkeypatch.setattr("notifications.outbox.FanOut._is_due", lambda self, source: True)
+    monkeypatch.setattr("tasks.notifications.outbox.FanOut._is_due", lambda self, source: True)
 
 
 def test_a_budgets_thresholds_are_told_once_each_and_again_when_it_was_raised(receiver, make_endpoint, sends):

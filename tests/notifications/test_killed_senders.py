@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from notifications.models import Delivery, State
+from tasks.notifications.models import Delivery, State
 from tests.support.databases import database_url
 
 ROOT = Path(__file__).resolve().parents[2]

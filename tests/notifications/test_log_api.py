@@ -4,8 +4,8 @@ import pytest
 
 from conduit import clock
 from keys.models import AuditEntry
-from notifications import retention
-from notifications.models import Delivery, Message, State, TaskTarget, Try
+from tasks.notifications import retention
+from tasks.notifications.models import Delivery, Message, State, TaskTarget, Try
 from tests.support.ending import end
 from tests.support.envelopes import refused
 from tests.support.managing import make_manager
@@ -16,7 +16,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
 @pytest.fixture
 def failed(consumer, receiver, make_endpoint, sends, monkeypatch):
     """An endpoint with a delivery that was given up, one that arrived, and a test."""
-    monkeypatch.setattr("notifications.outcomes.PAUSES", (0,))
+    monkeypatch.setattr("tasks.notifications.outcomes.PAUSES", (0,))
     endpoint, _ = make_endpoint("/a", "task.queued", "task.cancelled", key=consumer.key)
     receiver.answers["/a"] = (500, {}, b"no\x00t now")
     consumer.generate()

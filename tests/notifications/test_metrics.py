@@ -3,7 +3,7 @@
 import pytest
 
 from conduit import metrics as told
-from notifications import metrics
+from tasks.notifications import metrics
 
 pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
 

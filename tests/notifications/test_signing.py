@@ -11,9 +11,9 @@ from django.core.management import call_command
 
 from conduit import clock
 from keys.models import AuditEntry
-from notifications import endpoints, signing
-from notifications.bodies import BODY_BYTES, body_of
-from notifications.models import Delivery, Endpoint, Message
+from tasks.notifications import endpoints, signing
+from tasks.notifications.bodies import BODY_BYTES, body_of
+from tasks.notifications.models import Delivery, Endpoint, Message
 
 pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
 

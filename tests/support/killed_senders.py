@@ -14,7 +14,7 @@ from tests.support.crowds import forked, load
 
 
 def send() -> None:
-    from notifications.worker import LOOK_SECONDS, Sender
+    from tasks.notifications.worker import LOOK_SECONDS, Sender
 
     print(os.getpid(), flush=True)
     sender = Sender(connections=32)

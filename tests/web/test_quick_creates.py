@@ -16,9 +16,9 @@ from conduit import clock
 from conduit.api.models import KeptAnswer
 from keys import limits, rates
 from keys.models import BudgetAlert, BudgetWindow, KeySecret, Period, Team, UsageCost, VirtualKey
-from notifications.models import TaskTarget
 from tasks import lifecycle, pauses
 from tasks.models import Feed, PauseKind, Task, TaskEvent
+from tasks.notifications.models import TaskTarget
 from tests.support.quick_creates import GOOD, ordinarily, post, quick_creates, quickly
 from videos.models import BlockedTerm, ResolutionFactor, Video, VideoModel
 

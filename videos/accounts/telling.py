@@ -3,8 +3,8 @@
 from typing import Any
 
 from conduit.api.formats import rfc3339
-from notifications import event_types
-from notifications.sources import Happening, Source
+from tasks.notifications import event_types
+from tasks.notifications.sources import Happening, Source
 from videos.account_models import AccountState, ProviderAccount
 
 

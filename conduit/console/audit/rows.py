@@ -17,8 +17,8 @@ from conduit.console.audit.words import action_in_words, kind_in_words, model_of
 from conduit.console.moments import day_and_time
 from conduit.console.tasks.addresses import task_address
 from keys.models import AuditEntry
-from notifications.models import Endpoint
 from tasks.models import Task
+from tasks.notifications.models import Endpoint
 from tasks.run_models import Run
 
 # Fields of one row that are shown before the rest folds away.

@@ -14,8 +14,8 @@ from conduit.console.webhooks.finding import endpoint_of
 from conduit.console.webhooks.forms import EndpointForm, initial, owner_of
 from keys import new_secrets
 from keys.admin import who
-from notifications import endpoints, log
-from notifications.models import Delivery, Endpoint, State
+from tasks.notifications import endpoints, log
+from tasks.notifications.models import Delivery, Endpoint, State
 
 
 def _to(endpoint: Endpoint) -> HttpResponseRedirect:

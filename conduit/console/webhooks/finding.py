@@ -4,7 +4,7 @@ from django.db.models import Q
 from django.http import Http404
 
 from conduit.api.pagination import parse_row_id
-from notifications.models import Endpoint
+from tasks.notifications.models import Endpoint
 
 
 def endpoint_of(endpoint_id: str) -> Endpoint:

@@ -7,8 +7,8 @@ from rest_framework.exceptions import ValidationError as Refused
 
 from keys.models import Team, VirtualKey
 from keys.requests import first_words
-from notifications import event_types, fields
-from notifications.models import NAME_CHARACTERS, Endpoint
+from tasks.notifications import event_types, fields
+from tasks.notifications.models import NAME_CHARACTERS, Endpoint
 
 
 class EndpointForm(forms.Form):

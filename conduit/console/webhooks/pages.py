@@ -12,8 +12,8 @@ from conduit.console.listing import listing, text_of
 from conduit.console.pages import may, page, render
 from conduit.console.webhooks.finding import endpoint_of
 from keys import new_secrets
-from notifications import log
-from notifications.models import Delivery, Endpoint, State
+from tasks.notifications import log
+from tasks.notifications.models import Delivery, Endpoint, State
 
 # Of the log on one page.
 DELIVERIES_SHOWN = 50

@@ -1,8 +1,0 @@
-from django.apps import AppConfig
-
-
-class PlaygroundConfig(AppConfig):
-    """Static files; there are no tables."""
-
-    name = "conduit.playground"
-    label = "playground"

@@ -1,0 +1,190 @@
+"""Sending as a part of Celery's worker, of the one that listens to the queue `notifications`: that worker does nothing else.
+
+One thread makes deliveries of what happened, claims those that are due and writes what came of them; many call receivers, and wait.
+"""
+
+import queue
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import structlog
+from celery import bootsteps
+from django.conf import settings
+from django.db import DataError, IntegrityError, close_old_connections, connection
+from django.db import Error as DatabaseFailure
+
+from conduit import clock
+from tasks.notifications import alerts, claims, knocking, mails, metrics, outcomes, parcels
+from tasks.notifications.claims import Claim
+from tasks.notifications.outbox import FanOut
+from tasks.notifications.outcomes import Tried
+from tasks.notifications.sending import Outcome, Parcel, send
+
+log = structlog.get_logger(__name__)
+
+QUEUE = "notifications"
+# What is claimed, and written back, in one go at most.
+BATCH = 200
+# Between two looks when nothing was found, when something was, and after an error, in seconds.
+LOOK_SECONDS, BUSY_SECONDS, ERROR_SECONDS = 0.25, 0.02, 1.0
+# Between two looks for mails.
+MAIL_SECONDS = 2.0
+# How long a worker that ends waits for the tries that are under way: as long as one may take, and a little.
+END_SECONDS = 12.0
+
+
+class SendsNotifications(bootsteps.StartStopStep):
+    """Celery's part of it."""
+
+    requires = ("celery.worker.components:Pool",)
+
+    def include_if(self, parent: Any) -> bool:
+        return QUEUE in parent.app.amqp.queues.consume_from
+
+    def create(self, parent: Any) -> Any:
+        return Sender()
+
+    def close(self, parent: Any) -> None:
+        self.obj.close()
+
+
+class Sender:
+    def __init__(self, connections: int | None = None) -> None:
+        self._connections = connections or settings.WEBHOOK_CONNECTIONS
+        self._callers = ThreadPoolExecutor(self._connections, thread_name_prefix="calls receivers")
+        self._tried: queue.SimpleQueue[Tried] = queue.SimpleQueue()
+        self._unwritten: list[Tried] = []
+        self._fan_out = FanOut()
+        self._under_way = 0
+        self._over, self._woken = threading.Event(), threading.Event()
+        self._thread = threading.Thread(target=self._go_on, name="sends notifications", daemon=True)
+        self._mailer = threading.Thread(target=self._mail_on, name="sends mails", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+        self._mailer.start()
+
+    def close(self) -> None:
+        """Claim nothing more."""
+        self._over.set()
+        self._woken.set()
+
+    def stop(self) -> None:
+        """Write what is answered within a while; the leases of the rest lapse."""
+        self.close()
+        self._thread.join(END_SECONDS)
+
+    terminate = close
+
+    def _go_on(self) -> None:
+        until = None
+        while until is None or (self._under_way and time.monotonic() < until):
+            try:
+                close_old_connections()
+                pause = self.look()
+            except Exception as error:
+                log.warning("did not look for webhooks", error=type(error).__name__, exc_info=not isinstance(error, DatabaseFailure))
+                connection.close()
+                pause = ERROR_SECONDS
+            if self._woken.wait(pause):
+                self._over.wait(BUSY_SECONDS)  # what comes in the same moment is written together
+            self._woken.clear()
+            if self._over.is_set() and until is None:
+                until = time.monotonic() + END_SECONDS
+        self._callers.shutdown(wait=False, cancel_futures=True)
+        connection.close()
+
+    def _mail_on(self) -> None:
+        """Look for what operators are told, and send mails: however slow the mail server is, webhooks do not wait for it."""
+        while not self._over.wait(MAIL_SECONDS):
+            try:
+                close_old_connections()
+                alerts.look()
+                mails.send_due()
+            except Exception as error:
+                log.warning("did not look for mails", error=type(error).__name__, exc_info=not isinstance(error, DatabaseFailure))
+                connection.close()
+        connection.close()
+
+    def look(self) -> float:
+        """Do all that there is to do now, and wait for nobody; how long to wait before the next time."""
+        self._write()
+        if self._over.is_set():
+            return BUSY_SECONDS
+        told = self._fan_out()
+        room = min(BATCH, self._connections - self._under_way)
+        found = claims.claim(clock.now(), room) if room > 0 else []
+        if room > len(found):
+            found += knocking.knock(clock.now(), room - len(found))
+        self._begin(found)
+        return BUSY_SECONDS if told or found else LOOK_SECONDS
+
+    @property
+    def is_idle(self) -> bool:
+        return not self._under_way
+
+    def _begin(self, found: list[Claim]) -> None:
+        try:
+            self._pack(found)
+        except DatabaseFailure:
+            raise
+        except Exception:
+            # One of which no body can be made must not keep back those beside it.
+            log.exception("webhooks could not be made")
+            for claim in found:
+                self._pack_alone(claim)
+
+    def _pack_alone(self, claim: Claim) -> None:
+        try:
+            self._pack([claim])
+        except DatabaseFailure:
+            raise
+        except Exception:
+            log.exception("a webhook could not be made", message_id=claim.delivery.message_id)
+            self._under_way += 1
+            self._tried.put(Tried(claim, Outcome(clock.now(), 0.0, problem="It could not be made.")))
+
+    def _pack(self, found: list[Claim]) -> None:
+        if not found:
+            return
+        ready, left = parcels.packed(found, clock.now())
+        self._under_way += len(found)
+        for unsendable in left:
+            self._tried.put(Tried(unsendable.claim, Outcome(clock.now(), 0.0, problem=unsendable.why, is_final=unsendable.is_final)))
+        for claim, parcel in ready:
+            self._callers.submit(self._call, claim, parcel)
+
+    def _call(self, claim: Claim, parcel: Parcel) -> None:
+        began_at = clock.now()
+        try:
+            outcome = send(parcel)
+        except Exception:
+            log.exception("a webhook could not be sent", message_id=parcel.message_id)
+            outcome = Outcome(began_at, 0.0, problem="It could not be sent.")
+        self._tried.put(Tried(claim, outcome))
+        self._woken.set()
+
+    def _write(self) -> None:
+        """What was tried since. While the database is away it is kept, and written when it is back, where its leases still hold."""
+        while True:
+            while len(self._unwritten) < BATCH and not self._tried.empty():
+                self._unwritten.append(self._tried.get())
+            if not self._unwritten:
+                return
+            try:
+                outcomes.write(self._unwritten)
+            except (DataError, IntegrityError):
+                self._write_one_by_one()
+            metrics.note(self._unwritten)
+            self._under_way -= len(self._unwritten)
+            self._unwritten = []
+
+    def _write_one_by_one(self) -> None:
+        """What the database does not take must not keep back what was tried beside it: its lease lapses."""
+        for one in self._unwritten:
+            try:
+                outcomes.write([one])
+            except (DataError, IntegrityError):
+                log.exception("what came of a webhook was not written", delivery=one.claim.delivery.pk)
