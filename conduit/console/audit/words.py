@@ -23,7 +23,8 @@ _PAST = {
     "seal anew": "sealed anew the key of", "delete media": "deleted the video and prompt of",
     "reconcile": "said what became of an order of", "enable": "enabled", "disable": "disabled", "send again": "sent webhooks again to",
     "rotate_webhook_secret": "rotated the webhook secret of",
-    "end client tokens": "ended the client tokens of",
+    "end client tokens": "ended the client tokens of", "drain": "drains", "end drain": "drains no more",
+    "ask": "asked", "after restore": "put things in order after a restore of the",
 }  # fmt: skip
 
 
