@@ -1,5 +1,6 @@
 """/openapi.json: complete, cheap, and true to what hub and streams tell. Answers are held against it where they are tried."""
 
+import gzip
 import json
 from pathlib import Path
 from typing import Any
@@ -150,6 +151,10 @@ def test_it_is_served_to_anybody_and_again_only_when_it_is_another(client: Clien
     assert answer.json() == document()
     assert answer.headers["Access-Control-Allow-Origin"] == "*"
     assert client.post("/openapi.json").status_code == 405
+    packed = client.get("/openapi.json", headers={"Accept-Encoding": "gzip, br"})
+    assert packed.headers["Content-Encoding"] == "gzip"
+    assert gzip.decompress(packed.content) == answer.content
+    assert len(packed.content) < len(answer.content) / 10
 
 
 def test_the_page_holds_no_script_and_no_style_of_its_own(client: Client):
