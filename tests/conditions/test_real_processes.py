@@ -68,8 +68,8 @@ def named(kind, process):
 
 
 def test_what_is_dead_is_named_and_what_ended_in_good_order_is_not_missed(start, later):
-    first, second, control, beat, media = start("worker", "worker", "control", "beat", "media")
-    until(lambda: holding() == set() and Process.objects.count() == 5, SECONDS)
+    first, second, control, beat, media, _ = start("worker", "worker", "control", "beat", "media", "notifications")
+    until(lambda: holding() == set() and Process.objects.count() == 6, SECONDS)
     assert timezone.now() - place().looked_at < timedelta(seconds=20)
 
     # It beats once more, after the other began: else that could have been started in its place.
