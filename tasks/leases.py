@@ -142,9 +142,14 @@ def lapse(now: datetime) -> datetime:
     return now + timedelta(seconds=settings.LEASE_SECONDS)
 
 
+def begins_nothing() -> bool:
+    """Whether no step is begun here: the host is drained, or the database was restored and nobody has looked through it yet."""
+    return is_drained() or is_restored()
+
+
 def claim_due(now: datetime, *, lane: str, limit: int) -> list[Claim]:
     """Reserve the due rows of a lane whose turn it is, in one batch; the most urgent first."""
-    if is_drained() or is_restored():
+    if begins_nothing():
         return []
     token = uuid.uuid4()
     with transaction.atomic():
@@ -158,7 +163,7 @@ def take_due(now: datetime, *, lane: str, limit: int, among: due.Narrow | None =
 
     `among` leaves out those that it has no room for.
     """
-    if is_drained() or is_restored():
+    if begins_nothing():
         return []
     token, hold = uuid.uuid4(), Hold(time.monotonic())
     with transaction.atomic():
@@ -185,7 +190,7 @@ def take(task_id: UUID, *, lane: str, claim: UUID | None = None) -> Lease | None
     `claim` is the token of a claim: what was claimed was due by another process's reading of the clock, and is taken whatever
     it says here. It is replaced, so that a claim is worth one step.
     """
-    if is_drained() or is_restored():
+    if begins_nothing():
         return None
     now = clock.now()
     ours = no_lease(now) & Q(next_step_at__lte=now + ABOUT_NOW)

@@ -19,7 +19,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
 # Those that change nothing that people decide: they read, count anew, write code and files, or serve. Migrations come
 # with a version, and sessions end by themselves.
 CHANGE_NOTHING = {
-    "axes_list_attempts", "check", "check_ledger", "clearsessions", "collectstatic", "compilemessages", "createcachetable",
+    "alert_rules", "axes_list_attempts", "check", "check_ledger", "clearsessions", "collectstatic", "compilemessages", "createcachetable",
     "diffsettings", "doctor", "dumpdata", "findstatic", "generateschema", "inspectdb", "makemessages", "makemigrations", "migrate",
     "optimizemigration", "rebuild_rollups", "runserver", "sandbox", "sendtestemail", "showmigrations", "sqlflush", "sqlmigrate",
     "sqlsequencereset", "squashmigrations", "stack", "startapp", "startproject", "test", "testserver",

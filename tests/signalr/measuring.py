@@ -27,9 +27,10 @@ class Held:
     peak: int
 
     def more_than(self, before: "Held", count: int) -> list[str]:
-        """Classes of which there are so many more objects than before. Those of builtins belong to somebody who is among them."""
+        """Classes of which there are so many more objects than before. Those of builtins, and weak references, belong to somebody who is
+        among them."""
         grown = [kind for kind in self.kinds if self.kinds[kind] - before.kinds.get(kind, 0) >= count]
-        return [kind for kind in grown if not kind.startswith("builtins.") and kind not in _TIMERS | _STATEMENTS]
+        return [kind for kind in grown if not kind.startswith(("builtins.", "weakref.")) and kind not in _TIMERS | _STATEMENTS]
 
 
 class Measured:

@@ -4,6 +4,7 @@ import gc
 from datetime import timedelta
 from functools import partial
 from importlib import import_module
+from types import SimpleNamespace
 from uuid import UUID
 
 import pytest
@@ -124,7 +125,7 @@ def test_events_of_before_positions_are_numbered_by_key_in_their_order(make_cons
 
 
 def test_an_outbox_keeps_of_progress_the_newest_where_it_came_last():
-    stream = TaskStream(None, None, as_json)
+    stream = TaskStream(None, SimpleNamespace(wanted=None), as_json)
 
     def put(name, event_id, **task):
         stream.tell(Notice(name, event_id, task))

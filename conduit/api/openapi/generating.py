@@ -182,7 +182,7 @@ def _refusal(status: int, found: list[Problem], *, is_counted: bool) -> dict[str
         headers.append("WWW-Authenticate")
     elif is_counted:
         headers += RATE_HEADERS
-    if status in (429, 503):
+    if status in (409, 429, 503):
         headers.append("Retry-After")
     return {
         "description": "\n".join(f"- `{problem.code}`: {problem.when}" for problem in found),
