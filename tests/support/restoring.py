@@ -46,6 +46,7 @@ class Snapshot:
             for name in changed:
                 with cursor.copy(sql.SQL("COPY {} FROM STDIN").format(sql.Identifier(name))) as copy:
                     copy.write(self._rows[name])
+                _count_on(cursor, name)
 
 
 @contextmanager
@@ -61,6 +62,13 @@ def restored_by_snapshot(blocker: DjangoDbBlocker) -> Iterator[None]:
 
     with mock.patch.object(TransactionTestCase, "_fixture_teardown", put_back):
         yield
+
+
+def _count_on(cursor: CursorWrapper, name: str) -> None:
+    """Have new ids begin after those that are there: a table that migrations made anew counts from 1."""
+    set_to = sql.SQL("SELECT setval({0}, GREATEST(nextval({0}), (SELECT max({1}) FROM {2})))")
+    for found in connection.introspection.get_sequences(cursor, name):
+        cursor.execute(set_to.format(sql.Literal(found["name"]), sql.Identifier(found["column"]), sql.Identifier(name)))
 
 
 def _rows(cursor: CursorWrapper, name: str) -> bytes:
