@@ -1,9 +1,11 @@
 """What follows a callback: it is written down, and MiniMax is asked now."""
 
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any
 
 import structlog
+from django.conf import settings
 from django.db.models import F
 
 from conduit import clock
@@ -57,7 +59,8 @@ def make_due(of: Ordered) -> bool:
         _make_retries_due(of.clip_id)
         return True
     due = Task.objects.active().unleased(now).filter(pk=task.pk, lane__in=_ASKS)
-    if not due.update(next_step_at=now):
+    # Before all that is asked for in its turn, should that be more than can be asked for in time.
+    if not due.update(next_step_at=now - timedelta(seconds=settings.MINIMAX_POLL_SECONDS)):
         return not Task.objects.active().filter(pk=task.pk).exists()
     dispatch.hint_soon(task.lane)
     return True
