@@ -75,6 +75,17 @@ def test_jobs_that_still_run_are_written_back_together_and_leave_no_line(running
     assert due.soonest(Lane.ASKING, now) == min(Task.objects.values_list("next_step_at", flat=True))
 
 
+@pytest.mark.parametrize("why", ["is_drained", "is_restored"])
+def test_a_drained_host_and_a_restored_database_ask_nothing(running, monkeypatch, why):
+    running(1)
+    monkeypatch.setattr(leases, why, lambda: True)
+
+    assert rows.claim(limit=1, busy_accounts=()) == ([], [])
+
+    monkeypatch.setattr(leases, why, lambda: False)
+    assert len(rows.claim(limit=1, busy_accounts=())[0]) == 1
+
+
 def test_leases_that_are_shorter_than_a_call_may_be_keep_nobody_from_asking(running, settings):
     running(1)
     settings.LEASE_SECONDS = 1.0
