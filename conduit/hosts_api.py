@@ -10,7 +10,7 @@ from conduit.api.openapi.operations import Answer, Operation, describe, path_par
 from conduit.api.openapi.shapes import Shape, component, constant, flag, or_null, record, text, whole
 from conduit.api.openapi.shapes import listed as listed_shape
 from conduit.api.openapi.story import tag
-from conduit.metrics.roster import Host, hosts
+from conduit.metrics.roster import Host, host_named, hosts
 from keys.hosts import drain, end_drain
 from keys.management_api import ManagementView
 from keys.models import Scope
@@ -27,23 +27,21 @@ class DrainView(ManagementView):
     scopes = {"POST": Scope.OPERATE, "DELETE": Scope.OPERATE}
 
     def post(self, request: Request, host: str) -> Response:
-        _check(host)
+        found(host)
         drain(host, who=self.who, by=self.who)
-        return Response(show(_found(host)))
+        return Response(show(found(host)))
 
     def delete(self, request: Request, host: str) -> Response:
-        _check(host)
+        found(host)
         end_drain(host, who=self.who)
         return Response({"object": "host", "id": host, "drained": False})
 
 
-def _check(host: str) -> None:
-    if not any(one.name == host for one in hosts()):
-        raise NotFound("No process of that host is at work.", param="host")
-
-
-def _found(name: str) -> Host:
-    return next(host for host in hosts() if host.name == name)
+def found(name: str) -> Host:
+    """Raises NotFound."""
+    if host := host_named(name):
+        return host
+    raise NotFound("No process of that host is at work.", param="host")
 
 
 def show(host: Host) -> dict[str, Any]:

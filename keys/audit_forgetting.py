@@ -13,7 +13,7 @@ from keys.models import AuditEntry
 DAYS_LEAST = 30
 
 _TABLE = AuditEntry._meta.db_table
-_DELETE = f"DELETE FROM {_TABLE} WHERE id IN (SELECT id FROM {_TABLE} WHERE created_at < %s ORDER BY created_at LIMIT {BATCH})"  # noqa: S608
+_DELETE = f"DELETE FROM {_TABLE} WHERE id IN (SELECT id FROM {_TABLE} WHERE created_at < %s ORDER BY created_at LIMIT {BATCH})"  # noqa: S608 - our table
 
 
 def forget_old() -> int:

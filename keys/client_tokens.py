@@ -21,6 +21,7 @@ from django.db.models import Count, QuerySet
 
 from conduit import clock, statements
 from conduit.api.errors import Forbidden, Unauthenticated
+from conduit.batches import BATCH
 from conduit.statements import Statement, Steps, insert
 from keys import audit
 from keys.budgets import InsufficientQuota, usd
@@ -39,7 +40,6 @@ SECONDS_LEAST, SECONDS_MOST, SECONDS_DEFAULT = 60, 3600, 600
 TASKS_MOST, TASKS_DEFAULT = 1000, 1
 # For so long whoever still sends a token is told that it has ended; later it is unknown.
 KEPT = timedelta(days=1)
-_FORGOTTEN_AT_ONCE = 5000
 
 
 class Right(Enum):
@@ -118,7 +118,7 @@ def check_living(token: ClientToken) -> None:
 def forget_ended() -> None:
     """Remove those that nobody is told of any more, with what they made noted."""
     old = ClientToken.objects.filter(expires_at__lte=clock.now() - KEPT).order_by("expires_at").values_list("pk", flat=True)
-    while pks := list(old[:_FORGOTTEN_AT_ONCE]):
+    while pks := list(old[:BATCH]):
         ClientToken.objects.filter(pk__in=pks).delete()
 
 

@@ -5,7 +5,7 @@ from django.http.response import HttpResponseBase
 from django.urls import reverse
 
 from conduit.console.pages import account, may, page, render
-from conduit.metrics.roster import hosts
+from conduit.metrics.roster import host_named, hosts
 from keys.hosts import drain, end_drain
 
 RIGHT, DRAIN_RIGHT = "tasks.view_task", "tasks.pause_work"
@@ -20,7 +20,7 @@ def processes_page(request: HttpRequest) -> HttpResponseBase:
 def drain_page(request: HttpRequest) -> HttpResponseBase:
     """What the buttons of the page send."""
     host = request.POST.get("host", "")
-    if request.method == "POST" and any(one.name == host for one in hosts()):
+    if request.method == "POST" and host_named(host):
         if request.POST.get("does") == "end":
             end_drain(host)
         else:

@@ -36,6 +36,11 @@ class Host:
         return sum(process.steps or 0 for process in self.processes)
 
 
+def host_named(name: str) -> Host | None:
+    """That host; None when no process of it is at work and it is not drained."""
+    return next((host for host in hosts() if host.name == name), None)
+
+
 def hosts() -> list[Host]:
     """Those that have processes, or are drained, by name. Two queries."""
     drained = set(DrainedHost.objects.values_list("host", flat=True))

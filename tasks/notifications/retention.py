@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from django.conf import settings
 from django.db.models import Exists, OuterRef
 
+from conduit import batches
 from tasks.notifications.models import Delivery, Mail, Message, State, TaskTarget
 
 BATCH = 500
@@ -26,8 +27,6 @@ def forget_old(now: datetime) -> int:
         forgotten += len(found)
         if len(found) < BATCH:
             break
-    mails = Mail.objects.exclude(state=State.PENDING).filter(created_at__lt=now - kept).order_by("created_at")
-    Mail.objects.filter(pk__in=list(mails.values_list("pk", flat=True)[: BATCH * BATCHES_MAX])).delete()
-    targets = TaskTarget.objects.filter(created_at__lt=now - max(kept, TASK_TARGETS_LEAST)).order_by("created_at")
-    TaskTarget.objects.filter(pk__in=list(targets.values_list("pk", flat=True)[: BATCH * BATCHES_MAX])).delete()
+    batches.delete(Mail.objects.exclude(state=State.PENDING).filter(created_at__lt=now - kept))
+    batches.delete(TaskTarget.objects.filter(created_at__lt=now - max(kept, TASK_TARGETS_LEAST)))
     return forgotten

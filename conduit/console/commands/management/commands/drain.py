@@ -6,7 +6,7 @@ from typing import Any
 
 from django.core.management.base import CommandError
 
-from conduit.metrics.roster import Host, hosts
+from conduit.metrics.roster import host_named, hosts
 from keys import audit
 from keys.hosts import drain, end_drain
 from keys.management.audited import AuditedCommand
@@ -34,7 +34,7 @@ class Command(AuditedCommand):
                 raise CommandError(f"{host} is not drained.")
             self.stdout.write(f"{host} takes work again.")
             return
-        if _of(host) is None:
+        if host_named(host) is None:
             raise CommandError(f"No process of that host is at work. Known: {', '.join(one.name for one in hosts()) or 'none'}.")
         drain(host, by=audit.doer())
         self._wait(host, options["wait"])
@@ -42,13 +42,9 @@ class Command(AuditedCommand):
     def _wait(self, host: str, seconds: float) -> None:
         began = time.monotonic()
         while (passed := time.monotonic() - began) < seconds:
-            of = _of(host)
+            of = host_named(host)
             if passed >= NOTICE_SECONDS and (of is None or not of.steps):
                 self.stdout.write(f"{host} is drained: its workers have nothing at hand.")
                 return
             time.sleep(LOOK_SECONDS)
         self.stdout.write(f"{host} takes nothing new, and may still finish what it has.")
-
-
-def _of(name: str) -> Host | None:
-    return next((host for host in hosts() if host.name == name), None)
