@@ -235,6 +235,8 @@ def test_claiming_costs_the_same_few_queries_for_one_row_and_for_many(consumer, 
     for _ in range(10):
         consumer.generate()
 
+    assert not leases.begins_nothing()  # whoever looks first writes whose database it is
+
     with django_assert_max_num_queries(7):  # two of them once a second at most: whether the host is drained, or the database restored
         assert len(leases.claim_due(clock.now(), lane="provider", limit=10)) == 10
 
