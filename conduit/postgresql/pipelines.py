@@ -1,8 +1,7 @@
-"""Connections of the event loop that send statements together and hear all of their answers at once (libpq's pipeline mode).
+"""Connections of the event loop that send the statements of a transaction together, and give all of their answers at once.
 
-psycopg's own pipelines take four times the processor for it: a cursor for each statement, and a task for each wait. Here the loop is
-told once of each socket, and what is sent is prepared once for each connection. All of it is by psycopg's documented low level (pq).
-An idle connection whose end was told (a restart) is known to be dead before anybody uses it.
+What is sent is prepared once for each connection. One that lies idle and whose end was told (a restart) is known to be dead before
+anybody uses it.
 """
 
 import asyncio
@@ -12,37 +11,34 @@ from typing import Any
 import psycopg
 from django.db import DatabaseError, utils
 from psycopg import pq
-from psycopg.adapt import PyFormat, Transformer
+from psycopg.adapt import PyFormat
 from psycopg.errors import error_from_result
 from psycopg.pq import ConnStatus, ExecStatus
 from psycopg.types.json import Jsonb
 from psycopg.types.string import TextLoader
 
 from conduit.postgresql.on_loop import connect
-from conduit.statements import Row, Rows, Statement
+from conduit.postgresql.pipelined import Pipelined
+from conduit.statements import Rows, Statement
 
 # Statements that one connection prepares at most; those of rare shapes are sent whole.
 PREPARED_MAX = 200
+_Shape = tuple[str, str, tuple[int, ...]]
 _GOOD = frozenset({ExecStatus.TUPLES_OK, ExecStatus.COMMAND_OK, ExecStatus.EMPTY_QUERY})
 
 
-class Pipeline:
+class Pipeline(Pipelined):
     """One connection. One batch is in the air at a time."""
 
     def __init__(self, opened: psycopg.AsyncConnection[Any]) -> None:
-        self._opened = opened
-        self._pg = opened.pgconn
-        self._pg.enter_pipeline_mode()
-        self._adapting = Transformer(opened)
-        self._prepared: dict[tuple[str, str, tuple[int, ...]], bytes] = {}
+        super().__init__(opened)
+        self._prepared: dict[_Shape, bytes] = {}
+        self._names = 0  # that were given
+        self._preparing: dict[int, _Shape] = {}  # by the places of their answers, what the batch in the air prepares
         self._answers: list[pq.abc.PGresult] = []
         self._expected = 0
-        self._is_finished = False
         self.may_have_committed = False  # with what was sent last
         self._heard: asyncio.Future[None] | None = None
-        self._loop = asyncio.get_running_loop()
-        self._socket = self._pg.socket
-        self._loop.add_reader(self._socket, self._read)
 
     @classmethod
     async def open(cls) -> "Pipeline":
@@ -57,12 +53,12 @@ class Pipeline:
 
     @property
     def lives(self) -> bool:
-        return self._pg.status == ConnStatus.OK
+        return self._libpq.status == ConnStatus.OK
 
     @property
     def is_idle(self) -> bool:
         """Whether nothing is in the air, and no transaction is open."""
-        return self.lives and self._heard is None and self._pg.transaction_status == pq.TransactionStatus.IDLE
+        return self.lives and self._heard is None and self._libpq.transaction_status == pq.TransactionStatus.IDLE
 
     async def send(self, batch: Sequence[Statement]) -> list[Rows]:
         """Send these together, and give what each gave. None of those after one that fails is done.
@@ -73,12 +69,13 @@ class Pipeline:
         try:
             # Of each statement the place of its answer, behind that of its preparation.
             places, expected = [], 0
+            self._preparing.clear()
             for statement in batch:
-                expected += self._send(statement)
+                expected += self._send(statement, expected)
                 places.append(expected - 1)
-            self._pg.pipeline_sync()
-            self._flush()
+            self._leave()
             answers = await self._until(expected)
+            self._forget_unprepared(answers)
         except psycopg.Error as error:
             self.finish()
             raise as_django(error) from error
@@ -91,46 +88,34 @@ class Pipeline:
                 raise as_django(failed) from failed
         return [self._rows(answers[place]) for place in places]
 
-    def finish(self) -> None:
-        """Close it, at once. Again is fine: its number may be another connection's by then."""
-        if self._is_finished:
-            return
-        self._is_finished = True
-        self._loop.remove_reader(self._socket)
-        self._loop.remove_writer(self._socket)
-        self._pg.finish()
-
     # ---- Sending
 
-    def _send(self, statement: Statement) -> int:
-        """How many answers there will be."""
+    def _send(self, statement: Statement, place: int) -> int:
+        """How many answers there will be, the first of them in that place."""
         values = [Jsonb(value) if isinstance(value, dict | list) else value for value in statement.values]
         sent = self._adapting.dump_sequence(values, [PyFormat.AUTO] * len(values))
         types, formats = self._adapting.types or (), self._adapting.formats
         shape = (statement.sql, statement.lock, types)
         name = self._prepared.get(shape)
         if name is not None:
-            self._pg.send_query_prepared(name, sent, formats)
+            self._libpq.send_query_prepared(name, sent, formats)
             return 1
         sql = numbered(statement.sql + statement.lock)
         if len(self._prepared) >= PREPARED_MAX:
-            self._pg.send_query_params(sql, sent, types, formats)
+            self._libpq.send_query_params(sql, sent, types, formats)
             return 1
-        self._prepared[shape] = name = b"of_loop_%d" % len(self._prepared)
-        self._pg.send_prepare(name, sql, types)
-        self._pg.send_query_prepared(name, sent, formats)
+        self._names += 1
+        self._prepared[shape] = name = b"of_loop_%d" % self._names
+        self._preparing[place] = shape
+        self._libpq.send_prepare(name, sql, types)
+        self._libpq.send_query_prepared(name, sent, formats)
         return 2
 
-    def _flush(self) -> None:
-        if self._pg.flush():
-            self._loop.add_writer(self._socket, self._flush_on)
-
-    def _flush_on(self) -> None:
-        try:
-            if not self._pg.flush():
-                self._loop.remove_writer(self._socket)
-        except psycopg.Error as error:
-            self._fail(error)
+    def _forget_unprepared(self, answers: Sequence[pq.abc.PGresult]) -> None:
+        """What stood behind a statement that failed was not prepared either."""
+        for place, shape in self._preparing.items():
+            if answers[place].status not in _GOOD:
+                del self._prepared[shape]
 
     # ---- Hearing
 
@@ -143,28 +128,20 @@ class Pipeline:
             self._heard = None
         return self._answers[:-1]
 
-    def _read(self) -> None:
-        """Called whenever there is something to read."""
-        try:
-            self._pg.consume_input()
-            while self._heard and len(self._answers) < self._expected and not self._pg.is_busy():
-                if answer := self._pg.get_result():
-                    self._answers.append(answer)
-        except psycopg.Error as error:
-            self._fail(error)
+    def _waits(self) -> bool:
+        return self._heard is not None and len(self._answers) < self._expected
+
+    def _take(self, result: "pq.abc.PGresult | None") -> None:
+        if result is None:
             return
+        self._answers.append(result)
         if self._heard and len(self._answers) == self._expected and not self._heard.done():
             self._heard.set_result(None)
 
-    def _fail(self, error: Exception) -> None:
-        self._loop.remove_reader(self._socket)
-        self._loop.remove_writer(self._socket)
+    def _broke(self, error: psycopg.Error) -> None:
+        self._deaf()
         if self._heard and not self._heard.done():
             self._heard.set_exception(error)
-
-    def _rows(self, answer: pq.abc.PGresult) -> list[Row]:
-        self._adapting.set_pgresult(answer)
-        return self._adapting.load_rows(0, answer.ntuples, tuple)
 
 
 def numbered(sql: str) -> bytes:

@@ -1,7 +1,7 @@
 """Statements that many ask on the event loop, over one connection: those of one moment leave together, and each asker gets his own.
 
-Libpq's pipeline without psycopg's cursors: a statement costs a tenth of what it costs over psycopg's asynchronous connection, and
-what many ask at once is one message there and one back. That is for reads that find a few rows by an index: nothing here waits for a
+A statement costs a tenth of what it costs over psycopg's asynchronous connection, and what many ask at once is one message there and
+one back. That is for reads that find a few rows by an index: nothing here waits for a
 lock, writes or has a transaction (conduit.postgresql.transactions).
 """
 
@@ -15,9 +15,9 @@ from typing import Any
 
 import psycopg
 from psycopg import pq
-from psycopg.adapt import Transformer
 
 from conduit.postgresql.on_loop import connect
+from conduit.postgresql.pipelined import Pipelined
 
 # What a statement waits for a connection or an answer (seconds): then it fails, and the connection with it.
 PATIENCE_SECONDS = 2.0
@@ -105,25 +105,19 @@ class _Question:
     result: "pq.abc.PGresult | None" = None
 
 
-class _Line:
-    """A connection in pipeline mode. What is asked in one turn of the loop leaves at its end; answers come in the same order."""
+class _Line(Pipelined):
+    """What is asked in one turn of the loop leaves at its end; answers come in the same order."""
 
-    def __init__(self, connection: psycopg.AsyncConnection[Any]) -> None:
+    def __init__(self, opened: psycopg.AsyncConnection[Any]) -> None:
+        super().__init__(opened)
         self.answered, self.ended_at = False, 0.0
-        self._is_spoilt = self._has_ended = False
-        self._loop = asyncio.get_running_loop()
-        self._connection = connection
-        self._values = Transformer(connection)
-        self._libpq = connection.pgconn
-        self._libpq.enter_pipeline_mode()
-        self._socket = self._libpq.socket
+        self._is_spoilt = False
         self._refusal = ""
         self._names: dict[str, bytes] = {}
         self._questions: deque[_Question] = deque()
         self._batches = 0  # under way: the server says where each of them ends
         self._leaves = False
         self._watch: asyncio.TimerHandle | None = None
-        self._loop.add_reader(self._socket, self._read)
 
     @property
     def is_open(self) -> bool:
@@ -150,60 +144,41 @@ class _Line:
         """Close it; whoever still waits is told why."""
         if self._has_ended:
             return
-        self._has_ended, self.ended_at = True, time.monotonic()
-        self._loop.remove_reader(self._socket)
-        self._loop.remove_writer(self._socket)
+        self.ended_at = time.monotonic()
         if self._watch:
             self._watch.cancel()
-        self._libpq.finish()
+        self.finish()
         for question in self._questions:
             if question.asker and not question.asker.done():
                 question.asker.set_exception(error)
         self._questions.clear()
+
+    _broke = end
 
     def _send(self) -> None:
         self._leaves = False
         if self._has_ended:
             return
         try:
-            self._libpq.pipeline_sync()
             self._batches += 1
-            self._flush()
+            self._leave()
         except psycopg.Error as error:
             self.end(error)
             return
         if self._watch is None:
             self._watch = self._loop.call_later(PATIENCE_SECONDS, self._look)
 
-    def _flush(self) -> None:
-        if self._libpq.flush():
-            self._loop.add_writer(self._socket, self._flush_on)
-        else:
-            self._loop.remove_writer(self._socket)
-
-    def _flush_on(self) -> None:
-        try:
-            self._flush()
-        except psycopg.Error as error:
-            self.end(error)
-
-    def _read(self) -> None:
-        try:
-            self._libpq.consume_input()
-            while self._batches and not self._libpq.is_busy():
-                self._take(self._libpq.get_result())
-            if self._is_spoilt and not self._questions:
-                self.end(psycopg.OperationalError("a statement was refused"))
-        except psycopg.Error as error:
-            self.end(error)
+    def _waits(self) -> bool:
+        return self._batches > 0 and not self._has_ended
 
     def _take(self, result: "pq.abc.PGresult | None") -> None:
-        """What libpq has next: a result of the first question, that it has no more of them, or that a batch ends here."""
         self.answered = True
         if result is None:
             self._answer(self._questions.popleft())
         elif result.status == pq.ExecStatus.PIPELINE_SYNC:
             self._batches -= 1
+            if self._is_spoilt and not self._questions:
+                self.end(psycopg.OperationalError("a statement was refused"))
         else:
             self._questions[0].result = result
             if result.status == pq.ExecStatus.FATAL_ERROR:
@@ -215,8 +190,7 @@ class _Line:
         if asker is None or asker.done() or result is None:
             return
         if result.status == pq.ExecStatus.TUPLES_OK:
-            self._values.set_pgresult(result)
-            asker.set_result(self._values.load_rows(0, result.ntuples, tuple))
+            asker.set_result(self._rows(result))
         else:
             asker.set_exception(psycopg.OperationalError(f"this statement, or one that left before it, was refused: {self._refusal}"))
 
