@@ -5,13 +5,25 @@ budgets. One thing at a time happens to the money of a key or team: what a count
 is read while nobody else writes it. Rows that only point to a key or team are kept waiting by neither.
 """
 
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from django.db import DatabaseError
+
 from conduit import statements
+from conduit.api.errors import sqlstate
 from conduit.statements import Columns, Rows, Statement, Steps
 from keys.models import Team, VirtualKey
 
 _KEY, _TEAM = Columns(VirtualKey, "k"), Columns(Team, "t")
 # Of rows to which others point.
 _LOCK = " FOR NO KEY UPDATE OF"
+_DIVISION_BY_ZERO = "22012"
+
+
+class Moved(Exception):
+    """What a transaction went by is not so any more: nothing of it was done, and it is to ask under the lock."""
 
 
 def locking(key: VirtualKey, *along: Statement) -> Steps[tuple[VirtualKey, list[Rows] | None]]:
@@ -38,6 +50,28 @@ def locking(key: VirtualKey, *along: Statement) -> Steps[tuple[VirtualKey, list[
         [teams] = yield [_row(_TEAM, now.team_id)]
         now.team = _TEAM.made_of(teams[0]) if teams else None
     return now, found if now.team_id == key.team_id else None
+
+
+def still_as_read(key: VirtualKey, also: tuple[str, Sequence[Any]]) -> Statement:
+    """Lock the row of a key of no team, and fail (see `noticing_moves`) unless it is the very one that `key` was read from and that
+    condition holds too, SQL with its values. So what follows from them may be sent along with it. PostgreSQL only.
+
+    Whoever changed the row meanwhile was waited for: PostgreSQL looks at the row that he left, which has another xmin.
+    """
+    condition, values = also
+    row = f"SELECT FROM {_KEY.source} WHERE k.id = %s AND k.xmin = %s AND {condition}{_LOCK} k"
+    return Statement(f"SELECT 1 / count(*) FROM ({row}) AS found", [key.pk, key.row_version, *values])  # noqa: S608
+
+
+@contextmanager
+def noticing_moves() -> Iterator[None]:
+    """Raise Moved when what failed is that `still_as_read` did not hold."""
+    try:
+        yield
+    except DatabaseError as error:
+        if sqlstate(error) == _DIVISION_BY_ZERO:
+            raise Moved from error
+        raise
 
 
 def lock_key(key: VirtualKey) -> VirtualKey:

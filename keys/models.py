@@ -116,6 +116,8 @@ class VirtualKey(models.Model):
     is_authenticated: ClassVar[bool] = True
     # The client token that a call came with, and none of the key's own secrets: whoever is handed the key is handed its bounds.
     client_token: ClientToken | None = None
+    # Which state of its row this is, where whoever read it knows (keys.locks.still_as_read).
+    row_version: str | None = None
 
     class Meta:
         verbose_name = "virtual key"

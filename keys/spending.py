@@ -1,6 +1,6 @@
 """What a create needs of a key: in one call, and in one order of locks and questions for everybody who creates."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -23,11 +23,20 @@ class Reserved:
 
     key: VirtualKey
     writes: list[Statement]
-    waiting: int | None  # how many of the key's tasks wait before the new one, if it has to wait until others end; else None
+    waiting: int | None = None  # how many of the key's tasks wait before the new one, if it has to wait until others end; else None
+    is_as_read: bool = False  # the writes hold only for the key that was given, and fail if it, or `also`, has moved
 
 
 def reserve(
-    key: VirtualKey, *, task_id: UUID, task_kind: str, model: str, amount: Decimal, created_at: datetime, counting: Counting
+    key: VirtualKey,
+    *,
+    task_id: UUID,
+    task_kind: str,
+    model: str,
+    amount: Decimal,
+    created_at: datetime,
+    counting: Counting,
+    also: tuple[str, Sequence[Any]] | None = None,
 ) -> Steps[Reserved]:
     """Hold a new task's price (USD) on its key, if the key of now may create it: what was true when the call was authenticated may
     have changed, and from here to the commit it does not.
@@ -35,12 +44,20 @@ def reserve(
     `counting` is asked only where the key has a limit of tasks. The hour is the one before the moment that the new task will show:
     others may have been created meanwhile, and that moment lies as far back as this one waited for the key.
 
+    With `also` (keys.locks.still_as_read) nothing is asked where the key alone says that it may: the lock comes with the writes. What is
+    sent with them is sent again without `also` when it raises keys.locks.Moved.
+
     Raises:
         Unauthenticated: the key was disabled or deleted, or it or its client token ended, since the call was authenticated.
         RateLimited: the key has too many tasks in flight, or waiting, or made too many within the hour.
         InsufficientQuota: a budget of the key or its team, or the client token that the key carries, has less left than the price.
     """
     token = key.client_token
+    of_task: dict[str, Any] = {"task_id": task_id, "task_kind": task_kind, "model": model}
+    if also and key.row_version and not (token or limits.needs_counts(key) or budgets.may_bind(key)):
+        check_usable(key)
+        writes = yield from ledger.holding(key=key, amount=amount, **of_task)
+        return Reserved(key, [locks.still_as_read(key, also), *writes], is_as_read=True)
     # What the key of before needs to know is asked along with the lock.
     counts = [counting(key, created_at)] if limits.needs_counts(key) else []
     binding = [budgets.binding_of(key)] if budgets.may_bind(key) else []
@@ -53,6 +70,5 @@ def reserve(
         [[(in_flight, last_hour, oldest, before)]] = found[:1] if found and counts else (yield [counting(now, created_at)])
         if limits.check_counts(now, in_flight=in_flight, last_hour=last_hour, oldest=oldest, waiting=before):
             waiting = before
-    of_task: dict[str, Any] = {"task_id": task_id, "task_kind": task_kind, "model": model}
     writes = yield from ledger.holding(key=now, amount=amount, bound=found[-1] if found and binding else None, **of_task)
     return Reserved(now, [*writes, *of_token], waiting)

@@ -17,12 +17,13 @@ from django.db.models.functions import Greatest
 from conduit import clock, statements
 from conduit.api.errors import Conflict
 from conduit.statements import Last, Statement, Steps, insert, is_written
-from keys import ledger, spending
+from keys import ledger, locks, spending
 from keys.models import VirtualKey
 from tasks import dispatch, kinds, own_limits, progress, publishing
 from tasks.leases import Lease
 from tasks.models import ACTIVE, OWN_LIMIT, Feed, Status, Task, TaskEvent
 from tasks.notifications import outbox
+from tasks.notifications.audience import Audience
 from tasks.written import TaskFields
 
 log = structlog.get_logger(__name__)
@@ -36,11 +37,14 @@ ALLOWED: dict[Status, frozenset[Status]] = {
 ENDED = frozenset({Status.COMPLETED, Status.FAILED, Status.CANCELLED})
 
 
-def creating(task: Task, *parts: Model) -> Steps[TaskEvent]:
+def creating(task: Task, *parts: Model, audience: Audience | None = None) -> Steps[TaskEvent]:
     """Write a new task with its hold, `parts` (what its kind keeps of it) and its first event; `tell_created` when it is committed.
+
+    Who knows the `audience` of a moment ago has all of it done with one batch, where the key's row allows.
 
     Raises:
         ApiError: the key of now may not create it (keys.spending.reserve).
+        keys.locks.Moved: the key or the audience has changed: again, without `audience`.
     """
     reserved = yield from spending.reserve(
         task.key,
@@ -50,6 +54,7 @@ def creating(task: Task, *parts: Model) -> Steps[TaskEvent]:
         amount=task.price,
         created_at=task.created_at,
         counting=_counting,
+        also=audience.still if audience else None,
     )
     task.key = reserved.key
     task.team = reserved.key.team
@@ -57,11 +62,15 @@ def creating(task: Task, *parts: Model) -> Steps[TaskEvent]:
         own_limits.hold_back(task, before=reserved.waiting)
     event = _event_of(task, task.created_at, {})
     place = {"position": (f"(SELECT position FROM {Feed._meta.db_table} WHERE key_id = %s)", [task.key_id])}  # noqa: S608 - our own
-    place["is_to_be_told"] = _is_to_be_told(task)
+    if audience and reserved.is_as_read:
+        event.is_to_be_told = task.webhook is not None or audience.hears(key_id=task.key_id, team_id=task.team_id)
+    else:
+        place["is_to_be_told"] = _is_to_be_told(task)
     writes = [*reserved.writes, insert(task), *map(insert, parts)]
     # The place in the key's history last: other events of the key wait for it until the commit.
     writes += [Feed.objects.taking_position(task.key_id), insert(event, returning="id, position", computed=place)]
-    *_, [(event.pk, event.position)] = yield Last(writes)
+    with locks.noticing_moves():
+        *_, [(event.pk, event.position)] = yield Last(writes)
     is_written(task, event, *parts)
     return event
 

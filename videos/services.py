@@ -14,6 +14,7 @@ from keys import keeping, limits, price_factors
 from keys.models import VirtualKey
 from tasks import lifecycle, outlooks
 from tasks.models import CAN_BE_RETRIED, Task, TaskEvent
+from tasks.notifications.audience import Audience
 from tasks.outlooks import Lines
 from tasks.pauses import refusal_of_new_work
 from tasks.requests import RetryRequest
@@ -96,12 +97,12 @@ def start_generation(
     return task
 
 
-def starting(task: Task, first: Callable[[Task], Steps[None]] | None) -> Steps[TaskEvent]:
-    """The steps of that transaction, for a task that `planned` gave; its first event (tasks.lifecycle.tell_created)."""
+def starting(task: Task, first: Callable[[Task], Steps[None]] | None, *, audience: Audience | None = None) -> Steps[TaskEvent]:
+    """The steps of that transaction, for a task that `planned` gave; its first event (tasks.lifecycle.creating, tell_created)."""
     if first:
         yield from first(task)
     webhook = [task.webhook] if task.webhook else []
-    return (yield from lifecycle.creating(task, task.video, *webhook))
+    return (yield from lifecycle.creating(task, task.video, *webhook, audience=audience))
 
 
 def planned(

@@ -7,20 +7,19 @@ from the moment that a call is counted it is answered here.
 
 import asyncio
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+from uuid import UUID
 
 import psycopg
 import structlog
 from django.conf import settings
-from django.db import connection
+from django.db import DatabaseError, connection
 from rest_framework.exceptions import APIException
 from rest_framework.renderers import JSONRenderer
 
 from conduit import clock
-from conduit.api.access_log import log_request
-from conduit.api.always import with_always
 from conduit.api.callers import client_known
 from conduit.api.errors import ApiError, classify, envelope
 from conduit.api.idempotency import AnsweredBefore, Idempotency, keeping
@@ -29,15 +28,20 @@ from conduit.api.parsers import parse_object
 from conduit.api.policy import HEADER, NOTHING
 from conduit.postgresql.shared_line import SharedLine
 from conduit.postgresql.transactions import LoopTransactions
+from conduit.statements import Steps
 from conduit.streams.breaker import Away
 from conduit.web.lines import lines_of_keys
-from conduit.web.quick_reads import MADE_AT, bearer, is_served
-from conduit.web.refusals import Application, Headers, client_of
+from conduit.web.quick import Answer, header_lines, length_of, usual
+from conduit.web.quick_reads import MADE_AT
+from conduit.web.refusals import Application, client_of
 from keys import knocks, limits
 from keys.authentication import check_secret, name_of
+from keys.locks import Moved
 from keys.models import VirtualKey
 from tasks import lifecycle
-from tasks.models import Task
+from tasks.models import Task, TaskEvent
+from tasks.notifications import audience
+from tasks.notifications.audience import Audience
 from tasks.pauses import refusing_new_work
 from tasks.presentation import accepted, location, show
 from videos import kept_catalogue
@@ -46,7 +50,7 @@ from videos.requests import GenerationRequest
 from videos.services import planned, quote, starting
 
 PATH = MADE_AT
-_STANDING = kept_catalogue.standing_columns("$2", "k.id")
+_STANDING = f"{audience.VERSION}, {kept_catalogue.standing_columns('$2', 'k.id')}"
 # With one of these a request has an origin, a session, or a second secret, on which other rules have a say, or a body without a length.
 _UNUSUAL = frozenset({b"cookie", b"expect", b"origin", b"transfer-encoding", b"upgrade", b"x-api-key"})
 _JSON = frozenset({b"application/json", b"application/json; charset=utf-8", b"application/json;charset=utf-8"})
@@ -75,16 +79,18 @@ class Call:
     key: VirtualKey
     standing: Standing
     catalogue: Catalogue
+    audience: Audience | None
     idempotency_key: str | None
     rate: limits.RateState
     refusal: ApiError | None  # no place in a limit: only what was done before is answered
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Said(NamedTuple):
+    """An answer, but for what every create is answered."""
+
     status: int
     body: bytes
-    headers: dict[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str]
 
 
 class QuickCreates:
@@ -109,14 +115,8 @@ class QuickCreates:
         with structlog.contextvars.bound_contextvars(request_id=request_id):
             if call := await self._let_in(scope, asked):
                 # What has begun is finished even if the client has gone: it may have been committed.
-                answer = await asyncio.shield(asyncio.ensure_future(self._answer(call, body)))
-                rate = [(name.encode(), value.encode()) for name, value in call.rate.headers.items()]
-                ours = [(name.encode(), value.encode()) for name, value in answer.headers.items()]
-                length = (b"Content-Length", str(len(answer.body)).encode())
-                headers = with_always([*_with(ours, rate), *_HERE, length, (b"X-Request-ID", request_id.encode())])
-                await send({"type": "http.response.start", "status": answer.status, "headers": headers})
-                await send({"type": "http.response.body", "body": answer.body})
-                log_request(method=scope["method"], path=scope["path"], status=answer.status, began=began, client=client_of(scope))
+                said = await asyncio.shield(asyncio.ensure_future(self._answer(call, body)))
+                await _whole(said, call.rate).leave(scope, send, request_id=request_id, client=client_of(scope), began=began)
                 return
         await self._ordinary(scope, _again(body, receive), send)
 
@@ -133,20 +133,20 @@ class QuickCreates:
             rows = await self._asking.ask(*knocks.looking_for(asked.secret, _STANDING, clock.now()))
             if not rows:
                 return None
-            secret, standing = knocks.found(rows[0])
+            secret, (heard_at, *standing) = knocks.found(rows[0])
             check_secret(secret)
             address = client_of(scope)
             limits.check_address(secret.key, address)
-            catalogue = await self._catalogue_of(standing[0])
+            catalogue, hearing = await self._catalogue_of(standing[0]), await self._audience_of(heard_at)
             refusal = None
             try:
                 rate = await limits.count_call_on_loop(secret.key, "create", address=address)
             except limits.RateLimited as refused:
                 rate, refusal = refused.rate, refused
-        except (ApiError, psycopg.Error, TimeoutError, Away):
+        except (ApiError, psycopg.Error, DatabaseError, TimeoutError, Away):
             return None
         client_known(scope)
-        return Call(secret.key, kept_catalogue.standing_of(standing), catalogue, asked.idempotency_key, rate, refusal)
+        return Call(secret.key, kept_catalogue.standing_of(standing), catalogue, hearing, asked.idempotency_key, rate, refusal)
 
     async def _catalogue_of(self, version: Any) -> Catalogue:
         """The one of that version; when it is to be read, one reads for all who wait."""
@@ -156,9 +156,19 @@ class QuickCreates:
             found = kept_catalogue.kept(version)
             return found if found else await asyncio.to_thread(_read_catalogue, version)
 
+    async def _audience_of(self, version: UUID | None) -> Audience | None:
+        """The one of that version; None where there are none."""
+        if version is None:
+            return None
+        if found := audience.kept(version):
+            return found
+        async with self._reading:
+            found = audience.kept(version)
+            return found if found else audience.keep(version, await self._asking.ask(audience.OWNERS, []))
+
     # ---- What is answered
 
-    async def _answer(self, call: Call, body: bytes) -> Answer:
+    async def _answer(self, call: Call, body: bytes) -> Said:
         try:
             if call.idempotency_key is not None:
                 return await self._once(call, call.idempotency_key, body)
@@ -167,9 +177,9 @@ class QuickCreates:
             return await self._create(call, parse_object(body), None)
         except Exception as error:  # noqa: BLE001 - classify knows what each means, and logs what nobody foresaw
             refusal = classify(error)
-            return Answer(refusal.status, JSONRenderer().render(envelope(refusal)), refusal.headers)
+            return Said(refusal.status, JSONRenderer().render(envelope(refusal)), refusal.headers)
 
-    async def _once(self, call: Call, sent: str, body: bytes) -> Answer:
+    async def _once(self, call: Call, sent: str, body: bytes) -> Said:
         """As conduit.api.idempotency.idempotent does a view's method."""
         idempotency = Idempotency.of_call(owner=call.key.pk, path=PATH, sent=sent, body=lambda: parse_object(body))
         try:
@@ -184,24 +194,31 @@ class QuickCreates:
                 return _kept(idempotency.answer_again(kept))
             raise
 
-    async def _create(self, call: Call, data: dict[str, Any], idempotency: Idempotency | None) -> Answer:
+    async def _create(self, call: Call, data: dict[str, Any], idempotency: Idempotency | None) -> Said:
         wanted = GenerationRequest.parse(data)
         quoted = quote(wanted, key=call.key, catalogue=call.catalogue)
         if call.standing.is_stopped:
             raise await self._writing.ask(refusing_new_work)
         task = planned(key=call.key, wanted=wanted, quoted=quoted, retry_of=None, lines=call.standing.lines)
         async with lines_of_keys().turn(name_of(call.key)):
-            event = await self._writing.run(lambda: starting(task, keeping(idempotency, accepted)))
+            event = await self._write(task, keeping(idempotency, accepted), call.audience)
         lifecycle.tell_created(event)
         return _kept(idempotency.answer) if idempotency and idempotency.answer else _accepted(task)
 
+    async def _write(self, task: Task, first: Callable[[Task], Steps[None]] | None, known: Audience | None) -> TaskEvent:
+        """By what is known of a moment ago; where that has changed since, by what is asked once the key is locked."""
+        try:
+            return await self._writing.run(lambda: starting(task, first, audience=known))
+        except Moved:
+            return await self._writing.run(lambda: starting(task, first))
 
-def _accepted(task: Task) -> Answer:
-    return Answer(202, JSONRenderer().render(show(task, clock.now())), location(task))
+
+def _accepted(task: Task) -> Said:
+    return Said(202, JSONRenderer().render(show(task, clock.now())), location(task))
 
 
-def _kept(answer: Mapping[str, Any]) -> Answer:
-    return Answer(answer["status"], answer["body"].encode(), answer["headers"])
+def _kept(answer: Mapping[str, Any]) -> Said:
+    return Said(answer["status"], answer["body"].encode(), answer["headers"])
 
 
 def _read_catalogue(version: Any) -> Catalogue:
@@ -212,21 +229,19 @@ def _read_catalogue(version: Any) -> Catalogue:
         connection.close()
 
 
-def _with(headers: Headers, more: Headers) -> Headers:
-    """Those of `more` that are not said already, too."""
-    given = {name.lower() for name, _ in headers}
-    return [*headers, *(line for line in more if line[0].lower() not in given)]
+def _whole(said: Said, rate: limits.RateState) -> Answer:
+    """With how the call stands to its limit, where that is not said already."""
+    given = {name.lower() for name in said.headers}
+    standing = {name: value for name, value in rate.headers.items() if name.lower() not in given}
+    return Answer(said.status, [*header_lines(said.headers), *header_lines(standing), *_HERE, length_of(said.body)], said.body)
 
 
 def _asked(scope: Mapping[str, Any]) -> Asked | None:
-    headers = dict(scope["headers"])
-    if scope["method"] != "POST" or len(headers) != len(scope["headers"]) or not _UNUSUAL.isdisjoint(headers):
+    if scope["method"] != "POST" or (found := usual(scope, _UNUSUAL)) is None:
         return None
+    headers, secret = found
     length = headers.get(b"content-length", b"")
     if not length.isdigit() or not 0 < int(length) <= settings.MAX_BODY_BYTES or headers.get(b"content-type", b"").lower() not in _JSON:
-        return None
-    secret = bearer(headers)
-    if secret is None or not is_served(headers.get(b"host", b"")):
         return None
     sent = headers.get(b"idempotency-key")
     return Asked(secret, None if sent is None else sent.decode("latin-1"))

@@ -15,19 +15,14 @@ import re
 import time
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
 import psycopg
 import structlog
-from django.conf import settings
-from django.http.request import split_domain_port, validate_host
 from rest_framework.renderers import JSONRenderer
 
 from conduit import clock
-from conduit.api.access_log import log_request
-from conduit.api.always import with_always
 from conduit.api.callers import client_known
 from conduit.api.errors import ApiError, Unauthenticated, envelope
 from conduit.api.middleware import request_id_of
@@ -36,6 +31,7 @@ from conduit.api.policy import HEADER, NOTHING
 from conduit.api.views import etag_of, is_one_of
 from conduit.postgresql.shared_line import SharedLine
 from conduit.streams.breaker import Away
+from conduit.web.quick import Answer, header_lines, length_of, usual
 from conduit.web.recent import Recent
 from conduit.web.refusals import Application, Headers, client_of
 from keys import limits, rates
@@ -68,8 +64,6 @@ _PAGE = re.compile(rb"(?:limit=(?P<limit>[0-9]{1,3}))?")
 LIST_MAX = LIMIT_DEFAULT
 # What a process remembers; beyond that it forgets what it learnt first.
 SEEN_MAX, ETAGS_MAX = 2000, 5000
-
-Answer = tuple[int, Headers, bytes]
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,12 +103,8 @@ class QuickReads:
             await self._ordinary(scope, receive, send)
             return
         client_known(scope)
-        status, headers, body = answer
-        headers = with_always([*headers, (b"X-Request-ID", asked.request_id.encode())])
         with structlog.contextvars.bound_contextvars(request_id=asked.request_id):
-            await send({"type": "http.response.start", "status": status, "headers": headers})
-            await send({"type": "http.response.body", "body": body})
-            log_request(method=scope["method"], path=scope["path"], status=status, began=began, client=asked.address)
+            await answer.leave(scope, send, request_id=asked.request_id, client=asked.address, began=began)
 
     async def close(self) -> None:
         """Give the database's connection back."""
@@ -186,30 +176,26 @@ def _check(secret: KeySecret, address: str) -> None:
 
 
 def _refused(error: ApiError, asked: _Asked, rate: Mapping[str, str] | None = None) -> Answer:
-    headers = [*_lines({**(rate or {}), **error.headers}), _NOT_KEPT]
-    return error.status, *_with_body(headers, asked, JSONRenderer().render(envelope(error)))
+    headers = [*header_lines({**(rate or {}), **error.headers}), _NOT_KEPT]
+    return _with_body(error.status, headers, asked, JSONRenderer().render(envelope(error)))
 
 
 def _listed(tasks: Sequence[Task], asked: _Asked, rate: limits.RateState) -> Answer:
     now = clock.now()
     body = JSONRenderer().render(page(tasks, asked.limit, lambda task: show(task, now), id_field="task_id"))
-    return 200, *_with_body([*_lines(rate.headers), _NOT_KEPT], asked, body)
+    return _with_body(200, [*header_lines(rate.headers), _NOT_KEPT], asked, body)
 
 
 def _not_modified(etag: str, asked: _Asked, rate: limits.RateState) -> Answer:
-    return 304, [*_lines({**rate.headers, "ETag": etag}), *_OF_A_TASK, *asked.here, (b"Content-Length", b"0")], b""
+    return Answer(304, [*header_lines({**rate.headers, "ETag": etag}), *_OF_A_TASK, *asked.here, length_of(b"")])
 
 
 def _rendered(body: bytes, etag: str, asked: _Asked, rate: limits.RateState) -> Answer:
-    return 200, *_with_body([*_lines({**rate.headers, "ETag": etag}), *_OF_A_TASK], asked, body)
+    return _with_body(200, [*header_lines({**rate.headers, "ETag": etag}), *_OF_A_TASK], asked, body)
 
 
-def _with_body(headers: Headers, asked: _Asked, body: bytes) -> tuple[Headers, bytes]:
-    return [*headers, *asked.here, *_OF_JSON, (b"Content-Length", str(len(body)).encode())], body
-
-
-def _lines(headers: Mapping[str, str]) -> Headers:
-    return [(name.encode(), value.encode()) for name, value in headers.items()]
+def _with_body(status: int, headers: Headers, asked: _Asked, body: bytes) -> Answer:
+    return Answer(status, [*headers, *asked.here, *_OF_JSON, length_of(body)], body)
 
 
 def _asked(scope: Mapping[str, Any]) -> _Asked | None:
@@ -219,12 +205,9 @@ def _asked(scope: Mapping[str, Any]) -> _Asked | None:
     root = ROOT if scope["path"].startswith(ROOT) else MADE_AT
     task_id = parse_task_id(scope["path"][len(root) + 1 :])
     limit = None if task_id else _limit_asked(scope)
-    headers = dict(scope["headers"])
-    if (task_id is None and limit is None) or len(headers) != len(scope["headers"]) or not _UNUSUAL.isdisjoint(headers):
+    if (task_id is None and limit is None) or (found := usual(scope, _UNUSUAL)) is None:
         return None
-    secret = bearer(headers)
-    if secret is None or not is_served(headers.get(b"host", b"")):
-        return None
+    headers, secret = found
     return _Asked(
         secret_hash=hash_secret(secret),
         root=root,
@@ -242,17 +225,3 @@ def _limit_asked(scope: Mapping[str, Any]) -> int | None:
         return None
     limit = int(asked["limit"] or LIMIT_DEFAULT)
     return limit if 1 <= limit <= LIST_MAX else None
-
-
-def bearer(headers: Mapping[bytes, bytes]) -> str | None:
-    """The secret of an `Authorization` that is as usual."""
-    scheme, _, secret = headers.get(b"authorization", b"").partition(b" ")
-    secret = secret.strip()
-    return secret.decode() if scheme.lower() == b"bearer" and secret and secret.isascii() else None
-
-
-@lru_cache(maxsize=64)
-def is_served(host: bytes) -> bool:
-    """Whether Django serves that host."""
-    domain, _ = split_domain_port(host.decode("latin-1"))
-    return bool(domain) and validate_host(domain, settings.ALLOWED_HOSTS)

@@ -115,6 +115,20 @@ class Endpoint(Signing):
         return f"key {self.key}" if self.key else f"team {self.team}" if self.team else "the whole place"
 
 
+class AudienceVersion(models.Model):
+    """One row, of which PostgreSQL makes another version with each change of whose tasks endpoints are told of (notifications.audience)."""
+
+    id = models.PositiveSmallIntegerField(primary_key=True, default=1)
+    version = models.UUIDField()
+
+    class Meta:
+        default_permissions = ()
+        constraints = [CheckConstraint(condition=Q(id=1), name="audience_has_one_version")]
+
+    def __str__(self) -> str:
+        return str(self.version)
+
+
 class TaskTarget(models.Model):
     """Where one task's events go, because the call that made it said so."""
 

@@ -15,6 +15,7 @@ from conduit import clock
 from conduit.postgresql.on_loop import connect
 from conduit.postgresql.shared_line import SharedLine
 from keys import rates
+from keys.client_tokens import PREFIX
 from keys.models import KeySecret, VirtualKey
 from keys.services import hash_secret
 from tasks import deadlines, reading
@@ -176,6 +177,7 @@ def test_a_limit_that_was_raised_lets_in_whom_the_old_one_would_refuse(consumer)
         {"x_api_key": "condt_other"},
         {"authorization": ""},
         {"authorization": "Basic YTpi"},
+        {"authorization": f"Bearer {PREFIX}{'x' * 43}"},
         {"host": "elsewhere.example"},
         {"content_length": "0"},
         {"cookie": "a=b"},
@@ -183,9 +185,11 @@ def test_a_limit_that_was_raised_lets_in_whom_the_old_one_would_refuse(consumer)
     ],
     ids=lambda headers: next(iter(headers)),
 )
-def test_what_is_unusual_goes_the_ordinary_way(consumer, unusual, settings):
+def test_what_is_unusual_goes_the_ordinary_way(consumer, unusual, settings, monkeypatch):
     settings.ALLOWED_HOSTS = ["localhost", "testserver"]
     task_id = consumer.generate()["task_id"]
+
+    monkeypatch.setattr(SharedLine, "ask", lambda *_: pytest.fail("the database was asked"))
 
     assert asked(scope_of(task_id, consumer.secret, **unusual))[0].went_on
 
