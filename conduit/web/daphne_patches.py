@@ -16,8 +16,10 @@ from conduit.api.access_log import log_request
 from conduit.api.middleware import request_id_of
 from conduit.api.network import nearest_client
 from conduit.logs import shortened
+from conduit.web import live
 from conduit.web.backpressure import meter_sockets
 from conduit.web.bodies import Admits, collect_at_most
+from conduit.web.leaving import answer_at_once, leave_at_once
 from conduit.web.refusals import Headers, in_envelope
 
 # Of what is wrong with a request: some reasons repeat what the client sent.
@@ -37,6 +39,8 @@ def patch_daphne(*, body_bytes: int, more_of: Mapping[str, int] | None = None, a
     collect_at_most(body_bytes, {path.encode(): limit for path, limit in (more_of or {}).items()}, admits)
     _read_sockets_little_by_little()
     meter_sockets()
+    leave_at_once()
+    answer_at_once({live.PATH.encode(): live.at_once})
     _color_nothing()
     _know_all_statuses()
     _leave_forms_alone()

@@ -18,7 +18,7 @@ UPGRADE = (
 )
 PATCHED = {
     protocol: ("hltype", "hlval"),
-    WebRequest: ("handleContentChunk", "gotLength", "process", "basic_error"),
+    WebRequest: ("handleContentChunk", "gotLength", "process", "basic_error", "handle_reply"),
     WebSocketProtocol: ("connectionMade", "dataReceived", "serverAccept", "onConnect", "onOpen", "failHandshake"),
     http.HTTPChannel: ("_respondToBadRequestAndDisconnect", "lineLengthExceeded"),
 }
