@@ -1,20 +1,19 @@
-"""Counting the calls to MiniMax: in memory by each process that calls, handed in once a second by a thread of its own.
+"""Counting the calls to MiniMax: in memory by each process that calls, handed in with what else it notes (conduit.metrics.noting).
 
-So no call costs a write, unchanged queries neither. A process that is killed loses what it counted in its last second; while the
+So no call costs a write, unchanged queries neither. A process that is killed loses what it counted since the last time; while the
 database is away it keeps on counting.
 """
 
 import os
 import threading
-import time
 from collections import Counter
 from datetime import datetime
 from typing import NamedTuple, Protocol
 
-import structlog
-from django.db import Error, close_old_connections, connection, transaction
+from django.db import transaction
 
 from conduit import clock
+from conduit.metrics import noting
 from conduit.rollups.adding import Tally
 from conduit.rollups.histograms import bucket_of
 from conduit.rollups.steps import Step
@@ -23,9 +22,6 @@ from videos.minimax import errors, exchanges
 from videos.minimax.exchanges import Exchange
 from videos.rollup_models import CallCount, CallTime
 
-log = structlog.get_logger(__name__)
-
-HAND_IN_SECONDS = 1.0
 Answer = CallCount.Answer
 # Its time is that of a whole file, and says nothing of MiniMax's API.
 _DOWNLOAD = "download"
@@ -49,8 +45,6 @@ class CallCounts:
     def _reset(self) -> None:
         self._lock = threading.Lock()
         self._counts: Counter[_Counted] = Counter()
-        self._filled = threading.Event()
-        self._thread: threading.Thread | None = None
 
     def note(self, exchange: Exchange) -> None:
         """Count a call. Never waits for the database."""
@@ -61,10 +55,6 @@ class CallCounts:
         counted = _Counted(Step.MINUTE.start(clock.now()), exchange.upstream, exchange.call, str(answer), code, bucket)
         with self._lock:
             self._counts[counted] += 1
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._hand_in_from_now_on, name="call counts", daemon=True)
-                self._thread.start()
-        self._filled.set()
 
     def hand_in(self) -> None:
         """Add what was counted to the rows, in one transaction; it stays ours when that fails."""
@@ -76,19 +66,6 @@ class CallCounts:
             with self._lock:
                 self._counts += counts
             raise
-
-    def _hand_in_from_now_on(self) -> None:
-        while True:
-            self._filled.wait()
-            self._filled.clear()
-            time.sleep(HAND_IN_SECONDS)
-            try:
-                close_old_connections()
-                self.hand_in()
-            except Error as error:
-                log.warning("calls are not counted yet: the database is away", error=type(error).__name__)
-                connection.close()
-                self._filled.set()
 
 
 class Answered(Protocol):
@@ -135,3 +112,4 @@ os.register_at_fork(after_in_child=_calls._reset)
 def start() -> None:
     """What a worker does first: count every call that this process makes to MiniMax from now on."""
     exchanges.tell_too(_calls.note)
+    noting.also(_calls.hand_in)

@@ -4,6 +4,7 @@ import os
 import threading
 import time
 from collections import deque
+from collections.abc import Callable
 
 import structlog
 from django.db import DEFAULT_DB_ALIAS, Error, InterfaceError, OperationalError, close_old_connections, connection, connections, transaction
@@ -28,6 +29,7 @@ class Notes:
     def __init__(self) -> None:
         self._is_on = self._is_child = False
         self._kind = ""
+        self._others: list[Callable[[], None]] = []
         self._reset()
 
     def _reset(self) -> None:
@@ -51,6 +53,10 @@ class Notes:
         self._is_on, self._kind = True, kind
         self._run()
 
+    def also(self, hand_in: Callable[[], None]) -> None:
+        """Have that called as often, of a room that notes what goes elsewhere. What it could not write it keeps, and raises why."""
+        self._others.append(hand_in)
+
     def note(self, metric: Count | Times, labels: tuple[str, ...], amount: float) -> None:
         """See conduit.metrics.note."""
         if not self._is_on:
@@ -70,7 +76,13 @@ class Notes:
                 self._thread.start()
 
     def hand_in(self) -> None:
-        """Add what was noted to the totals, in one transaction. It stays ours when that fails."""
+        """Hand in what was noted, here and by others."""
+        self._add_to_totals()
+        for hand_in in self._others:
+            hand_in()
+
+    def _add_to_totals(self) -> None:
+        """In one transaction. It stays ours when that fails."""
         with self._lock:
             for _ in range(len(self._noted)):
                 metric, labels, amount = self._noted.popleft()
@@ -127,4 +139,4 @@ def _leave_the_pool() -> None:
 
 _notes = Notes()
 os.register_at_fork(after_in_child=_notes._after_fork)
-begin, tell, note, end = _notes.begin, _notes.tell, _notes.note, _notes.end
+begin, tell, also, note, end = _notes.begin, _notes.tell, _notes.also, _notes.note, _notes.end

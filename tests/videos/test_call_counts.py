@@ -23,11 +23,9 @@ def said(call="query", *, milliseconds=100, **answered):
 
 
 @pytest.fixture
-def calls(monkeypatch):
+def calls():
     """Counts, and hands in when a test says so."""
-    made = CallCounts()
-    monkeypatch.setattr(made, "_hand_in_from_now_on", lambda: None)
-    return made
+    return CallCounts()
 
 
 def test_calls_are_counted_by_how_they_went(calls, django_assert_num_queries):

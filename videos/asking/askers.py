@@ -108,16 +108,11 @@ class _AskersOfAccount:
             self._ask(*asked)
 
     def _ask(self, question: Question, called: Called) -> None:
-        answer = Answer(question, called)
-        try:
-            if not self._over and _has_time(question):
-                answer = ask(question, called)
-        except Exception:
-            log.exception("a question failed in a way that nobody foresaw", task_id=str(question.lease.task_id))
-        finally:
-            with self._lock:
-                self._at_hand -= 1
-            self._answered(answer)
+        is_asked = not self._over and _has_time(question)
+        answer = ask(question, called) if is_asked else Answer(question, called)
+        with self._lock:
+            self._at_hand -= 1
+        self._answered(answer)
 
 
 def _has_time(question: Question) -> bool:
@@ -128,14 +123,16 @@ def _has_time(question: Question) -> bool:
 
 
 def ask(question: Question, called: Called) -> Answer:
-    """Ask MiniMax, in this thread; not when the account was asked too often a moment ago, by whomever."""
+    """Ask MiniMax, in this thread; not when the account was asked too often a moment ago, by whomever. Raises nothing."""
     if called.account and asking.resumes_at(called.account, clock.now()):
         return Answer(question, called)
+    says: JobState | Exception
     with listening() as said, about(question.upstream):
         try:
-            return Answer(question, called, called.provider().query(question.job), said)
+            says = called.provider().query(question.job)
         except MiniMaxError as error:
-            return Answer(question, called, error, said)
+            says = error
         except Exception as error:
             log.exception("a question failed in a way that nobody foresaw", task_id=str(question.lease.task_id))
-            return Answer(question, called, error)
+            says = error
+    return Answer(question, called, says, said)
