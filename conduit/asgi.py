@@ -114,11 +114,10 @@ application = Router(
     },
 )
 # A full garbage collection stops every stream: 0.2 s of processor time with 1,000 connections, and by default one comes every few
-# seconds. What was imported is never garbage; of the rest, collections come rarely enough, and often enough for closed connections.
+# seconds. What was imported is never garbage; of the rest, they come as rarely as conduit/__init__.py says.
 get_resolver().url_patterns  # noqa: B018 - imports every view now, and not with the first request
 gc.collect()
 gc.freeze()
-gc.set_threshold(10_000, 10, 10)
 # A thread at work on rows keeps the event loop waiting for so many seconds at most (5 ms unless told), each time that it wakes.
 sys.setswitchinterval(0.001)
 drain_at_sigterm(

@@ -14,6 +14,7 @@ from tests.support.check_demo import faults
 from tests.support.running import RunningStack
 
 
+@pytest.mark.soak  # what comes before a change makes and checks a demo in a clean clone anyway
 def test_a_home_serves_what_a_demo_made_and_a_kill_leaves_nothing_that_runs() -> None:
     """One home with SQLite, as a newcomer has it, through two starts. What a demo says that the API refuses: tests/stack."""
     with closing(RunningStack(sqlite=True)) as stack:

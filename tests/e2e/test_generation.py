@@ -53,6 +53,7 @@ def test_the_links_of_a_finished_task_play_without_a_header(stack: RunningStack)
 
 
 @pytest.mark.races_the_clock  # progress is read off the clock, and by it
+@pytest.mark.soak  # a minute and more of real time: tests/engine/test_progress.py has what it promises at a moved clock
 def test_progress_is_true_to_minimax_s_job_once_one_of_that_kind_has_finished(elsewhere: Elsewhere):
     stack, minimax = elsewhere.stack, elsewhere.minimax
     # Half a minute for a job: a second that a busy machine takes to answer is three points of its progress.

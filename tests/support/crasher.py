@@ -153,7 +153,7 @@ def main() -> None:
         print(json.dumps({"point": fatal, "died": bool(died_of), "clips_at_death": found["clips"], **ended}), flush=True)
         if not died_of or os.environ.get("UNTIL_A_CLIP_IS") in found["clips"]:
             return
-        fatal += 1
+        fatal += int(os.environ["EVERY"])
 
 
 def read_here() -> None:
