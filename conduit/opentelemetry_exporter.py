@@ -52,6 +52,13 @@ class Exporter:
                 span.set_status(StatusCode.ERROR, type(error).__name__)
                 raise
 
+    def say(self, attributes: Mapping[str, Value | None], problem: str) -> None:
+        """Of the span at hand."""
+        span = get_current_span()
+        span.set_attributes(_said(attributes))
+        if problem:
+            span.set_status(StatusCode.ERROR, problem)
+
     def tell_life(self, name: str, traceparent: str, began: datetime, ended: datetime, attributes: Mapping[str, Value | None]) -> None:
         context = _context_of(traceparent)
         span = self._tracer.start_span(

@@ -81,6 +81,12 @@ def step(name: str, traceparent: str, attributes: Mapping[str, Value | None] | N
         yield
 
 
+def say(attributes: Mapping[str, Value | None], *, problem: str = "") -> None:
+    """Of the step at hand: what is known of it by now, and why it failed, in words that hold nothing of what consumers wrote."""
+    if (exporter := _exporter()) is not None:
+        exporter.say(attributes, problem)
+
+
 def tell_life(name: str, traceparent: str, began: datetime, ended: datetime, attributes: Mapping[str, Value | None]) -> None:
     """A span of something that is over, as a whole."""
     if (exporter := _exporter()) is not None:

@@ -37,6 +37,7 @@ def _happening(event: TaskEvent) -> Happening:
         key_id=task.key_id,
         team_id=task.team_id,
         task_id=task.pk,
+        traceparent=task.traceparent,
     )
 
 
@@ -112,7 +113,15 @@ def _progress(limit: int) -> list[Happening]:
 
 
 def _how_far(task: Task, reached: int, now: datetime) -> Happening:
-    return Happening([event_types.PROGRESS], at=now, key_id=task.key_id, team_id=task.team_id, task_id=task.pk, once=f"{task.pk} {reached}")
+    return Happening(
+        [event_types.PROGRESS],
+        at=now,
+        key_id=task.key_id,
+        team_id=task.team_id,
+        task_id=task.pk,
+        traceparent=task.traceparent,
+        once=f"{task.pk} {reached}",
+    )
 
 
 PROGRESS = Source(name="progress", take=_progress, data_of=data_of, seconds=PROGRESS_SECONDS)

@@ -7,7 +7,7 @@ from uuid import uuid4
 from django.db import models
 from django.db.models import CheckConstraint, Index, Q, UniqueConstraint
 
-from conduit import clock
+from conduit import clock, traces
 from conduit.conditions.models import SUBJECT_CHARACTERS
 from conduit.outbound.urls import URL_CHARACTERS
 from keys.models import Team, VirtualKey
@@ -160,6 +160,7 @@ class Message(models.Model):
     task_id = models.UUIDField(null=True, blank=True)
     once = models.CharField(max_length=200, null=True, blank=True, help_text="What happens once under this name.")  # noqa: DJ001 - unique
     is_test = models.BooleanField(default=False)
+    traceparent = models.CharField(max_length=traces.CHARACTERS, blank=True, default="", db_default="", help_text="Its task's W3C trace.")
     happened_at = models.DateTimeField()
     created_at = models.DateTimeField(default=clock.now, editable=False)
 

@@ -94,6 +94,7 @@ def _message(source: str, type: str, event: Happening) -> Message:
         key_id=event.key_id,
         team_id=event.team_id,
         task_id=event.task_id,
+        traceparent=event.traceparent,
         once=f"{type} {event.once}" if event.once else None,
         happened_at=event.at,
     )

@@ -20,6 +20,7 @@ class Happening:
     key_id: int | None = None
     team_id: int | None = None
     task_id: UUID | None = None
+    traceparent: str = ""  # the W3C trace that it belongs to
     once: str = ""  # what happens but once under this name, whoever notices it and how often
 
 

@@ -15,7 +15,7 @@ from django.conf import settings
 from django.db import DataError, IntegrityError, close_old_connections, connection
 from django.db import Error as DatabaseFailure
 
-from conduit import clock
+from conduit import clock, traces
 from tasks.notifications import alerts, claims, knocking, mails, metrics, outcomes, parcels
 from tasks.notifications.claims import Claim
 from tasks.notifications.outbox import FanOut
@@ -157,12 +157,14 @@ class Sender:
             self._callers.submit(self._call, claim, parcel)
 
     def _call(self, claim: Claim, parcel: Parcel) -> None:
-        began_at = clock.now()
-        try:
-            outcome = send(parcel)
-        except Exception:
-            log.exception("a webhook could not be sent", message_id=parcel.message_id)
-            outcome = Outcome(began_at, 0.0, problem="It could not be sent.")
+        began_at, message = clock.now(), claim.delivery.message
+        with traces.step(f"webhook {message.type}", message.traceparent, _facts(claim)):
+            try:
+                outcome = send(parcel)
+            except Exception:
+                log.exception("a webhook could not be sent", message_id=parcel.message_id)
+                outcome = Outcome(began_at, 0.0, problem="It could not be sent.")
+            traces.say({"status_code": outcome.status_code}, problem=outcome.problem)
         self._tried.put(Tried(claim, outcome))
         self._woken.set()
 
@@ -188,3 +190,14 @@ class Sender:
                 outcomes.write([one])
             except (DataError, IntegrityError):
                 log.exception("what came of a webhook was not written", delivery=one.claim.delivery.pk)
+
+
+def _facts(claim: Claim) -> dict[str, str | int | None]:
+    """What a span says of a try: never the address, whose path or query may be all the authorization that its owner asks for."""
+    delivery = claim.delivery
+    return {
+        "task_id": str(delivery.task_id) if delivery.task_id else None,
+        "message_id": delivery.message_id,
+        "endpoint": delivery.endpoint.public_id if delivery.endpoint else None,
+        "attempts": delivery.attempts,
+    }

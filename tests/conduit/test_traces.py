@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from contextlib import closing
 
 import pytest
 import structlog
@@ -15,7 +16,9 @@ from conduit import opentelemetry_exporter, traces
 from conduit.opentelemetry_exporter import Exporter
 from tasks import ends
 from tasks.models import Task
+from tests.notifications.conftest import Sends
 from tests.support.ending import end
+from tests.support.receiving import Receiver
 
 pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
 
@@ -122,6 +125,22 @@ def test_steps_go_on_with_the_tasks_trace_are_linked_to_it_and_say_what_they_wor
         assert "secret" not in str(span.attributes)
     assert (whole.name, whole.attributes["provider"], whole.attributes["status"]) == ("generate_video", "minimax", "completed")
     assert whole.end_time - whole.start_time == pytest.approx(whole.attributes["seconds"] * 1e9, abs=2e6)
+
+
+def test_each_try_of_a_webhook_is_a_span_of_its_tasks_trace_and_says_what_came_of_it(spans, consumer, settings):
+    settings.OUTBOUND_HTTP = True
+    with Receiver() as receiver, closing(Sends()) as sends:
+        receiver.answers["/secret"] = 500
+        wanted = {"model": "minimax-video", "prompt": "a cat", "webhook_url": f"{receiver.url}/secret", "webhook_events": ["task.queued"]}
+        task_id = consumer.post("/v1/video/generations", wanted, traceparent=SENT).json()["task_id"]
+        sends()
+
+    request, tried = spans()
+    assert (tried.name, trace_of(tried)[0]) == ("webhook task.queued", TRACE)
+    assert [link.context.span_id for link in tried.links] == [request.context.span_id]
+    assert (tried.attributes["task_id"], tried.attributes["attempts"], tried.attributes["status_code"]) == (task_id, 0, 500)
+    assert (tried.status.status_code, tried.status.description) == (StatusCode.ERROR, "It answered 500.")
+    assert "secret" not in str(tried.attributes)
 
 
 def test_an_error_is_told_by_its_kind_alone(spans):

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import timedelta
 from typing import Any
 
@@ -36,12 +37,14 @@ class Sends:
             assert time.monotonic() < until, list(Delivery.objects.values())
             time.sleep(0.005)
 
+    def close(self) -> None:
+        self.sender._callers.shutdown(wait=True, cancel_futures=True)
+
 
 @pytest.fixture
 def sends(db: None) -> Iterator[Sends]:
-    sends = Sends()
-    yield sends
-    sends.sender._callers.shutdown(wait=True, cancel_futures=True)
+    with closing(Sends()) as sends:
+        yield sends
 
 
 @pytest.fixture

@@ -32,12 +32,12 @@ class Received:
 class Receiver:
     """`answers[path]`: the status, or (status, headers, body); `delays[path]`: seconds before it. Every other path is answered 204."""
 
-    def __init__(self) -> None:
+    def __init__(self, address: str = "127.0.0.1", port: int = 0) -> None:
         self.received: list[Received] = []
         self.answers: dict[str, Any] = {}
         self.delays: dict[str, float] = {}
         self._over, self._came = threading.Event(), threading.Condition()
-        self._server = _Server(("127.0.0.1", 0), _handler(self))
+        self._server = _Server((address, port), _handler(self))
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
 
     @property

@@ -1,0 +1,13 @@
+from django.db import migrations, models
+
+
+class Migration(migrations.Migration):
+    dependencies = [("notifications", "0001_webhooks")]
+
+    operations = [
+        migrations.AddField(
+            model_name="message",
+            name="traceparent",
+            field=models.CharField(blank=True, db_default="", default="", help_text="Its task's W3C trace.", max_length=55),
+        ),
+    ]
