@@ -1,16 +1,19 @@
 """Addresses that shall not be called: refused when they are given where that can be known, and again at each try"""
 
-import socket
-
 import pytest
 
 from conduit.outbound import guard
 from conduit.outbound.addresses import Allowed
 from conduit.outbound.urls import fault_of
+from tasks.models import Task
+from tasks.notifications import signing
 from tasks.notifications.models import Delivery, Endpoint, Try
 from tests.support.envelopes import refused
+from tests.support.naming import NameServer, asking
+from tests.support.receiving import Receiver
 
 BOTH = ("https", "http")
+REFUSED = "It leads to an address that may not be called from here."
 WANTED = {"name": "a", "event_types": ["task.queued"]}
 
 # Known to be hostile without a look-up.
@@ -60,9 +63,41 @@ def test_what_the_place_allows_is_taken():
 @pytest.mark.django_db
 def test_the_refusal_names_the_parameter_and_nothing_is_made(consumer, settings):
     settings.OUTBOUND_ALLOWED = Allowed()
+    made = consumer.post("/v1/webhook_endpoints", WANTED | {"url": FINE[0]}).json()
     for url in HOSTILE:
         refused(consumer.post("/v1/webhook_endpoints", WANTED | {"url": url}), 400, "invalid_request", "url")
-    assert not Endpoint.objects.exists()
+        refused(consumer.post(f"/v1/webhook_endpoints/{made['id']}", {"url": url}), 400, "invalid_request", "url")
+        video = {"model": "minimax-video", "prompt": "a cat", "webhook_url": url}
+        refused(consumer.post("/v1/video/generations", video), 400, "invalid_request", "webhook_url")
+    assert Endpoint.objects.get().url == FINE[0]
+    assert not Task.objects.exists()
+
+
+@pytest.mark.django_db
+def test_none_is_called_when_it_is_there_all_the_same(consumer, sends, settings, monkeypatch):
+    """Such as one that an older version, or other settings, took."""
+    settings.OUTBOUND_ALLOWED, settings.OUTBOUND_HTTP = Allowed(), True
+    opened: list[object] = []
+    monkeypatch.setattr(guard, "_opened", lambda place, *_: opened.append(place))
+    secret = signing.fields_of(signing.new_secret())
+    rows = [Endpoint(key=consumer.key, name="a", url=url, event_types=["task.queued"], wants_tasks=True, **secret) for url in HOSTILE]
+    Endpoint.objects.bulk_create(rows)
+    consumer.generate()
+
+    sends()
+
+    assert opened == []
+    assert list(Try.objects.values_list("problem", flat=True)) == [REFUSED] * len(HOSTILE)
+
+
+# ---- Names, which a real DNS server of the test's own answers for ----
+
+
+@pytest.fixture
+def names(monkeypatch):
+    with NameServer() as server:
+        monkeypatch.setattr(guard, "getaddrinfo", asking(server, guard.getaddrinfo))
+        yield server
 
 
 @pytest.mark.django_db
@@ -71,41 +106,35 @@ def test_the_refusal_names_the_parameter_and_nothing_is_made(consumer, settings)
     [["127.0.0.1"], ["10.0.0.1"], ["169.254.169.254"], ["::1"], ["::ffff:10.0.0.1"], ["64:ff9b::a00:1"], ["1.1.1.1", "127.0.0.1"]],
 )
 def test_a_name_that_leads_inside_is_not_called_and_its_owner_is_not_told_where_it_led(
-    consumer, receiver, sends, settings, monkeypatch, addresses
+    consumer, receiver, sends, settings, names, addresses
 ):
     settings.OUTBOUND_ALLOWED = Allowed()
     made = consumer.post("/v1/webhook_endpoints", WANTED | {"url": "http://hooks.example.com/a"})
     assert made.status_code == 200
-    monkeypatch.setattr(guard, "getaddrinfo", lambda host, port: [_answer(address, port) for address in addresses])
+    names.answers["hooks.example.com"] = [addresses]
     consumer.generate()
 
     sends()
 
+    assert names.asked == ["hooks.example.com"]
     assert receiver.received == []
     [tried] = Try.objects.all()
-    assert tried.problem == "It leads to an address that may not be called from here."
+    assert tried.problem == REFUSED
     assert Delivery.objects.get().attempts == 1
 
 
 @pytest.mark.django_db
-def test_a_name_that_is_looked_up_again_between_check_and_connection_is_called_where_it_was_checked(consumer, receiver, sends, monkeypatch):
+def test_a_name_that_leads_elsewhere_between_check_and_connection_is_called_where_it_was_checked(consumer, receiver, sends, names):
     port = int(receiver.url.rpartition(":")[2])
-    answers = iter([["127.0.0.1"], ["169.254.169.254"]])
-    asked: list[str] = []
+    names.answers["hooks.example.com"] = [["127.0.0.1"], ["127.0.0.2"]]
+    with Receiver("127.0.0.2", port) as inside:
+        consumer.post("/v1/webhook_endpoints", WANTED | {"url": f"http://hooks.example.com:{port}/a"})
+        consumer.generate()
+        sends()
+        assert (len(receiver.received), names.asked) == (1, ["hooks.example.com"])
 
-    def look_up(host: str, port: int) -> list[object]:
-        asked.append(host)
-        return [_answer(address, port) for address in next(answers)]
+        consumer.generate("the next try, which asks anew")
+        sends()
 
-    monkeypatch.setattr(guard, "getaddrinfo", look_up)
-    consumer.post("/v1/webhook_endpoints", WANTED | {"url": f"http://hooks.example.com:{port}/a"})
-    consumer.generate()
-
-    sends()
-
-    assert (len(receiver.received), asked) == (1, ["hooks.example.com"])
-
-
-def _answer(address: str, port: int) -> tuple[object, ...]:
-    family = socket.AF_INET6 if ":" in address else socket.AF_INET
-    return (family, socket.SOCK_STREAM, 6, "", (address, port))
+    assert (len(receiver.received), len(names.asked), inside.received) == (1, 2, [])
+    assert [tried.problem for tried in Try.objects.all()] == ["", REFUSED]
