@@ -1,10 +1,11 @@
 """Finding out that a receiver is back, which the times of tries may only do hours later.
 
-While an endpoint fails, the oldest of what it has pending is sent to it now and then, although its turn has not come. That counts as no
+While a receiver fails, the oldest of what it has pending is sent to it now and then, although its turn has not come. That counts as no
 try, and is in no log unless it arrives: then everything that waits becomes due.
 """
 
 from datetime import datetime, timedelta
+from itertools import chain
 from uuid import uuid4
 
 from django.conf import settings
@@ -12,35 +13,40 @@ from django.db import transaction
 
 from tasks.notifications import locks
 from tasks.notifications.claims import Claim
-from tasks.notifications.models import Delivery, Endpoint
+from tasks.notifications.models import Delivery, Endpoint, FailingHost
 
-# Between two calls of an endpoint that fails, in its first hours and after them.
+# Between two calls of one that fails, in its first hours and after them.
 OFTEN, SELDOM = timedelta(seconds=45), timedelta(minutes=10)
 FIRST_HOURS = timedelta(hours=6)
 
 
 def knock(now: datetime, limit: int) -> list[Claim]:
-    """Claim a delivery for each endpoint that fails and was not called for a while, so many at most."""
-    silent = Endpoint.objects.filter(failing_since__isnull=False, disabled_at=None, tried_at__lte=now - OFTEN)
-    found = [endpoint for endpoint in silent.order_by("tried_at")[:limit] if _is_time(endpoint, now)]
-    return [claim for endpoint in found if (claim := _claim(endpoint, now))]
+    """Claim a delivery for each receiver that fails and was not called for a while, so many at most."""
+    long_ago = {"tried_at__lte": now - OFTEN}
+    endpoints = Endpoint.objects.filter(failing_since__isnull=False, disabled_at=None, **long_ago).order_by("tried_at")
+    hosts = FailingHost.objects.filter(**long_ago).order_by("tried_at")
+    found = [receiver for receiver in chain(endpoints[:limit], hosts[:limit]) if _is_time(receiver, now)]
+    return [claim for receiver in found[:limit] if (claim := _claim(receiver, now))]
 
 
-def _is_time(endpoint: Endpoint, now: datetime) -> bool:
-    assert endpoint.failing_since and endpoint.tried_at  # noqa: S101, PT018 - it was asked for
-    return now - endpoint.tried_at >= (OFTEN if now - endpoint.failing_since < FIRST_HOURS else SELDOM)
+def _is_time(receiver: Endpoint | FailingHost, now: datetime) -> bool:
+    assert receiver.failing_since and receiver.tried_at  # noqa: S101, PT018 - it was asked for
+    return now - receiver.tried_at >= (OFTEN if now - receiver.failing_since < FIRST_HOURS else SELDOM)
 
 
-def _claim(endpoint: Endpoint, now: datetime) -> Claim | None:
+def _claim(receiver: Endpoint | FailingHost, now: datetime) -> Claim | None:
     token = uuid4()
     with transaction.atomic():
         locks.take(locks.CLAIM)
-        Endpoint.objects.filter(pk=endpoint.pk, tried_at=endpoint.tried_at).update(tried_at=now)
-        pending = Delivery.objects.pending().filter(target=endpoint.public_id)
+        type(receiver)._default_manager.filter(pk=receiver.pk, tried_at=receiver.tried_at).update(tried_at=now)
+        pending = Delivery.objects.pending().filter(target=receiver.target)
         # The oldest of all is no task's second.
         oldest = pending.order_by("pk").first()
-        if oldest is None or pending.filter(lease_until__gt=now).exists():
+        if oldest is None:
+            FailingHost.objects.filter(pk=receiver.target).delete()  # nobody asks how it is any more
+            return None
+        if pending.filter(lease_until__gt=now).exists():
             return None
         lease = {"lease_token": token, "lease_until": now + timedelta(seconds=settings.LEASE_SECONDS)}
         Delivery.objects.filter(pk=oldest.pk).update(**lease)
-    return Claim(Delivery.objects.select_related("message", "endpoint").get(pk=oldest.pk), token, is_knock=True)
+    return Claim(Delivery.objects.select_related("message", "endpoint").get(pk=oldest.pk), token, is_knock=True, fails=True)

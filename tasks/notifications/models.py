@@ -105,6 +105,11 @@ class Endpoint(Signing):
         return self.name
 
     @property
+    def target(self) -> str:
+        """The receiver, as its deliveries name it."""
+        return self.public_id
+
+    @property
     def is_place(self) -> bool:
         """Whether it is told of everybody's."""
         return self.key_id is None and self.team_id is None
@@ -145,6 +150,20 @@ class TaskTarget(models.Model):
 
     def __str__(self) -> str:
         return f"webhook of task {self.task_id}"
+
+
+class FailingHost(models.Model):
+    """A host that one key's tasks have their own webhooks sent to, while it fails: what an endpoint has columns for."""
+
+    target = models.CharField(primary_key=True, max_length=TARGET_CHARACTERS, help_text="The receiver, as its deliveries name it.")
+    failing_since = models.DateTimeField(help_text="Of the first failure since its last success.")
+    tried_at = models.DateTimeField(help_text="When it was last called.")
+
+    class Meta:
+        indexes = [Index(fields=["tried_at"], name="host_failing")]  # notifications.knocking
+
+    def __str__(self) -> str:
+        return self.target
 
 
 class Message(models.Model):

@@ -12,7 +12,7 @@ from django.db.models.functions import Coalesce
 from conduit import clock
 from tasks.notifications import disabling, event_types
 from tasks.notifications.claims import Claim
-from tasks.notifications.models import WORDS_CHARACTERS, Delivery, Endpoint, State, TaskTarget, Try
+from tasks.notifications.models import WORDS_CHARACTERS, Delivery, Endpoint, FailingHost, State, TaskTarget, Try
 from tasks.notifications.sending import Outcome
 
 # The pause before each try, in seconds: the first at once, the last two days after the one before it.
@@ -77,7 +77,11 @@ def _arrived(own: Sequence[Tried], now: datetime) -> None:
             lease_until=None,
         )
     endpoints = {pk for one in own if (pk := one.claim.delivery.endpoint_id) is not None}
+    hosts = {one.claim.delivery.target for one in own if one.claim.delivery.endpoint_id is None}
     failing = set(Endpoint.objects.filter(pk__in=endpoints).exclude(failing_since=None).values_list("public_id", flat=True))
+    if hosts and (back := FailingHost.objects.filter(pk__in=hosts).values_list("pk", flat=True)):
+        failing |= set(back)
+        FailingHost.objects.filter(pk__in=hosts).delete()
     for target in failing | {one.claim.delivery.target for one in own if one.claim.delivery.attempts}:
         # It is back: what waits for it need not wait for the times of its tries.
         Delivery.objects.pending().filter(target=target, next_try_at__gt=now).update(next_try_at=now)
@@ -119,13 +123,16 @@ def _pause(attempts: int, outcome: Outcome) -> timedelta:
 
 
 def _note_failure(delivery: Delivery, outcome: Outcome, now: datetime) -> None:
+    # Who asks for less haste is not knocked at before.
+    tried_at = now + timedelta(seconds=outcome.retry_after or 0.0)
     if delivery.endpoint is None:
         if outcome.is_gone and delivery.task_id:
             TaskTarget.objects.filter(pk=delivery.task_id).update(gone_at=now)
             disabling.give_up(Delivery.objects.filter(target=delivery.target, task_id=delivery.task_id), GONE, now)
+            return
+        host = FailingHost(target=delivery.target, failing_since=now, tried_at=tried_at)
+        FailingHost.objects.bulk_create([host], update_conflicts=True, unique_fields=["target"], update_fields=["tried_at"])
         return
-    # Who asks for less haste is not knocked at before.
-    tried_at = now + timedelta(seconds=outcome.retry_after or 0.0)
     Endpoint.objects.filter(pk=delivery.endpoint.pk).update(failing_since=Coalesce("failing_since", Value(now)), tried_at=tried_at)
     if outcome.is_gone:
         disabling.disable(delivery.endpoint, GONE)

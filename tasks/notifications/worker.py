@@ -27,6 +27,8 @@ log = structlog.get_logger(__name__)
 QUEUE = "notifications"
 # What is claimed, and written back, in one go at most.
 BATCH = 200
+# Of a sender's connections, what receivers that fail have together at most: for tries in their turn, and with those out of turn.
+FAILING_SHARE, CALLED_SHARE = 3 / 8, 1 / 2
 # Between two looks when nothing was found, when something was, and after an error, in seconds.
 LOOK_SECONDS, BUSY_SECONDS, ERROR_SECONDS = 0.25, 0.02, 1.0
 # Between two looks for mails.
@@ -57,7 +59,7 @@ class Sender:
         self._tried: queue.SimpleQueue[Tried] = queue.SimpleQueue()
         self._unwritten: list[Tried] = []
         self._fan_out = FanOut()
-        self._under_way = 0
+        self._under_way = self._failing = 0  # tries; and those of them whose receiver failed before
         self._over, self._woken = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._go_on, name="sends notifications", daemon=True)
         self._mailer = threading.Thread(target=self._mail_on, name="sends mails", daemon=True)
@@ -114,12 +116,19 @@ class Sender:
         if self._over.is_set():
             return BUSY_SECONDS
         told = self._fan_out()
-        room = min(BATCH, self._connections - self._under_way)
-        found = claims.claim(clock.now(), room) if room > 0 else []
-        if room > len(found):
-            found += knocking.knock(clock.now(), room - len(found))
+        found = self._claimed(min(BATCH, self._connections - self._under_way))
         self._begin(found)
         return BUSY_SECONDS if told or found else LOOK_SECONDS
+
+    def _claimed(self, room: int) -> list[Claim]:
+        """So many at most; of receivers that fail no more than leaves the others room, and those that are knocked at some of theirs."""
+        if room <= 0:
+            return []
+        tried = max(1, int(self._connections * FAILING_SHARE)) - self._failing
+        found = claims.claim(clock.now(), room, failing=tried)
+        called = max(1, int(self._connections * CALLED_SHARE)) - self._failing - sum(claim.fails for claim in found)
+        left = min(room - len(found), called)
+        return found + (knocking.knock(clock.now(), left) if left > 0 else [])
 
     @property
     def is_idle(self) -> bool:
@@ -143,18 +152,22 @@ class Sender:
             raise
         except Exception:
             log.exception("a webhook could not be made", message_id=claim.delivery.message_id)
-            self._under_way += 1
+            self._count([claim])
             self._tried.put(Tried(claim, Outcome(clock.now(), 0.0, problem="It could not be made.")))
 
     def _pack(self, found: list[Claim]) -> None:
         if not found:
             return
         ready, left = parcels.packed(found, clock.now())
-        self._under_way += len(found)
+        self._count(found)
         for unsendable in left:
             self._tried.put(Tried(unsendable.claim, Outcome(clock.now(), 0.0, problem=unsendable.why, is_final=unsendable.is_final)))
         for claim, parcel in ready:
             self._callers.submit(self._call, claim, parcel)
+
+    def _count(self, claimed: list[Claim], by: int = 1) -> None:
+        self._under_way += by * len(claimed)
+        self._failing += by * sum(claim.fails for claim in claimed)
 
     def _call(self, claim: Claim, parcel: Parcel) -> None:
         began_at, message = clock.now(), claim.delivery.message
@@ -180,7 +193,7 @@ class Sender:
             except (DataError, IntegrityError):
                 self._write_one_by_one()
             metrics.note(self._unwritten)
-            self._under_way -= len(self._unwritten)
+            self._count([one.claim for one in self._unwritten], -1)
             self._unwritten = []
 
     def _write_one_by_one(self) -> None:

@@ -1,5 +1,6 @@
 """What happens to a task is told: to whom, in which order, how often, and what a receiver's trouble does to others"""
 
+from datetime import timedelta
 from uuid import UUID
 
 import pytest
@@ -12,7 +13,7 @@ from tasks import steering
 from tasks.models import TaskEvent
 from tasks.notifications import outcomes, sending
 from tasks.notifications.claims import claim
-from tasks.notifications.models import Delivery, Endpoint, Message, State, Try
+from tasks.notifications.models import Delivery, Endpoint, FailingHost, Message, State, Try
 from tasks.notifications.outbox import FanOut
 from tests.conftest import Consumer
 from tests.notifications.test_signing import signed
@@ -120,14 +121,18 @@ def test_a_later_event_of_a_task_waits_for_the_earlier_one_and_other_tasks_do_no
     assert not Delivery.objects.pending().exists()
 
 
+@pytest.mark.parametrize("is_endpoint", [True, False])
 def test_a_receiver_that_was_down_for_an_hour_has_everything_soon_after_it_is_back_and_in_order(
-    consumer, receiver, make_endpoint, sends, hour
+    consumer, receiver, make_endpoint, sends, hour, is_endpoint
 ):
-    make_endpoint("/a", "task.queued", "task.cancelled", key=consumer.key)
+    types = ["task.queued", "task.cancelled"]
+    if is_endpoint:
+        make_endpoint("/a", *types, key=consumer.key)
+    own = {} if is_endpoint else {"webhook_url": f"{receiver.url}/a", "webhook_events": types}
     receiver.answers["/a"] = 503
     ids = []
     for _ in range(4):
-        ids.append(consumer.generate()["task_id"])
+        ids.append(consumer.generate(**own)["task_id"])
         sends()
         consumer.delete(f"/v1/video/generations/{ids[-1]}")
         hour(15 / 60)
@@ -142,11 +147,9 @@ def test_a_receiver_that_was_down_for_an_hour_has_everything_soon_after_it_is_ba
     assert not Delivery.objects.pending().exists()
     assert len(receiver.received) == 8
     for task_id in ids:
-        assert [one.event["type"] for one in receiver.received if one.event["data"]["task_id"] == task_id] == [
-            "task.queued",
-            "task.cancelled",
-        ]
+        assert [one.event["type"] for one in receiver.received if one.event["data"]["task_id"] == task_id] == types
     assert max(tried) < 6
+    assert not FailingHost.objects.exists()
 
 
 def test_an_endpoint_that_fails_is_knocked_at_without_a_try_being_counted(consumer, receiver, make_endpoint, sends, hour):
@@ -260,6 +263,55 @@ def test_of_a_receiver_that_hangs_no_more_than_its_connections_are_claimed(consu
     Endpoint.objects.filter(name="/slow").update(failing_since=clock.now())
     Delivery.objects.update(lease_until=None, lease_token=None)
     assert sorted(one.delivery.endpoint.name for one in claim(clock.now(), 100)) == ["/fast"] * 4 + ["/slow"]
+
+
+def test_a_host_of_tasks_own_webhooks_has_one_connection_while_it_fails(consumer, receiver, sends, hour):
+    receiver.answers["/mine"] = 500
+    for _ in range(6):
+        consumer.generate(webhook_url=f"{receiver.url}/mine", webhook_events=["task.queued"])
+    sends()
+    assert FailingHost.objects.get().target.startswith(f"key {consumer.key.pk} ")
+
+    hour(10 / 3600)
+    assert len(claim(clock.now(), 100)) == 1
+    Delivery.objects.update(lease_until=None, lease_token=None)
+    receiver.answers["/mine"] = 204
+    sends()
+
+    assert not Delivery.objects.pending().exists()
+    assert not FailingHost.objects.exists()
+
+
+def test_a_host_of_tasks_own_webhooks_that_fails_is_forgotten_when_nothing_waits_for_it(consumer, receiver, sends, hour):
+    receiver.answers["/mine"] = 500
+    consumer.generate(webhook_url=f"{receiver.url}/mine", webhook_events=["task.queued"])
+    sends()
+    Delivery.objects.update(state=State.FAILED, ended_at=clock.now())
+
+    hour(46 / 3600)
+    sends()
+
+    assert not FailingHost.objects.exists()
+
+
+def test_receivers_that_fail_leave_the_others_half_of_the_connections_however_many_they_are(make_consumer, make_endpoint, receiver, sends):
+    for number in range(12):
+        consumer, is_endpoint = make_consumer(f"key {number}"), number % 2 == 0
+        if is_endpoint:
+            make_endpoint("/a", "task.queued", key=consumer.key)
+        for _ in range(2):
+            consumer.generate(**({} if is_endpoint else {"webhook_url": f"{receiver.url}/own", "webhook_events": ["task.queued"]}))
+    FanOut()()
+    since = {"failing_since": clock.now() - timedelta(hours=1), "tried_at": clock.now() - timedelta(hours=1)}
+    Endpoint.objects.update(**since)
+    hosts = set(Delivery.objects.filter(endpoint=None).values_list("target", flat=True))
+    FailingHost.objects.bulk_create([FailingHost(target=target, **since) for target in hosts])
+
+    found = sends.sender._claimed(16)
+
+    assert [one.fails for one in found] == [True] * 8
+    assert sum(one.is_knock for one in found) == 2
+    assert len({one.delivery.target for one in found}) == 8
 
 
 def test_a_receiver_that_hangs_delays_nobody_else(consumer, receiver, make_endpoint, sends, monkeypatch):
