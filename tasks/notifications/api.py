@@ -7,7 +7,7 @@ from django.db.models import QuerySet
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from conduit.api.errors import InvalidRequest, NotFound
+from conduit.api.errors import Conflict, InvalidRequest, NotFound
 from conduit.api.idempotency import Idempotency, idempotent
 from conduit.api.pagination import check_parameters, page, parse_limit
 from keys.keyed_view import KeyedView
@@ -115,7 +115,10 @@ class KeySecretView(KeyedView):
     def get(self, request: Request) -> Response:
         check_parameters(request.query_params, ())
         row = signing.of_key(self.key)
-        return Response(_shown_secret(row, signing.secret_of(row)))
+        try:
+            return Response(_shown_secret(row, signing.secret_of(row)))
+        except signing.Lost:
+            raise Conflict(signing.LOST_WORDS) from None
 
 
 class RotateKeySecretView(KeyedView):

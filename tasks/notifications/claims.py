@@ -63,7 +63,8 @@ class Claim:
 
 
 def claim(now: datetime, limit: int, *, failing: int | None = None) -> list[Claim]:
-    """The deliveries whose turn it is, so many at most, with their messages and endpoints; for receivers that fail no more than `failing`."""
+    """The deliveries whose turn it is, so many at most, with their messages and endpoints; for receivers that fail no more than
+    `failing`."""
     token = uuid4()
     with transaction.atomic():
         # Two who count a receiver's connections at once would both fill them.

@@ -6,8 +6,9 @@ from conduit import clock
 from conduit.conditions import Condition, Severity
 from conduit.conditions.processes import nobody_of
 from conduit.conditions.registry import Findings
-from tasks.notifications import claims
-from tasks.notifications.models import Endpoint
+from tasks.notifications import claims, seals
+from tasks.notifications.models import Endpoint, Mail, State
+from tasks.notifications.signing import Seal
 
 # A due delivery is taken within a second where its receiver has a free connection.
 LATE_SECONDS = 60
@@ -28,6 +29,27 @@ def _failing() -> Findings:
         endpoint.public_id: f"{endpoint.name} of {endpoint.owner} fails since {endpoint.failing_since:%Y-%m-%d %H:%M} UTC."
         for endpoint in failing.order_by("failing_since")[:_SHOWN]
     }
+
+
+# A mail that was refused is tried again after a minute: what waits longer was refused more than once.
+MAILS_LATE = timedelta(minutes=5)
+
+
+def _mails() -> Findings:
+    waits = Mail.objects.filter(state=State.PENDING, created_at__lt=clock.now() - MAILS_LATE).order_by("next_try_at")
+    problems = waits.exclude(problem="").values_list("problem", flat=True)
+    return {"": f"Of the last try: {problems[0]}"} if problems[:1] else {}
+
+
+SURVEY = seals.Survey()
+
+
+def _sealed_before() -> Findings:
+    return SURVEY.of(Seal.FORMER)
+
+
+def _lost() -> Findings:
+    return SURVEY.of(Seal.LOST)
 
 
 CONDITIONS = (
@@ -55,5 +77,37 @@ CONDITIONS = (
         found_by="None of their deliveries has succeeded for an hour.",
         what_to_do="Look at the log of the endpoint, and tell its owner. After five days it is disabled.",
         look=_failing,
+        leads_to="webhooks/?state=failing",
+    ),
+    Condition(
+        name="late_mails",
+        severity=Severity.NOTICE,
+        says="The mail server does not take mails: nobody is told by mail.",
+        found_by=f"Some have waited for more than {MAILS_LATE.seconds // 60} minutes, and were refused.",
+        what_to_do="See EMAIL_HOST, EMAIL_PORT, EMAIL_SECURITY and the login beside them; `manage.py doctor` asks the server. What "
+        "waits is tried again for two days.",
+        look=_mails,
+        leads_to="webhooks/mails/?state=waiting",
+    ),
+    Condition(
+        name="webhook_secrets_sealed",
+        severity=Severity.NOTICE,
+        says="Signing secrets of webhooks are still sealed with a former SECRET_KEY.",
+        found_by="SECRET_KEY as it is now does not open them, and one of SECRET_KEY_FALLBACKS does.",
+        what_to_do="When all processes run with the new SECRET_KEY, run `manage.py reseal_webhook_secrets`; then the former may leave "
+        "SECRET_KEY_FALLBACKS.",
+        look=_sealed_before,
+        leads_to="webhooks/",
+    ),
+    Condition(
+        name="webhook_secrets_lost",
+        severity=Severity.DEGRADED,
+        says="Signing secrets of webhooks cannot be opened: what they sign is not sent.",
+        found_by="Neither SECRET_KEY nor one of SECRET_KEY_FALLBACKS opens them.",
+        what_to_do="Put the former SECRET_KEY into SECRET_KEY_FALLBACKS, restart all processes and run `manage.py reseal_webhook_secrets`. "
+        "If nobody has it any more, rotate each secret (console, Webhooks; a key's own its holder, POST /v1/key/webhook_secret/rotate), "
+        "and give it to the receiver.",
+        look=_lost,
+        leads_to="webhooks/",
     ),
 )

@@ -123,14 +123,19 @@ def send_test(endpoint: Endpoint, type: str, *, who: str = audit.WHOEVER) -> Tes
 
     Raises:
         Overloaded: others are being tested.
+        Conflict: nothing opens its secret.
     """
+    try:
+        living = signing.living_secrets(endpoint, clock.now())
+    except signing.Lost:
+        raise Conflict(signing.LOST_WORDS) from None
     if not _tests.acquire(blocking=False):
         raise Overloaded("Other webhooks are being tested right now. Please try again in a few seconds.")
     try:
         now = clock.now()
         data = sources.sample(type)
         message = Message(type=type, source="", facts=data, is_test=True, happened_at=now)
-        parcel = Parcel(message.id, endpoint.url, bodies.body_of(message, data), signing.living_secrets(endpoint, now))
+        parcel = Parcel(message.id, endpoint.url, bodies.body_of(message, data), living)
         outcome = send(parcel)
     finally:
         _tests.release()

@@ -92,7 +92,8 @@ def _failed(one: Tried, now: datetime) -> None:
     delivery, outcome = one.claim.delivery, one.outcome
     if one.claim.is_knock and not outcome.is_gone and not outcome.is_final:
         Delivery.objects.filter(pk=delivery.pk).update(lease_token=None, lease_until=None)
-        _note_failure(delivery, outcome, now)
+        if not outcome.is_ours:
+            _note_failure(delivery, outcome, now)
         return
     attempts = delivery.attempts + 1
     fields = {
@@ -113,7 +114,7 @@ def _failed(one: Tried, now: datetime) -> None:
         behind = Delivery.objects.pending().filter(target=delivery.target, task_id=delivery.task_id, pk__gt=delivery.pk)
         if delivery.task_id:
             behind.filter(next_try_at__lt=again).update(next_try_at=again)
-    if not outcome.is_final:
+    if not outcome.is_ours:
         _note_failure(delivery, outcome, now)
 
 

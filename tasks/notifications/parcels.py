@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from datetime import datetime
 
 import structlog
-from cryptography.fernet import InvalidToken
 
 from keys.models import VirtualKey
 from tasks.notifications import signing, sources
@@ -17,7 +16,6 @@ from tasks.notifications.sending import Parcel
 log = structlog.get_logger(__name__)
 
 NOTHING_LEFT = "There is nothing left to tell: it is over, or was deleted."
-UNSEALED = "Its secret cannot be opened: it was sealed with another SECRET_KEY. Rotate it."
 
 
 @dataclass(frozen=True)
@@ -48,8 +46,8 @@ def packed(claims: Sequence[Claim], now: datetime) -> tuple[list[tuple[Claim, Pa
             continue
         try:
             living = signing.living_secrets(signs, now)
-        except InvalidToken:
-            left.append(Unsendable(claim, UNSEALED, is_final=False))  # whoever runs the place may put that right
+        except signing.Lost:
+            left.append(Unsendable(claim, signing.LOST_WORDS, is_final=False))  # whoever runs the place may put that right
             continue
         ready.append((claim, Parcel(delivery.message_id, url, bodies[delivery.message_id], living)))
     return ready, left

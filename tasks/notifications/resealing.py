@@ -1,13 +1,23 @@
 """Sealing signing secrets with SECRET_KEY as it is now: then its former value is needed no more."""
 
 from dataclasses import dataclass, field
+from typing import Any
 
-from cryptography.fernet import InvalidToken
 from django.db import transaction
+from django.db.models import QuerySet
 
 from keys import audit
 from tasks.notifications import signing
 from tasks.notifications.models import Endpoint, KeySigning
+
+# Of a key that was deleted nothing is sent any more.
+ENDPOINTS: QuerySet[Any] = Endpoint.objects.exclude(key__deleted_at__isnull=False).select_related("key", "team")
+SECRETS_OF_KEYS: QuerySet[Any] = KeySigning.objects.filter(key__deleted_at=None).select_related("key")
+
+
+def name_of(row: Endpoint | KeySigning) -> str:
+    """Whose secret it is, for people."""
+    return f"{row} of {row.owner}" if isinstance(row, Endpoint) else f"the webhook secret of key {row.key}"
 
 
 @dataclass
@@ -22,18 +32,17 @@ class Resealed:
 def reseal(*, who: str = audit.WHOEVER) -> Resealed:
     """Seal each secret with SECRET_KEY as it is now, which all processes have to know by then."""
     done = Resealed()
-    for endpoint in Endpoint.objects.select_related("key", "team").order_by("pk").iterator():
-        _reseal(endpoint, f"{endpoint} of {endpoint.owner}", done, who)
-    for row in KeySigning.objects.select_related("key").order_by("pk").iterator():
-        _reseal(row, f"the webhook secret of key {row.key}", done, who)
+    for rows in ENDPOINTS, SECRETS_OF_KEYS:
+        for row in rows.order_by("pk").iterator():
+            _reseal(row, done, who)
     return done
 
 
-def _reseal(row: Endpoint | KeySigning, name: str, done: Resealed, who: str) -> None:
+def _reseal(row: Endpoint | KeySigning, done: Resealed, who: str) -> None:
     try:
         anew = signing.sealed_anew(row)
-    except InvalidToken:
-        done.lost.append(name)
+    except signing.Lost:
+        done.lost.append(name_of(row))
         return
     if not anew:
         done.current += 1

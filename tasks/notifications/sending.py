@@ -56,6 +56,7 @@ class Outcome:
     head: str = ""
     retry_after: float | None = None  # seconds
     is_final: bool = False  # no other try can do better
+    is_ours: bool = False  # it was not called, and nothing that it does would change that
 
     @property
     def arrived(self) -> bool:

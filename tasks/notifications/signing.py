@@ -4,7 +4,11 @@ import hmac
 import secrets
 from base64 import b64decode, b64encode
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
+from enum import Enum
+
+from cryptography.fernet import InvalidToken
 
 from conduit import clock, sealing
 from keys.models import VirtualKey
@@ -25,8 +29,7 @@ def new_secret() -> str:
 
 def fields_of(secret: str) -> dict[str, str]:
     """The columns of a row whose secret that is from now on."""
-    sealed = sealing.box(_PURPOSE).encrypt(secret.encode()).decode()
-    return {"sealed_secret": sealed, "secret_hint": f"{PREFIX}…{secret[-_SHOWN:]}"}
+    return {"sealed_secret": _sealed(secret), "secret_hint": f"{PREFIX}…{secret[-_SHOWN:]}"}
 
 
 def rotated(row: Signing, secret: str, *, keeps_old: bool) -> dict[str, object]:
@@ -36,32 +39,73 @@ def rotated(row: Signing, secret: str, *, keeps_old: bool) -> dict[str, object]:
     return fields_of(secret) | (old if keeps_old else {"old_sealed_secret": "", "old_secret_ends_at": None})
 
 
+LOST_WORDS = "This signing secret cannot be opened any more: whoever runs this place changed what it was sealed with. Rotate it."
+
+
+class Lost(Exception):
+    """A secret was sealed with a SECRET_KEY that this place does not have any more: nothing opens it."""
+
+
+class Seal(Enum):
+    """What its secrets are sealed with."""
+
+    CURRENT = "SECRET_KEY as it is now"
+    FORMER = "a former one that is among SECRET_KEY_FALLBACKS"
+    LOST = "one that nobody has"
+
+
 def secret_of(row: Signing) -> str:
     """Its newest secret, opened.
 
     Raises:
-        cryptography.fernet.InvalidToken: it was sealed with a SECRET_KEY that this place does not have any more.
+        Lost: it cannot be.
     """
     return _opened(row.sealed_secret)
 
 
 def living_secrets(row: Signing, now: datetime) -> list[str]:
-    """All that sign at that moment, the newest first."""
-    old = [row.old_sealed_secret] if row.old_sealed_secret and row.old_secret_ends_at and row.old_secret_ends_at > now else []
-    return [_opened(sealed) for sealed in (row.sealed_secret, *old)]
-
-
-def sealed_anew(row: Signing) -> dict[str, str]:
-    """The columns of a row with its secrets sealed with SECRET_KEY as it is now; none: they are.
+    """All that sign at that moment, the newest first. An older one that is lost does not.
 
     Raises:
-        cryptography.fernet.InvalidToken: nothing opens them.
+        Lost: the newest is.
     """
-    rotate = sealing.box(_PURPOSE).rotate
-    rest = {name: getattr(row, name) for name in ("sealed_secret", "old_sealed_secret") if getattr(row, name)}
-    if all(sealing.is_current(_PURPOSE, sealed) for sealed in rest.values()):
+    newest, *older = _living(row, now)
+    opened = [_opened(newest)]
+    for sealed in older:
+        with suppress(Lost):
+            opened.append(_opened(sealed))
+    return opened
+
+
+def _living(row: Signing, now: datetime) -> list[str]:
+    """The same, sealed."""
+    signs = row.old_sealed_secret and row.old_secret_ends_at and row.old_secret_ends_at > now
+    return [row.sealed_secret, row.old_sealed_secret] if signs else [row.sealed_secret]
+
+
+def seal_of(row: Signing, now: datetime) -> Seal:
+    """With what the secrets are sealed that sign at that moment."""
+    if all(sealing.is_current(_PURPOSE, sealed) for sealed in _living(row, now)):
+        return Seal.CURRENT
+    try:
+        _opened(row.sealed_secret)
+    except Lost:
+        return Seal.LOST
+    return Seal.FORMER
+
+
+def sealed_anew(row: Signing) -> dict[str, object]:
+    """The columns of a row with its secrets sealed with SECRET_KEY as it is now; none: they are. An older one that is lost is given up.
+
+    Raises:
+        Lost: the newest is.
+    """
+    now = clock.now()
+    if seal_of(row, now) is Seal.CURRENT:
         return {}
-    return {name: rotate(sealed.encode()).decode() for name, sealed in rest.items()}
+    newest, *older = map(_sealed, living_secrets(row, now))
+    old = {"old_sealed_secret": older[0]} if older else {"old_sealed_secret": "", "old_secret_ends_at": None}
+    return {"sealed_secret": newest, **old}
 
 
 def of_key(key: VirtualKey) -> KeySigning:
@@ -82,5 +126,12 @@ def _bytes_of(secret: str) -> bytes:
     return b64decode(secret.removeprefix(PREFIX))
 
 
+def _sealed(secret: str) -> str:
+    return sealing.box(_PURPOSE).encrypt(secret.encode()).decode()
+
+
 def _opened(sealed: str) -> str:
-    return sealing.box(_PURPOSE).decrypt(sealed.encode()).decode()
+    try:
+        return sealing.box(_PURPOSE).decrypt(sealed.encode()).decode()
+    except InvalidToken:
+        raise Lost from None

@@ -153,7 +153,7 @@ class Sender:
         except Exception:
             log.exception("a webhook could not be made", message_id=claim.delivery.message_id)
             self._count([claim])
-            self._tried.put(Tried(claim, Outcome(clock.now(), 0.0, problem="It could not be made.")))
+            self._tried.put(Tried(claim, Outcome(clock.now(), 0.0, problem="It could not be made.", is_ours=True)))
 
     def _pack(self, found: list[Claim]) -> None:
         if not found:
@@ -161,7 +161,8 @@ class Sender:
         ready, left = parcels.packed(found, clock.now())
         self._count(found)
         for unsendable in left:
-            self._tried.put(Tried(unsendable.claim, Outcome(clock.now(), 0.0, problem=unsendable.why, is_final=unsendable.is_final)))
+            outcome = Outcome(clock.now(), 0.0, problem=unsendable.why, is_final=unsendable.is_final, is_ours=True)
+            self._tried.put(Tried(unsendable.claim, outcome))
         for claim, parcel in ready:
             self._callers.submit(self._call, claim, parcel)
 
@@ -176,7 +177,7 @@ class Sender:
                 outcome = send(parcel)
             except Exception:
                 log.exception("a webhook could not be sent", message_id=parcel.message_id)
-                outcome = Outcome(began_at, 0.0, problem="It could not be sent.")
+                outcome = Outcome(began_at, 0.0, problem="It could not be sent.", is_ours=True)
             traces.say({"status_code": outcome.status_code}, problem=outcome.problem)
         self._tried.put(Tried(claim, outcome))
         self._woken.set()

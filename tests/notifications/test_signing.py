@@ -10,10 +10,14 @@ import pytest
 from django.core.management import call_command
 
 from conduit import clock
+from conduit.conditions import CannotTell, registry
 from keys.models import AuditEntry
 from tasks.notifications import endpoints, signing
 from tasks.notifications.bodies import BODY_BYTES, body_of
 from tasks.notifications.models import Delivery, Endpoint, Message
+from tasks.notifications.seals import Survey
+from tasks.notifications.signing import Seal
+from tests.support.envelopes import refused
 
 pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
 
@@ -118,16 +122,82 @@ def test_after_a_rotation_of_secret_key_secrets_still_sign_and_are_sealed_anew(c
     assert signing.secret_of(signing.of_key(consumer.key)) == own
 
 
+ANOTHER = "another secret that is long enough for every check of its length"
+
+
+@pytest.fixture
+def named(monkeypatch):
+    """Whose secrets a condition names: all are looked at each time."""
+
+    def look(name):
+        monkeypatch.setattr("tasks.notifications.conditions.SURVEY", Survey())
+        return dict(registry.named(name).look())
+
+    return look
+
+
 def test_a_secret_that_nothing_opens_waits_for_whoever_runs_the_place(consumer, receiver, make_endpoint, sends, settings, hour):
-    make_endpoint("/a", "task.queued", key=consumer.key)
+    endpoint, _ = make_endpoint("/a", "task.queued", key=consumer.key)
     former = settings.SECRET_KEY
-    settings.SECRET_KEY = "another secret that is long enough for every check of its length"
+    settings.SECRET_KEY = ANOTHER
     consumer.generate()
     sends()
     assert "Rotate it" in Delivery.objects.get().problem
+    endpoint.refresh_from_db()
+    assert endpoint.failing_since is None
 
     settings.SECRET_KEY = former
     hour(0.01)
     sends()
 
     assert len(receiver.received) == 1
+
+
+def test_secrets_of_a_former_secret_key_are_named_until_they_are_sealed_anew(consumer, make_endpoint, settings, named):
+    endpoint, _ = make_endpoint("/a", "task.queued", key=consumer.key)
+    consumer.get("/v1/key/webhook_secret")
+    former = settings.SECRET_KEY
+    assert named("webhook_secrets_sealed") == {}
+
+    settings.SECRET_KEY, settings.SECRET_KEY_FALLBACKS = ANOTHER, [former]
+    assert named("webhook_secrets_sealed") == {
+        endpoint.public_id: "It is /a of key somebody.",
+        f"key {consumer.key.pk}": "It is the webhook secret of key somebody.",
+    }
+    settings.SECRET_KEY_FALLBACKS = []
+    assert (named("webhook_secrets_sealed"), len(named("webhook_secrets_lost"))) == ({}, 2)
+
+    settings.SECRET_KEY_FALLBACKS = [former]
+    call_command("reseal_webhook_secrets")
+    settings.SECRET_KEY_FALLBACKS = []
+    assert (named("webhook_secrets_sealed"), named("webhook_secrets_lost")) == ({}, {})
+
+
+def test_many_secrets_are_looked_through_in_several_looks(consumer, make_endpoint, settings, monkeypatch):
+    monkeypatch.setattr("tasks.notifications.seals.LOOKED_AT", 2)
+    for number in range(3):
+        make_endpoint(f"/{number}", "task.queued", key=consumer.key)
+    settings.SECRET_KEY = ANOTHER
+    survey = Survey()
+
+    with pytest.raises(CannotTell):
+        survey.of(Seal.LOST)
+    assert len(survey.of(Seal.LOST)) == 3
+
+
+def test_a_lost_secret_is_said_to_be_and_another_ends_it_at_once(consumer, receiver, make_endpoint, sends, settings):
+    endpoint, _ = make_endpoint("/a", "task.queued", key=consumer.key)
+    consumer.get("/v1/key/webhook_secret")
+    settings.SECRET_KEY = ANOTHER
+
+    refused(consumer.post(f"/v1/webhook_endpoints/{endpoint.public_id}/test", {"event_type": "task.queued"}), 409, "conflict")
+    refused(consumer.get("/v1/key/webhook_secret"), 409, "conflict")
+    grace = {"keep_old_secret_active_for_24_hours": True}
+    secret = consumer.post(f"/v1/webhook_endpoints/{endpoint.public_id}/rotate_secret", grace).json()["signing_secret"]
+    consumer.post("/v1/key/webhook_secret/rotate", grace)
+    consumer.generate()
+    sends()
+
+    [request] = receiver.received
+    assert request.headers["webhook-signature"] == signed(secret, request)
+    assert consumer.get("/v1/key/webhook_secret").status_code == 200

@@ -193,7 +193,7 @@ def _describe(root: str, label: str, shapes: tuple[Shape, Shape, Shape], new: Bo
             about="Sends a made-up event now, and answers the status that came.",
             body=_TEST,
             answers={200: Answer("What came of it.", _TESTED)},
-            errors=("not_found", "webhook_not_delivered"),
+            errors=("not_found", "conflict", "webhook_not_delivered"),
         ),
     }
     for call, operation in calls.items():
@@ -246,6 +246,7 @@ describe(
         summary="Read the key's webhook secret",
         about="Whoever has the key may ask for it again.",
         answers={200: Answer("The secret.", _KEY_SECRET)},
+        errors=("conflict",),
     ),
 )
 describe(
