@@ -41,8 +41,11 @@ def _sound_price_factor(name: str) -> CheckConstraint:
     return CheckConstraint(condition=Q(price_factor=None) | Q(price_factor__gt=0, price_factor__lte=PRICE_FACTOR_MOST), name=name)
 
 
+_CONTACT = "Gets mail about it: of its budgets, of keys that are about to end, of webhooks that stop. Empty: its team's does, or nobody."
+
+
 def _contact_email() -> "models.EmailField[str, str]":
-    return models.EmailField(blank=True, default="", db_default="", help_text="Told when its webhooks stop. Empty: its team's, or nobody.")
+    return models.EmailField(blank=True, default="", db_default="", help_text=_CONTACT)
 
 
 class Team(models.Model):

@@ -41,6 +41,12 @@ def delete_team(team: Team, *, who: str) -> None:
         team.delete()
 
 
+def contact_of(owner: VirtualKey | Team) -> str:
+    """Where mail about it goes: its own contact, or for a key its team's; empty: nowhere."""
+    team = owner.team if isinstance(owner, VirtualKey) else None
+    return owner.contact_email or (team.contact_email if team else "")
+
+
 def lock_joined(team: Team | None) -> None:
     """Keep the team that a key is about to join from being deleted meanwhile. Belongs inside the transaction of the key's change.
 

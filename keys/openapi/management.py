@@ -51,7 +51,7 @@ _KEY_WORDS = _BUDGETS | {
     "team": "The id of its team, or null.",
     "enabled": "Whether it is let in.",
     "expires_at": "From when on it is refused; null: never.",
-    "contact_email": "Where mail about it goes, such as of its budgets; null: nowhere.",
+    "contact_email": "Where mail about it goes: of its budgets, keys that are about to end, webhooks that stop. Null: nowhere.",
     "limits": "Each limit of its own; of a change, what is left out stays.",
     **{f"limits.{name}": str(shape["description"]) for name, shape in LIMITS.items()},
     "limits.price_factor": f"{LIMITS['price_factor']['description']} Takes the scope `money`.",
@@ -64,7 +64,7 @@ _KEY_EXAMPLE = {
     "budgets": [_A_BUDGET],
 }
 _TEAM_WORDS = _BUDGETS | {
-    "contact_email": "Where mail about it goes, such as of its budgets; null: nowhere.",
+    "contact_email": "Where mail about it goes: of its budgets, keys that are about to end, webhooks that stop. Null: nowhere.",
     "name": "For people; each team has a name of its own.",
     "price_factor": "What its keys pay that have none of their own, as a multiple of the list price. Takes the scope `money`.",
     "weight": "Its share while MiniMax takes less than is asked for.",

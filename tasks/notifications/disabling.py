@@ -2,10 +2,11 @@
 
 from datetime import datetime
 
+from django.conf import settings
 from django.db.models import QuerySet
 
 from conduit import clock
-from keys import audit
+from keys import audit, owners
 from tasks.notifications import event_types, mails, outbox
 from tasks.notifications.models import WORDS_CHARACTERS, Delivery, Endpoint, State
 from tasks.notifications.sources import Happening, Source
@@ -23,15 +24,15 @@ def disable(endpoint: Endpoint, why: str, *, who: str = RULE) -> bool:
     endpoint.disabled_at, endpoint.disabled_for = now, why
     give_up(Delivery.objects.filter(endpoint=endpoint), f"Its endpoint was disabled. {why}", now)
     audit.record(who=who, action="disable", target=endpoint, disabled_for=["", why])
-    mails.write("endpoint_disabled", [contact_of(endpoint)], {"endpoint": endpoint, "why": why})
+    mails.write("endpoint_disabled", _told(endpoint), {"endpoint": endpoint, "why": why})
     outbox.tell(SOURCE.name, [_happening(endpoint, why, now)])
     return True
 
 
-def contact_of(endpoint: Endpoint) -> str:
-    """Who is told by mail what becomes of it: its key's or team's contact; empty: nobody."""
-    key, team = endpoint.key, endpoint.team or (endpoint.key.team if endpoint.key else None)
-    return (key.contact_email if key else "") or (team.contact_email if team else "")
+def _told(endpoint: Endpoint) -> list[str]:
+    """Who is told by mail what becomes of it: its key's or team's contact; of the whole place's whoever runs that."""
+    owner = endpoint.key or endpoint.team
+    return [owners.contact_of(owner)] if owner else settings.ALERT_EMAILS
 
 
 def give_up(deliveries: QuerySet[Delivery], why: str, now: datetime) -> None:

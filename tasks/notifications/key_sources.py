@@ -1,6 +1,6 @@
 """Keys and budgets as sources of webhooks."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -8,7 +8,8 @@ from django.conf import settings
 
 from conduit import clock
 from conduit.api.formats import money, rfc3339
-from keys.models import BudgetAlert, VirtualKey
+from keys import owners
+from keys.models import Budget, BudgetAlert, VirtualKey
 from tasks.notifications import event_types, mails
 from tasks.notifications.models import Message
 from tasks.notifications.sources import Happening, Source
@@ -34,10 +35,19 @@ def _thresholds(limit: int) -> list[Happening]:
     if alerts:
         BudgetAlert.objects.filter(pk__in=[alert.pk for alert in alerts]).update(is_to_be_told=False)
     happened = [_threshold(alert) for alert in alerts]
-    for event in happened:
-        owner = f"key {event.facts['key']['name']}" if event.facts["key"] else f"team {event.facts['team']['name']}"
-        mails.write("budget", settings.ALERT_EMAILS, {"facts": event.facts, "owner": owner})
+    for alert, event in zip(alerts, happened, strict=True):
+        _write_of_budget(alert.window.budget, event.facts)
     return happened
+
+
+def _write_of_budget(budget: Budget, facts: Mapping[str, Any]) -> None:
+    owner = budget.key or budget.team
+    assert owner  # noqa: S101 - a constraint
+    context = {"facts": facts, "owner": f"{'key' if budget.key else 'team'} {owner.name}"}
+    mails.write("budget", settings.ALERT_EMAILS, context)
+    contact = owners.contact_of(owner)
+    if contact not in settings.ALERT_EMAILS:
+        mails.write("budget", [contact], context | {"is_owner": True})
 
 
 def _threshold(alert: BudgetAlert) -> Happening:
@@ -89,7 +99,21 @@ BUDGETS = Source(name="budgets", take=_thresholds, data_of=_facts_of_messages, s
 def _expiring(limit: int) -> list[Happening]:
     now = clock.now()
     ending = VirtualKey.objects.filter(deleted_at=None, enabled=True, expires_at__gt=now, expires_at__lte=now + EXPIRING)
-    return [_ends_soon(key) for key in ending.order_by("expires_at")[:_KEYS_MAX]]
+    keys = list(ending.select_related("team").order_by("expires_at")[:_KEYS_MAX])
+    _write_to_contacts(keys)
+    return [_ends_soon(key) for key in keys]
+
+
+def _write_to_contacts(keys: Sequence[VirtualKey]) -> None:
+    contacts = {f"{event_types.KEY_EXPIRING} {_once(key)}": (owners.contact_of(key), key) for key in keys if owners.contact_of(key)}
+    for name in mails.unwritten(contacts):
+        contact, key = contacts[name]
+        mails.write("key_expiring", [contact], {"key": key}, once=name)
+
+
+def _once(key: VirtualKey) -> str:
+    """That this key ends then."""
+    return f"{key.pk} {rfc3339(key.expires_at)}"
 
 
 def _ends_soon(key: VirtualKey) -> Happening:
@@ -102,7 +126,7 @@ def _ends_soon(key: VirtualKey) -> Happening:
         facts=facts,
         key_id=key.pk,
         team_id=key.team_id,
-        once=f"{key.pk} {rfc3339(key.expires_at)}",
+        once=_once(key),
     )
 
 

@@ -1,6 +1,6 @@
 """Mails: written with what they tell of, and sent when the mail server takes them."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
@@ -29,11 +29,11 @@ BATCH = 10
 _SUBJECT_CHARACTERS = 180
 
 
-def write(template: str, to: Iterable[str], context: Mapping[str, Any]) -> int:
+def write(template: str, to: Iterable[str], context: Mapping[str, Any], *, once: str | None = None) -> int:
     """Write a mail to each of these addresses, and give how many; nothing where the place has no mail server. Belongs inside the
     transaction of what it tells of.
 
-    `template`: of templates/notifications/mail; its first line is the subject.
+    `template`: of templates/notifications/mail; its first line is the subject. `once`: what one address is told but once (`unwritten`).
     """
     addresses = list(dict.fromkeys(filter(None, to)))
     if not addresses or not settings.EMAIL_HOST:
@@ -42,7 +42,15 @@ def write(template: str, to: Iterable[str], context: Mapping[str, Any]) -> int:
     text = render_to_string(f"notifications/mail/{template}.txt", {**place, **context})
     subject, _, body = text.strip().partition("\n")
     one_line = " ".join(subject.split())[:_SUBJECT_CHARACTERS]
-    return len(Mail.objects.bulk_create([Mail(to=address, subject=one_line, body=body.strip() + "\n") for address in addresses]))
+    written = [Mail(to=address, subject=one_line, body=body.strip() + "\n", once=once) for address in addresses]
+    return len(Mail.objects.bulk_create(written))
+
+
+def unwritten(names: Collection[str]) -> set[str]:
+    """Those of these of which nobody was told yet; none where the place has no mail server."""
+    if not names or not settings.EMAIL_HOST:
+        return set()
+    return set(names) - set(Mail.objects.filter(once__in=names).values_list("once", flat=True))
 
 
 def send_due(now: datetime | None = None) -> int:

@@ -284,11 +284,13 @@ class Mail(models.Model):
     lease_token = models.UUIDField(null=True, blank=True)
     lease_until = models.DateTimeField(null=True, blank=True)
     problem = models.CharField(max_length=WORDS_CHARACTERS, blank=True, default="", help_text="Why it was not sent, in a few words.")
+    once = models.CharField(max_length=200, null=True, blank=True, help_text="What is told but once under this name.")  # noqa: DJ001 - unique
     created_at = models.DateTimeField(default=clock.now, editable=False)
     ended_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         ordering = ["-id"]
+        constraints = [UniqueConstraint(fields=["once"], name="mail_is_written_once")]
         indexes = [
             Index(fields=["next_try_at"], condition=Q(state="pending"), name="mail_due"),
             Index(fields=["created_at"], name="mail_age"),  # notifications.retention

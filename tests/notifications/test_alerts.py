@@ -12,14 +12,17 @@ from conduit.conditions import registry
 from conduit.conditions.models import LastLook, Standing
 from keys import owners
 from keys.models import Team
-from keys.services import create_key
-from tasks.notifications import alerts, disabling, doctor, endpoints, mails
+from keys.services import change_key, create_key
+from tasks.notifications import alerts, disabling, doctor, endpoints, mails, retention
 from tasks.notifications.models import Alert, Mail, State
 from tasks.notifications.outbox import FanOut
+from tests.conftest import Consumer
 
 pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
 
 SAYS = registry.named("storage").says
+# The contacts of a key and of its team, and who is told.
+CONTACTS = [("a@k.com", "b@t.com", ["a@k.com"]), ("", "b@t.com", ["b@t.com"]), ("", "", [])]
 
 
 @pytest.fixture
@@ -136,15 +139,53 @@ def test_a_mail_server_that_is_away_is_tried_again_and_its_words_are_kept(place,
     settings.EMAIL_BACKEND, settings.EMAIL_HOST, settings.EMAIL_PORT = "django.core.mail.backends.smtp.EmailBackend", "127.0.0.1", 9
     assert sent() == []
     assert {one.problem[:21] for one in Mail.objects.all()} == {"ConnectionRefusedErro"}
+    assert registry.named("late_mails").look() == {}
+    place.later(minutes=6)
+    assert registry.named("late_mails").look()[""].startswith("Of the last try: ConnectionRefused")
 
     settings.EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
-    assert sent() == []
-    place.later(seconds=61)
     assert len(sent()) == 2
+    assert registry.named("late_mails").look() == {}
     assert set(Mail.objects.values_list("state", flat=True)) == {State.DELIVERED}
 
 
-@pytest.mark.parametrize(("of_key", "of_team", "told"), [("a@k.com", "b@t.com", ["a@k.com"]), ("", "b@t.com", ["b@t.com"]), ("", "", [])])
+@pytest.mark.parametrize(("of_key", "of_team", "told"), CONTACTS)
+def test_who_holds_a_key_is_told_of_its_end_and_its_budgets_once(place, of_key, of_team, told):
+    team = Team.objects.create(name="film", contact_email=of_team)
+    key, secret = create_key(name="ann", team=team, contact_email=of_key, budgets=[{"period": "total", "amount": Decimal("0.39")}])
+    end = clock.now() + timedelta(days=8)
+    change_key(key, who="root", expires_at=end)
+    Consumer(key, secret).generate()
+    FanOut()()
+    reached = "[testserver] The total budget of key ann has used 50 % of 0.3900 USD"
+    assert sent() == [(to, reached) for to in ("ops@example.com", "boss@example.com", *told)]
+
+    place.later(days=2)
+    for _ in range(2):
+        FanOut()()
+    assert sent() == [(to, f"[testserver] Key ann ends on {end:%Y-%m-%d}") for to in told]
+    change_key(key, who="root", expires_at=end + timedelta(hours=1))
+    FanOut()()
+    assert len(sent()) == len(told)
+
+
+def test_what_is_told_once_is_known_for_as_long_as_it_might_be_told(place, settings):
+    settings.WEBHOOKS_KEPT_DAYS = 1
+    key, _ = create_key(name="ann", contact_email="a@k.com")
+    change_key(key, who="root", expires_at=clock.now() + timedelta(days=7))
+    for _ in range(3):
+        FanOut()()
+        sent()
+        place.later(days=2)
+        retention.forget_old(clock.now())
+
+    assert Mail.objects.count() == 1
+    place.later(days=3)
+    retention.forget_old(clock.now())
+    assert not Mail.objects.exists()
+
+
+@pytest.mark.parametrize(("of_key", "of_team", "told"), CONTACTS)
 def test_the_owner_of_an_endpoint_that_is_disabled_gets_a_mail(place, of_key, of_team, told):
     team = Team.objects.create(name="film", contact_email=of_team)
     key, _ = create_key(name="ann", team=team, contact_email=of_key)
@@ -152,7 +193,16 @@ def test_the_owner_of_an_endpoint_that_is_disabled_gets_a_mail(place, of_key, of
 
     disabling.disable(endpoint, "It failed for five days.")
 
-    assert [(to, subject) for to, subject in sent()] == [(to, "[testserver] Your webhook endpoint batch was disabled") for to in told]
+    assert sent() == [(to, "[testserver] Your webhook endpoint batch was disabled") for to in told]
+
+
+def test_operators_get_the_mail_of_an_endpoint_of_the_whole_place(place):
+    endpoint, _ = endpoints.create(name="all", url="https://example.com/", event_types=["task.queued"])
+
+    disabling.disable(endpoint, "It failed for five days.")
+
+    assert [to for to, _ in sent()] == ["ops@example.com", "boss@example.com"]
+    assert f"/v1/admin/webhook_endpoints/{endpoint.public_id}" in Mail.objects.first().body
 
 
 def test_the_doctor_tells_whether_mails_are_taken(place, settings):
