@@ -9,9 +9,10 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
+from conduit import clock
 from keys.models import AuditEntry, Team
 from tasks.notifications import endpoints
-from tasks.notifications.models import Delivery, Endpoint, State
+from tasks.notifications.models import Delivery, Endpoint, Mail, State
 from tests.support.receiving import Receiver
 
 pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
@@ -149,3 +150,18 @@ def test_pages_ask_few_queries_however_much_there_is(admin, endpoint, receiver):
     assert len(queries("/admin/webhooks/")) == 2
     # The endpoint, a count for each state, deliveries with their messages, and tries.
     assert len(queries(f"/admin/webhooks/{endpoint.public_id}/")) == 6
+
+
+def test_mails_are_listed_with_what_the_server_said_and_a_viewer_sees_them(page, viewer):
+    wanted = [("ann@example.com", "Key ann ends", "pending", "SMTPException: not now"), ("ops@example.com", "Storage", "delivered", "")]
+    for to, subject, state, problem in wanted:
+        ended_at = clock.now() if state == "delivered" else None
+        Mail.objects.create(to=to, subject=subject, body="<b>It is so.", state=state, problem=problem, attempts=1, ended_at=ended_at)
+
+    text = page("webhooks/mails/")
+    assert [words in text for words in ("Key ann ends", "SMTPException: not now", "Storage", "&lt;b&gt;It is so.")] == [True] * 4
+    assert "Storage" not in page("webhooks/mails/?q=ann@")
+    assert "Key ann ends" not in page("webhooks/mails/?state=sent")
+    assert "No mail is found by that" in page("webhooks/mails/?state=given+up")
+    assert 'href="/admin/webhooks/mails/"' in page("webhooks/")
+    assert viewer.get("/admin/webhooks/mails/").status_code == 200

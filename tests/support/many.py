@@ -20,6 +20,7 @@ from keys.models import Budget, BudgetWindow, Team, UsageCost, VirtualKey
 from keys.rollup_models import MoneyCount, MoneyOfDay, MoneyOfMonth
 from tasks import rollups as tasks_rollups
 from tasks.models import Feed, Task, TaskEvent
+from tasks.notifications.models import Delivery, Endpoint, Mail, Message, Try
 from tasks.rollup_models import TaskCount, TaskTime
 from tests.support.finished_videos import PLAN
 from videos.exchange_models import Exchange, Timing
@@ -30,9 +31,12 @@ ROLL_UPS: tuple[type[models.Model], ...] = (
     *(TaskCount, TaskTime, MoneyCount, MoneyOfDay, MoneyOfMonth),
     *(BilledCount, BilledOfModel, BilledOfDay, BilledOfMonth, CallCount, CallTime, MakingTime, Cursor),
 )
-TABLES: tuple[type[models.Model], ...] = (Exchange, Clip, Video, Timing, TaskEvent, Feed, Task, UsageCost, *ROLL_UPS)
+TOLD: tuple[type[models.Model], ...] = (Try, Delivery, Message, Endpoint, Mail)
+TABLES: tuple[type[models.Model], ...] = (*TOLD, Exchange, Clip, Video, Timing, TaskEvent, Feed, Task, UsageCost, *ROLL_UPS)
 # Whose many rows belong to tasks, and which events and exchanges are still kept: the newest.
 KEPT_EVENTS, KEPT_EXCHANGES = 0.25, 0.1
+# Of how many tasks' ends one endpoint was told, and mails.
+TOLD_OF, MAILS = 0.1, 2_000
 
 
 @dataclass(frozen=True)
@@ -51,6 +55,7 @@ class Many:
     completed: UUID  # lately
     failed: UUID  # lately
     running: UUID
+    endpoint: str  # the id of one that was told of a tenth of all tasks
     some: tuple[UUID, ...]  # twenty of the newest
 
 
@@ -92,7 +97,8 @@ def _found(named: Mapping[str, Any]) -> Many:
     names = ("tasks", "now", "keys", "first_key", "rare_key", "team", "rare_team")
     states = {name: newest(status) for name, status in (("completed", "completed"), ("failed", "failed"), ("running", "processing"))}
     some = tuple(Task.objects.order_by("-pk").values_list("pk", flat=True)[:20])
-    return Many(some=some, **{name: named[name] for name in names}, newest=ends[0], oldest=ends[1], **states)
+    endpoint = Endpoint.objects.earliest("pk").public_id
+    return Many(some=some, endpoint=endpoint, **{name: named[name] for name in names}, newest=ends[0], oldest=ends[1], **states)
 
 
 def _insert(cursor: Any, model: type[models.Model], columns: Mapping[str, str], source: str, named: Mapping[str, Any]) -> None:
@@ -104,7 +110,8 @@ def _insert(cursor: Any, model: type[models.Model], columns: Mapping[str, str], 
         if field.column not in given and needs:
             given[field.column] = f"%(default_{field.column})s"
             values[f"default_{field.column}"] = field.get_db_prep_save(field.get_default(), connection)
-    cursor.execute(f"INSERT INTO {model._meta.db_table} ({', '.join(given)}) SELECT {', '.join(given.values())} FROM {source}", values)
+    names = ", ".join(f'"{name}"' for name in given)
+    cursor.execute(f"INSERT INTO {model._meta.db_table} ({names}) SELECT {', '.join(given.values())} FROM {source}", values)
 
 
 _MADE = """(
@@ -238,8 +245,51 @@ def _rows() -> list[tuple[type[models.Model], dict[str, str], str]]:
         (TaskEvent, _EVENT, _EVENTS),
         (Feed, {"key_id": "key_id", "position": "max(position)", "kept_from": "1"}, "tasks_taskevent GROUP BY key_id"),
         (Exchange, _EXCHANGE, _EXCHANGES),
+        *_told(),
         *_counts(),
     ]
+
+
+def _told() -> list[tuple[type[models.Model], dict[str, str], str]]:
+    """Three hundred endpoints, what the first of them was told, and mails."""
+    state = "CASE WHEN n %% 50 = 1 THEN 'failed' ELSE 'delivered' END"
+    return [
+        (
+            Endpoint,
+            {
+                "public_id": "'we_' || n", "name": "'endpoint ' || n", "url": "'https://example.com/' || n", "sealed_secret": "''",
+                "event_types": """'["video.completed", "task.failed"]'""", "key_id": "%(first_key)s + n %% %(keys)s",
+                "failing_since": "CASE WHEN n %% 20 = 1 THEN %(now)s END",
+            },
+            "generate_series(1, 300) AS n",
+        ),
+        (
+            Message,
+            {"id": "'evt_' || id", "type": "'task.completed'", "source": "'tasks'", "task_id": "id", "happened_at": "ended_at"},
+            f"{_TASKS} WHERE ended_at IS NOT NULL AND n > (1 - {TOLD_OF}) * %(tasks)s",
+        ),
+        (
+            Delivery,
+            {
+                "message_id": "id", "endpoint_id": "(SELECT min(id) FROM notifications_endpoint)", "target": "'we_1'", "task_id": "task_id",
+                "state": state, "attempts": "1", "ended_at": "happened_at",
+            },
+            "(SELECT *, row_number() OVER (ORDER BY happened_at) AS n FROM notifications_message) AS message",
+        ),
+        (
+            Try,
+            {"delivery_id": "id", "began_at": "ended_at", "milliseconds": "120", "status_code": "204", "head": "'fine'"},
+            "notifications_delivery",
+        ),
+        (
+            Mail,
+            {
+                "to": "'ops@example.com'", "subject": "'Mail ' || n", "body": "'It is so.'", "state": "'delivered'",
+                "ended_at": "%(now)s",
+            },
+            f"generate_series(1, {MAILS}) AS n",
+        ),
+    ]  # fmt: skip
 
 
 # ---- What ticks would have counted of them -------------------------------------------------------------------------------
