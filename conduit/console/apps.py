@@ -54,6 +54,8 @@ class ConsoleConfig(AppConfig):
         import conduit.console.tasks.list_page
         import conduit.console.tasks.run_pages
         import conduit.console.webhooks.actions  # before those whose address takes any word
+        import conduit.console.webhooks.key_secret
         import conduit.console.webhooks.mails
+        import conduit.console.webhooks.of_task
         import conduit.console.webhooks.pages
         import conduit.console.users  # isort: skip # noqa: F401 - after Django's own pages for accounts, whose place it takes

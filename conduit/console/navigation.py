@@ -25,10 +25,12 @@ class Place:
         return bool(path and path == self.at) or any(path.startswith(start) if start else not path for start in self.below)
 
 
+# Pages of one key, beside its form, begin with its id.
+_OF_KEYS = ("keys/virtualkey/", "keys/team", "keys/disable/", "keys/enable/", *(f"keys/{digit}" for digit in range(1, 10)))
 PLACES = (
     Place("Now", "n", "index", (), ("", "minimax/", "streams/", "doctor/", "processes/")),
     Place("Tasks", "t", "tasks", ("tasks.view_task",), ("tasks/", "videos/video/")),
-    Place("Keys", "k", "keys", ("keys.view_virtualkey",), ("keys/virtualkey/", "keys/team", "keys/disable/", "keys/enable/"), "keys/"),
+    Place("Keys", "k", "keys", ("keys.view_virtualkey",), _OF_KEYS, "keys/"),
     Place("Money", "m", "money", ("keys.view_usagecost",), ("money/", "keys/usagecost/", "keys/budget")),
     Place(
         "Models",

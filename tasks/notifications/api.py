@@ -7,14 +7,14 @@ from django.db.models import QuerySet
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from conduit.api.errors import Conflict, InvalidRequest, NotFound
+from conduit.api.errors import InvalidRequest, NotFound
 from conduit.api.idempotency import Idempotency, idempotent
 from conduit.api.pagination import check_parameters, page, parse_limit
 from keys.keyed_view import KeyedView
 from keys.management_api import ManagementView, chosen, once
 from keys.models import Scope, Team, VirtualKey
-from tasks.notifications import endpoints, event_types, fields, signing
-from tasks.notifications.models import Endpoint, KeySigning
+from tasks.notifications import endpoints, event_types, fields
+from tasks.notifications.models import Endpoint
 
 _SHOWN_ONCE = "The secret was in the first answer to this call, and no later one shows it. If that was lost, rotate it to get a new one."
 _ALL = Endpoint.objects.select_related("key", "team")
@@ -44,6 +44,11 @@ def with_secret(body: Mapping[str, Any], secret: str, status: int, headers: Mapp
     if idempotency:
         idempotency.store(status, {**body, "signing_secret": None, "secret_note": _SHOWN_ONCE}, headers, first=first)
     return Response(first, status=status, headers=dict(headers))
+
+
+def who(key: VirtualKey) -> str:
+    """How the audit names whoever calls with a key of his own."""
+    return f"key {key.name}"
 
 
 def tested(endpoint: Endpoint, data: Any, who: str) -> Response:
@@ -107,40 +112,6 @@ class EventTypesView(KeyedView):
     def get(self, request: Request) -> Response:
         check_parameters(request.query_params, ())
         return Response({"object": "list", "data": event_types.for_owner(is_place=False)})
-
-
-class KeySecretView(KeyedView):
-    """What signs the webhooks of calls that name a `webhook_url`: whoever has the key may ask for it again."""
-
-    def get(self, request: Request) -> Response:
-        check_parameters(request.query_params, ())
-        row = signing.of_key(self.key)
-        try:
-            return Response(_shown_secret(row, signing.secret_of(row)))
-        except signing.Lost:
-            raise Conflict(signing.LOST_WORDS) from None
-
-
-class RotateKeySecretView(KeyedView):
-    def post(self, request: Request) -> Response:
-        keeps_old = fields.keeps_old_secret(request.data)
-        row, secret = endpoints.rotate_of_key(self.key, keeps_old=keeps_old, who=who(self.key))
-        return Response(_shown_secret(row, secret))
-
-
-def _shown_secret(row: KeySigning, secret: str) -> dict[str, Any]:
-    ends_at = row.old_secret_ends_at
-    return {
-        "object": "webhook_secret",
-        "signing_secret": secret,
-        "signing_secret_hint": row.secret_hint,
-        "old_secret_ends_at": int(ends_at.timestamp()) if ends_at else None,
-    }
-
-
-def who(key: VirtualKey) -> str:
-    """How the audit names whoever calls with a key of his own."""
-    return f"key {key.name}"
 
 
 # ---- For those who run the place --------------------------------------------------------------------------------------

@@ -105,8 +105,7 @@ CONDITIONS = (
         says="Signing secrets of webhooks cannot be opened: what they sign is not sent.",
         found_by="Neither SECRET_KEY nor one of SECRET_KEY_FALLBACKS opens them.",
         what_to_do="Put the former SECRET_KEY into SECRET_KEY_FALLBACKS, restart all processes and run `manage.py reseal_webhook_secrets`. "
-        "If nobody has it any more, rotate each secret (console, Webhooks; a key's own its holder, POST /v1/key/webhook_secret/rotate), "
-        "and give it to the receiver.",
+        "If nobody has it any more, rotate each secret (console, on the page of the endpoint or key), and give it to the receiver.",
         look=_lost,
         leads_to="webhooks/",
     ),

@@ -53,7 +53,9 @@ def shown(delivery: Delivery) -> dict[str, Any]:
     }
 
 
-def chosen(deliveries: QuerySet[Delivery], *, status: str = "", after: datetime | None = None, before: datetime | None = None) -> Any:
+def chosen(
+    deliveries: QuerySet[Delivery], *, status: str = "", after: datetime | None = None, before: datetime | None = None
+) -> QuerySet[Delivery]:
     """Those that are to be sent again: what was given up, or all of a span of time.
 
     Raises:

@@ -242,7 +242,7 @@ class Delivery(models.Model):
             Index(fields=["target", "lease_until"], condition=Q(state="pending", lease_until__isnull=False), name="delivery_under_way"),
             Index(fields=["target", "task_id", "id"], condition=Q(state="pending", task_id__isnull=False), name="delivery_of_task"),
             Index(fields=["endpoint", "-id"], name="delivery_of_endpoint"),  # the log
-            Index(fields=["task_id", "-id"], condition=Q(endpoint=None), name="delivery_of_tasks_own"),  # the log
+            Index(fields=["task_id", "-id"], condition=Q(task_id__isnull=False), name="delivery_about_task"),  # the log
             Index(fields=["endpoint", "state", "-id"], name="delivery_of_endpoint_by_state"),  # the log
         ]
 

@@ -1,6 +1,6 @@
 from django.urls import path
 
-from tasks.notifications import api, log_api
+from tasks.notifications import api, key_secret_api, log_api
 
 urlpatterns = [
     path("v1/webhook_endpoints", api.EndpointsView.as_view()),
@@ -13,8 +13,10 @@ urlpatterns = [
     path("v1/tasks/<str:task_id>/webhook_deliveries", log_api.TaskDeliveriesView.as_view()),
     path("v1/tasks/<str:task_id>/webhook_deliveries/redeliver", log_api.RedeliverTaskView.as_view()),
     path("v1/webhook_event_types", api.EventTypesView.as_view()),
-    path("v1/key/webhook_secret", api.KeySecretView.as_view()),
-    path("v1/key/webhook_secret/rotate", api.RotateKeySecretView.as_view()),
+    path("v1/key/webhook_secret", key_secret_api.KeySecretView.as_view()),
+    path("v1/key/webhook_secret/rotate", key_secret_api.RotateKeySecretView.as_view()),
+    path("v1/admin/keys/<str:key_id>/webhook_secret", key_secret_api.ManagedKeySecretView.as_view()),
+    path("v1/admin/keys/<str:key_id>/webhook_secret/rotate", key_secret_api.ManagedRotateKeySecretView.as_view()),
     path("v1/admin/webhook_endpoints", api.ManagedEndpointsView.as_view()),
     path("v1/admin/webhook_endpoints/<str:endpoint_id>", api.ManagedEndpointView.as_view()),
     path("v1/admin/webhook_endpoints/<str:endpoint_id>/rotate_secret", api.ManagedRotateView.as_view()),

@@ -43,7 +43,8 @@ def test_who_may_not_see_tasks_is_offered_no_search_for_them(db):
 
 
 @pytest.mark.parametrize(
-    ("path", "place"), [("", "Now"), ("keys/virtualkey/add/", "Keys"), ("settings/", "Settings"), ("auth/user/", "Settings")]
+    ("path", "place"),
+    [("", "Now"), ("keys/virtualkey/add/", "Keys"), ("settings/", "Settings"), ("auth/user/", "Settings"), ("webhooks/mails/", "Webhooks")],
 )
 def test_the_place_where_one_is_is_marked(page, path, place):
     assert f'aria-current="page">{place}</a>' in page(path)

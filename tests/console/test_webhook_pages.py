@@ -1,6 +1,8 @@
 """Webhooks in the console: who is told, what came of it, and what can be done about it"""
 
 import re
+from contextlib import closing
+from datetime import timedelta
 
 import pytest
 from django.contrib.auth import get_user_model
@@ -13,6 +15,7 @@ from conduit import clock
 from keys.models import AuditEntry, Team
 from tasks.notifications import endpoints
 from tasks.notifications.models import Delivery, Endpoint, Mail, State
+from tests.notifications.conftest import Sends
 from tests.support.receiving import Receiver
 
 pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
@@ -165,3 +168,49 @@ def test_mails_are_listed_with_what_the_server_said_and_a_viewer_sees_them(page,
     assert "No mail is found by that" in page("webhooks/mails/?state=given+up")
     assert 'href="/admin/webhooks/mails/"' in page("webhooks/")
     assert viewer.get("/admin/webhooks/mails/").status_code == 200
+
+
+def test_a_tasks_page_leads_to_all_that_was_told_of_it_and_sends_it_again(admin, page, viewer, consumer, endpoint, receiver):
+    task_id = consumer.generate(webhook_url=f"{receiver.url}/own", webhook_events=["task.queued"])["task_id"]
+    with closing(Sends()) as sends:
+        sends()
+    address = f"tasks/{task_id}/webhooks/"
+
+    assert f'href="/admin/{address}"' in page(f"tasks/{task_id}/")
+    text = page(address)
+    assert [words in text for words in (f"{receiver.url}/own", "its <code>webhook_url</code>", "batch</a> of key")] == [True] * 3
+    own = Delivery.objects.get(endpoint=None)
+    assert (own.state, viewer.post(f"/admin/{address}", {"delivery": own.pk}).status_code) == (State.DELIVERED, 403)
+    assert "It is sent again." in admin.post(f"/admin/{address}", {"delivery": own.pk}, follow=True).content.decode()
+    assert Delivery.objects.get(pk=own.pk).state == State.PENDING
+    other = consumer.generate()["task_id"]
+    Delivery.objects.filter(task_id=other).delete()
+    assert "Nobody was told" in page(f"tasks/{other}/webhooks/")
+    assert admin.post(f"/admin/tasks/{other}/webhooks/", {"delivery": own.pk}).status_code == 404
+
+
+def test_what_was_told_within_a_time_is_sent_again(admin, consumer, endpoint):
+    consumer.generate()
+    with closing(Sends()) as sends:
+        sends()
+    again = f"/admin/webhooks/{endpoint.public_id}/again/"
+
+    assert "0 deliveries" in admin.post(again, {"after": "2020-01-01T00:00", "before": "2020-01-02T00:00"}, follow=True).content.decode()
+    assert "Say from when" in admin.post(again, {"after": "2020-13-01T00:00", "before": ""}, follow=True).content.decode()
+    after, before = (f"{clock.now() + timedelta(minutes=by):%Y-%m-%dT%H:%M}" for by in (-5, 5))
+    assert "1 delivery is" in admin.post(again, {"after": after, "before": before}, follow=True).content.decode()
+
+
+def test_a_keys_own_secret_is_rotated_on_a_page_of_its_own_and_shown_for_a_while(admin, page, viewer, consumer):
+    path = f"/admin/keys/{consumer.key.pk}/webhook-secret/"
+    assert f'href="{path}"' in page(f"keys/virtualkey/{consumer.key.pk}/change/")
+    assert "made when it is first needed" in admin.get(path).content.decode()
+
+    made = admin.post(path, {"old": "later"})
+
+    secret = consumer.get("/v1/key/webhook_secret").json()["signing_secret"]
+    for _ in range(2):
+        assert secret in admin.get(made.url).content.decode()
+    assert made.url in admin.get(path).content.decode()
+    assert AuditEntry.objects.get(action="rotate_webhook_secret").target == f"key:{consumer.key.pk}"
+    assert [viewer.get(address).status_code for address in (path, made.url)] == [403, 403]

@@ -158,3 +158,18 @@ def test_a_test_of_an_endpoint_that_is_not_there_says_so(consumer, settings):
     message = refused(consumer.post(f"{PATH}/{made}/test", {"event_type": "task.queued"}), 400, "webhook_not_delivered", "url")
 
     assert "takes no connections" in message
+
+
+def test_managers_rotate_a_keys_own_secret_and_read_no_more_than_its_end(consumer):
+    own, path = consumer.get("/v1/key/webhook_secret").json(), f"keys/{consumer.key.pk}/webhook_secret"
+    manager, reader = make_manager("ann"), make_manager("bob", scopes=["read"])
+
+    assert reader.done("GET", path) == {name: own[name] for name in ("object", "signing_secret_hint", "old_secret_ends_at")}
+    refused(reader("POST", f"{path}/rotate", {}), 403, "scope_not_allowed")
+    made = manager("POST", f"{path}/rotate", {"keep_old_secret_active_for_24_hours": True}).json()
+
+    now = consumer.get("/v1/key/webhook_secret").json()
+    assert (made["signing_secret"], made["old_secret_ends_at"]) == (now["signing_secret"], now["old_secret_ends_at"])
+    assert now["signing_secret"] != own["signing_secret"]
+    assert made["old_secret_ends_at"]
+    refused(manager("POST", "keys/0/webhook_secret/rotate", {}), 404, "not_found", "key_id")

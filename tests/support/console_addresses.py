@@ -75,6 +75,7 @@ ADDRESSES = (
     Address("a failed task", lambda many: f"tasks/{many.failed}/"),
     Address("a task under way", lambda many: f"tasks/{many.running}/"),
     Address("the parts of a task", lambda many: f"tasks/{many.running}/parts/"),
+    Address("webhooks of a task", lambda many: f"tasks/{many.completed}/webhooks/"),
     Address("an old task", lambda many: f"tasks/{many.oldest}/"),
     Address("costs of a task", lambda many: f"keys/usagecost/?q={many.completed}"),
     Address("events of a task", lambda many: f"tasks/taskevent/?q={many.completed}"),

@@ -1,13 +1,16 @@
 """What can be done with an endpoint on its page. Who may see a page that asks first may also do it."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponseRedirect
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponseRedirect, QueryDict
 from django.http.response import HttpResponseBase
 from django.urls import reverse
+from django.utils.dateparse import parse_datetime
 
-from conduit.api.errors import ApiError
+from conduit.api.errors import ApiError, InvalidRequest
 from conduit.api.pagination import parse_row_id
 from conduit.console.pages import page, render
 from conduit.console.webhooks.finding import endpoint_of
@@ -19,7 +22,11 @@ from tasks.notifications.models import Delivery, Endpoint, State
 
 
 def _to(endpoint: Endpoint) -> HttpResponseRedirect:
-    return HttpResponseRedirect(reverse("admin:webhook", args=[endpoint.public_id]))
+    return HttpResponseRedirect(_address(endpoint))
+
+
+def _address(endpoint: Endpoint) -> str:
+    return reverse("admin:webhook", args=[endpoint.public_id])
 
 
 def _secret_page(request: HttpRequest, endpoint: Endpoint, secret: str) -> HttpResponseRedirect:
@@ -70,7 +77,8 @@ def rotate(request: HttpRequest, endpoint_id: str) -> HttpResponseBase:
     if request.method == "POST" and request.POST.get("old") in ("later", "now"):
         now, secret = endpoints.rotate(endpoint, keeps_old=request.POST["old"] == "later", who=who(request))
         return _secret_page(request, now, secret)
-    return render(request, "console/webhooks/rotate.html", {"endpoint": endpoint}, title="Another secret?")
+    context = {"of": f"{endpoint.name} of {endpoint.owner}", "back": _address(endpoint)}
+    return render(request, "console/webhooks/rotate.html", context, title="Another secret?")
 
 
 @page("webhooks/<str:endpoint_id>/secret/<str:waiting>/", name="webhook-secret", rights="notifications.change_endpoint")
@@ -78,7 +86,7 @@ def secret(request: HttpRequest, endpoint_id: str, waiting: str) -> HttpResponse
     endpoint = endpoint_of(endpoint_id)
     found = new_secrets.find(request.session, endpoint, waiting)
     title = "A new secret" if found else "This secret is shown no more"
-    context = {"endpoint": endpoint, "waiting": found}
+    context = {"of": endpoint.name, "back": _address(endpoint), "waiting": found}
     answer = render(request, "console/webhooks/secret.html", context, title=title, status=200 if found else 410)
     answer["Cache-Control"] = "no-store"
     return answer
@@ -117,16 +125,35 @@ def test(request: HttpRequest, endpoint_id: str) -> HttpResponseBase:
 
 @page("webhooks/<str:endpoint_id>/again/", name="webhook-again", rights="notifications.send_webhooks")
 def again(request: HttpRequest, endpoint_id: str) -> HttpResponseBase:
-    """A POST sends one delivery again, or with `all` everything that was given up."""
+    """A POST sends one `delivery` again, with `all` everything that was given up, or what there was between `after` and `before`."""
     endpoint = endpoint_of(endpoint_id)
     if request.method == "POST":
         deliveries = Delivery.objects.filter(endpoint=endpoint)
-        number = parse_row_id(request.POST.get("delivery", "")) or 0
-        chosen = deliveries.filter(state=State.FAILED) if request.POST.get("all") else deliveries.filter(pk=number)
         try:
-            count = log.redeliver(chosen, of=endpoint, who=who(request))
+            count = log.redeliver(_chosen(deliveries, request.POST), of=endpoint, who=who(request))
         except ApiError as error:
             messages.error(request, error.message)
         else:
             messages.success(request, f"{count} deliver{'y is' if count == 1 else 'ies are'} sent again, under the same ids.")
     return _to(endpoint)
+
+
+def _chosen(deliveries: QuerySet[Delivery], form: QueryDict) -> QuerySet[Delivery]:
+    """InvalidRequest: it names a time that is none."""
+    if form.get("all"):
+        return deliveries.filter(state=State.FAILED)
+    if "after" in form:
+        after, before = (_moment(form.get(name, "")) for name in ("after", "before"))
+        return log.chosen(deliveries, after=after, before=before)
+    return deliveries.filter(pk=parse_row_id(form.get("delivery", "")) or 0)
+
+
+def _moment(text: str) -> datetime:
+    """Of a field that knows no zone."""
+    try:
+        moment = parse_datetime(text)
+    except ValueError:
+        moment = None
+    if moment is None:
+        raise InvalidRequest("Say from when to when, such as 2026-11-29 14:00, in UTC.")
+    return moment.replace(tzinfo=UTC)

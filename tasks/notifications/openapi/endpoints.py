@@ -239,6 +239,37 @@ _KEY_SECRET = component(
         },
     ),
 )
+_KEY_HINT = {
+    "object": constant("webhook_secret", "What this is."),
+    "signing_secret_hint": text("How it ends.", "…LaSw"),
+    "old_secret_ends_at": or_null(unix("When the one before signs no more."), null=True),
+}
+_OF_A_KEY = component("WebhookSecretHint", record("What signs the webhooks of a key's calls that name a `webhook_url`.", _KEY_HINT))
+_OF_A_KEY_SHOWN = component(
+    "WebhookSecretRotated", record("The same, with the secret that was made.", _KEY_HINT | _SECRET, optional=("secret_note",))
+)
+describe(
+    "GET /v1/admin/keys/{key_id}/webhook_secret",
+    Operation(
+        tag=MANAGED,
+        summary="Read how a key's webhook secret ends",
+        about="The secret itself is its holder's to read.",
+        answers={200: Answer("Its hint.", _OF_A_KEY)},
+        errors=("not_found",),
+    ),
+)
+describe(
+    "POST /v1/admin/keys/{key_id}/webhook_secret/rotate",
+    Operation(
+        tag=MANAGED,
+        summary="Rotate a key's webhook secret",
+        about="Another secret at once, such as when nothing opens the one that it had.",
+        body=_ROTATION,
+        answers={200: Answer("Its hint, with the new secret.", _OF_A_KEY_SHOWN)},
+        errors=("not_found",),
+        is_idempotent=True,
+    ),
+)
 describe(
     "GET /v1/key/webhook_secret",
     Operation(
