@@ -42,7 +42,8 @@ def write(tried: Sequence[Tried]) -> None:
         )
         own = [one for one in tried if held.get(one.claim.delivery.pk) == one.claim.token]
         _arrived([one for one in own if one.outcome.arrived], now)
-        for one in own:
+        # By their receivers: two senders that write of the same ones in different orders would wait for each other.
+        for one in sorted(own, key=lambda one: one.claim.delivery.target):
             if not one.outcome.arrived:
                 _failed(one, now)
 
