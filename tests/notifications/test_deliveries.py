@@ -302,10 +302,11 @@ def test_receivers_that_fail_leave_the_others_half_of_the_connections_however_ma
         for _ in range(2):
             consumer.generate(**({} if is_endpoint else {"webhook_url": f"{receiver.url}/own", "webhook_events": ["task.queued"]}))
     FanOut()()
-    since = {"failing_since": clock.now() - timedelta(hours=1), "tried_at": clock.now() - timedelta(hours=1)}
-    Endpoint.objects.update(**since)
+    ago = clock.now() - timedelta(hours=1)
+    for number, endpoint in enumerate(Endpoint.objects.order_by("pk")):
+        Endpoint.objects.filter(pk=endpoint.pk).update(failing_since=ago, tried_at=ago - timedelta(seconds=number))
     hosts = set(Delivery.objects.filter(endpoint=None).values_list("target", flat=True))
-    FailingHost.objects.bulk_create([FailingHost(target=target, **since) for target in hosts])
+    FailingHost.objects.bulk_create([FailingHost(target=target, failing_since=ago, tried_at=ago) for target in hosts])
 
     found = sends.sender._claimed(16)
 
