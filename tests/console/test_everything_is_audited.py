@@ -302,6 +302,7 @@ CALLS = {
     ("DELETE", "keys/<key_id>/client_tokens"): None,
     ("DELETE", "keys/<key_id>"): None,
     ("POST", "keys/<key_id>/rotate"): {},
+    ("POST", "keys/<key_id>/webhook_secret/rotate"): {},
     ("POST", "key/rotate"): {},
     ("POST", "teams"): {"name": "sound"},
     ("PATCH", "teams/<team_id>"): {"name": "sound", "budgets": []},

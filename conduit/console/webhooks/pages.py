@@ -49,7 +49,7 @@ def endpoint(request: HttpRequest, endpoint_id: str) -> HttpResponseBase:
     found = endpoint_of(endpoint_id)
     deliveries = Delivery.objects.filter(endpoint=found)
     state, before = request.GET.get("state", ""), parse_row_id(request.GET.get("before", ""))
-    rows = deliveries.select_related("message").prefetch_related("tries").order_by("-pk")
+    rows = deliveries.select_related("message", "endpoint").prefetch_related("tries").order_by("-pk")
     rows = rows.filter(state=state) if state in State.values else rows
     rows = rows.filter(pk__lt=before) if before is not None else rows
     shown = list(rows[: DELIVERIES_SHOWN + 1])
