@@ -5,11 +5,12 @@ try, and is in no log unless it arrives: then everything that waits becomes due.
 """
 
 from datetime import datetime, timedelta
-from itertools import chain
+from typing import Any
 from uuid import uuid4
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import QuerySet
 
 from tasks.notifications import locks
 from tasks.notifications.claims import Claim
@@ -25,7 +26,8 @@ def knock(now: datetime, limit: int) -> list[Claim]:
     long_ago = {"tried_at__lte": now - OFTEN}
     endpoints = Endpoint.objects.filter(failing_since__isnull=False, disabled_at=None, **long_ago).order_by("tried_at")
     hosts = FailingHost.objects.filter(**long_ago).order_by("tried_at")
-    found = [receiver for receiver in chain(endpoints[:limit], hosts[:limit]) if _is_time(receiver, now)]
+    silent: list[Endpoint | FailingHost] = [*endpoints[:limit], *hosts[:limit]]
+    found = [receiver for receiver in silent if _is_time(receiver, now)]
     return [claim for receiver in found[:limit] if (claim := _claim(receiver, now))]
 
 
@@ -38,7 +40,8 @@ def _claim(receiver: Endpoint | FailingHost, now: datetime) -> Claim | None:
     token = uuid4()
     with transaction.atomic():
         locks.take(locks.CLAIM)
-        type(receiver)._default_manager.filter(pk=receiver.pk, tried_at=receiver.tried_at).update(tried_at=now)
+        rows: QuerySet[Any] = type(receiver)._default_manager.filter(pk=receiver.pk)
+        rows.filter(tried_at=receiver.tried_at).update(tried_at=now)
         pending = Delivery.objects.pending().filter(target=receiver.target)
         # The oldest of all is no task's second.
         oldest = pending.order_by("pk").first()

@@ -18,8 +18,8 @@ def rotate(request: HttpRequest, key_id: int) -> HttpResponseBase:
     """GET says what it has and asks; a POST makes another."""
     key = get_object_or_404(VirtualKey, pk=key_id, deleted_at=None)
     if request.method == "POST" and request.POST.get("old") in ("later", "now"):
-        row, secret = endpoints.rotate_of_key(key, keeps_old=request.POST["old"] == "later", who=who(request))
-        name = new_secrets.keep(request.session, row, secret)
+        made, secret = endpoints.rotate_of_key(key, keeps_old=request.POST["old"] == "later", who=who(request))
+        name = new_secrets.keep(request.session, made, secret)
         return HttpResponseRedirect(reverse("admin:key-webhook-secret-shown", args=[key.pk, name]))
     row = KeySigning.objects.filter(key=key).first()
     waiting = new_secrets.newest(request.session, row) if row else None
