@@ -2,7 +2,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("notifications", "0001_webhooks")]
+    dependencies = [("notifications", "0002_versions_of_the_audience")]
 
     operations = [
         migrations.AddField(

@@ -2,7 +2,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("notifications", "0002_traces")]
+    dependencies = [("notifications", "0003_traces")]
 
     operations = [
         migrations.CreateModel(

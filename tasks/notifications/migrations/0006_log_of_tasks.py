@@ -2,7 +2,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("notifications", "0004_mails_told_once")]
+    dependencies = [("notifications", "0005_mails_told_once")]
 
     operations = [
         migrations.RemoveIndex(model_name="delivery", name="delivery_of_tasks_own"),

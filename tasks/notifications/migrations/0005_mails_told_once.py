@@ -2,7 +2,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("notifications", "0003_hosts_that_fail")]
+    dependencies = [("notifications", "0004_hosts_that_fail")]
 
     operations = [
         migrations.AddField(
