@@ -41,8 +41,9 @@ from conduit.web.live import live
 from conduit.web.newcomers import Newcomers
 from conduit.web.refusals import refused_with
 from conduit.web.router import Router
+from conduit.web.sheets import WaitingForSheets
 from conduit.web.tracing import traced
-from conduit.web.waiting import Waiting
+from conduit.web.waiting import OPENAI, Waiting
 from tasks.realtime import endpoints
 from tasks.realtime import metrics as realtime_metrics
 from tasks.realtime.feeds import feeds
@@ -88,13 +89,14 @@ Arrivals(settings.WEB_BOUNDS).watch()
 newcomers = Newcomers(settings.WEB_BOUNDS)
 newcomers.watch()
 django_application = OneHopHandler()
+watched = loop_lag.watched(django_application)
 hub_application = traced(guarded(hub))
 # SQLite has one writer at a time, whose turn nothing on the loop may wait for.
 reads = quick_reads.QuickReads(django_application) if connection.vendor == "postgresql" else django_application
 creates = quick_creates.QuickCreates(reads) if connection.vendor == "postgresql" else django_application
 application = Router(
     known=newcomers.known,
-    http=loop_lag.watched(django_application),
+    http=watched,
     websocket=traced(refused_with(NotFound("There is no WebSocket at this path."))),
     paths={
         "http": {
@@ -103,6 +105,7 @@ application = Router(
             quick_reads.ROOT: Waiting(reads, reading=reads),
             f"{quick_creates.PATH}$": Waiting(traces.traced(creates, f"POST {quick_creates.PATH}"), reading=reads),
             quick_reads.MADE_AT: Waiting(reads, reading=reads),
+            OPENAI: Waiting(WaitingForSheets(watched), reading=watched),
             callback_addresses.ROOT: traced(Receiver(), logged=False),
         },
         "websocket": {

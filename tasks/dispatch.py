@@ -57,6 +57,6 @@ def hint_on_commit(lane: str) -> None:
     transaction.on_commit(lambda: hint(lane), robust=True)
 
 
-def hint_upkeep(job: str, lane: str, task_id: UUID) -> None:
-    """Have what a sweep would find later done soon for one task."""
-    hints.sender.put(Hint(job, str(lane), (str(task_id),), good_for(CLAIM_SECONDS)))
+def hint_upkeep(job: str, lane: str, task_id: UUID | None = None) -> None:
+    """Have what a sweep would find later done soon, for one task where one is named."""
+    hints.sender.put(Hint(job, str(lane), (str(task_id),) if task_id else (), good_for(CLAIM_SECONDS)))

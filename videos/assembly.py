@@ -15,7 +15,7 @@ from django.core.files.base import File
 from django.core.files.storage import default_storage
 
 from conduit import clock
-from videos.media import ClipFacts, VideoFacts, Wish, assemble, inspect
+from videos.media import ClipFacts, VideoFacts, Wish, assemble, draw_spritesheet, inspect
 from videos.media.child import Limits, in_child
 from videos.storage import folder, forgotten_upon
 
@@ -64,6 +64,14 @@ def deliver(*, task_id: UUID, clip_files: Sequence[str], wish: Wish, token: UUID
         # A disk that is full must not be filled with a further copy at each try.
         with forgotten_upon(BaseException, stored):
             return Delivered(stored, _store(thumbnail, f"{place}/thumbnail-{run}.jpg"), facts, made_at)
+
+
+def draw_sheet(*, task_id: UUID, video_file: str, token: UUID) -> tuple[str, int]:
+    """Make the sheet of a stored video's pictures, and store it: its name and its size in bytes. Raises what `look_into` raises."""
+    with _scratch(task_id, token) as scratch:
+        video, sheet = _fetched(video_file, scratch / "video.mp4"), scratch / "sheet.jpg"
+        facts = in_child(_limits(LOOK_SECONDS_MAX), draw_spritesheet, video, sheet=sheet)
+        return _store(sheet, f"{folder(task_id)}/spritesheet-{token.hex[:12]}.jpg"), facts.size_bytes
 
 
 def remove_old_scratch() -> None:

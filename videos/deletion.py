@@ -15,6 +15,7 @@ from tasks.lifecycle import ENDED
 from tasks.models import Lane, Task
 from videos.exchange_models import Exchange
 from videos.models import Video
+from videos.sheet_models import Spritesheet
 
 
 class MediaDeleted(ApiError):
@@ -27,7 +28,7 @@ class MediaDeleted(ApiError):
 
 
 def delete_media(task: Task) -> bool:
-    """Remove video, thumbnail, clips, prompt and metadata of a task; again is fine. Whether it was this call that did it.
+    """Remove video, pictures, clips, prompt and metadata of a task; again is fine. Whether it was this call that did it.
 
     Raises:
         Conflict: it is under way.
@@ -41,6 +42,7 @@ def delete_media(task: Task) -> bool:
         gone = {"prompt": "", "file": "", "thumbnail": "", "swept_at": None, "media_deleted_at": now}
         if not Video.objects.filter(pk=task.pk, media_deleted_at=None).update(**gone):
             return False
+        Spritesheet.objects.filter(pk=task.pk).delete()
         Task.objects.filter(pk=task.pk).update(metadata={}, results_end_at=None, prompts_end_at=None, updated_at=now)
         # MiniMax may have repeated in them what it was sent.
         Exchange.objects.filter(video=task.pk).update(request="", answer="", message="")

@@ -9,7 +9,7 @@ from django.conf import settings
 from conduit import clock
 from conduit.messages import good_for
 from tasks.models import Lane
-from videos import assembly, calling_off, engine, exchanges, following, retention, storage_check, sweeping
+from videos import assembly, calling_off, engine, exchanges, following, retention, sheets, storage_check, sweeping
 from videos.conditions import report_confinement
 from videos.dialects.openai import repeats
 from videos.models import Clip
@@ -55,6 +55,7 @@ def sweep() -> None:
     """What was left over by steps that were outrun or killed, and by hints that got lost."""
     for task_id in Clip.objects.to_call_off().values_list("video_id", flat=True).distinct()[:CALLS_OFF]:
         call_off.apply_async((str(task_id),), queue=Lane.PROVIDER, headers=good_for(SWEEP_SECONDS))
+    sheets.hint_due()
     sweeping.remove_leftovers()
     assembly.remove_old_scratch()
     with suppress(*STORAGE_ERRORS):
@@ -67,6 +68,12 @@ def sweep_video(task_id: str) -> None:
     """Remove the files of a video that was deleted, without waiting for the next sweep."""
     with suppress(*STORAGE_ERRORS):
         sweeping.remove_leftovers_of(UUID(task_id))
+
+
+@shared_task(time_limit=settings.MEDIA_STEP_SECONDS)
+def make_spritesheet() -> None:
+    """Make a sheet of pictures that is due, if there is one."""
+    sheets.make_next()
 
 
 @shared_task

@@ -37,6 +37,7 @@ from videos.rollup_models import (  # noqa: F401 - tables of this app
     CallTime,
     MakingTime,
 )
+from videos.sheet_models import Spritesheet
 from videos.stages import Stage
 
 
@@ -55,8 +56,10 @@ class VideoQuerySet(models.QuerySet["Video"]):
             task__ended_at__gt=now - timedelta(seconds=settings.FAILED_CLIPS_SECONDS), media_deleted_at=None, prompt_ended_at=None
         )
         taken_over = Clip.objects.filter(taken_from__video=OuterRef("pk"), video__swept_at=None)
+        # Its file may be stored already, and not be named yet.
+        drawn = Spritesheet.objects.awaited().filter(pk=OuterRef("pk"))
         # The newest first: what cannot be removed for good must not keep others from their turn.
-        return ended.exclude(kept).filter(no_lease(now, "task__")).exclude(Exists(taken_over)).order_by("-pk")
+        return ended.exclude(kept).filter(no_lease(now, "task__")).exclude(Exists(taken_over)).exclude(Exists(drawn)).order_by("-pk")
 
 
 class Video(models.Model):

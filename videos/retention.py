@@ -16,6 +16,7 @@ from tasks.models import Task
 from videos.exchange_models import Exchange
 from videos.models import Video
 from videos.presentation import KIND
+from videos.sheet_models import Spritesheet
 
 log = structlog.get_logger(__name__)
 
@@ -51,6 +52,7 @@ def _results(ids: Sequence[UUID], now: datetime) -> None:
     for task_id in ids:
         idempotency.forget_in_answers(about=task_id, instead={"result": None})
     Video.objects.filter(pk__in=ids).update(file="", thumbnail="", swept_at=None, result_ended_at=now)
+    Spritesheet.objects.filter(pk__in=ids).delete()
 
 
 def _prompts(ids: Sequence[UUID], now: datetime) -> None:

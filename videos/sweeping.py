@@ -7,6 +7,7 @@ from django.core.files.storage import default_storage
 
 from conduit import clock
 from videos.models import Video
+from videos.sheet_models import Spritesheet
 from videos.storage import STORAGE_ERRORS, files_in, folder
 
 log = structlog.get_logger(__name__)
@@ -36,8 +37,13 @@ def remove_leftovers_of(task_id: UUID) -> None:
 
 def _sweep(video: Video) -> None:
     place = folder(video.pk)
-    for name in files_in(place):
-        if name not in (video.file, video.thumbnail):
+    there = files_in(place)
+    # Only now, as a sheet may have been asked for, and stored, since the video was looked up.
+    sheet = Spritesheet.objects.filter(pk=video.pk).first()
+    if sheet and sheet.due_at:
+        return
+    for name in there:
+        if name not in (video.file, video.thumbnail, sheet.file if sheet else ""):
             default_storage.delete(name)
     if not video.file:
         default_storage.delete(place)  # the empty folder of a task that delivered nothing

@@ -1,4 +1,5 @@
-"""`Prefer: wait=N` (RFC 7240) on a create, a retry and a read of one task: the answer waits for the task's end, N seconds at most.
+"""`Prefer: wait=N` (RFC 7240) on a create, a retry and a read of one task, on either of its faces: the answer waits for the task's end,
+N seconds at most.
 
 What is asked is answered first, by whoever answers it without the preference. When that is a task under way the answer is kept back on
 the event loop, where waiting costs no thread, until the task ends; then the task is read anew, which counts as one more read. A wait
@@ -31,12 +32,13 @@ log = structlog.get_logger(__name__)
 
 SECONDS_MAX = 60
 _WAIT = re.compile(r"(?:^|[,;\s])wait\s*=\s*\"?(\d{1,6})\"?(?=$|[,;\s])", re.IGNORECASE)
-_ONE = re.compile(rf"(?:{ROOT}|{MADE_AT})/(?P<id>[^/]+)")
-_MADE = re.compile(rf"{MADE_AT}(?:/[^/]+/retry)?")
+OPENAI = "/v1/videos"
+_ONE = re.compile(rf"(?:{ROOT}|{MADE_AT}|{OPENAI})/(?P<id>[^/]+)")
+_MADE = re.compile(rf"{MADE_AT}(?:/[^/]+/retry)?|{OPENAI}(?:/[^/]+/remix)?")
 # Headers of the first request that its body, or its effect, alone has.
 _OF_THE_FIRST = frozenset({b"content-length", b"content-type", b"expect", b"idempotency-key", b"if-none-match", b"transfer-encoding"})
-_UNDER_WAY, _NOT_MODIFIED, _OK, _ACCEPTED = frozenset({b"queued", b"processing"}), 304, 200, 202
-_STATUS = re.compile(rb'"status":\s*"(\w+)"')
+_UNDER_WAY, _NOT_MODIFIED, _OK, _ACCEPTED = frozenset({b"queued", b"processing", b"in_progress"}), 304, 200, 202
+_STATUS, _ID = re.compile(rb'"status":\s*"(\w+)"'), re.compile(rb'\{"id":\s*"([0-9a-f-]{36})"')
 
 
 class Waiting:
@@ -61,7 +63,8 @@ class Waiting:
             again = await self._read(scope, scope["path"], receive)
             await (again if again.is_final else first).give(send, applied=seconds)
             return
-        again = await self._read(_as_read(scope, first), f"{ROOT}/{task_id}", receive)
+        root = OPENAI if scope["path"].startswith(OPENAI) else ROOT
+        again = await self._read(_as_read(scope, first), f"{root}/{task_id}", receive)
         await first.give(send, applied=seconds, body=again.body if again.status == _OK else None)
 
     async def _read(self, scope: Mapping[str, Any], path: str, receive: Any) -> "_Kept":
@@ -127,9 +130,10 @@ def _task_under_way(scope: Mapping[str, Any], first: _Kept) -> UUID | None:
         if first.status == _NOT_MODIFIED:
             return task_id
         return task_id if first.status == _OK and _is_under_way(first.body) else None
-    if first.status != _ACCEPTED or not _is_under_way(first.body):
+    if first.status not in (_OK, _ACCEPTED) or not _is_under_way(first.body):
         return None
-    return parse_task_id(first.header(b"location").decode("latin-1").rpartition("/")[2])
+    shown = _ID.match(first.body)  # OpenAI's wire begins with it, and has no Location
+    return parse_task_id(shown[1].decode() if shown else first.header(b"location").decode("latin-1").rpartition("/")[2])
 
 
 def _is_under_way(body: bytes) -> bool:
@@ -172,8 +176,7 @@ class _End:
 async def _ended(scope: Mapping[str, Any], task_id: UUID, until: float, receive: Any) -> bool:
     """Wait until the task ends, the time is over, or the client is gone; False when there was no waiting for it."""
     try:
-        caller = await feeds().in_thread(partial(_caller, secret_in(scope), address_in(scope)))
-        await feeds().enter(caller)
+        caller = await take_seat(scope)
     except Exception as error:  # noqa: BLE001 - whatever is in the way, the first answer is there
         log.info("not waited for a task", because=type(error).__name__)
         return False
@@ -182,7 +185,7 @@ async def _ended(scope: Mapping[str, Any], task_id: UUID, until: float, receive:
         async with asyncio.timeout(max(0.0, until - time.monotonic())):
             await feeds().subscribe(waiting, snapshots=False)
             if await feeds().in_thread(partial(_is_active, task_id)):  # it may have ended before there was a subscriber
-                await _either(waiting.come.wait(), _left(receive))
+                await either(waiting.come.wait(), left(receive))
     except TimeoutError:
         pass
     except Exception as error:  # noqa: BLE001 - whatever broke the wait, the task is answered as it is
@@ -191,6 +194,17 @@ async def _ended(scope: Mapping[str, Any], task_id: UUID, until: float, receive:
         feeds().unsubscribe(waiting)
         feeds().leave(caller)
     return True
+
+
+async def take_seat(scope: Mapping[str, Any]) -> Caller:
+    """A seat among the streams of the key that a request was let in with, until `feeds().leave` is called with who has it.
+
+    Raises:
+        ApiError: there is none, or the key has ended.
+    """
+    caller = await feeds().in_thread(partial(_caller, secret_in(scope), address_in(scope)))
+    await feeds().enter(caller)
+    return caller
 
 
 def _caller(secret: str, address: str) -> Caller:
@@ -202,12 +216,14 @@ def _is_active(task_id: UUID) -> bool:
     return Task.objects.active().filter(pk=task_id).exists()
 
 
-async def _left(receive: Any) -> None:
+async def left(receive: Any) -> None:
+    """Until the client is gone."""
     while (await receive())["type"] != "http.disconnect":
         pass
 
 
-async def _either(*works: Any) -> None:
+async def either(*works: Any) -> None:
+    """Until one of them is done; the others are ended."""
     tasks = [asyncio.ensure_future(work) for work in works]
     try:
         await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)

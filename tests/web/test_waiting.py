@@ -79,6 +79,20 @@ def test_a_retry_waits_too(call, consumer):
     assert (answer.status_code, answer.json()["status"], answer.json()["retry_of"]) == (202, "cancelled", str(failed))
 
 
+def test_on_openais_wire_too_a_create_and_a_read_wait(call, consumer):
+    wanted = {"prompt": "a cat", "seconds": "6"}
+    with ending("completed", after=1.0):
+        made = call("POST", "/v1/videos", "wait=30", wanted)
+    assert (made.status_code, made.json()["status"], made.json()["progress"]) == (200, "completed", 100)
+    assert (made.headers["Preference-Applied"], made.headers["openai-poll-after-ms"]) == ("wait=30", "1500")
+
+    under_way = call("POST", "/v1/videos", "wait=1", wanted)
+    assert (under_way.json()["status"], under_way.headers["Preference-Applied"]) == ("queued", "wait=1")
+    with ending("cancelled", after=0.5):
+        read = call("GET", f"/v1/videos/{under_way.json()['id']}", "wait=30")
+    assert (read.status_code, read.json()["status"], read.json()["error"]["code"]) == (200, "failed", "cancelled")
+
+
 def test_when_the_time_is_over_the_task_is_told_as_it_is_then(call, consumer):
     task_id = consumer.generate()["task_id"]
 
@@ -133,7 +147,15 @@ def test_a_preference_is_read_as_http_writes_it(prefer, seconds):
 
 @pytest.mark.parametrize(
     ("method", "path"),
-    [("GET", "/v1/tasks"), ("GET", "/v1/tasks/x"), ("POST", "/v1/video/generations/estimate"), ("DELETE", f"/v1/tasks/{'0' * 36}")],
+    [
+        ("POST", "/v1/videos/edits"),
+        ("GET", "/v1/videos"),
+        ("GET", f"/v1/videos/{'0' * 36}/content"),
+        ("GET", "/v1/tasks"),
+        ("GET", "/v1/tasks/x"),
+        ("POST", "/v1/video/generations/estimate"),
+        ("DELETE", f"/v1/tasks/{'0' * 36}"),
+    ],
 )
 def test_other_calls_do_not_wait(method, path):
     assert seconds_asked({"method": method, "path": path, "headers": [(b"prefer", b"wait=5")]}) == 0

@@ -7,7 +7,8 @@ from videos.media.assembling import assemble, inspect
 from videos.media.child import Limits, in_child
 from videos.media.cutting import LACK_MAX, Cut, cut
 from videos.media.errors import Harm, MediaError, ReaderStopped
-from videos.media.facts import ClipFacts, VideoFacts, Wish
+from videos.media.facts import ClipFacts, SheetFacts, VideoFacts, Wish
+from videos.media.sheets import draw_spritesheet
 
 __all__ = [
     "LACK_MAX",
@@ -17,10 +18,12 @@ __all__ = [
     "Limits",
     "MediaError",
     "ReaderStopped",
+    "SheetFacts",
     "VideoFacts",
     "Wish",
     "assemble",
     "cut",
+    "draw_spritesheet",
     "in_child",
     "inspect",
 ]

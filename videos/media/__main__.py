@@ -13,9 +13,11 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from videos.media.assembling import assemble, inspect
+from videos.media.child import WRITTEN
 from videos.media.confinement import confine
 from videos.media.errors import Harm, MediaError
-from videos.media.facts import ClipFacts, VideoFacts, Wish
+from videos.media.facts import ClipFacts, SheetFacts, VideoFacts, Wish
+from videos.media.sheets import draw_spritesheet
 
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
@@ -47,16 +49,18 @@ def _answer(order: dict[str, Any], on_progress: Callable[[float], None]) -> dict
 
 def _places(given: dict[str, Any]) -> dict[str, list[Path]]:
     """What an order reads, and the folders of what it writes."""
-    written = (given.get(name) for name in ("video", "thumbnail", "last_frame"))
+    written = (given.get(name) for name in WRITTEN)
     return {
         "reads": [Path(clip) for clip in given.get("clips") or [given["clip"]]],
         "works_in": [Path(path).parent for path in written if path is not None],
     }
 
 
-def _done(work: str, given: dict[str, Any], on_progress: Callable[[float], None]) -> ClipFacts | VideoFacts:
+def _done(work: str, given: dict[str, Any], on_progress: Callable[[float], None]) -> ClipFacts | VideoFacts | SheetFacts:
     if work == "inspect":
         return inspect(Path(given["clip"]), last_frame=None if given["last_frame"] is None else Path(given["last_frame"]))
+    if work == "draw_spritesheet":
+        return draw_spritesheet(Path(given["clip"]), sheet=Path(given["sheet"]))
     clips = [Path(clip) for clip in given["clips"]]
     return assemble(clips, Wish(**given["wish"]), Path(given["video"]), Path(given["thumbnail"]), on_progress=on_progress)
 

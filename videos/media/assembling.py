@@ -1,7 +1,7 @@
 """Clips in, one video out: exactly as large and as long as it was asked for."""
 
-from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import ExitStack, closing, contextmanager
+from collections.abc import Callable, Generator, Sequence
+from contextlib import ExitStack, closing
 from fractions import Fraction
 from itertools import islice
 from pathlib import Path
@@ -21,7 +21,7 @@ from videos.media.sound import frames as sound_frames
 from videos.media.stills import png
 from videos.media.thumbnails import first_bright, jpeg
 from videos.media.timing import timing
-from videos.media.writing import copied_pictures, copied_sound, encoded_pictures, encoded_sound, mux, writing
+from videos.media.writing import copied_pictures, copied_sound, encoded_pictures, encoded_sound, leaving_nothing_half, mux, writing
 
 Progress = Callable[[float], None]
 
@@ -38,7 +38,7 @@ def inspect(clip: Path, *, last_frame: Path | None) -> ClipFacts:
     found = look(clip)
     last = last_picture(found)
     if last_frame is not None:
-        with _leaving_nothing_half(last_frame), blaming_the_file():
+        with leaving_nothing_half(last_frame), blaming_the_file():
             last_frame.write_bytes(png(last, found.shape))
     return found.facts
 
@@ -53,7 +53,7 @@ def assemble(clips: Sequence[Path], wish: Wish, video: Path, thumbnail: Path, *,
         MediaError: a clip is bad, or together they are too short: `cut` says so beforehand.
         OSError: the disk cannot take the result. Neither leaves a file behind.
     """
-    with _leaving_nothing_half(video, thumbnail):
+    with leaving_nothing_half(video, thumbnail):
         found = [look(path) for path in clips]
         plan = _plan(found, wish)
         _write(found, plan, wish, video, on_progress)
@@ -71,17 +71,6 @@ def assemble(clips: Sequence[Path], wish: Wish, video: Path, thumbnail: Path, *,
             thumbnail_bytes=thumbnail.stat().st_size,
             speed=plan.speed,
         )
-
-
-@contextmanager
-def _leaving_nothing_half(*paths: Path) -> Iterator[None]:
-    """Removes the files when what is done under it fails."""
-    try:
-        yield
-    except BaseException:
-        for path in paths:
-            path.unlink(missing_ok=True)
-        raise
 
 
 # ---- What to do -----------------------------------------------------------------------------------------------------

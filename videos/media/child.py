@@ -16,13 +16,17 @@ from typing import Any, ParamSpec, TypeVar
 
 from videos.media.assembling import assemble, inspect
 from videos.media.errors import Harm, MediaError, ReaderStopped
-from videos.media.facts import ClipFacts, VideoFacts, Wish
+from videos.media.facts import ClipFacts, SheetFacts, VideoFacts, Wish
+from videos.media.sheets import draw_spritesheet
 
 P = ParamSpec("P")
-Facts = TypeVar("Facts", ClipFacts, VideoFacts)
+Facts = TypeVar("Facts", ClipFacts, VideoFacts, SheetFacts)
 
 # What a child may be asked to do, and what it answers.
-ANSWERS: dict[Callable[..., Any], type] = {inspect: ClipFacts, assemble: VideoFacts}
+ANSWERS: dict[Callable[..., Any], type] = {inspect: ClipFacts, assemble: VideoFacts, draw_spritesheet: SheetFacts}
+
+# The arguments that name what it writes.
+WRITTEN = ("video", "thumbnail", "last_frame", "sheet")
 
 _ROOT = Path(__file__).resolve().parents[2]
 # No secret of ours is any business of a process that reads strangers' files.
@@ -50,7 +54,7 @@ class Limits:
 
 
 def in_child(limits: Limits, work: Callable[P, Facts], *args: P.args, **kwargs: P.kwargs) -> Facts:
-    """`work(*args, **kwargs)`, which is `inspect` or `assemble`, in a fresh process that dies with this thread.
+    """`work(*args, **kwargs)`, which is one of ANSWERS, in a fresh process that dies with this thread.
 
     An exception out of `on_progress` ends the process and is raised.
 
@@ -67,7 +71,7 @@ def in_child(limits: Limits, work: Callable[P, Facts], *args: P.args, **kwargs: 
         return ANSWERS[work](**_answer(order, limits.seconds, on_progress))
     except BaseException:
         # A process that was killed could not tidy up.
-        for name in ("video", "thumbnail", "last_frame"):
+        for name in WRITTEN:
             if given.get(name) is not None:
                 given[name].unlink(missing_ok=True)
         raise

@@ -61,3 +61,12 @@ class VideoFacts:
     size_bytes: int
     thumbnail_bytes: int
     speed: float
+
+
+@dataclass(frozen=True, slots=True)
+class SheetFacts:
+    """What a sheet of pictures is, in pixels and bytes."""
+
+    width: int
+    height: int
+    size_bytes: int

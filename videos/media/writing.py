@@ -47,6 +47,17 @@ _PRIMING_SECONDS = Fraction(1, 10)
 
 
 @contextmanager
+def leaving_nothing_half(*paths: Path) -> Iterator[None]:
+    """Removes the files when what is done under it fails."""
+    try:
+        yield
+    except BaseException:
+        for path in paths:
+            path.unlink(missing_ok=True)
+        raise
+
+
+@contextmanager
 def writing(path: Path) -> Iterator[OutputContainer]:
     # The index in front, so that players need no second request; nothing but streams goes in, so no metadata does.
     with av.open(str(path.absolute()), "w", format="mp4", container_options={"movflags": "faststart", "fflags": "bitexact"}) as target:

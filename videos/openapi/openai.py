@@ -5,8 +5,9 @@ from conduit.api.openapi.operations import Answer, Body, Operation, describe, he
 from conduit.api.openapi.problems import problem
 from conduit.api.openapi.shapes import Shape, component, constant, or_null, page_of, record, text, unix, uuid, whole, word
 from conduit.api.openapi.story import tag
+from tasks.openapi.consumer import APPLIED, PREFER
 from videos.dialects.openai.requests import CreateFields, RemixFields
-from videos.dialects.openai.views import VARIANTS
+from videos.dialects.openai.views import VARIANTS, SheetUnderWay
 from videos.dialects.openai.wire import STATUSES
 from videos.models import Resolution
 from videos.openapi.files import ELSEWHERE, PART, RANGE, WHOLE
@@ -27,6 +28,11 @@ problem(
     "This video has no content: it is processing.",
     code="video_not_ready",
     param="video_id",
+)
+problem(
+    SheetUnderWay,
+    "The spritesheet is not made yet: ask again after `Retry-After`.",
+    "This video's spritesheet is being made. Ask for it again.",
 )
 
 VIDEO = component(
@@ -98,9 +104,9 @@ describe(
         always=ALWAYS,
         summary="Make a video",
         about="As multipart or JSON. What OpenAI's models took beside text (`input_reference`) is 400.",
-        headers=_REPEATS,
+        headers=(*_REPEATS, PREFER),
         body=_CREATE,
-        answers={200: Answer("The new video.", VIDEO)},
+        answers={200: Answer("The new video.", VIDEO, headers=APPLIED)},
         errors=_CREATED,
         is_idempotent=True,
     ),
@@ -126,7 +132,8 @@ describe(
         always=ALWAYS,
         summary="Read a video",
         about="The video as it is now.",
-        answers={200: Answer("The video.", VIDEO)},
+        headers=(PREFER,),
+        answers={200: Answer("The video.", VIDEO, headers=APPLIED)},
         errors=("video_not_found",),
     ),
 )
@@ -159,7 +166,8 @@ describe(
         tag=TAG,
         always=ALWAYS,
         summary="Fetch a video's file",
-        about="The file itself, with ranges of bytes.",
+        about="The file itself, with ranges of bytes. The spritesheet is a JPEG of 25 pictures, five by five, from moments that lie "
+        "evenly over the video; it is made when it is first asked for, and the answer waits for it up to 30 s.",
         query=(query("variant", word("Which file.", VARIANTS)),),
         headers=(RANGE,),
         answers={
@@ -168,7 +176,7 @@ describe(
             302: ELSEWHERE,
             304: Answer("It is still what you have."),
         },
-        errors=("video_not_found", "video_not_ready", "not_found", "range_not_satisfiable"),
+        errors=("video_not_found", "video_not_ready", "spritesheet_under_way", "not_found", "media_deleted", "range_not_satisfiable"),
     ),
 )
 describe(
@@ -178,9 +186,9 @@ describe(
         always=ALWAYS,
         summary="Remix a video",
         about="A new video with another prompt, and all else of a completed one.",
-        headers=_REPEATS,
+        headers=(*_REPEATS, PREFER),
         body=_REMIX,
-        answers={200: Answer("The new video.", VIDEO)},
+        answers={200: Answer("The new video.", VIDEO, headers=APPLIED)},
         errors=(*_CREATED, "video_not_found"),
         is_idempotent=True,
     ),

@@ -18,17 +18,23 @@ from keys.client_tokens import Right, check_made
 from keys.keyed_view import KeyedView
 from tasks.ids import parse_task_id
 from tasks.models import Status, Task
-from videos import delivery
+from videos import delivery, sheets
+from videos.deletion import MediaDeleted
 from videos.dialects.openai import creating, repeats
 from videos.dialects.openai.deletion import unlist
 from videos.dialects.openai.requests import MultipartParser
 from videos.dialects.openai.wire import show
-from videos.links import MediaName
+from videos.links import MediaName, StoredFile
+from videos.models import Video
 from videos.presentation import KIND
 
 # When a client that polls shall ask again, in milliseconds: it reads the first and keeps it, so it is no guess of how long a video takes.
 POLL_AFTER_MS = 1500
-VARIANTS: dict[str, MediaName] = {"video": "video.mp4", "thumbnail": "thumbnail.jpg"}
+_FILES: dict[str, MediaName] = {"video": "video.mp4", "thumbnail": "thumbnail.jpg"}
+SPRITESHEET = "spritesheet"
+VARIANTS = (*_FILES, SPRITESHEET)
+# When to ask for a sheet again that is being made, in seconds; who asks is kept waiting on the loop before (conduit.web.sheets).
+SHEET_AFTER_SECONDS = 2
 _ORDERS = ("asc", "desc")
 
 
@@ -120,10 +126,37 @@ class ContentView(VideosApiView):
         if variant not in VARIANTS:
             raise InvalidRequest(f"`variant` must be one of {', '.join(VARIANTS)}.", param="variant")
         task = self.video(video_id)
-        stored = task.video.stored_file(VARIANTS[variant]) if task.status == Status.COMPLETED else None
-        if stored is None:
+        if task.status != Status.COMPLETED:
             raise NotFound(f"This video has no content: it is {task.status}.", code="video_not_ready", param="video_id")
+        if task.video.is_without_result:
+            raise MediaDeleted
+        stored = _sheet(task.video) if variant == SPRITESHEET else task.video.stored_file(_FILES[variant])
+        if stored is None:
+            raise NotFound("There is no such file.")
         return delivery.answer(request._request, stored)
+
+
+class SheetUnderWay(Conflict):
+    """A sheet that is being made: to be asked for again, as these clients do by themselves after this one 409."""
+
+    code = "spritesheet_under_way"
+
+    def __init__(self) -> None:
+        super().__init__("This video's spritesheet is being made. Ask for it again.", headers={"Retry-After": str(SHEET_AFTER_SECONDS)})
+
+
+def _sheet(video: Video) -> StoredFile | None:
+    """The file of a sheet that there is; from the first time that it is asked for on, it is made.
+
+    Raises:
+        SheetUnderWay: it is not there yet.
+    """
+    sheet = sheets.ask_for(video)
+    if sheet.due_at:
+        raise SheetUnderWay
+    if sheet.is_given_up:
+        raise NotFound("This video's spritesheet could not be made.")
+    return sheet.stored_file
 
 
 def _never(words: str) -> Callable[..., NoReturn]:
