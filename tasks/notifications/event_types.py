@@ -7,12 +7,12 @@ OF_TASKS = ("task.queued", "task.started", PROGRESS, "task.completed", "task.fai
 ENDPOINT_DISABLED = "webhook_endpoint.disabled"
 BUDGET_THRESHOLD, KEY_EXPIRING, ACCOUNT_UNAVAILABLE = "budget.threshold", "key.expiring", "account.unavailable"
 
-_OF_VIDEOS = ("video.completed", "video.failed")
+OF_VIDEOS = ("video.completed", "video.failed")
 # As OpenAI's clients know them, then ours.
-ALL = (*_OF_VIDEOS, *OF_TASKS, BUDGET_THRESHOLD, KEY_EXPIRING, ACCOUNT_UNAVAILABLE, ENDPOINT_DISABLED)
+ALL = (*OF_VIDEOS, *OF_TASKS, BUDGET_THRESHOLD, KEY_EXPIRING, ACCOUNT_UNAVAILABLE, ENDPOINT_DISABLED)
 # What only those who run the place are told of.
 _OF_THE_PLACE = frozenset({ACCOUNT_UNAVAILABLE})
-ABOUT_TASKS = (*_OF_VIDEOS, *OF_TASKS)
+ABOUT_TASKS = (*OF_VIDEOS, *OF_TASKS)
 # Of a task that says where its webhooks go, and not of what: all but its progress.
 OF_A_TASK_UNLESS_SAID = tuple(name for name in OF_TASKS if name != PROGRESS)
 

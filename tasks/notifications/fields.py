@@ -67,8 +67,9 @@ class TaskEventTypesField(EventTypesField):
         super().__init__(event_types.ABOUT_TASKS, **kwargs)
 
 
-def webhook_of(found: Mapping[str, Any]) -> TaskWebhook | None:
-    """What a call says by `webhook_url` and `webhook_events`; without the second all of the task's own types but its progress.
+def webhook_of(found: Mapping[str, Any], *, unless_said: Sequence[str] = event_types.OF_A_TASK_UNLESS_SAID) -> TaskWebhook | None:
+    """What a call says by `webhook_url` and `webhook_events`; without the second all of the task's own types but its progress, or those
+    that the call's face has.
 
     Raises:
         InvalidRequest: the second is there alone.
@@ -78,7 +79,7 @@ def webhook_of(found: Mapping[str, Any]) -> TaskWebhook | None:
         if types is not None:
             raise InvalidRequest("`webhook_events` says what is sent to `webhook_url`, which is missing.", param="webhook_events")
         return None
-    return TaskWebhook(url, tuple(types or event_types.OF_A_TASK_UNLESS_SAID))
+    return TaskWebhook(url, tuple(types or unless_said))
 
 
 class NameField(TextField):

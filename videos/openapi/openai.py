@@ -69,6 +69,10 @@ ALWAYS: dict[str, Shape] = {
     "openai-poll-after-ms": whole("When a client that polls shall ask again, in milliseconds.", 1500),
     "x-should-retry": text("`false` with refusals that these clients would send again, and must not.", "false"),
 }
+_HOOKED = {
+    "webhook_url": "Where webhooks of this video go, beside those of endpoints: an address that we may call.",
+    "webhook_events": "Which of them (in JSON). Unset: `video.completed` and `video.failed`, which these clients can read.",
+}
 _REPEATS = (
     header(
         "x-stainless-retry-count",
@@ -84,6 +88,7 @@ _CREATE = Body(
         "prompt": "What is to be seen.",
         "seconds": "Whole seconds, as a string or a number.",
         "size": "Width and height.",
+        **_HOOKED,
     },
     {"model": "minimax-video", "prompt": "a cat in the rain", "seconds": "6", "size": "1280x720"},
     kinds=("application/json", "multipart/form-data"),
@@ -91,7 +96,7 @@ _CREATE = Body(
 _REMIX = Body(
     RemixFields,
     "OpenAIRemix",
-    {"prompt": "What is to be seen instead."},
+    {"prompt": "What is to be seen instead.", **_HOOKED},
     {"prompt": "the same cat in the snow"},
     kinds=("application/json", "multipart/form-data"),
 )

@@ -9,6 +9,7 @@ from django.db import connection
 from conduit import clock
 from keys.models import UsageCost
 from tasks.models import Task
+from tasks.notifications.models import TaskTarget
 from tests.support.finished_videos import finished_video
 from tests.support.racing import in_threads
 from videos.dialects.openai import repeats
@@ -190,6 +191,47 @@ def test_the_content_is_the_file_by_its_owners_key_alone(consumer, make_consumer
     assert b"".join(consumer.get(f"/v1/videos/{video.pk}/content?variant=thumbnail").streaming_content) == b"a picture"
     assert consumer.get(f"/v1/videos/{video.pk}/content?variant=gif").json()["error"]["param"] == "variant"
     assert make_consumer("other").get(f"/v1/videos/{video.pk}/content").status_code == 404
+
+
+def test_content_that_its_owner_deleted_is_gone(consumer, media):
+    video = finished_video(b"mp4")
+    Task.objects.update(key=consumer.key)
+    consumer.delete(f"/v1/tasks/{video.pk}/media")
+
+    for variant in ("video", "thumbnail", "spritesheet"):
+        answer = consumer.get(f"/v1/videos/{video.pk}/content?variant={variant}")
+        assert (answer.status_code, answer.json()["error"]["code"]) == (410, "media_deleted")
+
+
+@pytest.mark.parametrize(
+    ("given", "types"),
+    [({}, ["video.completed", "video.failed"]), ({"webhook_events": ["task.queued"]}, ["task.queued"])],
+    ids=["OpenAI's own", "those that it names"],
+)
+def test_a_create_and_a_remix_may_say_where_webhooks_of_it_go(consumer, media, given, types):
+    original = finished_video(b"mp4")
+    Task.objects.update(key=consumer.key)
+    hook = {"webhook_url": "https://app.example.com/hooks"} | given
+
+    for path, wanted in (("/v1/videos", WANTED), (f"/v1/videos/{original.pk}/remix", {"prompt": "a dog"})):
+        made = consumer.post(path, wanted | hook)
+        target = TaskTarget.objects.get(task_id=made.json()["id"])
+        assert (target.url, target.event_types) == (hook["webhook_url"], types)
+
+
+def test_where_webhooks_go_is_part_of_what_a_try_repeats(consumer):
+    one = consumer.post("/v1/videos", WANTED | {"webhook_url": "https://app.example.com/one"}).json()
+    other = consumer.post("/v1/videos", WANTED | {"webhook_url": "https://app.example.com/two"}, **{"x-stainless-retry-count": "1"}).json()
+    same = consumer.post("/v1/videos", WANTED | {"webhook_url": "https://app.example.com/one"}, **{"x-stainless-retry-count": "1"}).json()
+
+    assert (same["id"], other["id"] != one["id"]) == (one["id"], True)
+
+
+@pytest.mark.parametrize("url", ["ftp://app.example.com", "http://127.0.0.1/hooks", "nowhere"])
+def test_an_address_that_may_not_be_called_is_refused_by_name(consumer, url):
+    answer = post(consumer, WANTED | {"webhook_url": url})
+
+    assert (answer.status_code, answer.json()["error"]["param"]) == (400, "webhook_url")
 
 
 def test_a_video_that_is_not_made_has_no_content(consumer):

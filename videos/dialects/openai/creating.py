@@ -48,6 +48,8 @@ def _once(
     """`asked`: what tells one call from another."""
     if idempotency:  # it says which call this is
         return start_generation(key=key, wanted=wanted, remix_of=remix_of, first=keeping(idempotency, accepted))
+    if wanted.webhook:
+        asked = {**asked, "webhook": [wanted.webhook.url, *wanted.webhook.event_types]}
     fields_hash = repeats.hash_of(asked)
     with transaction.atomic():
         if made := repeats.made_before(key, fields_hash, count):

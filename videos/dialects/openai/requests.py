@@ -1,6 +1,7 @@
 """What OpenAI's clients send to make a video, read as a request of ours."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import IO, Any
 
 from rest_framework.parsers import BaseParser, DataAndFiles, MultiPartParser
@@ -8,6 +9,8 @@ from rest_framework.parsers import BaseParser, DataAndFiles, MultiPartParser
 from conduit.api.errors import InvalidRequest
 from conduit.api.fields import OneOfField, SecondsField, StrictSerializer, TextField
 from tasks.models import Task
+from tasks.notifications import event_types
+from tasks.notifications.fields import TaskEventTypesField, UrlField, webhook_of
 from videos.models import Resolution
 from videos.requests import DURATION_MAX, GenerationRequest
 
@@ -45,14 +48,21 @@ class _Fields(StrictSerializer):
         return super().to_internal_value({name: value for name, value in data.items() if value is not None and not _is_reference(name)})
 
 
-class CreateFields(_Fields):
+class _Hooked(_Fields):
+    """Both are ours: OpenAI knows no webhooks of one video."""
+
+    webhook_url = UrlField(required=False)
+    webhook_events = TaskEventTypesField(required=False)
+
+
+class CreateFields(_Hooked):
     model = TextField(default=MODEL_DEFAULT)
     prompt = TextField()
     seconds = SecondsField(least=1, most=DURATION_MAX, default=SECONDS_DEFAULT)
     size = OneOfField(Resolution.values, default=SIZE_DEFAULT)
 
 
-class RemixFields(_Fields):
+class RemixFields(_Hooked):
     prompt = TextField()
 
 
@@ -63,18 +73,19 @@ def create_request(data: Any) -> GenerationRequest:
         ValidationError, InvalidRequest: naming the first parameter at fault.
     """
     found = CreateFields().run_validation(data)
-    return _request(found["model"], found["prompt"], found["seconds"], found["size"])
+    return _request(found, found["model"], found["seconds"], found["size"])
 
 
 def remix_request(data: Any, original: Task) -> GenerationRequest:
     """The same of a remix: all but the prompt is the original's."""
     found = RemixFields().run_validation(data)
     video = original.video
-    return _request(original.model, found["prompt"], video.duration, video.resolution)
+    return _request(found, original.model, video.duration, video.resolution)
 
 
-def _request(model: str, prompt: str, seconds: int, size: str) -> GenerationRequest:
-    return GenerationRequest.parse({"model": model, "prompt": prompt, "duration": seconds, "resolution": size})
+def _request(found: Mapping[str, Any], model: str, seconds: int, size: str) -> GenerationRequest:
+    wanted = GenerationRequest.parse({"model": model, "prompt": found["prompt"], "duration": seconds, "resolution": size})
+    return replace(wanted, webhook=webhook_of(found, unless_said=event_types.OF_VIDEOS))
 
 
 def _is_reference(name: str) -> bool:
