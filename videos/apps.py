@@ -16,7 +16,7 @@ class VideosConfig(AppConfig):
         from videos.accounts.telling import SOURCE
         from videos.callbacks.refusals import CALLBACKS
         from videos.conditions import CONFINEMENT, REFUSALS, WORDS
-        from videos.doctor import accounts_answer, callbacks_reach_us, prices_cover_costs, storage_works
+        from videos.doctor import accounts_answer, callbacks_reach_us, nothing_is_orphaned, prices_cover_costs, storage_works
         from videos.kind import VIDEO_GENERATION
         from videos.lost_orders.reading import LOST_ORDERS
         from videos.margins import LOSSES
@@ -32,6 +32,7 @@ class VideosConfig(AppConfig):
         conditions.register(CONFINEMENT, REFUSALS, WORDS, STORAGE, *CONDITIONS, CALLBACKS, LOST_ORDERS, LOSSES)
         doctor.register(
             doctor.Question("storage", storage_works),
+            doctor.Question("files that no row names", nothing_is_orphaned),
             doctor.Question("MiniMax", accounts_answer),
             doctor.Question("callbacks", callbacks_reach_us),
             doctor.Question("prices", prices_cover_costs),

@@ -10,7 +10,7 @@ from django.core.files.storage import FileSystemStorage, default_storage
 
 from conduit.conditions import Severity
 from conduit.doctor import Finding
-from videos import storage_check
+from videos import orphans, storage_check
 from videos.account_models import AccountState, ProviderAccount
 from videos.accounts import rules
 from videos.callbacks import addresses
@@ -45,6 +45,25 @@ def storage_works() -> Iterator[Finding]:
         return
     yield Finding(f"The bucket {settings.S3_BUCKET} takes, gives and deletes a file.")
     yield from _is_public()
+
+
+def nothing_is_orphaned() -> Iterator[Finding]:
+    """What the last walk through the storage found."""
+    walk = orphans.last_walk()
+    if walk is None:
+        yield Finding("No walk through the storage has come to its end yet.")
+        return
+    if walk.unknown:
+        yield Finding(
+            f"The storage holds files of {walk.unknown} tasks that the database does not know.",
+            Severity.NOTICE,
+            "They are left from before a restore, or another place's that stores there too. Only in the first case run "
+            "`manage.py remove_orphans --unknown`.",
+        )
+        return
+    yield Finding(
+        f"The walk through the storage that ended at {walk.ended_at:%Y-%m-%d %H:%M} UTC removed {walk.removed} files that no row named."
+    )
 
 
 def _is_public() -> Iterator[Finding]:

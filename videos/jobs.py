@@ -9,7 +9,7 @@ from django.conf import settings
 from conduit import clock
 from conduit.messages import good_for
 from tasks.models import Lane
-from videos import assembly, calling_off, engine, exchanges, following, retention, sheets, storage_check, sweeping
+from videos import assembly, calling_off, engine, exchanges, following, orphans, retention, sheets, storage_check, sweeping
 from videos.conditions import report_confinement
 from videos.dialects.openai import repeats
 from videos.models import Clip
@@ -61,6 +61,13 @@ def sweep() -> None:
     with suppress(*STORAGE_ERRORS):
         storage_check.remove_leftovers()
     report_confinement()
+
+
+@shared_task
+def walk_through_storage() -> None:
+    """Do a piece of the walk that finds files which no row names."""
+    with suppress(*STORAGE_ERRORS):
+        orphans.go_on(clock.now())
 
 
 @shared_task

@@ -20,6 +20,7 @@ MADE_IN = Times("conduit_minimax_making_seconds", "From MiniMax's acceptance of 
 ASSEMBLED_IN = Times("conduit_assembling_seconds", "How long a video took to be assembled.")
 STORED_IN = Times("conduit_storing_seconds", "How long an assembled video and its picture took to be stored.")
 STORED = Count("conduit_stored_bytes_total", "Videos and pictures that were stored as results.")
+ORPHANS = Count("conduit_orphans_removed_total", "Files in the storage that no row named, and that were removed.")
 BILLED = Count("conduit_minimax_billed_usd_total", "What MiniMax bills for clips, as they were accepted.", ("model",))
 BILLED_BACK = Count("conduit_minimax_billed_back_usd_total", "What of that it does not bill after all.", ("model",))
 
@@ -30,7 +31,7 @@ PACE = Gauge("conduit_account_creates_per_second", "How many orders go out with 
 JOBS = Gauge("conduit_account_jobs", "Jobs that an account has at MiniMax.", ("account",))
 SPENT = Gauge("conduit_account_spent_usd", "What MiniMax bills for an account's jobs of this month (UTC).", ("account",))
 
-COUNTED: tuple[Metric, ...] = (CALLS, CALL_SECONDS, MADE_IN, ASSEMBLED_IN, STORED_IN, STORED, BILLED, BILLED_BACK)
+COUNTED: tuple[Metric, ...] = (CALLS, CALL_SECONDS, MADE_IN, ASSEMBLED_IN, STORED_IN, STORED, ORPHANS, BILLED, BILLED_BACK)
 
 
 def note_call(exchange: Exchange, answer: str, code: int, *, is_timed: bool) -> None:

@@ -39,6 +39,7 @@ from videos.rollup_models import (  # noqa: F401 - tables of this app
 )
 from videos.sheet_models import Spritesheet
 from videos.stages import Stage
+from videos.storage_models import StorageWalk  # noqa: F401 - a table of this app
 
 
 class VideoQuerySet(models.QuerySet["Video"]):

@@ -1,5 +1,6 @@
 """Results on S3, Amazon's or another: what django-storages has no option for."""
 
+from datetime import datetime
 from typing import Any
 
 from botocore.config import Config
@@ -7,6 +8,8 @@ from storages.backends.s3 import S3Storage
 
 # boto waits for a minute for a connection, and tries five times.
 CONNECT_SECONDS, TRIES = 10, 3
+# Names that one call lists: S3 gives no more.
+PAGE = 1000
 
 
 class S3(S3Storage):
@@ -30,6 +33,14 @@ class S3(S3Storage):
 
     def get_default_settings(self) -> dict[str, Any]:
         return super().get_default_settings() | {"checksums": "when_required", "public_endpoint_url": None}
+
+    def page(self, place: str, after: str) -> tuple[list[tuple[str, datetime]], bool]:
+        """The next names under a place, in their order, after a given one ("": from the first on), each with when it was stored; and
+        whether there are more. One call.
+        """
+        begin = {"StartAfter": after} if after else {}
+        answer = self.bucket.meta.client.list_objects_v2(Bucket=self.bucket_name, Prefix=place, MaxKeys=PAGE, **begin)
+        return [(found["Key"], found["LastModified"]) for found in answer.get("Contents", [])], bool(answer["IsTruncated"])
 
     def url(self, name: str, **signing: Any) -> str:
         return self._public.url(name, **signing) if self._public else super().url(name, **signing)

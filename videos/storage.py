@@ -10,11 +10,13 @@ from django.core.files.storage import default_storage
 # What the storage or the disk raises when it cannot take or give a file right now.
 # boto3's own come only of calls that we do not make (upload_file, download_file), and importing it is a twentieth of each start.
 STORAGE_ERRORS = (OSError, BotoCoreError, ClientError)
+# The folder of the folders of all tasks.
+TASKS = "tasks"
 
 
 def folder(task_id: UUID) -> str:
     """Where everything of a task is stored."""
-    return f"tasks/{task_id}"
+    return f"{TASKS}/{task_id}"
 
 
 def files_in(place: str) -> list[str]:

@@ -27,12 +27,14 @@ from tests.support.finished_videos import finished_video
 from tests.support.lookalike import Answer
 from tests.support.real_clips import Clip, write
 from tests.support.strict_s3 import StrictS3
-from videos import storage_check, sweeping
+from videos import orphans, storage_check, sweeping
 from videos.assembly import deliver
 from videos.delivery import PRESIGNED_SECONDS_MAX
 from videos.links import media_url
 from videos.media import Wish, assemble
 from videos.models import ClipState, Video
+from videos.storage import folder
+from videos.storage_models import StorageWalk
 
 CONTENT = bytes(range(256)) * 4096  # 1 MiB
 BUCKET = "results"
@@ -121,6 +123,27 @@ def test_a_folder_lists_its_files_and_loses_the_deleted_ones():
 def test_a_missing_file_says_so():
     with pytest.raises(FileNotFoundError):
         default_storage.open("clips/nowhere.mp4").read()
+
+
+def test_files_that_no_row_names_are_found_page_by_page(db, monkeypatch, time_travel):
+    monkeypatch.setattr("videos.s3.PAGE", 4)
+    kept, lost = [], []
+    for _ in range(5):
+        video = finished_video(CONTENT[:10])
+        names = [default_storage.save(f"{folder(video.pk)}/{name}", ContentFile(b"x")) for name in ("video-1", "thumbnail-1", "clip-1")]
+        Video.objects.filter(pk=video.pk).update(file=names[0], thumbnail=names[1], swept_at=clock.now())
+        kept, lost = [*kept, *names[:2]], [*lost, names[2]]
+    orphans.go_on(clock.now())
+    assert all(map(default_storage.exists, [*kept, *lost]))  # they are young
+
+    StorageWalk.objects.all().delete()  # from the beginning
+    time_travel.move_to(clock.now())
+    time_travel.shift(2 * orphans.OLD_ENOUGH.total_seconds())
+    for _ in range(10):
+        orphans.go_on(clock.now())
+
+    assert [default_storage.exists(name) for name in lost] == [False] * 5
+    assert all(map(default_storage.exists, kept))
 
 
 # ---- Delivery ---------------------------------------------------------------------------------------------------------
