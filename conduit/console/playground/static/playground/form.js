@@ -1,7 +1,7 @@
 /* What shall be made, and its price before the click. */
 
 import { Refused } from "./api.js";
-import { find, make, tell } from "./page.js";
+import { find, make, show, tell } from "./page.js";
 import { sizeWords, usd } from "./words.js";
 
 const PATH = "/v1/video/generations";
@@ -21,6 +21,7 @@ export class Form {
     this.over = over;
     this.asked = 0;
     this.repeat = null; // the key under which a create that got no answer is sent again
+    show("more", !api.isToken); // a client token may have no webhooks sent
     this.showModels();
     this.fit();
     this.price();
@@ -30,8 +31,13 @@ export class Form {
     return this.models.find((model) => nameOf(model) === document.querySelector("#models input:checked")?.value);
   }
 
+  get webhook() {
+    return this.api.isToken ? "" : find("webhook").value.trim();
+  }
+
   get wanted() {
     return {
+      ...(this.webhook && { webhook_url: this.webhook }),
       model: this.model && nameOf(this.model),
       prompt: find("prompt").value.trim(),
       duration: find("seconds").valueAsNumber,
@@ -122,7 +128,7 @@ export class Form {
     try {
       const task = await this.api.post(PATH, wanted, { "Idempotency-Key": this.repeat.key });
       this.repeat = null;
-      this.made(task);
+      this.made(task, wanted);
     } catch (error) {
       if (!(error instanceof Refused)) throw error;
       if (error.status && error.status < 500) this.repeat = null;

@@ -121,17 +121,18 @@ const check = () => attempt(() => api && api.get(player.task ? `/v1/tasks/${play
 
 // ---- Tasks
 
-function made(task) {
+function made(task, { webhook_url }) {
   session.noteMade(task.task_id);
-  chosen(task);
+  chosen(task, webhook_url);
   announce("It was accepted.");
   find("player").scrollIntoView({ block: "nearest" });
   refreshWho();
 }
 
-function chosen(task) {
+/* `webhook`: where it was asked to be told of, which a task does not show. */
+function chosen(task, webhook) {
   player.show(task);
-  showCode(task);
+  showCode(task, webhook);
   recent?.put(task);
   recent?.choose(task.task_id);
 }

@@ -42,10 +42,11 @@ const WRITERS = { curl, python, javascript };
 let body = null;
 
 /* Show how that task is asked for. */
-export function showCode(task) {
+export function showCode(task, webhook) {
   show("code", task.prompt !== null);
   if (task.prompt === null) return;
   body = { model: task.model, prompt: task.prompt, duration: task.duration, resolution: task.resolution };
+  if (webhook) body.webhook_url = webhook;
   write();
 }
 
