@@ -2,63 +2,19 @@
 
 from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from datetime import datetime
-from decimal import Decimal
-from typing import NamedTuple
+from dataclasses import dataclass
 from uuid import UUID
 
 from django.db import connection, transaction
 
 from conduit import clock
+from keys import work
 from keys.budgets import new_window
-from keys.ledger import EFFECTS, Entry
+from keys.ledger import EFFECTS
 from keys.models import Budget, BudgetWindow, UsageCost, VirtualKey
-
-ZERO = Decimal(0)
-
-
-class Row(NamedTuple):
-    """What the proof reads of a ledger row: there can be millions."""
-
-    task_id: UUID | None
-    entry: str
-    amount: Decimal
-    counted_at: datetime
-    key_id: int
-    team_id: int | None
-    currency: str
-
-
-@dataclass
-class Account:
-    """What the ledger says of one task. Amounts are USD."""
-
-    task_id: UUID
-    rows: list[Row] = field(default_factory=list)
-
-    def amount(self, entry: str) -> Decimal | None:
-        return next((row.amount for row in self.rows if row.entry == entry), None)
-
-    @property
-    def is_open(self) -> bool:
-        return self.amount(Entry.CAPTURE) is None
-
-    def problems(self) -> Iterator[str]:
-        held, captured = self.amount(Entry.HOLD), self.amount(Entry.CAPTURE)
-        released, refunded = self.amount(Entry.RELEASE), self.amount(Entry.REFUND)
-        if held is None:
-            yield "has money moved without a hold"
-        elif captured is None and (released is not None or refunded is not None):
-            yield "has a release or a refund, but its hold is not resolved"
-        elif captured is not None and captured + (released or ZERO) != held:
-            yield f"held {held}, but captured {captured} and released {released or ZERO}"
-        if (refunded or ZERO) > (captured or ZERO):
-            yield f"was refunded {refunded} of {captured or ZERO}"
-        if len({(row.key_id, row.team_id, row.currency, row.counted_at) for row in self.rows}) > 1:
-            yield "has rows of different keys, teams, currencies or periods"
+from keys.money_of_tasks import ZERO, Account, Row
 
 
 @dataclass
@@ -106,15 +62,6 @@ def _counted() -> dict[Owner, list[Counted]]:
     return found
 
 
-# Another room's part: given each task's account, what contradicts it there.
-Proof = Callable[[dict[UUID, Account]], Iterator[str]]
-_proofs: list[Proof] = []
-
-
-def register(proof: Proof) -> None:
-    _proofs.append(proof)
-
-
 def proven() -> tuple[int, list[str]]:
     """How many rows the ledger has, and what does not add up, all read as it was at one moment, beside a running stack too."""
     with one_moment():
@@ -130,16 +77,6 @@ def one_moment() -> Iterator[None]:
             with connection.cursor() as cursor:
                 cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
         yield
-
-
-def accounts_of(task_ids: Collection[UUID]) -> dict[UUID, Account]:
-    """What the ledger says of each of these tasks. One query."""
-    accounts = {task_id: Account(task_id) for task_id in task_ids}
-    rows = UsageCost.objects.filter(task_id__in=accounts, entry__in=UsageCost.ONCE_PER_TASK).order_by("id")
-    for row in map(Row._make, rows.values_list(*Row._fields)):
-        if row.task_id is not None:
-            accounts[row.task_id].rows.append(row)
-    return accounts
 
 
 def differences() -> Iterator[str]:
@@ -162,5 +99,4 @@ def differences() -> Iterator[str]:
             yield from budget.problems()
     for key_id in VirtualKey.objects.filter(budgeted=False, budgets__isnull=False).order_by("pk").values_list("pk", flat=True).distinct():
         yield f"key {key_id} has budgets and does not say so: they would not bind it"
-    for proof in _proofs:
-        yield from proof(accounts)
+    yield from work.current().differences(accounts)

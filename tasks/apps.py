@@ -7,11 +7,10 @@ class TasksConfig(AppConfig):
     def ready(self) -> None:
         from conduit import conditions, metrics
         from conduit.rollups import registry
-        from keys import proof, work
+        from keys import work
         from tasks.conditions import CONDITIONS
         from tasks.metrics import COUNTED, STANDING
         from tasks.notifications import sources
-        from tasks.proof import differences
         from tasks.proving import LEDGER
         from tasks.proving import STANDING as LEDGER_STANDING
         from tasks.realtime import metrics as streams
@@ -20,7 +19,6 @@ class TasksConfig(AppConfig):
         from tasks.work import WORK
 
         work.register(WORK)
-        proof.register(differences)
         conditions.register(*CONDITIONS, LEDGER)
         registry.register(ROLL_UP)
         sources.register(SOURCE)

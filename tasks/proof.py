@@ -6,7 +6,7 @@ from typing import NamedTuple
 from uuid import UUID
 
 from keys.ledger import Entry
-from keys.proof import Account
+from keys.money_of_tasks import Account
 from tasks.models import ACTIVE, Status, Task
 
 # Of failed tasks those alone may be charged whose money was settled later.

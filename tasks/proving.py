@@ -12,7 +12,8 @@ from conduit.conditions import Condition, Severity
 from conduit.conditions.models import Standing
 from conduit.conditions.registry import Findings
 from conduit.metrics import Gauge, Reading, Sample
-from keys.proof import Account, accounts_of, one_moment
+from keys.money_of_tasks import Account, accounts_of
+from keys.proof import one_moment
 from tasks.models import Task, TaskEvent
 from tasks.proof import Row, contradictions
 

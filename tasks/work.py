@@ -1,4 +1,4 @@
-"""What `keys` is told of tasks: their status for its usage reports, and how many are in flight."""
+"""What `keys` is told of tasks: their status for its usage reports, how many are in flight, and what contradicts the ledger."""
 
 from collections.abc import Collection
 
@@ -7,6 +7,7 @@ from django.db.models import Count, OuterRef, Subquery
 from keys.models import VirtualKey
 from keys.work import Work
 from tasks.models import Task
+from tasks.proof import differences
 
 
 def status_of() -> Subquery:
@@ -22,4 +23,4 @@ def in_flight_of(column: str, ids: Collection[int]) -> dict[int, int]:
     return dict(found.values_list(column).annotate(Count("pk")))
 
 
-WORK = Work(status_of=status_of, in_flight=in_flight, in_flight_of=in_flight_of)
+WORK = Work(status_of=status_of, in_flight=in_flight, in_flight_of=in_flight_of, differences=differences)

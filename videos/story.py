@@ -11,7 +11,7 @@ from django.db.models import Count, Q, Sum
 from keys import ledger
 from keys.ledger import Entry
 from keys.models import UsageCost
-from keys.proof import Account, Row
+from keys.money_of_tasks import Account, Row
 from tasks.models import Task, TaskEvent
 from tasks.proof import contradictions
 from videos.exchange_models import Exchange
