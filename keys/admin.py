@@ -16,6 +16,7 @@ from conduit.api.errors import ApiError
 from conduit.api.pagination import parse_row_id
 from keys import corrections, known_models, ledger, overview, owners, scopes, services, usage, work
 from keys.forms import BudgetForm, BudgetFormSet, CorrectionForm, KeyForm, ManagementKeyForm, TeamForm
+from keys.limits.table import Group, columns_of
 from keys.long_lists import LongList
 from keys.models import Budget, BudgetAlert, BudgetWindow, KeySecret, ManagementKey, Scope, Team, UsageCost, VirtualKey
 from keys.presentation import state_of
@@ -130,6 +131,11 @@ class StateFilter(admin.SimpleListFilter):
         return overview.in_state(keys, state) if state in overview.STATES else keys
 
 
+def of_limits() -> list[tuple[str, Any]]:
+    """The parts of a key's form that hold its limits."""
+    return [(group.value, {"fields": columns_of(group)}) for group in Group]
+
+
 @admin.register(VirtualKey)
 class VirtualKeyAdmin(WithBudgets, ShowsSecrets):
     form = KeyForm
@@ -142,26 +148,7 @@ class VirtualKeyAdmin(WithBudgets, ShowsSecrets):
     readonly_fields = ["state", "created_at", "last_used_at", "last_used_from", "deleted_at"]
     fieldsets = [
         (None, {"fields": ["name", "team", "state", "enabled", "expires_at", "contact_email"]}),
-        ("Limits of calls", {"fields": ["creates_per_minute", "creates_per_day", "reads_per_minute", "ip_ranges"]}),
-        (
-            "Limits of tasks",
-            {
-                "fields": [
-                    "tasks_in_flight",
-                    "over_limit",
-                    "queue_max",
-                    "tasks_per_hour",
-                    "longest_seconds",
-                    "largest_resolution",
-                    "highest_price",
-                    "price_factor",
-                    "weight",
-                    "priority",
-                    "model_names",
-                ]
-            },
-        ),
-        ("What is kept", {"fields": ["results_kept_days", "prompts_kept_days"]}),
+        *of_limits(),
         ("Life", {"fields": ["created_at", "last_used_at", "last_used_from", "deleted_at"]}),
     ]
 

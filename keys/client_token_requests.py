@@ -9,7 +9,7 @@ from conduit.api.errors import InvalidRequest
 from conduit.api.fields import SecondsField, StrictSerializer, TextField, WholeField
 from keys.client_tokens import SECONDS_DEFAULT, SECONDS_LEAST, SECONDS_MOST, TASKS_DEFAULT, TASKS_MOST, Bounds
 from keys.known_models import check_models
-from keys.requests import OptionalTextsField, PriceLimitField
+from keys.limits.fields import OptionalTextsField, PriceLimitField
 
 
 class BoundsSerializer(StrictSerializer):

@@ -9,6 +9,7 @@ from keys import budgets, client_tokens, price_factors
 from keys.budgets import BudgetState
 from keys.client_tokens import Used
 from keys.limits import creates_per_minute, management_calls_per_minute, reads_per_minute
+from keys.limits.table import LIMITS
 from keys.models import ClientToken, KeySecret, ManagementKey, Team, VirtualKey
 
 
@@ -23,25 +24,7 @@ def state_of(key: VirtualKey) -> str:
 
 def show_limits(key: VirtualKey) -> dict[str, Any]:
     """Every limit by its name; null or empty does not limit."""
-    return {
-        "creates_per_minute": key.creates_per_minute,
-        "creates_per_day": key.creates_per_day,
-        "reads_per_minute": key.reads_per_minute,
-        "tasks_in_flight": key.tasks_in_flight,
-        "over_limit": key.over_limit,
-        "queue_max": key.queue_max,
-        "tasks_per_hour": key.tasks_per_hour,
-        "longest_seconds": key.longest_seconds,
-        "largest_resolution": key.largest_resolution or None,
-        "highest_price": money(key.highest_price),
-        "price_factor": price_factors.written(key.price_factor),
-        "weight": key.weight,
-        "priority": key.priority,
-        "results_kept_days": key.results_kept_days,
-        "prompts_kept_days": key.prompts_kept_days,
-        "models": key.model_names,
-        "ip_ranges": key.ip_ranges,
-    }
+    return {limit.parameter: limit.show(getattr(key, limit.column)) for limit in LIMITS}
 
 
 def show_keys(keys: Sequence[VirtualKey]) -> list[dict[str, Any]]:
@@ -57,16 +40,15 @@ def show_teams(teams: Sequence[Team]) -> list[dict[str, Any]]:
 
 
 def show_own(key: VirtualKey, in_flight: int) -> dict[str, Any]:
-    """A key for its holder: its limits, and what binds it now, its team's budgets included. Its priority is who runs the place's affair."""
-    limits = show_limits(key)
-    del limits["priority"]
+    """A key for its holder: its limits, and what binds it now, its team's budgets included."""
+    shown = show_limits(key)
     return {
         "object": "key",
         "name": key.name,
         "team": key.team.name if key.team else None,
         "created_at": rfc3339(key.created_at),
         "expires_at": rfc3339(key.expires_at),
-        "limits": limits
+        "limits": {limit.parameter: shown[limit.parameter] for limit in LIMITS if limit.is_told_to_holders}
         | {
             "creates_per_minute": creates_per_minute(key),
             "reads_per_minute": reads_per_minute(key),

@@ -12,10 +12,10 @@ from keys.openapi.shapes import (
     ID,
     KEY,
     KEYS,
-    LIMITS,
     MANAGEMENT_KEY,
     NEW_KEY,
     NEW_MANAGEMENT_KEY,
+    SHOWN_LIMITS,
     TEAM,
     TEAMS,
     deleted,
@@ -53,8 +53,8 @@ _KEY_WORDS = _BUDGETS | {
     "expires_at": "From when on it is refused; null: never.",
     "contact_email": "Where mail about it goes: of its budgets, keys that are about to end, webhooks that stop. Null: nowhere.",
     "limits": "Each limit of its own; of a change, what is left out stays.",
-    **{f"limits.{name}": str(shape["description"]) for name, shape in LIMITS.items()},
-    "limits.price_factor": f"{LIMITS['price_factor']['description']} Takes the scope `money`.",
+    **{f"limits.{name}": str(shape["description"]) for name, shape in SHOWN_LIMITS.items()},
+    "limits.price_factor": f"{SHOWN_LIMITS['price_factor']['description']} Takes the scope `money`.",
 }
 _A_BUDGET = {"period": "monthly", "time_zone": "Europe/Berlin", "amount": "50.00"}
 _KEY_EXAMPLE = {

@@ -1,6 +1,9 @@
 """What calls about keys, teams and budgets answer, and the errors that any key may meet."""
 
+from collections.abc import Callable
+
 from conduit.api.errors import Forbidden
+from conduit.api.fields import NamedField, OneOfField, WholeField
 from conduit.api.openapi.operations import path_parameter
 from conduit.api.openapi.problems import problem
 from conduit.api.openapi.shapes import (
@@ -22,6 +25,8 @@ from conduit.api.openapi.shapes import (
     word,
 )
 from keys.budgets import InsufficientQuota
+from keys.limits.fields import FactorField, NetworksField, PriceLimitField, PriorityField, SizeField, TextsField, WeightField
+from keys.limits.table import LIMITS, KeyLimit
 from keys.models import PRIORITY_MOST, WEIGHT_MOST, OverLimit, Period, Scope
 from keys.usage import AMOUNTS, GROUPS, NET
 
@@ -55,33 +60,31 @@ ID = whole("The id of a row.", 7)
 path_parameter("key_id", whole("The id of a virtual key.", 7))
 path_parameter("team_id", whole("The id of a team.", 3))
 
-_NO_LIMIT = "Null: no limit."
+# How a limit is shown, by what is taken for it: the first that fits.
+_SHAPES: tuple[tuple[type[NamedField], Callable[[KeyLimit], Shape]], ...] = (
+    (WeightField, lambda limit: whole(limit.about, limit.example, minimum=1, maximum=WEIGHT_MOST)),
+    (PriorityField, lambda limit: whole(limit.about, limit.example, minimum=0, maximum=PRIORITY_MOST)),
+    (WholeField, lambda limit: or_null(whole(_or_null(limit), limit.example))),
+    (OneOfField, lambda limit: word(limit.about, OverLimit.values)),
+    (PriceLimitField, lambda limit: or_null(usd(_or_null(limit), limit.example))),
+    (FactorField, lambda limit: or_null(factor(_or_null(limit), limit.example))),
+    (SizeField, lambda limit: or_null(text(_or_null(limit), limit.example))),
+    (NetworksField, lambda limit: listed(limit.about, text("One of them.", limit.example))),
+    (TextsField, lambda limit: listed(limit.about, text("A name or an alias.", limit.example))),
+)
 
 
-def _count(about: str, example: int, none: str = _NO_LIMIT) -> Shape:
-    return or_null(whole(f"{about} {none}", example))
+def _or_null(limit: KeyLimit) -> str:
+    return f"{limit.about} {limit.null}"
 
 
-LIMITS: dict[str, Shape] = {
-    "creates_per_minute": _count("Calls that create, retry or estimate, in any minute.", 60, "Null: as many as the place gives everybody."),
-    "creates_per_day": _count("The same in any 24 hours.", 1000),
-    "reads_per_minute": _count("All other calls, in any minute.", 600, "Null: as many as the place gives everybody."),
-    "tasks_in_flight": _count("Tasks queued and processing at once.", 3),
-    "over_limit": word("What becomes of tasks beyond those: they are refused, or wait.", OverLimit.values),
-    "queue_max": _count("How many may wait so.", 50),
-    "tasks_per_hour": _count("Tasks created in any 60 minutes.", 20),
-    "longest_seconds": _count("Seconds of one video.", 30),
-    "largest_resolution": or_null(text(f"Width and height of one video. {_NO_LIMIT}", "1280x720")),
-    "highest_price": or_null(usd(f"What one task may cost. {_NO_LIMIT}", "0.5000")),
-    "price_factor": or_null(factor("What the key pays, as a multiple of the list price. Null: its team's, else 1.", "0.8")),
-    "weight": whole("Its share while MiniMax takes less than is asked for.", 1, minimum=1, maximum=WEIGHT_MOST),
-    "priority": whole("Its class in that line.", 0, minimum=0, maximum=PRIORITY_MOST),
-    "results_kept_days": _count("Days after its end at which a task's result is deleted.", 7, "Null: what the place says."),
-    "prompts_kept_days": _count("The same of its prompt and metadata.", 30, "Null: what the place says."),
-    "models": listed("Names of the models that it may ask for. Empty: all.", text("A name or an alias.", "minimax-video")),
-    "ip_ranges": listed("Addresses and networks that it may come from. Empty: all.", text("One of them.", "10.0.0.0/8")),
-}
-_OWN_LIMITS = {name: shape for name, shape in LIMITS.items() if name != "priority"}
+def _shape_of(limit: KeyLimit) -> Shape:
+    field = limit.field()
+    return next(shape(limit) for kind, shape in _SHAPES if isinstance(field, kind))
+
+
+SHOWN_LIMITS: dict[str, Shape] = {limit.parameter: _shape_of(limit) for limit in LIMITS}
+_OWN_LIMITS = {limit.parameter: SHOWN_LIMITS[limit.parameter] for limit in LIMITS if limit.is_told_to_holders}
 
 BUDGET = component(
     "Budget",
@@ -141,7 +144,7 @@ KEY_FIELDS: dict[str, Shape] = {
     "last_used_from": or_null(text("From which address.", "203.0.113.7")),
     "contact_email": or_null(text("Where mail about it goes.", "ann@example.com")),
     "secrets": listed("Its secrets that work.", _SECRET),
-    "limits": record("Each limit of its own.", LIMITS),
+    "limits": record("Each limit of its own.", SHOWN_LIMITS),
     "budgets": listed("Its own budgets.", BUDGET),
 }
 _SHOWN_ONCE = {

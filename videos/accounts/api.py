@@ -10,9 +10,10 @@ from conduit import clock
 from conduit.api.fields import AmountField, NamedField, OneOfField, StrictSerializer, TextField, WholeField
 from conduit.api.formats import money, rfc3339
 from conduit.api.idempotency import Idempotency, idempotent
+from keys.limits.fields import OptionalTextsField, TextsField
 from keys.management_api import ManagementView, found, listed, once
 from keys.models import Scope
-from keys.requests import NameField, OptionalTextsField, TextsField
+from keys.requests import NameField
 from videos.account_models import WEIGHT_MOST, AccountKind, AccountState, ProviderAccount
 from videos.accounts import asking, rules
 from videos.accounts.figures import figures_of
