@@ -8,7 +8,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted(
     page
-    for folder, pattern in (("", "*.md"), ("docs", "*.md"), ("ops", "**/*.md"), ("conduit", "**/README.md"))
+    for folder, pattern in (("", "*.md"), ("docs", "**/*.md"), ("ops", "**/*.md"), ("conduit", "**/README.md"))
     for page in (ROOT / folder).glob(pattern)
 )
 # Languages whose blocks are commands or programs, and those that are shown only.
