@@ -81,6 +81,15 @@ class Lease:
         """The task, as long as this lease holds: no row otherwise."""
         return Task.objects.active().filter(pk=self.task_id, lease_token=self.token)
 
+    def keep(self) -> None:
+        """Have the task's row until the transaction ends, before what comes after it in the order of locks.
+
+        Raises:
+            LeaseLost: it is not this lease's any more.
+        """
+        if not self.rows().select_for_update(no_key=True).exists():
+            raise LeaseLost
+
     def give_back(self) -> None:
         """Have others do the step: nothing came of it."""
         self.rows().update(lease_token=None, lease_until=None)

@@ -62,7 +62,11 @@ def _let_go(key_id: int, now: datetime) -> None:
         key = found.get()
         room = _room(key, _in_flight([key_id])[key_id])
         count = GO_ON_LIMIT if room is None else min(room, GO_ON_LIMIT)
-        for task in Task.objects.over_limit().filter(key=key_id).order_by("pk")[: max(0, count)]:
+        held = Task.objects.over_limit().filter(key=key_id).order_by("pk")
+        if connection.features.has_select_for_update_skip_locked:
+            # Whoever ends one has its row, and waits for the key.
+            held = held.select_for_update(skip_locked=True, no_key=True)
+        for task in held[: max(0, count)]:
             # Our limits of time count from here.
             gone = {"waits_for": "", "queue_position": None, "leg_started_at": now, "leg_seconds": 1.0}
             written = {**gone, "next_step_at": now, "paused_for": now - task.created_at, "stage_since": now, "updated_at": now}

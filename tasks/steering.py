@@ -59,12 +59,17 @@ def retry(
         Conflict: it is none that can be retried, its key opens nothing any more, or somebody else retried it since what was seen.
         ApiError: what its owner's retry would be refused for.
     """
+
+    def before(again: Task) -> Steps[None]:
+        if first:  # the claim of the call, which comes before any task in the order of locks
+            yield from first(again)
+        living = living_retry(task)
+        if seen is not None and living and living.pk > seen:
+            raise Conflict("It was retried meanwhile, by a run or by somebody else. Nothing more was done.", code="task_not_retryable")
+
     try:
         with transaction.atomic():
-            living = living_retry(task)
-            if seen is not None and living and living.pk > seen:
-                raise Conflict("It was retried meanwhile, by a run or by somebody else. Nothing more was done.", code="task_not_retryable")
-            again = kinds.kind_of(task).retry(key=task.key, original=task, own=own or RetryRequest(), first=first)
+            again = kinds.kind_of(task).retry(key=task.key, original=task, own=own or RetryRequest(), first=before)
             audit.record(who=who, action="retry", target=task, retried_as=again.pk, **told)
     except Unauthenticated as error:
         # Not who calls is refused, but who would pay.

@@ -4,8 +4,9 @@ A task's row says when, from its end on; those whose time has come are found by 
 transaction, so that a process may die at any line.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 import structlog
@@ -24,24 +25,33 @@ log = structlog.get_logger(__name__)
 BATCH, BATCHES = 100, 50
 
 
+# What kept answers show of a task instead (conduit.api.idempotency).
+_NO_RESULT: Mapping[str, Any] = {"result": None}
+_NO_PROMPT: Mapping[str, Any] = {"prompt": None, "metadata": {}}
+
+
 def forget_old(now: datetime) -> int:
     """Delete what has been kept long enough; how many results and prompts. Files go with the next sweeps (videos.sweeping)."""
-    return _all(now, "results_end_at", _results) + _all(now, "prompts_end_at", _prompts)
+    return _all(now, "results_end_at", _results, _NO_RESULT) + _all(now, "prompts_end_at", _prompts, _NO_PROMPT)
 
 
-def _all(now: datetime, column: str, forget: Callable[[Sequence[UUID], datetime], None]) -> int:
+def _all(now: datetime, column: str, forget: Callable[[Sequence[UUID], datetime], None], instead: Mapping[str, Any]) -> int:
     count = 0
     for _ in range(BATCHES):
         with transaction.atomic():
             over = Task.objects.filter(kind=KIND, **{f"{column}__lte": now}).order_by(column)
-            if connection.features.has_select_for_update_skip_locked:
-                over = over.select_for_update(skip_locked=True, no_key=True)
             ids = list(over.values_list("pk", flat=True)[:BATCH])
-            if ids:
-                forget(ids, now)
-                Task.objects.filter(pk__in=ids).update(**{column: None}, updated_at=now)
-        count += len(ids)
-        if len(ids) < BATCH:
+            for task_id in ids:  # before the tasks, as whoever deletes one's media takes them
+                idempotency.forget_in_answers(about=task_id, instead=instead)
+            ours = over.filter(pk__in=ids)
+            if connection.features.has_select_for_update_skip_locked:
+                ours = ours.select_for_update(skip_locked=True, no_key=True)
+            found = list(ours.values_list("pk", flat=True))
+            if found:
+                forget(found, now)
+                Task.objects.filter(pk__in=found).update(**{column: None}, updated_at=now)
+        count += len(found)
+        if len(found) < BATCH:
             break
     if count:
         log.info("deleted what was kept long enough", what=column.removesuffix("_end_at"), count=count)
@@ -49,15 +59,11 @@ def _all(now: datetime, column: str, forget: Callable[[Sequence[UUID], datetime]
 
 
 def _results(ids: Sequence[UUID], now: datetime) -> None:
-    for task_id in ids:
-        idempotency.forget_in_answers(about=task_id, instead={"result": None})
     Video.objects.filter(pk__in=ids).update(file="", thumbnail="", swept_at=None, result_ended_at=now)
     Spritesheet.objects.filter(pk__in=ids).delete()
 
 
 def _prompts(ids: Sequence[UUID], now: datetime) -> None:
-    for task_id in ids:
-        idempotency.forget_in_answers(about=task_id, instead={"prompt": None, "metadata": {}})
     Video.objects.filter(pk__in=ids).update(prompt="", prompt_ended_at=now)
     Task.objects.filter(pk__in=ids).update(metadata={})
     # MiniMax may have repeated in them what it was sent.

@@ -7,6 +7,8 @@ import pytest
 from conduit import clock
 from keys import proof
 from tasks.models import Task
+from tests.settings import ON_SQLITE
+from tests.support.locks import locks_watched
 from tests.support.lookalike import Answer
 from videos import calling_off, following, jobs
 from videos.callbacks.addresses import ordered
@@ -259,7 +261,9 @@ def test_what_was_charged_late_goes_back_when_a_retry_takes_the_job_over(consume
     minimax.statuses = ["Success"]
     follow()
 
-    again = driver.finish(consumer.post(f"/v1/video/generations/{task.pk}/retry").json()["task_id"])
+    with locks_watched() as locks:
+        again = driver.finish(consumer.post(f"/v1/video/generations/{task.pk}/retry").json()["task_id"])
 
+    assert ON_SQLITE or ["task", "key", "window", "feed"] in locks.taken
     assert (again.charged, ledger(task.pk)[-1]) == (Decimal("0.2"), ("refund", Decimal("0.2")))
     assert list(proof.differences()) == []

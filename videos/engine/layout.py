@@ -25,11 +25,12 @@ def lay_out(job: Job) -> Job | None:
 
     def write() -> None:
         if taken:
+            if job.task.retry_of:  # its money before the event: the key before the place in its history
+                job.lease.keep()
+                late_money.give_back(job.task.retry_of)
             # MiniMax has worked on it already.
             leg = laid.leg(laid.made_goal, laid.to_make_seconds, rest=job.task.rest_seconds - laid.making_seconds)
             laid.write(begins=True, stage=Stage.PREPARING, **leg)
-            if job.task.retry_of:
-                late_money.give_back(job.task.retry_of)
         else:
             laid.note()
         Clip.objects.bulk_create(clips)
