@@ -18,6 +18,7 @@ from conduit.stack.ports import free_port
 from keys.models import AuditEntry, UsageCost
 from tests.support.ending import end
 from tests.support.lookalike import Answer
+from tests.support.tampering import tampering
 from videos.account_models import AccountState, ProviderAccount
 from videos.doctor import accounts_answer, prices_cover_costs, storage_works
 from videos.models import VideoModel
@@ -103,7 +104,7 @@ def test_a_ledger_that_does_not_add_up_is_told_of_row_by_row(consumer):
     end(task["task_id"], "failed")
     assert ill(ledger_adds_up()) == []
 
-    with connection.cursor() as cursor:
+    with tampering(), connection.cursor() as cursor:
         cursor.execute(f"UPDATE {UsageCost._meta.db_table} SET amount = 0.1 WHERE entry = 'release'")
 
     assert any(task["task_id"] in says for _, says in ill(ledger_adds_up()))

@@ -14,6 +14,7 @@ from keys.models import BudgetWindow, Period, UsageCost
 from tasks.ids import new_task_id
 from tasks.models import Task
 from tests.support.ending import end
+from tests.support.tampering import tampering
 
 pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
 
@@ -30,7 +31,7 @@ def check() -> tuple[bool, str]:
 
 def execute(sql: str, *values: object) -> None:
     """Change what the code never changes."""
-    with connection.cursor() as cursor:
+    with tampering(), connection.cursor() as cursor:
         cursor.execute(sql, [str(value) if isinstance(value, Decimal) else value for value in values])
 
 

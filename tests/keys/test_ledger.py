@@ -1,12 +1,13 @@
 from decimal import Decimal
 
 import pytest
-from django.db import IntegrityError, transaction
+from django.db import DatabaseError, IntegrityError, connection, transaction
 
 from keys import ledger, owners
 from keys.models import UsageCost
 from keys.services import create_key
 from tasks.ids import new_task_id
+from tests.settings import ON_SQLITE
 from tests.support.holds import hold
 
 pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
@@ -86,6 +87,22 @@ def test_a_ledger_row_is_never_changed_or_deleted(ledger_of, task_id, change):
 
     with pytest.raises(TypeError, match="never"), transaction.atomic():
         change(row)
+    assert ledger_of(task_id) == [("hold", PRICE)]
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE keys_usagecost SET amount = 0",
+        "UPDATE keys_usagecost SET why = 'because'",
+        "DELETE FROM keys_usagecost",
+        pytest.param("SET CONSTRAINTS ALL IMMEDIATE; TRUNCATE keys_usagecost", marks=pytest.mark.skipif(ON_SQLITE, reason="it has none")),
+    ],
+)
+def test_the_database_itself_refuses_to_change_or_delete_one(ledger_of, task_id, statement):
+    with pytest.raises(DatabaseError, match="never changed or deleted"), transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(statement)
+
     assert ledger_of(task_id) == [("hold", PRICE)]
 
 

@@ -23,6 +23,7 @@ from tasks.models import Feed, Task, TaskEvent
 from tasks.notifications.models import Delivery, Endpoint, Mail, Message, Try
 from tasks.rollup_models import TaskCount, TaskTime
 from tests.support.finished_videos import PLAN
+from tests.support.tampering import tampering
 from videos.exchange_models import Exchange, Timing
 from videos.models import Clip, Video
 from videos.rollup_models import BilledCount, BilledOfDay, BilledOfModel, BilledOfMonth, CallCount, CallTime, MakingTime
@@ -83,7 +84,7 @@ def make_many(tasks: int = 200_000, *, keys: int = 50, seconds_between: float = 
 
 
 def remove_many() -> None:
-    with connection.cursor() as cursor:
+    with tampering(), connection.cursor() as cursor:
         cursor.execute(f"TRUNCATE {', '.join(table._meta.db_table for table in TABLES)} RESTART IDENTITY CASCADE")
     for model in (BudgetWindow, Budget, VirtualKey, Team):
         model._default_manager.all().delete()
