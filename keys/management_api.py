@@ -12,6 +12,7 @@ from rest_framework.response import Response
 
 from conduit.api.errors import InvalidRequest, NotFound
 from conduit.api.idempotency import Idempotency, idempotent
+from conduit.api.models import OwnerKind
 from conduit.api.network import client_address
 from conduit.api.pagination import check_parameters, page, parse_limit, parse_row_id
 from conduit.api.views import ApiView
@@ -33,6 +34,7 @@ Row = TypeVar("Row", bound=Model)
 
 class ManagementView(ApiView):
     authentication_classes = [ManagementKeyAuthentication]
+    owner_kind = OwnerKind.MANAGEMENT_KEY
 
     # What the query string of a read may hold; no other call takes one.
     parameters: tuple[str, ...] = ()

@@ -23,7 +23,7 @@ from rest_framework.request import Request
 
 from conduit import batches, clock, statements
 from conduit.api.errors import LOCK_NOT_AVAILABLE, ApiError, Conflict, InvalidRequest, sqlstate
-from conduit.api.models import KeptAnswer, KeptAnswerQuerySet
+from conduit.api.models import KeptAnswer, KeptAnswerQuerySet, OwnerKind
 from conduit.api.views import ApiView
 from conduit.statements import Columns, Statement, Steps
 
@@ -37,9 +37,10 @@ _ID_CHARACTERS = 36  # of a UUID with its hyphens
 _WELL_FORMED = re.compile(r"[!-~]{1,255}")
 # One statement for a new call and for one that expired: the row is ours, or it was answered.
 _CLAIM = f"""
-INSERT INTO {KeptAnswer._meta.db_table} (owner, call_hash, body_hash, expires_at, answer, subject) VALUES (%s, %s, %s, %s, %s, %s)
-ON CONFLICT (owner, call_hash) DO UPDATE
-SET body_hash = excluded.body_hash, expires_at = excluded.expires_at, answer = excluded.answer, subject = excluded.subject
+INSERT INTO {KeptAnswer._meta.db_table} (owner, owner_kind, call_hash, body_hash, expires_at, answer, subject)
+VALUES (%s, %s, %s, %s, %s, %s, %s)
+ON CONFLICT (owner, call_hash) DO UPDATE SET owner_kind = excluded.owner_kind, body_hash = excluded.body_hash,
+expires_at = excluded.expires_at, answer = excluded.answer, subject = excluded.subject
 WHERE {KeptAnswer._meta.db_table}.answer IS NULL OR {KeptAnswer._meta.db_table}.expires_at <= %s
 RETURNING id
 """  # noqa: S608 - the table's name is ours
@@ -65,32 +66,35 @@ class Idempotency:
     owner: int
     call_hash: str
     body_hash: str
+    owner_kind: OwnerKind = OwnerKind.KEY
     answer: dict[str, Any] | None = None
     subject: UUID | None = None  # the id of what the answer shows, by which it is found again (forget_in_answers)
 
     @classmethod
-    def of(cls, request: Request) -> "Idempotency | None":
-        """What the request's header asks for; None without one.
+    def of(cls, request: Request, *, owner_kind: OwnerKind) -> "Idempotency | None":
+        """What the request's header asks for; None without one. `owner_kind`: what it was authenticated as.
 
         Raises:
             InvalidRequest: the header is not 1 to 255 visible ASCII characters.
         """
         sent = request.headers.get(HEADER)
-        return None if sent is None else cls.of_call(owner=request.auth.pk, path=request.path, sent=sent, body=lambda: request.data)
+        if sent is None:
+            return None
+        return cls.of_call(owner=request.auth.pk, owner_kind=owner_kind, path=request.path, sent=sent, body=lambda: request.data)
 
     @classmethod
-    def of_call(cls, *, owner: int, path: str, sent: str, body: Callable[[], Any]) -> "Idempotency":
+    def of_call(cls, *, owner: int, path: str, sent: str, body: Callable[[], Any], owner_kind: OwnerKind = OwnerKind.KEY) -> "Idempotency":
         """The same of a call of that key whose header is `sent`; the body is not asked for before that is found well formed."""
         if not _WELL_FORMED.fullmatch(sent):
             raise InvalidRequest(f"`{HEADER}` must be 1 to 255 visible ASCII characters, such as a UUID.", param=HEADER)
         # Neither spaces nor the order of names make another body.
         canonical = json.dumps(body(), sort_keys=True, separators=(",", ":"))
-        return cls(owner=owner, call_hash=_sha256(f"{_place(path)}\n{sent}"), body_hash=_sha256(canonical))
+        return cls(owner, _sha256(f"{_place(path)}\n{sent}"), _sha256(canonical), owner_kind)
 
     @classmethod
     def of_form(cls, *, owner: int, place: str, form_id: UUID) -> "Idempotency":
         """A form of a page, sent by the account of that id: `form_id` was made with the page. It shares no call with a key."""
-        return cls(owner=owner, call_hash=_sha256(f"form {place}\n{form_id}"), body_hash=_sha256(""))
+        return cls(owner, _sha256(f"form {place}\n{form_id}"), _sha256(""), OwnerKind.USER)
 
     def claiming(self, answer: dict[str, Any] | None = None) -> Steps[None]:
         """Take this call, before anything else is written: with its answer (answer_of) where that is known beforehand.
@@ -101,7 +105,8 @@ class Idempotency:
         """
         now = clock.now()
         try:
-            [claimed] = yield [Statement(_CLAIM, [self.owner, self.call_hash, self.body_hash, now + KEPT, answer, self.subject, now])]
+            values = [self.owner, self.owner_kind, self.call_hash, self.body_hash, now + KEPT, answer, self.subject, now]
+            [claimed] = yield [Statement(_CLAIM, values)]
         except OperationalError as error:
             if sqlstate(error) != LOCK_NOT_AVAILABLE:
                 raise
@@ -177,7 +182,7 @@ def idempotent(post: Callable[..., HttpResponseBase]) -> Callable[..., HttpRespo
 
     @wraps(post)
     def once(view: ApiView, request: Request, **named: Any) -> HttpResponseBase:
-        idempotency = Idempotency.of(request)
+        idempotency = Idempotency.of(request, owner_kind=view.owner_kind)
         if view.refusal:
             if idempotency and (kept := idempotency.kept()):
                 return _replayed(kept, idempotency)

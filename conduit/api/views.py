@@ -13,6 +13,7 @@ from rest_framework.request import Request
 from rest_framework.views import APIView
 
 from conduit.api.errors import METHOD_NOT_ALLOWED, ApiError, InternalError, InvalidRequest, MethodNotAllowed, NotFound, response_for
+from conduit.api.models import OwnerKind
 
 
 class ApiView(APIView):
@@ -22,6 +23,8 @@ class ApiView(APIView):
     refusal: ApiError | None = None
     # Where to look, by a method that people try here and that is answered elsewhere.
     instead: ClassVar[Mapping[str, str]] = {}
+    # What its calls are authenticated as, for those that are done once.
+    owner_kind: ClassVar[OwnerKind] = OwnerKind.KEY
 
     def __init__(self, **named: Any) -> None:
         super().__init__(**named)

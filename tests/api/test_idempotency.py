@@ -296,6 +296,21 @@ def test_the_header_costs_one_query(consumer):
     assert len(with_header) == len(without) + 1
 
 
+def test_an_answer_says_whose_it_is_and_one_that_the_release_before_kept_is_found(consumer):
+    first = create(consumer, "k")
+    assert KeptAnswer.objects.get().owner_kind == "key"
+
+    with connection.cursor() as cursor:
+        columns = "owner, call_hash, body_hash, answer, subject, expires_at"  # as it writes them
+        cursor.execute(f"CREATE TEMPORARY TABLE before AS SELECT {columns} FROM api_keptanswer")
+        cursor.execute("DELETE FROM api_keptanswer")
+        cursor.execute(f"INSERT INTO api_keptanswer ({columns}) SELECT {columns} FROM before")
+        cursor.execute("DROP TABLE before")
+
+    replayed(create(consumer, "k"), first)
+    assert KeptAnswer.objects.get().owner_kind == ""
+
+
 def test_neither_the_idempotency_key_nor_the_secret_is_stored(consumer):
     create(consumer, "a-key-that-may-be-a-secret")
 

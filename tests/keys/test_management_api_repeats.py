@@ -1,9 +1,12 @@
 """Idempotency-Key on what /v1/admin/ makes: done once, and the secret kept nowhere."""
 
+from uuid import uuid4
+
 import pytest
 from django.db import connection
 from django.test import Client
 
+from conduit.api.idempotency import Idempotency
 from conduit.api.models import KeptAnswer
 from keys.models import AuditEntry, KeySecret, Team, VirtualKey
 from tests.support.envelopes import refused
@@ -118,3 +121,10 @@ def test_eight_at_once_make_one_key_and_one_of_them_is_given_its_secret():
     assert [answer.status_code for answer in answers] == [201] * 8
     assert len([answer for answer in answers if answer.json()["secret"]]) == 1
     assert VirtualKey.objects.count() == 1
+
+
+def test_what_is_kept_says_that_a_management_key_or_an_account_asked(manager):
+    manager("POST", "keys", {"name": "ann"}, **ONCE)
+
+    assert [(kept.owner, kept.owner_kind) for kept in KeptAnswer.objects.all()] == [(manager.key.pk, "management_key")]
+    assert Idempotency.of_form(owner=1, place="/admin/", form_id=uuid4()).owner_kind == "user"
