@@ -34,7 +34,7 @@ class NamedEnv(environ.Env):
         text = self.str(var, default="").lower()
         if text and text not in (*self.BOOLEAN_TRUE_STRINGS, "false", "off", "no", "n", "0"):
             raise ImproperlyConfigured(f"{var} is {text!r}: set it to 1 or 0.")
-        return super().bool(var, default=default)
+        return bool(super().bool(var, default=default))
 
     def positive(self, var: str, default: float) -> float:
         """A number above zero."""
@@ -46,7 +46,7 @@ class NamedEnv(environ.Env):
         """One of the words."""
         if (word := self.str(var, default=default)) not in words:
             raise ImproperlyConfigured(f"{var} is {word!r}: set it to {', '.join(words[:-1])} or {words[-1]}.")
-        return word
+        return str(word)
 
     def address(self, var: str, default: str) -> str:
         """An http or https address without its last slash, to which paths are added."""
@@ -59,4 +59,4 @@ class NamedEnv(environ.Env):
         if not usable:
             shown = address.rpartition("@")[2]  # what is before it may be a password
             raise ImproperlyConfigured(f"{var} is {shown!r}: it is https:// (or http://), a host, and neither ? nor #.")
-        return address.rstrip("/")
+        return str(address).rstrip("/")

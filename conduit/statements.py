@@ -58,7 +58,8 @@ def run(steps: Steps[Result]) -> Result:
             else:
                 batch = steps.send(found)
     except StopIteration as end:
-        return end.value
+        result: Result = end.value
+        return result
 
 
 def do(*batch: Statement) -> list[Rows]:

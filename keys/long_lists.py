@@ -37,7 +37,7 @@ class LongList(admin.ModelAdmin):
 
     def newest(self, request: HttpRequest) -> QuerySet[Any]:
         """What the list looks at, newest first, and more. Of days that are asked for it is the newest until their end."""
-        rows = self.model._default_manager.all()
+        rows: QuerySet[Any] = self.model._default_manager.all()
         end = _moment(request.GET.get(f"{self.moment}__lt", "")) if self.moment else None
         for parameter, field in self.indexed.items():
             if value := request.GET.get(parameter):

@@ -89,7 +89,8 @@ def dearest_first(found: QuerySet[Any]) -> QuerySet[Any]:
     of = _column(found.model)
     money = rollups.of_month(clock.now().date()).filter(**{of: OuterRef("pk")}).order_by().values(of)
     spent = Subquery(money.annotate(spent=Sum(F("charged") - F("refunded"))).values("spent"))
-    return found.annotate(spent=Coalesce(spent, ZERO, output_field=DecimalField())).order_by("-spent", "-pk")
+    priced: QuerySet[Any] = found.annotate(spent=Coalesce(spent, ZERO, output_field=DecimalField()))
+    return priced.order_by("-spent", "-pk")
 
 
 def lately_used_first(found: QuerySet[VirtualKey]) -> QuerySet[VirtualKey]:

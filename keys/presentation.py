@@ -7,10 +7,11 @@ from conduit import clock
 from conduit.api.formats import money, rfc3339
 from keys import budgets, client_tokens, price_factors
 from keys.budgets import BudgetState
+from keys.client_token_models import ClientToken
 from keys.client_tokens import Used
 from keys.limits import creates_per_minute, management_calls_per_minute, reads_per_minute
 from keys.limits.table import LIMITS
-from keys.models import ClientToken, KeySecret, ManagementKey, Team, VirtualKey
+from keys.models import KeySecret, ManagementKey, Team, VirtualKey
 
 
 def state_of(key: VirtualKey) -> str:

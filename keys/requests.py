@@ -222,7 +222,8 @@ def key_fields(data: Any, *, partial: bool = False) -> dict[str, Any]:
         ValidationError: naming the first parameter at fault.
     """
     fields = _checked(KeySerializer(data=data, partial=partial))
-    return fields | fields.pop("limits", {})
+    limits: dict[str, Any] = fields.pop("limits", {})
+    return fields | limits
 
 
 def team_fields(data: Any, *, partial: bool = False) -> dict[str, Any]:

@@ -161,7 +161,8 @@ def _by(name: str, parts: Sequence[QuerySet[Any]], limit: int | None = None) -> 
 
 
 def _summed(rows: QuerySet[Any], name: str) -> QuerySet[Any, dict[str, Any]]:
-    return rows.order_by().values(name).annotate(**_sums())
+    summed: QuerySet[Any, dict[str, Any]] = rows.order_by().values(name).annotate(**_sums())
+    return summed
 
 
 def _sums() -> dict[str, Sum]:

@@ -138,7 +138,8 @@ class PauseAdmin(TellsRefusals):
         pause = self.get_object(request, object_id)
         waiting = paused.held_by(pause).count() if pause else 0
         context = {"title": "Resume?", "waiting": waiting} | (extra_context or {})
-        return super().delete_view(request, object_id, context)
+        shown: HttpResponse = super().delete_view(request, object_id, context)
+        return shown
 
     def response_delete(self, request: HttpRequest, obj_display: str, obj_id: int) -> HttpResponse:
         messages.success(request, f"{obj_display}: resumed.")

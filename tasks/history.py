@@ -80,7 +80,7 @@ def standing(key_id: int) -> tuple[int, list[Live]]:
     tasks = Task.objects.active().filter(key_id=key_id).select_related(*joins.related()).annotate(position=beside).order_by("pk")
     position, found = before, []
     for task in tasks:
-        position = task.position
+        position = _beside(task)
         found.append(Live(show(task, now), Legs.of(task), task.updated_at.timestamp()))
     return position, found
 
@@ -89,7 +89,13 @@ def task_standing(key_id: int, task_id: UUID) -> tuple[int, Task] | None:
     """The key's task of that id and the position that it was read at; None when the key has none."""
     beside = Subquery(Feed.objects.filter(pk=OuterRef("key_id")).values("position"))
     found = Task.objects.filter(key_id=key_id, pk=task_id).select_related(*joins.related()).annotate(position=beside).first()
-    return (found.position, found) if found else None
+    return (_beside(found), found) if found else None
+
+
+def _beside(task: Any) -> int:
+    """The position that was read with the task."""
+    position: int = task.position
+    return position
 
 
 def page(key_id: int, after: int, *, task_ids: Collection[UUID] | None = None) -> Page | NotKept:

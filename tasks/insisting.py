@@ -63,7 +63,8 @@ def _number() -> str | None:
         return None
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_current_xact_id_if_assigned()::text")
-        return cursor.fetchone()[0]
+        number: str | None = cursor.fetchone()[0]
+        return number
 
 
 def _was_committed(attempt: _Attempt) -> bool:

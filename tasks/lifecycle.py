@@ -142,7 +142,7 @@ def move(
     return True
 
 
-def _later(now: datetime, column: str) -> ExpressionWrapper:
+def _later(now: datetime, column: str) -> "ExpressionWrapper[Any]":
     """The moment so long after now as the column says; none where it says nothing."""
     return ExpressionWrapper(Value(now) + F(column), DateTimeField())
 

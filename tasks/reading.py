@@ -109,6 +109,7 @@ def _task_of(row: Sequence[Any], parts: Sequence[_Part], begin: int) -> Task:
         end = begin + len(part.names)
         made.append(part.made_of(row[begin:end]) if row[begin] is not None else None)
         begin = end
+    task: Task
     task, *related = made
     for relation, one in zip(_relations(), related, strict=True):
         relation.set_cached_value(task, one)

@@ -100,7 +100,9 @@ PROGRESS_SECONDS = 10.0
 
 def _progress(limit: int) -> list[Happening]:
     """How far tasks are that are being made, of those whose progress somebody asked for. Each figure of a task is told once."""
-    asked = set(Endpoint.objects.filter(wants_progress=True, disabled_at=None).order_by().values_list("key_id", "team_id"))
+    asked: set[tuple[int | None, int | None]] = set(
+        Endpoint.objects.filter(wants_progress=True, disabled_at=None).order_by().values_list("key_id", "team_id")
+    )
     own = TaskTarget.objects.filter(wants_progress=True, gone_at=None).values("task_id")
     whose = (
         Q(pk__in=own) | Q(key_id__in={key_id for key_id, _ in asked} - {None}) | Q(team_id__in={team_id for _, team_id in asked} - {None})

@@ -154,7 +154,7 @@ class ProviderAccount(models.Model):
     def key(self) -> str:
         """Its secret; empty when there is none, or none that this place's SECRET_KEY opens."""
         if self.from_environment:
-            return settings.MINIMAX_API_KEY
+            return str(settings.MINIMAX_API_KEY)
         try:
             return sealing.box(_PURPOSE).decrypt(self.sealed_secret.encode()).decode() if self.sealed_secret else ""
         except InvalidToken:

@@ -66,11 +66,13 @@ class ClipAdmin(FoundByTask, LeadsToTask):
         return found if found.exists() else super().newest(request)
 
     def task_of(self, row: Clip) -> UUID:
-        return row.video_id
+        task_id: UUID = row.video_id
+        return task_id
 
     @admin.display(description="video", ordering="video")
     def id_of_video(self, clip: Clip) -> UUID:
-        return clip.video_id
+        task_id: UUID = clip.video_id
+        return task_id
 
 
 @admin.register(Timing)

@@ -51,7 +51,8 @@ class VideoModelAdmin(TellsRefusals):
     ) -> HttpResponse:
         if request.method == "POST" and REVIEWED not in request.POST and (review := self._review(request, object_id)):
             return review
-        return super().changeform_view(request, object_id, form_url, extra_context)
+        shown: HttpResponse = super().changeform_view(request, object_id, form_url, extra_context)
+        return shown
 
     def _review(self, request: HttpRequest, object_id: str | None) -> TemplateResponse | None:
         """What would be saved, and what it brings and costs; None where the form's own page has something to say first."""

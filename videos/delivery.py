@@ -125,7 +125,7 @@ def _from_disk(request: HttpRequest, stored: StoredFile, seconds_left: int) -> H
     return StreamingHttpResponse(_Part(file, first, length), status=206 if part else 200, headers=headers)
 
 
-def _open(stored: StoredFile) -> File:
+def _open(stored: StoredFile) -> "File[Any]":
     try:
         file = default_storage.open(stored.name)
     except FileNotFoundError:
@@ -163,7 +163,7 @@ def _wanted_part(request: HttpRequest, stored: StoredFile) -> tuple[int, int] | 
 class _Part:
     """A part of an open file, chunk by chunk. Unlike a generator's, its `close` also closes a file that nobody began to read."""
 
-    def __init__(self, file: File, first: int, length: int) -> None:
+    def __init__(self, file: "File[Any]", first: int, length: int) -> None:
         file.seek(first)
         self.file, self.left = file, length
         self.close = file.close

@@ -28,7 +28,7 @@ class NamesField(forms.CharField):
         return [name for name in re.split(r"[\s,]+", super().to_python(value) or "") if name]
 
     def has_changed(self, initial: Any, data: Any) -> bool:
-        return (initial or []) != self.to_python(data)
+        return bool((initial or []) != self.to_python(data))
 
 
 class NativesWidget(forms.Widget):

@@ -11,8 +11,8 @@ from django.db.models import CheckConstraint, Exists, F, Index, OuterRef, Q, Sum
 
 from tasks.models import ACTIVE, Status, Task, no_lease, retryable
 from videos.account_models import ProviderAccount
-from videos.bill_models import ProviderBill, ProviderBillLine  # noqa: F401 - tables of this app
-from videos.catalogue_models import (  # noqa: F401 - tables of this app
+from videos.bill_models import ProviderBill, ProviderBillLine
+from videos.catalogue_models import (
     Api,
     BlockedTerm,
     CatalogueVersion,
@@ -22,12 +22,12 @@ from videos.catalogue_models import (  # noqa: F401 - tables of this app
     VideoModel,
     clip_name,
 )
-from videos.exchange_models import Exchange, Timing  # noqa: F401 - tables of this app
+from videos.exchange_models import Exchange, Timing
 from videos.inputs import Role
 from videos.links import StoredFile
-from videos.queue_models import QueuedCreate  # noqa: F401 - a table of this app
-from videos.repeat_models import RepeatableCreate  # noqa: F401 - a table of this app
-from videos.rollup_models import (  # noqa: F401 - tables of this app
+from videos.queue_models import QueuedCreate
+from videos.repeat_models import RepeatableCreate
+from videos.rollup_models import (
     BilledCount,
     BilledOfAccount,
     BilledOfDay,
@@ -40,6 +40,36 @@ from videos.rollup_models import (  # noqa: F401 - tables of this app
 from videos.sheet_models import Spritesheet
 from videos.stages import Stage
 from videos.storage_models import StorageWalk  # noqa: F401 - a table of this app
+
+# The tables of this app and what their columns may hold, wherever they are written.
+__all__ = [
+    "Api",
+    "BilledCount",
+    "BilledOfAccount",
+    "BilledOfDay",
+    "BilledOfModel",
+    "BilledOfMonth",
+    "BlockedTerm",
+    "CallCount",
+    "CallTime",
+    "CatalogueVersion",
+    "Clip",
+    "ClipState",
+    "Exchange",
+    "MakingTime",
+    "Portrait",
+    "ProviderAccount",
+    "ProviderBill",
+    "ProviderBillLine",
+    "QueuedCreate",
+    "RepeatableCreate",
+    "Resolution",
+    "ResolutionFactor",
+    "Timing",
+    "Video",
+    "VideoModel",
+    "clip_name",
+]
 
 
 class VideoQuerySet(models.QuerySet["Video"]):

@@ -262,5 +262,5 @@ def _treatment(native: Native, lengths: tuple[int, ...], *, duration: int, width
         yield f"{float(1 - kept) * 100:.2g} % of the picture cropped"
     if (scale := _scale(native, width, height)) != 1:
         yield f"scaled {'up' if scale > 1 else 'down'} to {float(scale):.1%}"
-    if (len(lengths), sum(lengths), kept, scale) == (1, duration, 1, 1):
+    if len(lengths) == 1 and sum(lengths) == duration and kept == scale == 1:
         yield "delivered as it came"

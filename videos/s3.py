@@ -32,7 +32,8 @@ class S3(S3Storage):
         self._public = S3(**options | {"endpoint_url": public, "public_endpoint_url": None}) if public else None
 
     def get_default_settings(self) -> dict[str, Any]:
-        return super().get_default_settings() | {"checksums": "when_required", "public_endpoint_url": None}
+        usual: dict[str, Any] = super().get_default_settings()
+        return usual | {"checksums": "when_required", "public_endpoint_url": None}
 
     def page(self, place: str, after: str) -> tuple[list[tuple[str, datetime]], bool]:
         """The next names under a place, in their order, after a given one ("": from the first on), each with when it was stored; and

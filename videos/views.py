@@ -8,6 +8,7 @@ from rest_framework.response import Response
 
 from conduit import clock
 from conduit.api.errors import NotFound
+from conduit.api.formats import money
 from conduit.api.idempotency import Idempotency, idempotent, keeping
 from conduit.api.views import tagged
 from keys import price_factors
@@ -16,7 +17,7 @@ from keys.keyed_view import KeyedView
 from keys.limits import allows_model, check_model
 from keys.models import VirtualKey
 from tasks.models import Task
-from tasks.presentation import accepted, cost, location, money, show
+from tasks.presentation import accepted, cost, location, show
 from tasks.requests import RetryRequest
 from tasks.views import TaskListView, cancelled, task_of
 from videos import kept_catalogue

@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 import structlog
 from django.db import Error
@@ -87,7 +87,7 @@ def _plain(family: Any, metric: Metric, values: Mapping[tuple[str, ...], float])
     for labels, value in sorted(values.items()):
         if len(labels) == len(metric.labels):  # an older version may have kept others
             family.add_metric(labels, value)
-    return family
+    return cast(Family, family)
 
 
 def _histogram(metric: Times, totals: Parts) -> Family:

@@ -2,8 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Awaitable, Callable
 
 from django.db import DatabaseError, OperationalError
 
@@ -50,7 +49,7 @@ class LoopTransactions:
         while self._idle:
             self._idle.pop().finish()
 
-    async def _twice(self, work: Callable[[Pipeline], Any]) -> Any:
+    async def _twice(self, work: Callable[[Pipeline], Awaitable[Result]]) -> Result:
         """Over a connection of its own. One that turns out to be dead (the database was started anew) is replaced by a new one, once."""
         async with self._free:
             pipeline = await self._taken()
@@ -91,7 +90,8 @@ async def _by_themselves(pipeline: Pipeline, steps: Steps[Result]) -> Result:
         while True:
             batch = steps.send(await _sent(pipeline, batch))
     except StopIteration as end:
-        return end.value
+        result: Result = end.value
+        return result
 
 
 async def _transaction(pipeline: Pipeline, steps: Steps[Result]) -> Result:
@@ -111,7 +111,8 @@ async def _transaction(pipeline: Pipeline, steps: Steps[Result]) -> Result:
     except StopIteration as end:
         if not commit:
             await _sent(pipeline, [_COMMIT])
-        return end.value
+        result: Result = end.value
+        return result
     finally:
         # Only what was refused, or went wrong, leaves one open.
         if pipeline.lives and not pipeline.is_idle:

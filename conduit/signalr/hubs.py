@@ -3,12 +3,14 @@
 import functools
 import inspect
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Hashable, Mapping
-from typing import Any, Protocol, get_args, get_origin, get_type_hints
+from typing import Any, Protocol, TypeVar, get_args, get_origin, get_type_hints, overload
 
 from conduit.signalr.binding import Unfit, fitted
 from conduit.signalr.messages import Invocation
 
 _MARK = "_signalr_name"
+
+F = TypeVar("F", bound=Callable[..., Any])
 
 
 class HubException(Exception):
@@ -52,6 +54,10 @@ class Hub:
         """The connection has ended, by itself or by an error. Its streams and invocations are over."""
 
 
+@overload
+def hub_method(name: F) -> F: ...
+@overload
+def hub_method(name: str | None = None) -> Callable[[F], F]: ...
 def hub_method(name: Any = None) -> Any:
     """Clients may invoke this method: `@hub_method`, or `@hub_method("Name")`.
 

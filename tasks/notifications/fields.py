@@ -157,7 +157,7 @@ def owner_of(data: Any) -> tuple[dict[str, Any], Any]:
 def _row(name: str, value: Any) -> VirtualKey | Team:
     rows: QuerySet[Any] = VirtualKey.objects.filter(deleted_at=None) if name == "key" else Team.objects.all()
     number = None if isinstance(value, bool) or not isinstance(value, int | str) else parse_row_id(str(value))
-    row = rows.filter(pk=number).first() if number is not None else None
+    row: VirtualKey | Team | None = rows.filter(pk=number).first() if number is not None else None
     if row is None:
         raise InvalidRequest(f"`{name}` must be the id of a {name}.", param=name)
     return row

@@ -12,9 +12,10 @@ from conduit.api.errors import ApiError, InvalidRequest, Unauthenticated
 from conduit.api.network import nearest_client
 from keys import limits
 from keys.authentication import check_secret, usable_secret
+from keys.client_token_models import ClientToken
 from keys.client_tokens import check_living, is_client_token
 from keys.limits import RateState
-from keys.models import ClientToken, KeySecret, VirtualKey
+from keys.models import KeySecret, VirtualKey
 from keys.strangers import counted
 
 # What a position can be, with room: more digits than this are no position of ours.
@@ -103,7 +104,7 @@ def secret_in(scope: Mapping[str, Any]) -> str:
     Raises:
         Unauthenticated: there is none.
     """
-    headers = {name: value.decode("latin-1") for name, value in scope["headers"]}
+    headers: dict[bytes, str] = {name: value.decode("latin-1") for name, value in scope["headers"]}
     scheme, _, token = headers.get(b"authorization", "").partition(" ")
     if scheme.lower() == "bearer" and token.strip():
         return token.strip()

@@ -136,4 +136,5 @@ def never_taken(job: Job) -> None:
 def back_in_line(job: Job) -> StandingFields:
     """The fields of a task that goes on to where it may be ordered once more."""
     stage = "queued" if job.task.status == Status.QUEUED else Stage.GENERATING
-    return {"stage": stage, **job.leg(job.task.leg_goal, QUEUED_SECONDS, rest=job.task.rest_seconds)}
+    leg = job.leg(job.task.leg_goal, QUEUED_SECONDS, rest=job.task.rest_seconds)
+    return {"stage": stage, **leg}  # type: ignore[typeddict-item]  # mypy wants what may be left out named

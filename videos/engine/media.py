@@ -63,9 +63,10 @@ def look_into(job: Job, clip: Clip) -> None:
         _fail_unplayable(job, failures.MISTIMED)
         return
     found: ClipFields = {"width": facts.width, "height": facts.height, "fps": facts.fps, "frames": facts.frames, "last_frame": frame}
-    leg: StandingFields = (
-        {} if job.after else {"stage": Stage.ASSEMBLING, **job.leg(ASSEMBLED_GOAL, job.task.rest_seconds, rest=0, floor=job.fetched_goal)}
-    )
+    leg: StandingFields = {}
+    if not job.after:
+        last = job.leg(ASSEMBLED_GOAL, job.task.rest_seconds, rest=0, floor=job.fetched_goal)
+        leg = {"stage": Stage.ASSEMBLING, **last}  # type: ignore[typeddict-item]  # mypy wants what may be left out named
     with forgotten_upon(LeaseLost, *filter(None, [frame])):
         job.write(clip=found | {"state": ClipState.READY, "ready_at": clock.now()}, video=_FORGIVEN, **leg)
 

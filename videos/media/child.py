@@ -68,7 +68,8 @@ def in_child(limits: Limits, work: Callable[P, Facts], *args: P.args, **kwargs: 
     on_progress = given.pop("on_progress", None)
     order = {"work": work.__name__, "given": given, "limits": asdict(limits), "parent": os.getpid()}
     try:
-        return ANSWERS[work](**_answer(order, limits.seconds, on_progress))
+        facts: Facts = ANSWERS[work](**_answer(order, limits.seconds, on_progress))
+        return facts
     except BaseException:
         # A process that was killed could not tidy up.
         for name in WRITTEN:

@@ -111,7 +111,7 @@ def _landlock_version() -> int:
     """0 where there is none: an old kernel, one without it, a container that does not let it be asked."""
     if not sys.platform.startswith("linux"):
         return 0
-    return max(0, _libc.syscall(_CREATE_RULESET, None, ctypes.c_size_t(0), _CREATE_RULESET_VERSION))
+    return max(0, int(_libc.syscall(_CREATE_RULESET, None, ctypes.c_size_t(0), _CREATE_RULESET_VERSION)))
 
 
 def _has_seccomp() -> bool:

@@ -85,7 +85,7 @@ class Download(io.BufferedIOBase):
         """Up to `size` more bytes of the body, fewer only where it ends."""
         try:
             # Undecoded: a video is not compressed, and sizes are those of the bytes sent.
-            piece = self._raw.read(size, decode_content=False)
+            piece: bytes = self._raw.read(size, decode_content=False)
         except FAULTS as fault:
             raise _broken(f"it broke off after {self._received} bytes ({type(fault).__name__})") from None
         self._received += len(piece)

@@ -15,6 +15,7 @@ from conduit.console.pages import page, render
 from conduit.console.tasks.addresses import task_address
 from conduit.rollups.steps import HOUR, SPANS, Span
 from videos import exchanges
+from videos.call_counts import answer_of
 from videos.exchanges import LOOKED_AT, Wanted
 from videos.rollup_models import CallCount
 from videos.rollups import calls
@@ -52,7 +53,7 @@ def calls_page(request: HttpRequest) -> HttpResponseBase:
         "chips": _chips(asked),
         "rows": [_row(asked, one) for one in counted],
         "total": sum(one.count for one in counted),
-        "listed": [(one, task_address(one.video_id), _shown(exchanges.answer_of(one)[0])) for one in listed.rows],
+        "listed": [(one, task_address(one.video_id), _shown(answer_of(one)[0])) for one in listed.rows],
         "is_whole": listed.is_whole,
         "shown": SHOWN,
         "looked_at": LOOKED_AT,

@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar, cast
 from uuid import UUID
 
 from django.template.loader import render_to_string
@@ -76,10 +76,11 @@ class Reader:
         )
 
     def _fresh(self, name: str, read: Callable[[], Of], seconds: float = FRESH_SECONDS) -> Of:
-        at, found = self._read.get(name, (0.0, None))
-        if found is None or time.monotonic() - at > seconds:
-            found = read()
-            self._read[name] = (time.monotonic(), found)
+        at, kept = self._read.get(name, (0.0, None))
+        if kept is not None and time.monotonic() - at <= seconds:
+            return cast(Of, kept)
+        found = read()
+        self._read[name] = (time.monotonic(), found)
         return found
 
 

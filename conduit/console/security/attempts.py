@@ -126,7 +126,7 @@ def _record(action: str, lock: Lock, *, who: str) -> None:
 
 def _counted(kind: LockKind, attempt: Attempt) -> QuerySet[AccessAttempt]:
     """The rows whose counts make up the one that such a lock goes by: there is one for each name and address."""
-    rows = AccessAttempt.objects.all()
+    rows: QuerySet[AccessAttempt] = AccessAttempt.objects.all()
     if kind != LockKind.ADDRESS:
         rows = rows.filter(username=attempt.name)
     return rows if kind == LockKind.NAME else rows.filter(ip_address=_stored(attempt))

@@ -95,6 +95,6 @@ def _standing(request: HttpRequest) -> dict[str, Any]:
     return {"is_a_must": settings.CONSOLE_SECOND_FACTOR == "required", "has_permission": may_enter(account(request), request.session)}
 
 
-def _never_kept(answer: Any) -> HttpResponseBase:
+def _never_kept(answer: HttpResponseBase) -> HttpResponseBase:
     answer.headers["Cache-Control"] = "no-store"
     return answer

@@ -50,8 +50,10 @@ def with_devices(users: QuerySet[User]) -> QuerySet[User]:
 def device_id_of(user: User) -> int | None:
     """The id of the device that the account's codes come from. Accounts that a request came with know it already."""
     if hasattr(user, SHOWN_WITH):
-        return getattr(user, SHOWN_WITH)
-    return TOTPDevice.objects.filter(user=user, confirmed=True).order_by("-pk").values_list("pk", flat=True).first()
+        shown: int | None = getattr(user, SHOWN_WITH)
+        return shown
+    found: int | None = TOTPDevice.objects.filter(user=user, confirmed=True).order_by("-pk").values_list("pk", flat=True).first()
+    return found
 
 
 def is_satisfied(user: User, session: SessionBase) -> bool:
@@ -147,7 +149,7 @@ def new_recovery_codes(user: User) -> tuple[StaticDevice, list[str]]:
 
 
 def recovery_codes_left(user: User) -> int:
-    return StaticToken.objects.filter(device__user=user).count()
+    return int(StaticToken.objects.filter(device__user=user).count())
 
 
 def remove(user: User, *, who: str = audit.WHOEVER) -> bool:

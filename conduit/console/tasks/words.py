@@ -57,7 +57,7 @@ def words(task: Any, now: datetime) -> str:
     if task.waits_for in IN_LINE:
         place = f", place {task.queue_position}" if task.queue_position else ""
         return f"Waits for {IN_LINE[task.waits_for]}{place}"
-    does = _DOES.get(task.stage, task.stage.replace("_", " ").capitalize())
+    does: str = _DOES.get(task.stage, task.stage.replace("_", " ").capitalize())
     return does + (_clip_at_hand(task) if task.stage in _OF_A_CLIP else "") + _trouble(task)
 
 

@@ -28,7 +28,7 @@ class MultipartParser(BaseParser):
     media_type = "multipart/form-data"
 
     def parse(self, stream: IO[bytes], media_type: str | None = None, parser_context: Mapping[str, Any] | None = None) -> dict[str, Any]:
-        parsed: DataAndFiles = MultiPartParser().parse(stream, media_type, dict(parser_context or {}))
+        parsed: DataAndFiles[Any, Any] = MultiPartParser().parse(stream, media_type, dict(parser_context or {}))
         for name in parsed.files:
             raise _no_reference() if _is_reference(name) else InvalidRequest(f"`{_shown(name)}` must not be a file.", param=_shown(name))
         for name, values in parsed.data.lists():
