@@ -52,6 +52,6 @@ def unguard(apps: Any, schema_editor: Any) -> None:
 
 
 class Migration(migrations.Migration):
-    dependencies = [("keys", "0021_audit_kept_for_a_time")]
+    dependencies = [("keys", "0022_contacts_told_of_more")]
 
     operations = [migrations.RunPython(guard, unguard)]
