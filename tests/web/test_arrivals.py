@@ -1,5 +1,8 @@
 """What is too slow: nothing in its first seconds, and then less than the least rate, or longer than the deadline."""
 
+import asyncio
+from typing import Any
+
 import pytest
 
 from conduit.web import arrivals
@@ -28,3 +31,36 @@ def test_what_is_late(monkeypatch, is_body, age, size, is_late):
     arrival.size = size
     monkeypatch.setattr("time.monotonic", lambda: arrival.since + age)
     assert Arrivals(BOUNDS)._is_late(arrival) is is_late
+
+
+class Channel:
+    """A connection on which something has begun to come."""
+
+    requests, _buffer = (), b""
+
+    def __init__(self, closed: list[Any]) -> None:
+        self.loseConnection = lambda: closed.append(self)
+
+
+def test_of_many_that_are_late_together_a_few_are_refused_in_each_turn_of_the_loop(monkeypatch):
+    async def refuse() -> None:
+        closed: list[Any] = []
+        looks = Arrivals(BOUNDS)
+        channels = [Channel(closed) for _ in range(3 * arrivals.AT_ONCE)]
+        for channel in channels:
+            looks._begin(channel)
+        last = channels[-1]
+        monkeypatch.setattr(Arrivals, "_is_late", lambda *_: True)
+        looks._looking.cancel()
+
+        looks._look()
+        assert closed == channels[: arrivals.AT_ONCE]
+        looks._begin(last)  # another request, which has all its time
+        while looks._arriving.keys() - {last}:
+            before = len(closed)
+            await asyncio.sleep(0)
+            assert len(closed) - before <= arrivals.AT_ONCE
+        assert closed == channels[:-1]
+        looks._looking.cancel()
+
+    asyncio.run(refuse())

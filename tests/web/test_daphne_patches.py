@@ -6,7 +6,9 @@ from collections import Counter
 from autobahn.twisted.websocket import WebSocketServerFactory, WebSocketServerProtocol
 from autobahn.websocket import protocol
 from daphne.http_protocol import WebRequest
+from daphne.server import Server
 from daphne.ws_protocol import WebSocketProtocol
+from twisted.internet.tcp import Port
 from twisted.internet.testing import StringTransport
 from twisted.web import http
 
@@ -20,6 +22,8 @@ PATCHED = {
     protocol: ("hltype", "hlval"),
     WebRequest: ("handleContentChunk", "gotLength", "process", "basic_error", "handle_reply"),
     WebSocketProtocol: ("connectionMade", "dataReceived", "serverAccept", "onConnect", "onOpen", "failHandshake"),
+    Server: ("create_application",),
+    Port: ("doRead",),
     http.HTTPChannel: ("_respondToBadRequestAndDisconnect", "lineLengthExceeded"),
 }
 
