@@ -20,9 +20,10 @@ GET = if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 WORKERS ?= $(shell echo $$(( $$(nproc) * 2 )))
 PATIENT := -o faulthandler_timeout=3600
 PARALLEL := -n $(WORKERS) --maxprocesses 8 --dist worksteal
-PIP := $(PY) -m pip --disable-pip-version-check --no-input install --quiet
+# By uv, which is seconds, or else by pip; either way a line says how far it is.
+INSTALL := $(PY) -I conduit/stack/installing.py .venv
 
-.PHONY: help demo run test test-browser pictures soak lint bench bench-realtime bench-console bench-engine clean
+.PHONY: help demo run wheel wheels test test-browser pictures soak lint bench bench-realtime bench-console bench-engine bench-sizes clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
@@ -32,7 +33,18 @@ demo: $(RUNTIME) ## start everything, make one video (PROMPT, DURATION, RESOLUTI
 	@exec $(PY) manage.py demo --die-with-parent
 
 run: $(RUNTIME) ## start everything (PORT, CONDUIT_HOME, DATABASE_URL, REDIS_URL, MINIMAX_API_KEY: see .env.example)
-	@exec $(PY) manage.py stack --die-with-parent
+	@exec $(PY) manage.py run --die-with-parent
+
+wheel: $(PY) ## build Conduit's wheel (dist/): pip or uv install it, and it brings the command `conduit`
+	@mkdir -p dist && rm -f dist/conduit-*.whl
+	@$(PY) -m pip --disable-pip-version-check wheel --quiet --no-deps --wheel-dir dist .
+	@ls dist/conduit-*.whl
+
+# redis needs async-timeout before Python 3.11.3, which Debian 12 has, and pip asks only what the Python here needs.
+wheels: wheel ## the same, with the wheels of all that it needs: a folder for hosts without a network
+	@echo "Collecting the wheels of all that it needs"
+	@$(PY) -m pip --disable-pip-version-check wheel --quiet --wheel-dir dist --find-links dist dist/conduit-*.whl async-timeout==5.0.1
+	@echo "$$(ls dist/*.whl | wc -l) wheels in dist: uv tool install --offline --no-index --find-links dist conduit"
 
 # Tests start hundreds of processes: what one of them compiled is kept for the next, whatever the environment says.
 test soak: export PYTHONDONTWRITEBYTECODE :=
@@ -75,8 +87,11 @@ bench-console: $(DEV) ## measure the console's pages at a million tasks, and wha
 bench-engine: $(DEV) ## measure what asking how 10,000 jobs go costs, and how it keeps its time
 	$(PY) -m tests.bench.engine
 
+bench-sizes: $(DEV) ## measure what each kind of process takes for what it does, and how the database grows
+	$(PY) -m tests.bench.sizes
+
 clean: ## remove the venv, caches and the embedded stack's data (.conduit)
-	rm -rf .venv .conduit .clients tests/clients/node/node_modules .second-tries .pictures tests/signalr/node/node_modules .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
+	rm -rf .venv .conduit .clients dist tests/clients/node/node_modules .second-tries .pictures tests/signalr/node/node_modules .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(PY):
@@ -87,12 +102,12 @@ $(PY):
 
 $(RUNTIME): requirements.txt | $(PY)
 	@echo "Installing what Conduit runs on (once, and when requirements.txt changes)"
-	@$(PIP) -r requirements.txt
+	@$(INSTALL) requirements.txt
 	@touch $@
 
 $(DEV): requirements-dev.txt $(RUNTIME)
 	@echo "Installing what tests and checks need (once, and when requirements-dev.txt changes)"
-	@$(PIP) -r requirements-dev.txt
+	@$(INSTALL) requirements-dev.txt
 	@touch $@
 
 $(CLIENTS): tests/clients/openai-2.txt tests/clients/openai-3.txt tests/clients/receivers.txt tests/clients/node/package-lock.json | $(DEV)

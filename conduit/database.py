@@ -93,7 +93,8 @@ def _not_an_address() -> ImproperlyConfigured:
 def _sqlite(options: dict[str, Any]) -> dict[str, Any]:
     max_age = options.pop("conn_max_age", 0)
     # Ours first: WAL is what lets readers go on beside a writer.
-    options["init_command"] = "PRAGMA journal_mode=WAL;" + options.get("init_command", "")
+    # What it puts aside stays in memory: no folder but CONDUIT_HOME may be writable.
+    options["init_command"] = "PRAGMA journal_mode=WAL;PRAGMA temp_store=MEMORY;" + options.get("init_command", "")
     # Writers queue at BEGIN instead of failing at the first write; readers go on meanwhile.
     return {"CONN_MAX_AGE": max_age, "OPTIONS": {"timeout": 20, **options, "transaction_mode": "IMMEDIATE"}}
 

@@ -1,4 +1,4 @@
-"""Every setting, from the environment or from a `.env` beside manage.py.
+"""Every setting, from the environment or from a `.env` beside manage.py (of an installed place: in CONDUIT_HOME).
 
 Two environments, named by CONDUIT_ENV. `development` is the embedded stack: SQLite, a Valkey of our own and, without a
 MiniMax key, the sandbox. `production` refuses to serve with anything unsafe (conduit/checks.py). Unset, it is
@@ -12,6 +12,7 @@ import os
 import re
 import secrets
 import ssl
+import tempfile
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
@@ -26,9 +27,12 @@ from conduit.logs import LEVELS, levels_of, logging_config
 from conduit.outbound.addresses import Allowed
 from conduit.redis_client import KEEPALIVE
 from conduit.schedule import SCHEDULE
+from conduit.tree import IS_INSTALLED, TREE
 from conduit.web.bounds import bounds_from
 
-BASE_DIR = Path(__file__).resolve().parent.parent
+BASE_DIR = TREE if IS_INSTALLED else Path(__file__).resolve().parent.parent
+# What an installed place keeps lies with its user: its own folder may be anybody's, and closed to him.
+_HOME = "~/.conduit" if IS_INSTALLED else str(BASE_DIR / ".conduit")
 
 
 def _read_file(path: Path) -> None:
@@ -36,8 +40,13 @@ def _read_file(path: Path) -> None:
         env.read_env(path)
 
 
+def _home() -> Path:
+    return Path(env.str("CONDUIT_HOME", default=_HOME)).expanduser().resolve()
+
+
 env = NamedEnv()
-_read_file(BASE_DIR / ".env")
+# An installed place has no manage.py for it to lie beside.
+_read_file((_home() if IS_INSTALLED else BASE_DIR) / ".env")
 
 PORT = env.int("PORT", default=8000)
 if not 0 < PORT < 65536:
@@ -52,13 +61,17 @@ CONDUIT_ENV = env.choice("CONDUIT_ENV", "production", "development", default="pr
 PRODUCTION = CONDUIT_ENV == "production"
 
 # Database, Valkey, media and logs of the embedded stack.
-CONDUIT_HOME = Path(env.str("CONDUIT_HOME", default=str(BASE_DIR / ".conduit"))).expanduser().resolve()
+CONDUIT_HOME = _home()  # again: .env was read since
 try:
     CONDUIT_HOME.mkdir(mode=0o700, parents=True, exist_ok=True)
 except OSError as error:
     raise ImproperlyConfigured(
         f"CONDUIT_HOME {CONDUIT_HOME} cannot be made ({error.strerror}): set it to a folder that can be written."
     ) from None
+try:
+    tempfile.gettempdir()
+except FileNotFoundError:  # a host on which nothing else may be written: libraries put aside there what they do for a moment
+    tempfile.tempdir = str(CONDUIT_HOME)
 # A running embedded stack writes here where its Valkey and its sandbox listen, for commands started beside it. The stack
 # itself (CONDUIT_STACK) must not read it, nor production: it may have been left by one that was killed.
 if not PRODUCTION and not env.bool("CONDUIT_STACK", default=False):

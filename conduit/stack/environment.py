@@ -26,7 +26,7 @@ def claim() -> None:
     clean[MARK] = "1"
     clean["CONDUIT_ENV"] = clean.get("CONDUIT_ENV") or "development"
     sys.stdout.flush()
-    os.execve(sys.executable, [sys.executable, *sys.argv], clean)  # noqa: S606 - this very command
+    os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], clean)  # noqa: S606 - this very command
 
 
 def for_processes(own: Mapping[str, str], *, home: Path, port: int) -> dict[str, str]:

@@ -17,8 +17,8 @@ from conduit.stack.procfile import read_procfile
 from conduit.stack.service import Service
 from conduit.stack.supervisor import GRACE_SECONDS, Supervisor
 from conduit.stack.valkey import Valkey, answers
+from conduit.tree import TREE
 
-ROOT = Path(__file__).resolve().parents[2]
 READY_SECONDS = 90.0
 # A process that keeps ending while the stack starts will not be better the next time.
 DEATHS_BEFORE_GIVING_UP = 3
@@ -34,11 +34,11 @@ class Stopped(Exception):
 
 @dataclass(frozen=True)
 class Plan:
-    """What to run, and where. Commands are of the project's own `manage.py` unless a test says otherwise."""
+    """What to run, and where. Commands are the project's own unless a test says otherwise."""
 
     home: Path
     environment: Mapping[str, str]
-    procfile: Path = ROOT / "Procfile"
+    procfile: Path = TREE / "Procfile"
     preparation: Sequence[str] = field(default_factory=lambda: manage("migrate", "--noinput"))
     # The host that clients name: it is among ALLOWED_HOSTS, which the loopback address need not be.
     host_header: str | None = None
@@ -48,7 +48,7 @@ class Plan:
 
 def manage(*arguments: str) -> list[str]:
     """The command line of a management command under this interpreter."""
-    return [sys.executable, str(ROOT / "manage.py"), *arguments]
+    return [sys.executable, "-m", "conduit", *arguments]
 
 
 class Stack:
@@ -214,7 +214,7 @@ class Stack:
 
     def _service(self, name: str, command: Sequence[str], environment: Mapping[str, str] | None = None) -> Service:
         environment = self._environment if environment is None else environment
-        return Service(name, command, environment=environment, folder=ROOT, log=self.home / "logs" / f"{name}.log")
+        return Service(name, command, environment=environment, folder=TREE, log=self.home / "logs" / f"{name}.log")
 
     def _run(self, name: str, command: Sequence[str], environment: Mapping[str, str] | None = None) -> None:
         self._supervisor.start(self._service(name, command, environment))

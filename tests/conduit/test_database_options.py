@@ -42,7 +42,7 @@ def test_sqlites_options_are_added_to_ours():
 
     assert settings["OPTIONS"] == {
         "timeout": 5,
-        "init_command": "PRAGMA journal_mode=WAL;PRAGMA synchronous=NORMAL",
+        "init_command": "PRAGMA journal_mode=WAL;PRAGMA temp_store=MEMORY;PRAGMA synchronous=NORMAL",
         "transaction_mode": "IMMEDIATE",
     }
 

@@ -21,7 +21,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
 CHANGE_NOTHING = {
     "alert_rules", "axes_list_attempts", "check", "check_ledger", "clearsessions", "collectstatic", "compilemessages", "createcachetable",
     "diffsettings", "doctor", "dumpdata", "findstatic", "generateschema", "inspectdb", "makemessages", "makemigrations", "migrate",
-    "optimizemigration", "rebuild_rollups", "runserver", "sandbox", "sendtestemail", "showmigrations", "sqlflush", "sqlmigrate",
+    "optimizemigration", "rebuild_rollups", "run", "runserver", "sandbox", "sendtestemail", "showmigrations", "sqlflush", "sqlmigrate",
     "sqlsequencereset", "squashmigrations", "stack", "startapp", "startproject", "test", "testserver",
 }  # fmt: skip
 

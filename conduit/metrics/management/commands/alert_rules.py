@@ -1,10 +1,11 @@
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandParser
+from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from conduit.metrics import alerts
 from conduit.metrics.document import brought_up_to_date
+from conduit.tree import IS_INSTALLED
 
 RULES, DOCUMENT = "ops/prometheus/conduit.rules.yml", "docs/metrics.md"
 
@@ -20,6 +21,8 @@ class Command(BaseCommand):
         if not options["write"]:
             self.stdout.write(alerts.text())
             return
+        if IS_INSTALLED:
+            raise CommandError("--write writes files of a checkout, and this is none.")
         (settings.BASE_DIR / RULES).write_text(alerts.text())
         document = settings.BASE_DIR / DOCUMENT
         document.write_text(brought_up_to_date(document.read_text()))

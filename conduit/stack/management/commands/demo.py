@@ -11,6 +11,7 @@ from conduit.stack.command import StackCommand
 from conduit.stack.demo import Demo, Video, wanted
 from conduit.stack.progress_bar import ProgressBar
 from conduit.stack.stack import Stack
+from conduit.tree import IS_INSTALLED
 from keys.management.audited import AuditedCommand
 
 
@@ -32,7 +33,8 @@ class Command(AuditedCommand, StackCommand):
         self._show(demo.generate(body, ProgressBar(sys.stdout)))
         self._invite(access, token=demo.playground_token(), kept_at=str(kept_at))
         if os.environ.get("ONCE", "") not in ("", "0"):
-            self.say("\nONCE is set: everything stops now. `make run` serves again, with the same key and login.")
+            again = "conduit run" if IS_INSTALLED else "make run"
+            self.say(f"\nONCE is set: everything stops now. `{again}` serves again, with the same key and login.")
             return
         self.say("\nConduit serves until Ctrl-C.")
         stack.serve()
