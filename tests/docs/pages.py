@@ -17,18 +17,22 @@ RUN, SHOWN = frozenset({"sh", "python", "js"}), frozenset({"", "json", "yaml", "
 # Those within lists are indented.
 _FENCE = re.compile(r"^ *```(?P<language>\w*)\n(?P<text>.*?)^ *```$", re.MULTILINE | re.DOTALL)
 _MARK = re.compile(r"not run here: (?P<reason>.+?)(?: -->)?$")
+# Of a page that is run by a script of its own: on which of its hosts.
+_HOSTS = re.compile(r"<!-- on (?P<hosts>[a-z, -]+) -->$")
 _HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
 
 
 @dataclass(frozen=True)
 class Block:
-    """`reason`: why it is not run, where it is marked so: by a comment before it or in its first line."""
+    """`reason`: why it is not run, where it is marked so: by a comment before it or in its first line. `hosts`: where another test runs it
+    (tests/ops/test_operating.py)."""
 
     page: Path
     line: int
     language: str
     text: str
     reason: str | None
+    hosts: tuple[str, ...] = ()
 
     @property
     def place(self) -> str:
@@ -41,7 +45,9 @@ def blocks(page: Path) -> Iterator[Block]:
         before = said[: fence.start()].rstrip("\n").rpartition("\n")[2]
         marks = [_MARK.search(line) for line in (before if before.lstrip().startswith("<!--") else "", fence["text"].partition("\n")[0])]
         reason = next((mark["reason"] for mark in marks if mark), None)
-        yield Block(page, said[: fence.start()].count("\n") + 1, fence["language"], fence["text"], reason)
+        on = _HOSTS.search(before)
+        hosts = tuple(on["hosts"].split(", ")) if on else ()
+        yield Block(page, said[: fence.start()].count("\n") + 1, fence["language"], fence["text"], reason, hosts)
 
 
 def anchors(page: Path) -> set[str]:

@@ -35,3 +35,25 @@ def _named(host: str) -> x509.GeneralName:
         return x509.IPAddress(ipaddress.ip_address(host))
     except ValueError:
         return x509.DNSName(host)
+
+
+def signed(folder: Path, host: str) -> tuple[Path, Path, Path]:
+    """The files of an authority of its own, and of the certificate and key that it signed for `host`, a name or an address."""
+    own, its = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
+    above = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "the tests' authority")])
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, host)])
+    authority = _lasting(x509.CertificateBuilder(above, above, own.public_key(), x509.random_serial_number()), ca=True)
+    certificate = _lasting(x509.CertificateBuilder(above, name, its.public_key(), x509.random_serial_number()), ca=False)
+    certificate = certificate.add_extension(x509.SubjectAlternativeName([_named(host)]), critical=False)
+    files = (folder / "authority.pem", folder / "certificate.pem", folder / "key.pem")
+    files[0].write_bytes(authority.sign(own, hashes.SHA256()).public_bytes(serialization.Encoding.PEM))
+    files[1].write_bytes(certificate.sign(own, hashes.SHA256()).public_bytes(serialization.Encoding.PEM))
+    pkcs8 = serialization.PrivateFormat.PKCS8
+    files[2].write_bytes(its.private_bytes(serialization.Encoding.PEM, pkcs8, serialization.NoEncryption()))
+    return files
+
+
+def _lasting(builder: x509.CertificateBuilder, *, ca: bool) -> x509.CertificateBuilder:
+    now = datetime.now(UTC)
+    builder = builder.not_valid_before(now - timedelta(days=1)).not_valid_after(now + timedelta(days=1))
+    return builder.add_extension(x509.BasicConstraints(ca=ca, path_length=None), critical=True)

@@ -1,4 +1,4 @@
-"""Debian's nginx before web processes, configured as docs/operations.md says."""
+"""Debian's nginx before web processes, configured as ops/proxy/nginx.conf says."""
 
 import os
 import re
@@ -14,7 +14,7 @@ from conduit.stack.lifeline import tied
 from conduit.stack.ports import free_port
 from tests.support.scratch import scratch
 
-DOCS = Path(__file__).resolve().parents[2] / "docs" / "operations.md"
+EXAMPLE = Path(__file__).resolve().parents[2] / "ops" / "proxy" / "nginx.conf"
 START_SECONDS = 60.0
 
 # What a distribution's nginx.conf has around it; paths are relative to the folder that it is started in.
@@ -45,7 +45,7 @@ def nginx(ports: Sequence[int]) -> Iterator[str]:
         raise RuntimeError("There is no nginx on PATH: `make soak` installs it, or says what to install.")
     folder, port = scratch("nginx"), free_port()
     user = "user root;" if os.geteuid() == 0 else ""  # the folder is its owner's alone
-    (folder / "nginx.conf").write_text(_AROUND.format(user=user, ours=as_in_the_docs(port, ports)))
+    (folder / "nginx.conf").write_text(_AROUND.format(user=user, ours=as_shipped(port, ports)))
     with (folder / "nginx.log").open("wb") as log:
         process = subprocess.Popen(
             tied([program, "-p", str(folder), "-e", "error.log", "-c", "nginx.conf"]), cwd=folder, stdout=log, stderr=log
@@ -58,13 +58,12 @@ def nginx(ports: Sequence[int]) -> Iterator[str]:
         process.wait(timeout=10)
 
 
-def as_in_the_docs(port: int, ports: Sequence[int]) -> str:
-    """The example in the docs, listening on `port` without TLS, before the web processes on `ports`."""
-    [example] = re.findall(r"```nginx\n(.*?)```", DOCS.read_text(), flags=re.DOTALL)
+def as_shipped(port: int, ports: Sequence[int]) -> str:
+    """The example, listening on `port` without TLS, before the web processes on `ports`."""
     servers = iter(ports)
-    own = re.sub(r"server 10\.\S+:8000", lambda _: f"server 127.0.0.1:{next(servers)}", example)
+    own = re.sub(r"server 10\.\S+:8000", lambda _: f"server 127.0.0.1:{next(servers)}", EXAMPLE.read_text())
     own, listens = re.subn(r"listen 443 ssl;", f"listen 127.0.0.1:{port};", own)
-    assert (listens, list(servers)) == (1, []), example
+    assert (listens, list(servers)) == (1, []), own
     return re.sub(r"(?m)^\s*(server_name|ssl_\w+) .*;.*$", "", own)
 
 

@@ -65,6 +65,11 @@ class Postgres(Databases):
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
+    def binaries(self) -> Path:
+        """Where its programs lie, below a folder whose libraries they find: everybody may read it."""
+        return self._binaries / "bin"
+
+    @property
     def pid(self) -> int:
         """Of the process whose children serve the connections."""
         assert self._process
