@@ -17,15 +17,16 @@ RUN, SHOWN = frozenset({"sh", "python", "js"}), frozenset({"", "json", "yaml", "
 # Those within lists are indented.
 _FENCE = re.compile(r"^ *```(?P<language>\w*)\n(?P<text>.*?)^ *```$", re.MULTILINE | re.DOTALL)
 _MARK = re.compile(r"not run here: (?P<reason>.+?)(?: -->)?$")
-# Of a page that is run by a script of its own: on which of its hosts.
+# Of what a test of its own runs: on which of its hosts, or which test that is.
 _HOSTS = re.compile(r"<!-- on (?P<hosts>[a-z, -]+) -->$")
+_TEST = re.compile(r"<!-- run by (?P<test>tests/[\w/]+\.py)[^>]* -->$")
 _HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
 
 
 @dataclass(frozen=True)
 class Block:
     """`reason`: why it is not run, where it is marked so: by a comment before it or in its first line. `hosts`: where another test runs it
-    (tests/ops/test_operating.py)."""
+    (tests/ops/test_operating.py), or which test does."""
 
     page: Path
     line: int
@@ -45,8 +46,8 @@ def blocks(page: Path) -> Iterator[Block]:
         before = said[: fence.start()].rstrip("\n").rpartition("\n")[2]
         marks = [_MARK.search(line) for line in (before if before.lstrip().startswith("<!--") else "", fence["text"].partition("\n")[0])]
         reason = next((mark["reason"] for mark in marks if mark), None)
-        on = _HOSTS.search(before)
-        hosts = tuple(on["hosts"].split(", ")) if on else ()
+        on, test = _HOSTS.search(before), _TEST.search(before)
+        hosts = tuple(on["hosts"].split(", ")) if on else (test["test"],) if test else ()
         yield Block(page, said[: fence.start()].count("\n") + 1, fence["language"], fence["text"], reason, hosts)
 
 

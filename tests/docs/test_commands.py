@@ -22,6 +22,7 @@ def runnable(page: Path) -> list[Block]:
 
 def test_each_block_says_what_it_is_and_at_most_ten_are_not_run():
     assert [block.place for block in BLOCKS if block.language not in RUN | SHOWN] == []
+    assert [block.place for block in BLOCKS for test in block.hosts if test.startswith("tests/") and not (ROOT / test).exists()] == []
     listed = "\n".join(f"{block.place}: {block.reason}" for block in MARKED)
     print(f"{len(MARKED)} blocks are not run:\n{listed}")
     assert len(MARKED) <= NOT_RUN_MOST, listed
