@@ -23,7 +23,7 @@ PARALLEL := -n $(WORKERS) --maxprocesses 8 --dist worksteal
 # By uv, which is seconds, or else by pip; either way a line says how far it is.
 INSTALL := $(PY) -I conduit/stack/installing.py .venv
 
-.PHONY: help demo run wheel wheels test test-browser pictures soak lint bench bench-realtime bench-console bench-engine clean
+.PHONY: help demo run wheel wheels test test-browser pictures soak lint check coverage bench bench-realtime bench-console bench-engine clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
@@ -75,6 +75,17 @@ lint: $(DEV) ## check style, types, the rooms' imports, migrations and settings
 	$(PY) manage.py makemigrations --check --dry-run
 	$(PY) manage.py check
 
+check: $(DEV) ## for between two edits, under a minute: style and types, and the tests that only compute
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+	$(PY) -m mypy
+	$(PY) -m pytest -p tests.support.quick -q tests
+
+coverage: $(DEV) ## which branches of money and the engine no test takes (.coverage.html for all); it fails nothing
+	-$(PY) -m pytest $(PARALLEL) -q -m "not soak" --cov --cov-report=json:.coverage.json --cov-report=html:.coverage.html \
+		tests/money tests/keys tests/tasks tests/engine tests/api
+	$(PY) -m tests.support.branches .coverage.json
+
 bench: $(DEV) ## measure reading and creating tasks against a bare server
 	$(PY) -m tests.bench
 
@@ -88,7 +99,7 @@ bench-engine: $(DEV) ## measure what asking how 10,000 jobs go costs, and how it
 	$(PY) -m tests.bench.engine
 
 clean: ## remove the venv, caches and the embedded stack's data (.conduit)
-	rm -rf .venv .conduit .clients dist tests/clients/node/node_modules .second-tries .pictures tests/signalr/node/node_modules .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
+	rm -rf .coverage .coverage.* .venv .conduit .clients dist tests/clients/node/node_modules .second-tries .pictures tests/signalr/node/node_modules .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(PY):

@@ -1,0 +1,18 @@
+"""What is done before a commit is what `make lint` does, and costs no network."""
+
+import re
+
+import yaml
+
+from tests.docs.pages import ROOT
+
+
+def test_the_hooks_do_what_make_lint_does():
+    lint = re.search(r"^lint:.*\n((?:\t.*\n)+)", (ROOT / "Makefile").read_text(), re.MULTILINE)[1]
+    wanted = [line.strip().replace("$(PY)", ".venv/bin/python") for line in lint.splitlines()]
+    [repo] = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())["repos"]
+    hooks = [hook["entry"].removesuffix(" --force-exclude") for hook in repo["hooks"]]
+
+    assert repo["repo"] == "local"
+    assert {hook["language"] for hook in repo["hooks"]} == {"system"}
+    assert hooks == [command.removesuffix(" .") for command in wanted]
