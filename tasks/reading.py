@@ -7,9 +7,9 @@ from typing import Any
 from uuid import UUID
 
 from django.db.models import Model
-from django.db.models.base import ModelState
 
 from conduit.api.errors import NotFound
+from conduit.statements import made_of
 from keys.models import KeySecret, VirtualKey
 from tasks import kinds
 from tasks.models import Task
@@ -50,12 +50,7 @@ class _Part:
         return f"(SELECT {', '.join(self.columns)} FROM {self.model._meta.db_table} {self.alias} WHERE {condition} OFFSET 0) {self.alias}"  # noqa: S608 - ours
 
     def made_of(self, values: Sequence[Any]) -> Any:
-        """An instance as of Django's `from_db`, without the signals and the look at each field that take most of its time."""
-        made = self.model.__new__(self.model)
-        made._state = state = ModelState()
-        state.adding, state.db = False, "default"
-        made.__dict__.update(zip(self.names, values, strict=True))
-        return made
+        return made_of(self.model, self.names, values)
 
 
 @cache

@@ -19,6 +19,10 @@ class Turns:
         """How many under that name have a turn or wait for one."""
         return self._users[name]
 
+    def is_scarce(self, name: str) -> bool:
+        """Whether the next one under that name has to wait for its turn."""
+        return self._users[name] >= self._at_once
+
     @asynccontextmanager
     async def of(self, name: str) -> AsyncIterator[None]:
         turns = self._turns.setdefault(name, asyncio.Semaphore(self._at_once))

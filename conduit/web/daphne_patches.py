@@ -46,6 +46,7 @@ def patch_daphne(*, body_bytes: int, more_of: Mapping[str, int] | None = None, a
     leave_at_once()
     answer_at_once({live.PATH.encode(): live.at_once})
     _color_nothing()
+    _write_no_second_line()
     _know_all_statuses()
     _leave_forms_alone()
     _let_no_client_move_the_root()
@@ -91,6 +92,15 @@ def _color_nothing() -> None:
     """Keep autobahn from coloring, for each frame, what a debug line would say: 8 of the 67 µs that telling one of 300 connections of
     an event took."""
     protocol.hltype = protocol.hlval = _as_it_is
+
+
+def _write_no_second_line() -> None:
+    """Twisted makes a line of each request for a log that nobody reads."""
+    http.HTTPFactory.log = _nothing  # type: ignore[method-assign, assignment]
+
+
+def _nothing(*_: Any) -> None:
+    pass
 
 
 def _as_it_is(*given: Any, **_: Any) -> Any:

@@ -24,6 +24,7 @@ PATCHED = {
     WebSocketProtocol: ("connectionMade", "dataReceived", "serverAccept", "onConnect", "onOpen", "failHandshake"),
     Server: ("create_application",),
     Port: ("doRead",),
+    http.HTTPFactory: ("log",),
     http.HTTPChannel: ("_respondToBadRequestAndDisconnect", "lineLengthExceeded"),
 }
 
