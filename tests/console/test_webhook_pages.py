@@ -178,7 +178,7 @@ def test_a_tasks_page_leads_to_all_that_was_told_of_it_and_sends_it_again(admin,
 
     assert f'href="/admin/{address}"' in page(f"tasks/{task_id}/")
     text = page(address)
-    assert [words in text for words in (f"{receiver.url}/own", "its <code>webhook_url</code>", "batch</a> of key")] == [True] * 3
+    assert [words in text for words in (f"{receiver.url}/own", "its <code>webhook_url</code>", "batch of key somebody</a>")] == [True] * 3
     own = Delivery.objects.get(endpoint=None)
     assert (own.state, viewer.post(f"/admin/{address}", {"delivery": own.pk}).status_code) == (State.DELIVERED, 403)
     assert "It is sent again." in admin.post(f"/admin/{address}", {"delivery": own.pk}, follow=True).content.decode()
