@@ -3,7 +3,7 @@
 from typing import Any
 
 from django.contrib import admin, messages
-from django.forms import all_valid
+from django.forms import BaseInlineFormSet, all_valid
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 
@@ -18,8 +18,19 @@ from videos.models import BlockedTerm, ResolutionFactor, VideoModel
 REVIEWED, ACCEPTED = "_reviewed", "_accept_loss"
 
 
+class NamedFields(BaseInlineFormSet):
+    """The head of a table names its columns to those who see it; each field names itself to those who hear it."""
+
+    def add_fields(self, form: Any, index: int | None) -> None:
+        super().add_fields(form, index)
+        for field in form.fields.values():
+            if not field.widget.is_hidden:
+                field.widget.attrs.setdefault("aria-label", str(field.label))
+
+
 class FactorInline(admin.TabularInline):
     model = ResolutionFactor
+    formset = NamedFields
     extra = 0
     min_num = 1
 
