@@ -34,6 +34,7 @@ class Block:
     text: str
     reason: str | None
     hosts: tuple[str, ...] = ()
+    in_turn: bool = False  # on one of them after the other: `on node-a, then node-b`
 
     @property
     def place(self) -> str:
@@ -47,8 +48,9 @@ def blocks(page: Path) -> Iterator[Block]:
         marks = [_MARK.search(line) for line in (before if before.lstrip().startswith("<!--") else "", fence["text"].partition("\n")[0])]
         reason = next((mark["reason"] for mark in marks if mark), None)
         on, test = _HOSTS.search(before), _TEST.search(before)
-        hosts = tuple(on["hosts"].split(", ")) if on else (test["test"],) if test else ()
-        yield Block(page, said[: fence.start()].count("\n") + 1, fence["language"], fence["text"], reason, hosts)
+        hosts = tuple(re.split(r", then |, ", on["hosts"])) if on else (test["test"],) if test else ()
+        in_turn = bool(on and ", then " in on["hosts"])
+        yield Block(page, said[: fence.start()].count("\n") + 1, fence["language"], fence["text"], reason, hosts, in_turn)
 
 
 def anchors(page: Path) -> set[str]:

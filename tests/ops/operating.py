@@ -1,10 +1,12 @@
 """The hosts of docs/operating.md, and what stands in for servers that a page cannot bring: `Operated` runs its blocks."""
 
+import os
 import secrets
 import shutil
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -35,7 +37,10 @@ SHIPPED = ROOT / "ops"
 
 @dataclass
 class Operated:
-    """A context manager. `not_run` are the blocks of the page that it left out, `took` the seconds of those that it ran."""
+    """A context manager. A block of several hosts is run on them at once.
+
+    `not_run` are the blocks of the page that it left out, `took` the seconds of those that it ran.
+    """
 
     wheels: Path
     not_run: list[Block] = field(default_factory=list)
@@ -67,10 +72,13 @@ class Operated:
         for block in blocks(PAGE):
             if block.reason:
                 self.not_run.append(block)
-            for host in block.hosts:
-                began = time.monotonic()
-                self.run(block, host)
-                self.took[f"{block.place} on {host}"] = time.monotonic() - began
+            with ThreadPoolExecutor(1 if block.in_turn else len(block.hosts) or 1) as at_once:
+                list(at_once.map(lambda host, block=block: self._timed(block, host), block.hosts))
+
+    def _timed(self, block: Block, host: str) -> None:
+        began = time.monotonic()
+        self.run(block, host)
+        self.took[f"{block.place} on {host}"] = time.monotonic() - began
 
     def block(self, told: str) -> Block:
         """The first of the page that says so."""
@@ -79,8 +87,8 @@ class Operated:
     def do(self, *told: str) -> None:
         """Run the blocks that say so, each on its hosts."""
         for block in map(self.block, told):
-            for host in block.hosts:
-                self.run(block, host)
+            with ThreadPoolExecutor(len(block.hosts)) as at_once:
+                list(at_once.map(lambda host, block=block: self.run(block, host), block.hosts))
 
     def sql(self, statement: str) -> list[list[str]]:
         """Rows of the place's database, as text."""
@@ -103,7 +111,7 @@ class Operated:
     # ---- What is there before the page begins
 
     def _serve_the_database(self) -> None:
-        host, programs = self.hosts["database"], Postgres().binaries
+        host, programs = self.hosts["database"], Postgres(clients=True).binaries
         host.bind(programs.parents[2], "/opt/pg")
         there = f"/opt/pg/{programs.relative_to(programs.parents[2])}"
         host.run(
@@ -155,6 +163,7 @@ class Operated:
         cloud.run(f"curl --silent --fail -X PUT http://{cloud.address}:{S3}/{BUCKET}")
 
     def _bring_what_the_page_has_brought(self) -> None:
+        former = os.umask(0o022)  # the tests' own process closes what it makes to others
         for name in ("node-a", "node-b"):
             shutil.copytree(self.wheels, self.hosts[name].root / "root/wheels")
         proxy, (_, certificate, key) = self.hosts["proxy"], self._signed
@@ -169,6 +178,7 @@ class Operated:
         watch = self.hosts["watch"]
         (watch.root / "etc/prometheus").mkdir()
         shutil.copy(SHIPPED / "prometheus/conduit.rules.yml", watch.root / "etc/prometheus")
+        os.umask(former)
 
     def _until(self, host: Host, command: str) -> None:
         host.run(f"until bash -c '{command}' 2>/dev/null; do sleep 0.1; done", seconds=60)

@@ -8,8 +8,8 @@ import os
 import shlex
 import shutil
 import subprocess
-from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Self
 
@@ -22,7 +22,7 @@ PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin"
 # What programs look up; of the rest of /etc a host begins with nothing.
 _TAKEN = ("passwd", "group", "shadow", "gshadow", "login.defs", "nsswitch.conf", "ld.so.cache", "ld.so.conf", "ld.so.conf.d", "pam.d",
           "security", "ssl", "alternatives", "mime.types", "services", "protocols", "localtime", "skel")  # fmt: skip
-_FOLDERS = ("dev", "etc", "home", "opt", "proc", "root", "run", "tmp", "usr", "var/lib", "var/log", "var/tmp")
+_FOLDERS = ("dev", "etc/systemd/system", "home", "opt", "proc", "root", "run", "tmp", "usr", "var/lib", "var/log", "var/tmp")
 
 
 class Hosts:
@@ -73,6 +73,11 @@ class Host:
         self._folder.chmod(0o755)
         self.root, self._local = self._folder / "root", self._folder / "local"
         self._binds: list[tuple[Path, str]] = []
+        self._processes: list[subprocess.Popen[bytes]] = []
+        with _for_everybody():
+            self._lay_out()
+
+    def _lay_out(self) -> None:
         for folder in _FOLDERS:
             (self.root / folder).mkdir(parents=True)
         for folder in ("tmp", "var/tmp"):
@@ -85,7 +90,7 @@ class Host:
                 shutil.copytree(there, here, symlinks=True)
             elif there.exists():
                 shutil.copy(there, here)
-        self.write("/etc/hostname", f"{name}\n")
+        self.write("/etc/hostname", f"{self.name}\n")
         for folder in ("bin", "sbin", "lib", "share"):
             (self._local / folder).mkdir(parents=True)
         stand_in = self._local / "sbin" / "systemctl"
@@ -94,15 +99,17 @@ class Host:
 
     def write(self, path: str, text: str) -> None:
         file = self.root / path.lstrip("/")
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(text)
+        with _for_everybody():
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(text)
 
     def bind(self, there: Path, here: str) -> None:
         """Show a folder of the machine at `here`, read only, to what runs from now on."""
-        (self.root / here.lstrip("/")).mkdir(parents=True, exist_ok=True)
+        with _for_everybody():
+            (self.root / here.lstrip("/")).mkdir(parents=True, exist_ok=True)
         self._binds.append((there, here))
 
-    def run(self, text: str, *, seconds: float = 180) -> str:
+    def run(self, text: str, *, seconds: float = 600) -> str:
         """What a script for bash prints. AssertionError with that, and its errors, when it fails or takes longer."""
         try:
             done = subprocess.run(
@@ -121,14 +128,18 @@ class Host:
     def start(self, *command: str, **environment: str) -> "subprocess.Popen[bytes]":
         """A process that dies with this one."""
         with (self._folder / "log").open("ab") as log:
-            return subprocess.Popen(tied(self._command(command, environment)), stdout=log, stderr=log, stdin=subprocess.DEVNULL)
+            process = subprocess.Popen(tied(self._command(command, environment)), stdout=log, stderr=log, stdin=subprocess.DEVNULL)
+        self._processes.append(process)
+        return process
 
     def outside(self, *command: str, pipes: bool = False, **environment: str) -> "subprocess.Popen[bytes]":
         """A process of the machine itself, in the checkout and in the host's network. `pipes`: you write and read it."""
         with (self._folder / "log").open("ab") as log:
             within = tied(["ip", "netns", "exec", self._namespace, *command])
             there, back = (subprocess.PIPE, subprocess.PIPE) if pipes else (subprocess.DEVNULL, log)
-            return subprocess.Popen(within, cwd=ROOT, env=fresh_environment() | environment, stdin=there, stdout=back, stderr=log)
+            process = subprocess.Popen(within, cwd=ROOT, env=fresh_environment() | environment, stdin=there, stdout=back, stderr=log)
+        self._processes.append(process)
+        return process
 
     def logs(self) -> str:
         """The ends of all that its processes wrote."""
@@ -140,9 +151,11 @@ class Host:
         pids = subprocess.run(["ip", "netns", "pids", self._namespace], capture_output=True, text=True, check=False).stdout
         for pid in pids.split():
             subprocess.run(["kill", "-KILL", pid], check=False, capture_output=True)
+        for process in self._processes:
+            process.wait(timeout=30)
 
     def _command(self, command: Sequence[str], environment: Mapping[str, str] | None = None) -> list[str]:
-        mounts = ["mount --make-rprivate /"]
+        mounts = ["umask 022 && mount --make-rprivate /"]
         mounts += [f"mount --bind -o ro /usr {self.root}/usr", f"mount --bind {self._local} {self.root}/usr/local"]
         mounts += [f"mount --rbind {name} {self.root}{name}" for name in ("/dev", "/proc")]
         mounts += [f"mount --bind -o ro {there} {self.root}{here}" for there, here in self._binds]
@@ -160,6 +173,16 @@ class Host:
         ]
         script = " && ".join([*mounts, f"hostname {self.name}", f"exec {shlex.join([*inside, *command])}"])
         return ["ip", "netns", "exec", self._namespace, "unshare", "--mount", "--uts", "sh", "-c", script]
+
+
+@contextmanager
+def _for_everybody() -> Iterator[None]:
+    """What is made is readable, as on a host; the tests' own process closes what it makes to others."""
+    former = os.umask(0o022)
+    try:
+        yield
+    finally:
+        os.umask(former)
 
 
 def _ip(*words: str) -> None:

