@@ -108,9 +108,16 @@ def test_with_a_key_and_by_keyboard_alone_a_video_is_made_cancelled_and_tried_ag
     assert "no budget binds it" in page.inner_text("#who-words")
     expect(page.locator("#none")).to_be_visible()
 
+    page.locator("#more summary").click()
+    page.fill("#webhook", "http://127.0.0.1/hooks")
+    expect(page.locator("#price-words")).to_contain_text("`webhook_url`")
+    expect(page.locator("#go")).to_be_disabled()
+    page.fill("#webhook", "https://nobody.invalid/hooks")
+    page.focus("#prompt")
     page.keyboard.type("a fish of glass [sandbox: fail=1027]")
     expect(page.locator("#go")).to_contain_text("0.20 USD")
     page.keyboard.press("Control+Enter")
+    expect(page.locator("#snippet")).to_contain_text("https://nobody.invalid/hooks")
     expect(page.locator("#stage")).to_contain_text("content policy", timeout=60_000)
     press(page, "retry")
     page.keyboard.press("Enter")
@@ -146,7 +153,9 @@ def test_with_a_key_and_by_keyboard_alone_a_video_is_made_cancelled_and_tried_ag
     page.keyboard.press("Enter")
     expect(page.locator("#key")).to_be_focused()
     assert page.evaluate("sessionStorage.length + localStorage.length + document.cookie.length") == 0
-    assert unexpected(problems) == []
+    # An address that may not be called is refused, with its name.
+    refused = ("answer: 400", "console: Failed to load resource: the server responded with a status of 400")
+    assert [problem for problem in unexpected(problems) if not problem.startswith(refused)] == []
 
 
 def press(page: Page, wanted: str) -> None:
