@@ -8,6 +8,7 @@ import random
 import uuid
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 import structlog
@@ -17,7 +18,7 @@ from conduit import clock
 from tasks import dispatch, leases, paused
 from tasks.models import Lane
 from videos import assembly
-from videos.media import Harm, MediaError
+from videos.media import Harm, MediaError, ReaderStopped
 from videos.models import Video
 from videos.sheet_models import TRIES_MAX, Spritesheet
 from videos.storage import STORAGE_ERRORS, forget
@@ -27,6 +28,8 @@ log = structlog.get_logger(__name__)
 
 # Hints that are under way at most, of all keys together.
 HINTED_MAX = 4
+# After the storage was away.
+STORAGE_PAUSE = timedelta(minutes=1)
 # Whoever began one and did not end it in this time is taken to be gone: several times what the longest video takes.
 LEASE = timedelta(seconds=3 * assembly.LOOK_SECONDS_MAX)
 
@@ -104,9 +107,8 @@ def _make(claim: _Claim) -> None:
     try:
         name, size = assembly.draw_sheet(task_id=claim.task_id, video_file=video.file, token=uuid.uuid4())
     except (MediaError, *STORAGE_ERRORS) as error:
-        is_over = claim.tries >= TRIES_MAX or (isinstance(error, MediaError) and error.harm is Harm.REFUSED)
-        log.warning("no spritesheet", task_id=str(claim.task_id), error=str(error), kind=type(error).__name__, is_over=is_over)
-        ours.update(due_at=None if is_over else clock.now() + growing_pause(claim.tries))
+        log.warning("no spritesheet", task_id=str(claim.task_id), error=str(error), kind=type(error).__name__)
+        ours.update(**_after(error, claim))
         return
     try:
         is_ours = ours.update(file=name, size_bytes=size, due_at=None)
@@ -115,3 +117,14 @@ def _make(claim: _Claim) -> None:
         raise
     if not is_ours:  # deleted meanwhile, or made by somebody who came after us
         forget(name)
+
+
+def _after(error: Exception, claim: _Claim) -> dict[str, Any]:
+    """What the row says once making it failed so: a storage that is away is no try, and what cannot be read is not tried again."""
+    match error:
+        case MediaError(harm=Harm.REFUSED) | FileNotFoundError():
+            return {"due_at": None}
+        case MediaError() | ReaderStopped():
+            return {"due_at": None if claim.tries >= TRIES_MAX else clock.now() + growing_pause(claim.tries)}
+        case _:
+            return {"due_at": clock.now() + STORAGE_PAUSE, "tries": claim.tries - 1}

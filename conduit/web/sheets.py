@@ -46,7 +46,7 @@ class WaitingForSheets:
         if not first.kept:
             return
         if await _made(scope, task_id, receive):
-            await self._application(scope, _after_no_body(receive), send)
+            await self._application({**scope}, _after_no_body(receive), send)
         else:
             await first.give()
 
@@ -95,6 +95,8 @@ async def _made(scope: Mapping[str, Any], task_id: UUID, receive: Any) -> bool:
             await either(_look_until_over(task_id, over), left(receive))
     except TimeoutError:
         pass
+    except Exception as error:  # noqa: BLE001 - whatever broke the wait, the first answer is there
+        log.warning("not waited for a spritesheet to its end", because=type(error).__name__)
     finally:
         feeds().leave(caller)
     return over.is_set()

@@ -11,6 +11,7 @@ from tasks.models import Task
 from tests.support.finished_videos import finished_video
 from tests.support.real_clips import Clip, write
 from videos import assembly, retention, sheets, sweeping
+from videos.media import Harm, MediaError, ReaderStopped
 from videos.models import Video
 from videos.sheet_models import TRIES_MAX, Spritesheet
 from videos.storage import files_in, folder
@@ -115,21 +116,32 @@ def test_of_a_maker_that_was_killed_another_takes_over_and_what_it_stored_is_not
     assert stray not in files_in(folder(video.pk))
 
 
-def test_it_is_tried_again_while_the_storage_fails_and_given_up_at_last(consumer, video, monkeypatch, time_travel):
+@pytest.mark.parametrize(
+    ("error", "given_up_after"),
+    [
+        (MediaError("It is damaged."), 1),
+        (FileNotFoundError("It is gone."), 1),
+        (MediaError("It killed its reader.", Harm.CRASH), TRIES_MAX),
+        (ReaderStopped("The machine is busy."), TRIES_MAX),
+        (OSError("The disk is full."), None),
+    ],
+    ids=["damaged", "gone", "deadly", "busy", "a storage that is away"],
+)
+def test_it_is_tried_again_where_that_may_help_and_else_given_up(consumer, video, monkeypatch, time_travel, error, given_up_after):
     def fail(**named):
-        raise OSError("the disk is full")
+        raise error
 
     time_travel.move_to(clock.now())
     monkeypatch.setattr(assembly, "draw_sheet", fail)
-    asked(consumer, video)
-    for _ in range(TRIES_MAX):
-        assert asked(consumer, video).status_code == 409
+    tries = 0
+    while tries < 2 * TRIES_MAX and (answer := asked(consumer, video)).status_code == 409:
         sheets.make_next()
         time_travel.shift(timedelta(hours=1).total_seconds())
+        tries += 1
 
-    answer = asked(consumer, video)
-
-    assert (answer.status_code, answer.json()["error"]["message"]) == (404, "This video's spritesheet could not be made.")
+    assert tries == (given_up_after or 2 * TRIES_MAX)
+    if given_up_after:
+        assert (answer.status_code, answer.json()["error"]["message"]) == (404, "This video's spritesheet could not be made.")
 
 
 def test_no_keys_many_keep_anothers_waiting_for_ever(consumer, make_consumer, media, monkeypatch):
