@@ -22,7 +22,7 @@ def life(client: openai.OpenAI) -> dict[str, Any]:
     remix = client.videos.remix(made.id, prompt="a lighthouse by night")
     contents = {
         variant: client.videos.download_content(made.id, variant=variant).read()  # type: ignore[arg-type]
-        for variant in ("video", "thumbnail")
+        for variant in ("video", "thumbnail", "spritesheet")
     }
     listed = [[video.id for video in client.videos.list(limit=1, order=order)] for order in ("asc", "desc")]  # type: ignore[attr-defined]
     deleted = [client.videos.delete(video.id).model_dump() for video in (made, other)]
@@ -37,9 +37,13 @@ def life(client: openai.OpenAI) -> dict[str, Any]:
     }
 
 
-def errors(client: openai.OpenAI) -> dict[str, Any]:
-    """The class of each refusal, and what it tells."""
+def errors(client: openai.OpenAI, hurried: str) -> dict[str, Any]:
+    """The class of each refusal, and what it tells. `hurried`: the secret of a key that may read once a minute."""
     nobody = openai.OpenAI(base_url=str(client.base_url), api_key="condt_nobody", max_retries=0)
+    twice = openai.OpenAI(base_url=str(client.base_url), api_key=hurried, max_retries=0)
+    twice.videos.list()
+    same: Any = {"extra_headers": {"Idempotency-Key": "one"}}
+    client.videos.create(**WANTED, **same)
     calls: dict[str, Any] = {
         "size": lambda: client.videos.create(**WANTED | {"size": "1024x1792"}),
         "reference": lambda: client.videos.create(**WANTED, input_reference=("a.png", b"PNG", "image/png")),
@@ -47,9 +51,17 @@ def errors(client: openai.OpenAI) -> dict[str, Any]:
         "id": lambda: client.videos.retrieve("video_123"),
         "key": lambda: nobody.videos.list(),
         "content": lambda: client.videos.download_content(client.videos.create(**WANTED).id),
+        "forbidden": lambda: client.videos.create(**WANTED | {"model": "minimax-h3"}),
+        "conflict": lambda: client.videos.create(**WANTED | {"prompt": "another"}, **same),
+        "rate": twice.videos.list,
         "budget": lambda: client.videos.create(**WANTED | {"seconds": "60"}),
     }
     return {name: _refused(call) for name, call in calls.items()}
+
+
+def paused(client: openai.OpenAI) -> list[Any]:
+    """A create while no new work is taken."""
+    return _refused(lambda: client.with_options(max_retries=0).videos.create(**WANTED))
 
 
 def create(client: openai.OpenAI) -> dict[str, Any]:
@@ -80,8 +92,9 @@ def _refused(call: Any) -> list[Any]:
 
 def main(url: str, secret: str, part: str) -> None:
     client = openai.OpenAI(base_url=f"{url}/v1", api_key=secret)
-    name, _, url = part.partition("=")
-    print(json.dumps(webhooks(client, url) if url else {"life": life, "errors": errors, "create": create}[name](client)))
+    name, _, given = part.partition("=")
+    parts: dict[str, Any] = {"life": life, "errors": errors, "paused": paused, "create": create, "webhooks": webhooks}
+    print(json.dumps(parts[name](client, *filter(None, [given]))))
 
 
 if __name__ == "__main__":

@@ -85,7 +85,10 @@ def test_from_create_to_the_file_with_lists_and_a_remix(client: Client, stack: R
 
 
 def test_each_refusal_is_the_class_that_its_users_catch(client: Client, stack: RunningStack, key: Callable[..., str]):
-    found = client(stack.url, key(budgets=[{"amount": "0.50", "period": "total"}]), "errors")
+    narrow = key(budgets=[{"amount": "0.50", "period": "total"}], limits={"models": ["minimax-video"]})
+    hurried = key(limits={"reads_per_minute": 1})
+
+    found = client(stack.url, narrow, f"errors={hurried}")
 
     assert found == {
         "size": ["BadRequestError", 400, "invalid_request", "size"],
@@ -94,10 +97,22 @@ def test_each_refusal_is_the_class_that_its_users_catch(client: Client, stack: R
         "id": ["NotFoundError", 404, "video_not_found", "video_id"],
         "key": ["AuthenticationError", 401, "invalid_api_key", None],
         "content": ["NotFoundError", 404, "video_not_ready", "video_id"],
+        "forbidden": ["PermissionDeniedError", 403, "model_not_allowed", "model"],
+        "conflict": ["ConflictError", 409, "idempotency_conflict", "Idempotency-Key"],
+        "rate": ["RateLimitError", 429, "rate_limit_exceeded", None],
         # A class of its own has 402 in neither client.
         "budget": [found["budget"][0], 402, "insufficient_quota", None],
     }
     assert found["budget"][0] in ("APIStatusError", "APIError")
+
+
+def test_new_work_that_is_refused_for_a_pause_is_an_error_of_the_servers(client: Client, stack: RunningStack, key: Callable[..., str]):
+    managed = {"headers": {"Authorization": f"Bearer {_manager(stack)}"}}
+    pause = stack.call("POST", "/v1/admin/pauses", json={"kind": "new_work"}, **managed).json()["id"]
+    try:
+        assert client(stack.url, key(), "paused") == ["InternalServerError", 503, "overloaded", None]
+    finally:
+        stack.call("DELETE", f"/v1/admin/pauses/{pause}", **managed)
 
 
 def test_a_create_whose_answer_was_cut_off_twice_is_made_once(client: Client, stack: RunningStack, key: Callable[..., str]):

@@ -19,7 +19,7 @@ async function life() {
   const other = await client.videos.create(WANTED);
   const remix = await client.videos.remix(made.id, { prompt: "a lighthouse by night" });
   const contents = {};
-  for (const variant of ["video", "thumbnail"]) {
+  for (const variant of ["video", "thumbnail", "spritesheet"]) {
     const bytes = Buffer.from(await (await client.videos.downloadContent(made.id, { variant })).arrayBuffer());
     contents[variant] = [bytes.length, createHash("sha256").update(bytes).digest("hex")];
   }
@@ -43,8 +43,13 @@ async function refused(call) {
   }
 }
 
-async function errors() {
+/* `hurried`: the secret of a key that may read once a minute. */
+async function errors(hurried) {
   const nobody = new OpenAI({ baseURL: `${url}/v1`, apiKey: "condt_nobody", maxRetries: 0 });
+  const twice = new OpenAI({ baseURL: `${url}/v1`, apiKey: hurried, maxRetries: 0 });
+  await twice.videos.list();
+  const same = { headers: { "Idempotency-Key": "one" } };
+  await client.videos.create(WANTED, same);
   return {
     size: await refused(() => client.videos.create({ ...WANTED, size: "1024x1792" })),
     reference: await refused(() => client.videos.create({ ...WANTED, input_reference: new File(["PNG"], "a.png", { type: "image/png" }) })),
@@ -52,10 +57,14 @@ async function errors() {
     id: await refused(() => client.videos.retrieve("video_123")),
     key: await refused(() => nobody.videos.list()),
     content: await refused(async () => client.videos.downloadContent((await client.videos.create(WANTED)).id)),
+    forbidden: await refused(() => client.videos.create({ ...WANTED, model: "minimax-h3" })),
+    conflict: await refused(() => client.videos.create({ ...WANTED, prompt: "another" }, same)),
+    rate: await refused(() => twice.videos.list()),
     budget: await refused(() => client.videos.create({ ...WANTED, seconds: "60" })),
   };
 }
 
+const paused = () => refused(() => client.videos.create(WANTED, { maxRetries: 0 }));
 const create = async () => ({ id: (await client.videos.create(WANTED)).id });
 
 async function webhooks(address) {
@@ -72,4 +81,4 @@ async function webhooks(address) {
 }
 
 const [name, address] = [part.split("=")[0], part.slice(part.indexOf("=") + 1)];
-console.log(JSON.stringify(await { life, errors, create, webhooks: () => webhooks(address) }[name]()));
+console.log(JSON.stringify(await { life, errors, paused, create, webhooks }[name](address)));
