@@ -10,6 +10,8 @@ import os
 import sys
 from datetime import timedelta
 from decimal import Decimal
+from functools import partial
+from typing import Any
 
 from conduit import clock
 from tests.support.creators import say
@@ -41,14 +43,14 @@ def administrate(key_id: int, team_id: int, other_id: int, amount: str) -> None:
     key = VirtualKey.objects.get(pk=key_id)
     teams = Team.objects.in_bulk([team_id, other_id])
     for number, wanted in enumerate(itertools.cycle(PERIODS)):
-        limit = {"amount": Decimal(amount), "raised_to": None, "raised_until": None}
+        limit: dict[str, Any] = {"amount": Decimal(amount), "raised_to": None, "raised_until": None}
         if number % 3 == 2:  # a raise to the same room, from a lower amount
             limit = {"amount": Decimal(amount) / 2, "raised_to": Decimal(amount), "raised_until": clock.now() + timedelta(hours=1)}
         budgets = [{"time_zone": "UTC"} | fields | limit for fields in wanted]
         for change in (
-            lambda budgets=budgets: owners.set_budgets(key, budgets, who="root"),
-            lambda budgets=budgets: owners.set_budgets(teams[team_id], budgets[:1], who="root"),
-            lambda number=number: services.change_key(key, who="root", team=teams[[team_id, other_id][number % 2]]),
+            partial(owners.set_budgets, key, budgets, who="root"),
+            partial(owners.set_budgets, teams[team_id], budgets[:1], who="root"),
+            partial(services.change_key, key, who="root", team=teams[[team_id, other_id][number % 2]]),
         ):
             try:
                 change()
@@ -58,4 +60,4 @@ def administrate(key_id: int, team_id: int, other_id: int, amount: str) -> None:
 
 
 if __name__ == "__main__":
-    main(*map(int, sys.argv[1:4]), sys.argv[4])
+    main(int(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]), sys.argv[4])

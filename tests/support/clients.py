@@ -1,5 +1,7 @@
 """Real MiniMax clients for tests, with limits that end a bad answer within the test's patience."""
 
+from typing import Any
+
 from conduit.outbound.addresses import Allowed
 from tests.support.lookalike import LookAlike
 from videos.minimax.client import Client, Limits
@@ -18,22 +20,22 @@ def http_client(
     return Client(base_url, api_key, Limits(connect_seconds, read_seconds, download_seconds), LOOPBACK)
 
 
-def client_of(minimax: LookAlike, *, max_clip_bytes: int = MAX_CLIP_BYTES, **overrides: object) -> MiniMaxV1:
+def client_of(minimax: LookAlike, *, max_clip_bytes: int = MAX_CLIP_BYTES, **overrides: Any) -> MiniMaxV1:
     return MiniMaxV1(http_client(**_account(minimax) | overrides), max_clip_bytes=max_clip_bytes)
 
 
-def v1_at(base_url: str, **limits: float) -> MiniMaxV1:
+def v1_at(base_url: str, **limits: Any) -> MiniMaxV1:
     """A client for whatever listens there."""
     return MiniMaxV1(http_client(base_url, **limits), max_clip_bytes=MAX_CLIP_BYTES)
 
 
-def v2_client_of(minimax: LookAlike, *, max_clip_bytes: int = MAX_CLIP_BYTES, **overrides: object) -> MiniMaxV2:
+def v2_client_of(minimax: LookAlike, *, max_clip_bytes: int = MAX_CLIP_BYTES, **overrides: Any) -> MiniMaxV2:
     return MiniMaxV2(http_client(**_account(minimax) | overrides), max_clip_bytes=max_clip_bytes)
 
 
-def images_of(minimax: LookAlike, **overrides: object) -> Images:
+def images_of(minimax: LookAlike, **overrides: Any) -> Images:
     return Images(http_client(**_account(minimax) | overrides))
 
 
-def _account(minimax: LookAlike) -> dict[str, object]:
+def _account(minimax: LookAlike) -> dict[str, Any]:
     return {"base_url": minimax.url, "api_key": minimax.key}

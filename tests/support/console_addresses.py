@@ -4,6 +4,7 @@ their plans (tests/console/test_plans.py) and for `make bench-console`. A new pa
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from urllib.parse import quote
 
 from tests.support.many import Many
@@ -17,6 +18,10 @@ class Address:
     name: str
     path: Callable[[Many], str]
     most: int = READ_MAX  # rows that each of its queries reads at most
+
+
+def _searched(text: str, many: Many) -> str:
+    return f"tasks/?q={quote(text.format(many=many))}"
 
 
 def _day(many: Many) -> str:
@@ -121,5 +126,5 @@ ADDRESSES = (
     Address("timings of an hour", lambda many: f"videos/timing/?created_at__gte={many.now - timedelta(hours=1):%Y-%m-%dT%H:%M:%SZ}"),
     Address("timings", lambda many: "videos/timing/"),
     Address("budgets", lambda many: "keys/budgetwindow/"),
-    *(Address(f"tasks, {text}", lambda many, text=text: f"tasks/?q={quote(text.format(many=many))}", most=20_000) for text in SEARCHES),
+    *(Address(f"tasks, {text}", partial(_searched, text), most=20_000) for text in SEARCHES),
 )

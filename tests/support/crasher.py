@@ -8,10 +8,10 @@ SIGKILL, and a second fork finishes what the first one left. A line of JSON on s
 import json
 import os
 import signal
-import sys
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 import django
 
@@ -104,7 +104,7 @@ def look(task_id: str) -> dict[str, Any]:
     from videos.models import Clip
 
     task = Task.objects.get(pk=task_id)
-    states = list(Clip.objects.filter(video_id=task_id).order_by("number").values_list("state", flat=True))
+    states = list(Clip.objects.filter(video_id=UUID(task_id)).order_by("number").values_list("state", flat=True))
     prompt = task.video.prompt
     return {"task_id": task_id, "prompt": prompt, "status": task.status, "error_code": task.error_code, "clips": states}
 
@@ -163,7 +163,7 @@ def read_here() -> None:
     def in_this_process(limits: object, work: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         return work(*args, **kwargs)
 
-    assembly.in_child = in_this_process
+    setattr(assembly, "in_child", in_this_process)  # noqa: B010 - where it is looked up, and not where it is from
 
 
 def trust_the_storage() -> None:
@@ -174,4 +174,4 @@ def trust_the_storage() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

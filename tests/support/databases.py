@@ -16,4 +16,5 @@ def database_url(port: int | None = None) -> str:
 
 def redis_url(port: int) -> str:
     """Of the tests' Redis, by way of whatever listens there."""
-    return settings.REDIS_URL.replace(f":{urlsplit(settings.REDIS_URL).port}/", f":{port}/")
+    url: str = settings.REDIS_URL
+    return url.replace(f":{urlsplit(settings.REDIS_URL).port}/", f":{port}/")

@@ -3,6 +3,7 @@
 import os
 import signal
 import sys
+from uuid import UUID
 
 import django
 
@@ -16,7 +17,7 @@ def main(task_id: str) -> None:
 
     with transaction.atomic():
         transaction.on_commit(lambda: os.kill(os.getpid(), signal.SIGKILL))
-        lifecycle.move(task_id, Status.CANCELLED, stage="cancelled")
+        lifecycle.move(UUID(task_id), Status.CANCELLED, stage="cancelled")
 
 
 if __name__ == "__main__":

@@ -121,7 +121,7 @@ class Host:
                 stdin=subprocess.DEVNULL,
             )
         except subprocess.TimeoutExpired as late:
-            raise AssertionError(f"on {self.name}, not within {seconds:g} s:\n{text}\n{late.stdout}\n{late.stderr}") from None
+            raise AssertionError(f"on {self.name}, not within {seconds:g} s:\n{text}\n{late.stdout!r}\n{late.stderr!r}") from None
         assert done.returncode == 0, f"on {self.name}:\n{text}\n{done.stdout[-4000:]}\n{done.stderr[-4000:]}\n{self.logs()}"
         return done.stdout
 

@@ -3,7 +3,6 @@ through: `python -m tests.support.killed_counting`, with the settings in the env
 
 import json
 import os
-import sys
 
 import django
 
@@ -48,4 +47,4 @@ def main() -> None:
 
 if __name__ == "__main__":
     os.environ.setdefault("LOG_LEVEL", "ERROR")
-    sys.exit(main())
+    main()

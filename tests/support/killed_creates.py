@@ -30,7 +30,7 @@ def create_and_die(fatal: int, secret: str) -> None:
         flush(pipeline)
         points.reach("while a batch is in the air")
 
-    Pipeline.send, Pipeline._flush = sent, flushed  # type: ignore[method-assign] # mypy knows no patching
+    Pipeline.send, Pipeline._flush = sent, flushed
     create(fatal, secret)
 
 
@@ -46,7 +46,8 @@ def main(secret: str) -> None:
     django.setup()
     import tests.support.quick_creates  # noqa: F401 - once here, and not again in every fork
 
-    died, number = True, 0
+    died: object = True
+    number = 0
     while died:
         died, _ = forked(create_and_die, number, secret)
         _, again = forked(create, number, secret)

@@ -99,7 +99,8 @@ def _found(named: Mapping[str, Any]) -> Many:
     states = {name: newest(status) for name, status in (("completed", "completed"), ("failed", "failed"), ("running", "processing"))}
     some = tuple(Task.objects.order_by("-pk").values_list("pk", flat=True)[:20])
     endpoint = Endpoint.objects.earliest("pk").public_id
-    return Many(some=some, endpoint=endpoint, **{name: named[name] for name in names}, newest=ends[0], oldest=ends[1], **states)
+    facts: dict[str, Any] = {name: named[name] for name in names} | states
+    return Many(some=some, endpoint=endpoint, newest=ends[0], oldest=ends[1], **facts)
 
 
 def _insert(cursor: Any, model: type[models.Model], columns: Mapping[str, str], source: str, named: Mapping[str, Any]) -> None:
@@ -108,7 +109,7 @@ def _insert(cursor: Any, model: type[models.Model], columns: Mapping[str, str], 
     values: dict[str, Any] = dict(named)
     for field in model._meta.concrete_fields:
         needs = not field.null and not field.primary_key and not field.has_db_default()
-        if field.column not in given and needs:
+        if field.column and field.column not in given and needs:
             given[field.column] = f"%(default_{field.column})s"
             values[f"default_{field.column}"] = field.get_db_prep_save(field.get_default(), connection)
     names = ", ".join(f'"{name}"' for name in given)

@@ -3,6 +3,7 @@
 from queue import Empty
 
 from celery import current_app
+from celery.app import app_or_default
 from celery.worker.request import Request
 
 from tasks import hints
@@ -19,6 +20,6 @@ def take_messages(queue: str) -> int:
                 message = waiting.get(block=False)
             except Empty:
                 return taken
-            Request(message, app=current_app._get_current_object()).execute()
+            Request(message, app=app_or_default()).execute()
             message.ack()
             taken += 1

@@ -2,6 +2,7 @@
 
 import functools
 from fractions import Fraction
+from typing import Any
 
 import av
 
@@ -26,6 +27,6 @@ def plain(width: int, height: int, form: str) -> av.VideoFrame:
 
 def encoded(codec_name: str, frame: av.VideoFrame) -> bytes:
     """The frame as one image."""
-    codec = av.CodecContext.create(codec_name, "w")
+    codec: Any = av.CodecContext.create(codec_name, "w")
     codec.width, codec.height, codec.pix_fmt, codec.time_base = frame.width, frame.height, frame.format.name, Fraction(1, 25)
     return b"".join(bytes(packet) for packet in [*codec.encode(frame), *codec.encode(None)])

@@ -23,7 +23,7 @@ class Raw:
         assert self.headers["content-type"] == "application/json", self
         assert int(self.headers.get("content-length", len(self.body))) == len(self.body)
         assert self.headers["x-request-id"], self
-        error = json.loads(self.body)["error"]
+        error: dict[str, Any] = json.loads(self.body)["error"]
         assert set(error) == {"message", "type", "code", "param"}
         return error
 

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from django.db import connection
-from django.db.backends.sqlite3.base import DatabaseOperations  # of the backend: its own module cannot be the first
+from django.db.backends.sqlite3 import base  # its module of operations cannot be the first to be imported
 
 
 @contextmanager
@@ -24,13 +24,14 @@ def tampering() -> Iterator[None]:
 
 def empty_guarded_tables_too() -> None:
     """Have Django empty all tables of SQLite between tests that commit, those too whose rows may not be deleted."""
-    usual = DatabaseOperations.sql_flush
+    operations: Any = base.DatabaseWrapper.ops_class
+    usual = operations.sql_flush
 
-    def sql_flush(self: DatabaseOperations, *args: Any, **named: Any) -> list[str]:
+    def sql_flush(self: Any, *args: Any, **named: Any) -> list[str]:
         lift, again = _triggers()
         return [*lift, *usual(self, *args, **named), *again]
 
-    DatabaseOperations.sql_flush = sql_flush  # type: ignore[method-assign]
+    operations.sql_flush = sql_flush
 
 
 def _triggers() -> tuple[list[str], list[str]]:

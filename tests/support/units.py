@@ -15,6 +15,7 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 UNITS = Path("/etc/systemd/system")
 STATE, LOGS = Path("/run/stand-in"), Path("/var/log/stand-in")
@@ -81,7 +82,7 @@ def _start(name: str) -> None:
     (STATE / name).write_text(str(process.pid))
 
 
-def _as_its_user(unit: Unit, log: object) -> "subprocess.Popen[bytes]":
+def _as_its_user(unit: Unit, log: Any) -> "subprocess.Popen[bytes]":
     user = pwd.getpwnam(unit.value("User"))
     state = Path("/var/lib") / unit.value("StateDirectory")
     state.mkdir(mode=int(unit.value("StateDirectoryMode"), 8), exist_ok=True)
@@ -98,8 +99,8 @@ def _as_its_user(unit: Unit, log: object) -> "subprocess.Popen[bytes]":
         extra_groups=[],
         umask=int(unit.value("UMask"), 8),
         stdin=subprocess.DEVNULL,
-        stdout=log,  # type: ignore[arg-type]
-        stderr=log,  # type: ignore[arg-type]
+        stdout=log,
+        stderr=log,
         start_new_session=True,
     )
 

@@ -6,12 +6,14 @@ to leave that clock alone, and the kernel refuses it (libfaketime issue 426). Wa
 
 import select
 import time
+from typing import SupportsIndex
 
 
-def _sleep(seconds: float) -> None:
-    if seconds < 0:
+def _sleep(seconds: SupportsIndex | float) -> None:
+    length = float(seconds)
+    if length < 0:
         raise ValueError("sleep length must be non-negative")
-    select.select([], [], [], seconds)
+    select.select([], [], [], length)
 
 
 time.sleep = _sleep
