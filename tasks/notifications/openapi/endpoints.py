@@ -227,23 +227,18 @@ for path, label in (("/v1/webhook_event_types", OWN), ("/v1/admin/webhook_event_
             answers={200: Answer("The types.", _TYPES)},
         ),
     )
-_KEY_SECRET = component(
-    "WebhookSecret",
-    record(
-        "What signs the webhooks of calls that name a `webhook_url`.",
-        {
-            "object": constant("webhook_secret", "What this is."),
-            "signing_secret": text("The secret.", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"),
-            "signing_secret_hint": text("How it ends.", "…LaSw"),
-            "old_secret_ends_at": or_null(unix("When the one before signs no more."), null=True),
-        },
-    ),
-)
 _KEY_HINT = {
     "object": constant("webhook_secret", "What this is."),
     "signing_secret_hint": text("How it ends.", "…LaSw"),
     "old_secret_ends_at": or_null(unix("When the one before signs no more."), null=True),
 }
+_KEY_SECRET = component(
+    "WebhookSecret",
+    record(
+        "What signs the webhooks of calls that name a `webhook_url`.",
+        _KEY_HINT | {"signing_secret": text("The secret.", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")},
+    ),
+)
 _OF_A_KEY = component("WebhookSecretHint", record("What signs the webhooks of a key's calls that name a `webhook_url`.", _KEY_HINT))
 _OF_A_KEY_SHOWN = component(
     "WebhookSecretRotated", record("The same, with the secret that was made.", _KEY_HINT | _SECRET, optional=("secret_note",))
