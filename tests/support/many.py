@@ -36,7 +36,7 @@ TOLD: tuple[type[models.Model], ...] = (Try, Delivery, Message, Endpoint, Mail)
 TABLES: tuple[type[models.Model], ...] = (*TOLD, Exchange, Clip, Video, Timing, TaskEvent, Feed, Task, UsageCost, *ROLL_UPS)
 # Whose many rows belong to tasks, and which events and exchanges are still kept: the newest.
 KEPT_EVENTS, KEPT_EXCHANGES = 0.25, 0.1
-# Of how many tasks' ends one endpoint was told, and mails.
+# Of how many tasks' ends somebody was told, and mails.
 TOLD_OF, MAILS = 0.1, 2_000
 
 
@@ -56,7 +56,7 @@ class Many:
     completed: UUID  # lately
     failed: UUID  # lately
     running: UUID
-    endpoint: str  # the id of one that was told of a tenth of all tasks
+    endpoint: str  # the id of the one that was told most
     some: tuple[UUID, ...]  # twenty of the newest
 
 
@@ -253,8 +253,8 @@ def _rows() -> list[tuple[type[models.Model], dict[str, str], str]]:
 
 
 def _told() -> list[tuple[type[models.Model], dict[str, str], str]]:
-    """Three hundred endpoints, what the first of them was told, and mails."""
-    state = "CASE WHEN n %% 50 = 1 THEN 'failed' ELSE 'delivered' END"
+    """Three hundred endpoints, of which one was told as much as thirty others, and mails."""
+    state, which = "CASE WHEN n %% 50 = 0 THEN 'failed' ELSE 'delivered' END", "CASE WHEN n %% 10 = 0 THEN 0 ELSE 1 + n %% 299 END"
     return [
         (
             Endpoint,
@@ -273,8 +273,8 @@ def _told() -> list[tuple[type[models.Model], dict[str, str], str]]:
         (
             Delivery,
             {
-                "message_id": "id", "endpoint_id": "(SELECT min(id) FROM notifications_endpoint)", "target": "'we_1'", "task_id": "task_id",
-                "state": state, "attempts": "1", "ended_at": "happened_at",
+                "message_id": "id", "endpoint_id": f"(SELECT min(id) FROM notifications_endpoint) + {which}",
+                "target": f"'we_' || 1 + {which}", "task_id": "task_id", "state": state, "attempts": "1", "ended_at": "happened_at",
             },
             "(SELECT *, row_number() OVER (ORDER BY happened_at) AS n FROM notifications_message) AS message",
         ),
