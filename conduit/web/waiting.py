@@ -111,10 +111,12 @@ class _Kept:
 
 def seconds_asked(scope: Mapping[str, Any]) -> int:
     """How long the answer of a call that may wait shall wait; 0 where it shall not, or the preference means nothing."""
+    asked = _WAIT.search(header(scope, b"prefer"))
+    if asked is None:
+        return 0
     path, method = scope["path"], scope["method"]
     may_wait = (method == "GET" and _is_one(path)) or (method == "POST" and _MADE.fullmatch(path))
-    asked = _WAIT.search(header(scope, b"prefer")) if may_wait else None
-    return min(int(asked[1]), SECONDS_MAX) if asked else 0
+    return min(int(asked[1]), SECONDS_MAX) if may_wait else 0
 
 
 def _is_one(path: str) -> bool:
