@@ -7,13 +7,13 @@ import pytest
 from django.db import connection
 
 from conduit import clock
-from keys.models import UsageCost
+from keys.models import UsageCost, VirtualKey
 from tasks.models import Task
 from tasks.notifications.models import TaskTarget
 from tests.support.finished_videos import finished_video
 from tests.support.racing import in_threads
 from videos.dialects.openai import repeats
-from videos.models import RepeatableCreate, VideoModel
+from videos.models import RepeatableCreate, ResolutionFactor, VideoModel
 
 pytestmark = pytest.mark.django_db
 
@@ -106,6 +106,23 @@ def test_bad_input_is_refused_by_name(consumer, wanted, param, words):
     assert (answer.status_code, answer.json()["error"]["param"]) == (400, param)
     assert words in answer.json()["error"]["message"]
     assert not Task.objects.exists()
+
+
+def test_a_size_that_the_model_does_not_make_is_refused_by_its_name_here_with_those_that_it_makes(consumer):
+    ResolutionFactor.objects.filter(model__name="video-01", resolution="1920x1080").delete()
+
+    answer = post(consumer, WANTED | {"size": "1920x1080"})
+
+    assert (answer.status_code, answer.json()["error"]["param"]) == (400, "size")
+    assert "1280x720" in answer.json()["error"]["message"]
+
+
+def test_a_length_that_the_key_may_not_have_is_refused_by_its_name_here(consumer):
+    VirtualKey.objects.update(longest_seconds=3)
+
+    answer = post(consumer, WANTED)
+
+    assert (answer.status_code, answer.json()["error"]["param"]) == (400, "seconds")
 
 
 def test_a_picture_is_refused_by_name(consumer):

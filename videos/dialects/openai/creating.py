@@ -1,11 +1,12 @@
 """Making videos for OpenAI's clients: once, however often a client sends the same call."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from django.db import transaction
 
-from conduit.api.errors import InvalidRequest
+from conduit.api.errors import ApiError, InvalidRequest
 from conduit.api.idempotency import Idempotency, keeping
 from keys.models import VirtualKey
 from tasks.models import Status, Task
@@ -14,6 +15,9 @@ from videos.dialects.openai.requests import create_request, remix_request
 from videos.dialects.openai.wire import accepted
 from videos.requests import GenerationRequest
 from videos.services import start_generation
+
+# What the request of ours is called by, and here.
+_CALLED = {"duration": "seconds", "resolution": "size"}
 
 
 def create(*, key: VirtualKey, data: Any, count: int, idempotency: Idempotency | None) -> Task:
@@ -46,6 +50,31 @@ def _once(
     remix_of: Task | None = None,
 ) -> Task:
     """`asked`: what tells one call from another."""
+    with _in_its_words():
+        return _made_once(asked, wanted, key=key, count=count, idempotency=idempotency, remix_of=remix_of)
+
+
+@contextmanager
+def _in_its_words() -> Iterator[None]:
+    """A refusal names what this wire calls the parameter at fault."""
+    try:
+        yield
+    except ApiError as error:
+        if called := _CALLED.get(error.param or ""):
+            error.message = error.message.replace(f"`{error.param}`", f"`{called}`")
+            error.param = called
+        raise
+
+
+def _made_once(
+    asked: Mapping[str, object],
+    wanted: GenerationRequest,
+    *,
+    key: VirtualKey,
+    count: int,
+    idempotency: Idempotency | None,
+    remix_of: Task | None,
+) -> Task:
     if idempotency:  # it says which call this is
         return start_generation(key=key, wanted=wanted, remix_of=remix_of, first=keeping(idempotency, accepted))
     if wanted.webhook:
