@@ -24,7 +24,7 @@ PARALLEL := -n $(WORKERS) --maxprocesses 8 --dist worksteal
 # By uv, which is seconds, or else by pip; either way a line says how far it is.
 INSTALL := $(PY) -I conduit/stack/installing.py .venv
 
-.PHONY: help demo run wheel wheels test test-browser test-clients pictures soak lint check coverage bench bench-realtime bench-console bench-engine clean
+.PHONY: help demo run wheel wheels test test-browser test-clients pictures soak lint check coverage bench bench-realtime bench-console bench-engine bench-sizes clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
@@ -101,6 +101,9 @@ bench-console: $(DEV) ## measure the console's pages at a million tasks, and wha
 
 bench-engine: $(DEV) ## measure what asking how 10,000 jobs go costs, and how it keeps its time
 	$(PY) -m tests.bench.engine
+
+bench-sizes: $(DEV) ## measure what each kind of process takes for what it does, and how the database grows
+	$(PY) -m tests.bench.sizes
 
 clean: ## remove the venv, caches and the embedded stack's data (.conduit)
 	rm -rf .coverage .coverage.* .venv .conduit .clients dist tests/clients/node/node_modules tests/clients/tanstack/node_modules .second-tries .pictures tests/signalr/node/node_modules .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
