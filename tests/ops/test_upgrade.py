@@ -19,7 +19,6 @@ HOT_PATHS = (
     "tests/tasks/test_lifecycle.py",
     "tests/tasks/test_leases.py",
     "tests/engine/test_creates.py",
-    "tests/money/test_races.py",
 )
 
 
