@@ -65,8 +65,9 @@ def test_of_creates_that_wait_for_their_keys_row_two_wait_at_it_and_the_others_s
     with held(ann) as waiting:
         creates = [posting.submit(create, web, ann) for _ in range(2 * THREADS)]
         until(lambda: waiting() == 2)
-        assert {read(web, ben) for _ in range(20)} == {200}
-        assert {read(web, ann) for _ in range(20)} == {200}
+        # Few: on a busy machine they must be over before those two have waited for LOCK_SECONDS.
+        assert {read(web, ben) for _ in range(3)} == {200}
+        assert {read(web, ann) for _ in range(3)} == {200}
         assert waiting() == 2
         assert not any(answer.done() for answer in creates)
     assert {answer.result(60) for answer in creates} == {202}
