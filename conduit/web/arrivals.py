@@ -79,10 +79,10 @@ class Arrivals:
             arrival.size += size
 
     def _look(self) -> None:
-        self._looking = None
         self._refuse_in_turns(deque((channel, arrival) for channel, arrival in self._arriving.items() if self._is_late(arrival)))
 
     def _refuse_in_turns(self, late: deque[tuple[Any, _Arrival]]) -> None:
+        self._looking = None  # so that whoever comes after the last of them is looked at again
         for _ in range(min(AT_ONCE, len(late))):
             channel, arrival = late.popleft()
             if self._arriving.get(channel) is arrival:  # it was not whole, nor gone, meanwhile

@@ -64,3 +64,22 @@ def test_of_many_that_are_late_together_a_few_are_refused_in_each_turn_of_the_lo
         looks._looking.cancel()
 
     asyncio.run(refuse())
+
+
+def test_who_comes_after_many_were_refused_is_looked_at_too(monkeypatch):
+    async def refuse() -> None:
+        looks = Arrivals(BOUNDS)
+        for _ in range(2 * arrivals.AT_ONCE):
+            looks._begin(Channel([]))
+        monkeypatch.setattr(Arrivals, "_is_late", lambda *_: True)
+        looks._looking.cancel()
+        looks._look()
+        while looks._arriving:
+            await asyncio.sleep(0)
+
+        looks._begin(Channel([]))
+
+        assert looks._looking.when() > asyncio.get_running_loop().time()
+        looks._looking.cancel()
+
+    asyncio.run(refuse())

@@ -22,7 +22,7 @@ _PAST = {
     "upload bill": "uploaded", "loss is less": "takes as accepted only the smaller loss of", "test": "tested",
     "seal anew": "sealed anew the key of", "delete media": "deleted the video and prompt of",
     "reconcile": "said what became of an order of", "enable": "enabled", "disable": "disabled", "send again": "sent webhooks again to",
-    "rotate_webhook_secret": "rotated the webhook secret of",
+    "rotate_webhook_secret": "rotated the webhook secret of", "remove_orphans": "removed files that no row names from",
     "end client tokens": "ended the client tokens of", "drain": "drains", "end drain": "drains no more",
     "ask": "asked", "after restore": "put things in order after a restore of the",
 }  # fmt: skip
