@@ -9,6 +9,7 @@ import pytest
 from django.contrib.auth import get_user_model
 from django.contrib.auth.management.commands import changepassword
 from django.core.management import CommandError, call_command, get_commands, load_command_class
+from django.db import connection
 
 from conduit.conditions.models import Process
 from keys.management.audited import AuditedCommand
@@ -93,6 +94,7 @@ def test_a_shell_leaves_a_row_before_it_opens():
 
 
 @pytest.mark.django_db(transaction=True, serialized_rollback=True)
+@pytest.mark.skipif(connection.vendor == "sqlite", reason="tests empty SQLite's tables so between them, and lift its guard for it")
 def test_no_command_empties_the_ledger(consumer):
     consumer.generate()
 
