@@ -17,8 +17,8 @@ GET = if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 	else echo "conduit: $(2) need $(1). Install: sudo apt-get install $(1)" >&2; exit 1; fi
 # Every core works, to a point: each worker has a database and a Valkey. tests/conftest.py puts what shares a stack at the
 # beginning of a worker's share, where nobody steals it: loadgroup silently does not with pytest 9.2 (pytest-xdist issue 1386).
-# Twice as many as there are cores: tests of real processes wait a good part of their time.
-WORKERS ?= $(shell echo $$(( $$(nproc) * 2 )))
+# Half as many again as there are cores: tests of real processes wait a good part of their time, and twice as many were no faster.
+WORKERS ?= $(shell echo $$(( ($$(nproc) * 3 + 1) / 2 )))
 PATIENT := -o faulthandler_timeout=3600
 PARALLEL := -n $(WORKERS) --maxprocesses 8 --dist worksteal
 # By uv, which is seconds, or else by pip; either way a line says how far it is.
