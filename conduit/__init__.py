@@ -7,8 +7,8 @@ import gc
 gc.set_threshold(10_000, 10, 10)
 
 # Importing the Celery application here makes it the current one in every process, so that hints find the broker.
-from conduit.celery import app as celery_app  # noqa: E402
-from conduit.hardening import harden_process  # noqa: E402
+from conduit.celery import app as celery_app  # noqa: E402 - after the threshold
+from conduit.hardening import harden_process  # noqa: E402 - after the threshold
 
 harden_process()
 

@@ -60,7 +60,7 @@ def still_as_read(key: VirtualKey, also: tuple[str, Sequence[Any]]) -> Statement
     """
     condition, values = also
     row = f"SELECT FROM {_KEY.source} WHERE k.id = %s AND k.xmin = %s AND {condition}{_LOCK} k"
-    return Statement(f"SELECT 1 / count(*) FROM ({row}) AS found", [key.pk, key.row_version, *values])  # noqa: S608
+    return Statement(f"SELECT 1 / count(*) FROM ({row}) AS found", [key.pk, key.row_version, *values])  # noqa: S608 - our own words
 
 
 @contextmanager
