@@ -12,7 +12,7 @@ import warnings
 from typing import Any
 
 warnings.simplefilter("ignore")
-import litellm  # noqa: E402 - after what it reads when it is imported
+import litellm  # noqa: E402 - once its warnings are silenced
 
 WANTED: Any = {"model": "openai/minimax-video", "prompt": "a lighthouse", "seconds": "1", "size": "720x480"}
 
