@@ -110,12 +110,8 @@ def _make(claim: _Claim) -> None:
         log.warning("no spritesheet", task_id=str(claim.task_id), error=str(error), kind=type(error).__name__)
         ours.update(**_after(error, claim))
         return
-    try:
-        is_ours = ours.update(file=name, size_bytes=size, due_at=None)
-    except BaseException:
-        forget(name)
-        raise
-    if not is_ours:  # deleted meanwhile, or made by somebody who came after us
+    # Where this raises, the row may name the file all the same: if it does not, a walk (videos.orphans) removes it.
+    if not ours.update(file=name, size_bytes=size, due_at=None):  # deleted meanwhile, or made by somebody who came after us
         forget(name)
 
 
