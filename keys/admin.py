@@ -14,7 +14,7 @@ from django.template.response import TemplateResponse
 
 from conduit.api.errors import ApiError
 from conduit.api.pagination import parse_row_id
-from keys import corrections, known_models, ledger, overview, owners, scopes, services, usage, work
+from keys import budget_owners, corrections, known_models, ledger, overview, scopes, services, usage, work
 from keys.forms import BudgetForm, BudgetFormSet, CorrectionForm, KeyForm, ManagementKeyForm, TeamForm
 from keys.limits.table import Group, columns_of
 from keys.long_lists import LongList
@@ -109,15 +109,15 @@ class WithBudgets(TellsRefusals):
         return [*super().get_readonly_fields(request, obj), *money]
 
     def save_formset(self, request: HttpRequest, form: ModelForm, formset: BaseModelFormSet, change: bool) -> None:
-        owners.lock(form.instance)
+        budget_owners.lock(form.instance)
         formset.save(commit=False)
         for budget in formset.deleted_objects:
-            owners.delete_budget(budget, who=who(request))
+            budget_owners.delete_budget(budget, who=who(request))
         for budget, changed in formset.changed_objects:
-            owners.change_budget(budget, who=who(request), **{name: getattr(budget, name) for name in changed})
+            budget_owners.change_budget(budget, who=who(request), **{name: getattr(budget, name) for name in changed})
         for budget in formset.new_objects:
             fields = {name: getattr(budget, name) for name in BudgetForm.Meta.fields}
-            budget.pk = owners.add_budget(form.instance, fields, who=who(request)).pk
+            budget.pk = budget_owners.add_budget(form.instance, fields, who=who(request)).pk
 
 
 class StateFilter(admin.SimpleListFilter):
@@ -218,9 +218,9 @@ class TeamAdmin(WithBudgets):
 
     def save_model(self, request: HttpRequest, obj: Team, form: ModelForm, change: bool) -> None:
         if change:
-            owners.change(obj, who=who(request), **{name: form.cleaned_data[name] for name in form.changed_data})
+            budget_owners.change(obj, who=who(request), **{name: form.cleaned_data[name] for name in form.changed_data})
         else:
-            obj.__dict__.update(owners.create_team(who=who(request), **form.cleaned_data).__dict__)
+            obj.__dict__.update(budget_owners.create_team(who=who(request), **form.cleaned_data).__dict__)
 
     def change_view(self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None) -> HttpResponse:
         team = self.get_object(request, object_id) if request.method == "GET" else None
@@ -228,11 +228,11 @@ class TeamAdmin(WithBudgets):
         return super().change_view(request, object_id, form_url, mine | (extra_context or {}))
 
     def delete_model(self, request: HttpRequest, obj: Team) -> None:
-        owners.delete_team(obj, who=who(request))
+        budget_owners.delete_team(obj, who=who(request))
 
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Team]) -> None:
         for team in queryset:
-            owners.delete_team(team, who=who(request))
+            budget_owners.delete_team(team, who=who(request))
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
         """A budget's counters go with it, although nobody may delete them by hand."""
@@ -264,7 +264,7 @@ class ManagementKeyAdmin(TellsRefusals, ShowsSecrets):
 
     def save_model(self, request: HttpRequest, obj: ManagementKey, form: ModelForm, change: bool) -> None:
         if change:
-            owners.change(obj, who=who(request), **{name: form.cleaned_data[name] for name in form.changed_data})
+            budget_owners.change(obj, who=who(request), **{name: form.cleaned_data[name] for name in form.changed_data})
         else:
             self.made(obj, *services.create_management_key(who=who(request), **form.cleaned_data))
 

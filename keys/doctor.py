@@ -4,13 +4,13 @@ from collections.abc import Iterator
 
 from conduit.conditions import Severity
 from conduit.doctor import Finding
-from keys.proof import proven
+from keys.reconciliation import reconcile
 
 SHOWN = 5
 
 
 def ledger_adds_up() -> Iterator[Finding]:
-    rows, found = proven()
+    rows, found = reconcile()
     for difference in found[:SHOWN]:
         yield Finding(
             f"The ledger does not add up: {difference}",

@@ -2,7 +2,7 @@
 
 from celery import shared_task
 
-from keys import audit_forgetting, client_tokens
+from keys import audit_retention, client_tokens
 from keys.last_uses import write_last_uses
 
 
@@ -18,4 +18,4 @@ def forget_client_tokens() -> None:
 
 @shared_task
 def forget_old_audit() -> None:
-    audit_forgetting.forget_old()
+    audit_retention.forget_old()

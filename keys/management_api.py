@@ -16,7 +16,7 @@ from conduit.api.models import OwnerKind
 from conduit.api.network import client_address
 from conduit.api.pagination import check_parameters, page, parse_limit, parse_row_id
 from conduit.api.views import ApiView
-from keys import limits, owners, services, usage
+from keys import budget_owners, limits, services, usage
 from keys.authentication import counted_once, secret_of
 from keys.management_authentication import ManagementKeyAuthentication
 from keys.models import ManagementKey, Scope, Team, UsageCost, VirtualKey
@@ -97,7 +97,7 @@ class KeyView(ManagementView):
             wanted = fields.pop("budgets", None)
             services.change_key(key, who=self.who, **fields)
             if wanted is not None:
-                owners.set_budgets(key, wanted, who=self.who)
+                budget_owners.set_budgets(key, wanted, who=self.who)
         return Response(_shown_key(key.pk))
 
     def delete(self, request: Request, key_id: str) -> Response:
@@ -149,7 +149,7 @@ class TeamsView(ManagementView):
         fields = team_fields(request.data)
         require_for_fields(self.key, fields)
         with once(idempotency):
-            team = owners.create_team(**fields, who=self.who)
+            team = budget_owners.create_team(**fields, who=self.who)
             body, headers = _shown_team(team.pk), {"Location": f"/v1/admin/teams/{team.pk}"}
             if idempotency:
                 idempotency.store(201, body, headers)
@@ -166,15 +166,15 @@ class TeamView(ManagementView):
         require_for_fields(self.key, fields)
         with transaction.atomic():
             wanted = fields.pop("budgets", None)
-            owners.change_team(team, who=self.who, **fields)
+            budget_owners.change_team(team, who=self.who, **fields)
             if wanted is not None:
-                owners.set_budgets(team, wanted, who=self.who)
+                budget_owners.set_budgets(team, wanted, who=self.who)
         return Response(_shown_team(team.pk))
 
     def delete(self, request: Request, team_id: str) -> Response:
         team = found(Team.objects.all(), team_id, "team_id")
         answer = {"id": team.pk, "object": "team", "deleted": True}
-        owners.delete_team(team, who=self.who)
+        budget_owners.delete_team(team, who=self.who)
         return Response(answer)
 
 

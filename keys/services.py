@@ -11,7 +11,7 @@ from django.db.models import Q
 
 from conduit import clock
 from conduit.api.errors import Conflict, Forbidden, NotFound
-from keys import audit, owners
+from keys import audit, budget_owners
 from keys.models import KeySecret, ManagementKey, Team, VirtualKey
 
 SECRET_PREFIX = "condt_"  # noqa: S105 - the public start of every secret
@@ -42,13 +42,13 @@ def create_key(
     who: str = "",
     **limits: Any,
 ) -> tuple[VirtualKey, str]:
-    """A new key and its secret, which exists nowhere else. `limits` are VirtualKey's fields; `budgets` as in owners.set_budgets."""
+    """A new key and its secret, which exists nowhere else. `limits` are VirtualKey's fields; `budgets` as in budget_owners.set_budgets."""
     with transaction.atomic():
-        owners.lock_joined(team)
+        budget_owners.lock_joined(team)
         key = VirtualKey.objects.create(name=name, expires_at=expires_at, team=team, **limits)
         audit.record(who=who, action="create", target=key, name=name, expires_at=expires_at, team=team, **limits)
         secret = _add_secret(key)
-        owners.set_budgets(key, budgets, who=who)
+        budget_owners.set_budgets(key, budgets, who=who)
     return key, secret
 
 
@@ -61,8 +61,8 @@ def change_key(key: VirtualKey, *, who: str, **fields: Any) -> None:
     """
     with transaction.atomic():
         _lock_living(key)
-        owners.lock_joined(fields.get("team"))
-        owners.change(key, who=who, **fields)
+        budget_owners.lock_joined(fields.get("team"))
+        budget_owners.change(key, who=who, **fields)
 
 
 def rotate_key(key: VirtualKey, *, who: str, grace: timedelta = GRACE, replacing: str | None = None) -> str:

@@ -16,7 +16,7 @@ class Work:
     in_flight: Callable[[VirtualKey], int]  # how many tasks of a key have not ended, in one query
     # The same of several, by their ids: of keys (`key_id`), or of the teams that tasks count in (`team_id`). In one query.
     in_flight_of: Callable[[str, Collection[int]], dict[int, int]]
-    differences: Callable[[dict[UUID, Account]], Iterator[str]]  # what contradicts the ledger, given what that says of each task
+    discrepancies: Callable[[dict[UUID, Account]], Iterator[str]]  # what contradicts the ledger, given what that says of each task
 
 
 _registered: list[Work] = []

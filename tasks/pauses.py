@@ -18,7 +18,7 @@ from conduit.api.errors import Conflict, InvalidRequest, NotFound, Overloaded
 from conduit.conditions import Condition, Severity
 from conduit.conditions.registry import Findings
 from conduit.statements import Columns, Statement, Steps
-from keys import audit, known_models, owners
+from keys import audit, budget_owners, known_models
 from tasks.models import Pause, PauseKind
 
 # When to come back while new work is refused without an end, in seconds.
@@ -75,7 +75,7 @@ def change(pause: Pause, *, who: str, **fields: Any) -> None:
     """
     _check({"kind": pause.kind} | fields)
     with transaction.atomic():
-        owners.change(pause, who=who, **fields)
+        budget_owners.change(pause, who=who, **fields)
         _tell_on_commit()
 
 

@@ -13,7 +13,7 @@ from conduit.conditions.models import Standing
 from conduit.conditions.registry import Findings
 from conduit.metrics import Gauge, Reading, Sample
 from keys.money_of_tasks import Account, accounts_of
-from keys.proof import one_moment
+from keys.reconciliation import one_moment
 from tasks.models import Task, TaskEvent
 from tasks.proof import Row, contradictions
 

@@ -23,4 +23,4 @@ def in_flight_of(column: str, ids: Collection[int]) -> dict[int, int]:
     return dict(found.values_list(column).annotate(Count("pk")))
 
 
-WORK = Work(status_of=status_of, in_flight=in_flight, in_flight_of=in_flight_of, differences=differences)
+WORK = Work(status_of=status_of, in_flight=in_flight, in_flight_of=in_flight_of, discrepancies=differences)

@@ -52,7 +52,7 @@ def quote(wanted: GenerationRequest, *, key: VirtualKey, catalogue: Catalogue) -
     offer = catalogue.offer_for(wanted)
     factor = price_factors.of(key)
     price = offer.price(duration=wanted.duration, resolution=wanted.resolution, price_factor=factor, images=len(wanted.inputs))
-    limits.check_wish(key, model_names=offer.model.names, seconds=wanted.duration, resolution=wanted.resolution, price=price)
+    limits.check_request(key, model_names=offer.model.names, seconds=wanted.duration, resolution=wanted.resolution, price=price)
     if not price:
         raise InvalidRequest(f"{wanted.model} has no price for {wanted.duration} s at {wanted.resolution}.", param="model")
     planned = catalogue.plan(offer, duration=wanted.duration, resolution=wanted.resolution, inputs=wanted.inputs)

@@ -20,7 +20,7 @@ from keys.limits.calls import (
     rows_of,
 )
 from keys.limits.refusals import RateLimited, RateState
-from keys.limits.tasks import allows_model, check_counts, check_model, check_wish, needs_counts
+from keys.limits.tasks import allows_model, check_counts, check_model, check_request, needs_counts
 
 __all__ = [
     "Kind",
@@ -31,7 +31,7 @@ __all__ = [
     "check_address",
     "check_counts",
     "check_model",
-    "check_wish",
+    "check_request",
     "count_call",
     "count_call_on_loop",
     "count_management_call",

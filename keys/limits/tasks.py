@@ -41,7 +41,7 @@ def check_model(key: VirtualKey, model_names: Sequence[str]) -> None:
     raise Forbidden(words, code="model_not_allowed", param="model")
 
 
-def check_wish(key: VirtualKey, *, model_names: Sequence[str], seconds: int, resolution: str, price: Decimal) -> None:
+def check_request(key: VirtualKey, *, model_names: Sequence[str], seconds: int, resolution: str, price: Decimal) -> None:
     """Check a task against what its key may ask for, without a query. `model_names`: the model's name and its aliases.
 
     Raises:
@@ -60,10 +60,10 @@ def check_wish(key: VirtualKey, *, model_names: Sequence[str], seconds: int, res
             param="resolution",
         )
     if key.highest_price is not None and price > key.highest_price:
-        raise _too_dear(key.highest_price, price=price, seconds=seconds)
+        raise _too_expensive(key.highest_price, price=price, seconds=seconds)
 
 
-def _too_dear(highest: Decimal, *, price: Decimal, seconds: int) -> InvalidRequest:
+def _too_expensive(highest: Decimal, *, price: Decimal, seconds: int) -> InvalidRequest:
     """A price grows with the seconds: where not even one is cheap enough, the duration is not what is at fault."""
     words = f"This video costs {usd(price)}; with this key one may cost at most {usd(highest)}."
     if round(price / seconds, 4) <= highest:

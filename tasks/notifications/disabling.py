@@ -6,7 +6,7 @@ from django.conf import settings
 from django.db.models import QuerySet
 
 from conduit import clock
-from keys import audit, owners
+from keys import audit, budget_owners
 from tasks.notifications import event_types, mails, outbox
 from tasks.notifications.models import WORDS_CHARACTERS, Delivery, Endpoint, State
 from tasks.notifications.sources import Happening, Source
@@ -32,7 +32,7 @@ def disable(endpoint: Endpoint, why: str, *, who: str = RULE) -> bool:
 def _told(endpoint: Endpoint) -> list[str]:
     """Who is told by mail what becomes of it: its key's or team's contact; of the whole place's whoever runs that."""
     owner = endpoint.key or endpoint.team
-    return [owners.contact_of(owner)] if owner else settings.ALERT_EMAILS
+    return [budget_owners.contact_of(owner)] if owner else settings.ALERT_EMAILS
 
 
 def give_up(deliveries: QuerySet[Delivery], why: str, now: datetime) -> None:

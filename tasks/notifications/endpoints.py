@@ -8,7 +8,7 @@ from django.db import transaction
 
 from conduit import clock
 from conduit.api.errors import Conflict, InvalidRequest, NotFound, Overloaded
-from keys import audit, owners
+from keys import audit, budget_owners
 from keys.models import Team, VirtualKey
 from tasks.notifications import bodies, disabling, outcomes, signing, sources
 from tasks.notifications.event_types import wishes
@@ -32,7 +32,7 @@ def create(*, key: VirtualKey | None = None, team: Team | None = None, who: str 
     secret = signing.new_secret()
     with transaction.atomic():
         if owner := key or team:
-            owners.lock(owner)
+            budget_owners.lock(owner)
         if Endpoint.objects.filter(key=key, team=team).count() >= ENDPOINTS_MAX:
             raise Conflict(f"There are {ENDPOINTS_MAX} webhook endpoints already, and no more may be: delete one that is not needed.")
         made = Endpoint.objects.create(key=key, team=team, **fields, **wishes(fields["event_types"]), **signing.fields_of(secret))

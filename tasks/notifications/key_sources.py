@@ -8,7 +8,7 @@ from django.conf import settings
 
 from conduit import clock
 from conduit.api.formats import money, rfc3339
-from keys import owners
+from keys import budget_owners
 from keys.models import Budget, BudgetAlert, VirtualKey
 from tasks.notifications import event_types, mails
 from tasks.notifications.models import Message
@@ -45,7 +45,7 @@ def _write_of_budget(budget: Budget, facts: Mapping[str, Any]) -> None:
     assert owner  # noqa: S101 - a constraint
     context = {"facts": facts, "owner": f"{'key' if budget.key else 'team'} {owner.name}"}
     mails.write("budget", settings.ALERT_EMAILS, context)
-    contact = owners.contact_of(owner)
+    contact = budget_owners.contact_of(owner)
     if contact not in settings.ALERT_EMAILS:
         mails.write("budget", [contact], context | {"is_owner": True})
 
@@ -105,7 +105,9 @@ def _expiring(limit: int) -> list[Happening]:
 
 
 def _write_to_contacts(keys: Sequence[VirtualKey]) -> None:
-    contacts = {f"{event_types.KEY_EXPIRING} {_once(key)}": (owners.contact_of(key), key) for key in keys if owners.contact_of(key)}
+    contacts = {
+        f"{event_types.KEY_EXPIRING} {_once(key)}": (budget_owners.contact_of(key), key) for key in keys if budget_owners.contact_of(key)
+    }
     for name in mails.unwritten(contacts):
         contact, key = contacts[name]
         mails.write("key_expiring", [contact], {"key": key}, once=name)

@@ -19,7 +19,7 @@ from conduit.stack.files import tail
 from conduit.stack.ports import free_port
 from conduit.stack.procfile import read_procfile
 from conduit.stack.service import Service
-from keys import owners
+from keys import budget_owners
 from keys.models import Period, Team, VirtualKey
 from keys.services import create_key
 from tests import settings as test_settings
@@ -133,9 +133,9 @@ def _prepare() -> Prepared:
     for task_id in task_ids[1::2]:
         end(task_id, "completed")
     many = [create_key(name=f"bench {number}", **UNLIMITED)[1] for number in range(KEYS)]
-    teams = [owners.create_team(name=f"bench {number}", who="bench") for number in range(TEAMS)]
+    teams = [budget_owners.create_team(name=f"bench {number}", who="bench") for number in range(TEAMS)]
     for team in teams:
-        owners.set_budgets(team, [{"period": Period.MONTHLY, "amount": _MUCH}], who="bench")
+        budget_owners.set_budgets(team, [{"period": Period.MONTHLY, "amount": _MUCH}], who="bench")
     budgeted = [_budgeted(f"budgeted {number}", teams[number % TEAMS]) for number in range(KEYS)]
     return Prepared(secret, dict.fromkeys(task_ids, ""), task_ids[1::2], many, budgeted, _flooded())
 

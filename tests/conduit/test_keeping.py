@@ -7,7 +7,7 @@ from django.db import DatabaseError, connection, transaction
 
 from conduit import batches, clock
 from conduit.rollups.jobs import forget_old_roll_ups
-from keys import audit, audit_forgetting
+from keys import audit, audit_retention
 from keys.models import AuditEntry
 from keys.rollup_models import MoneyOfDay, MoneyOfMonth
 from tasks.rollup_models import TaskCount
@@ -29,13 +29,13 @@ def old_rows(days, count=1):
 
 
 def test_audit_rows_are_kept_for_good_or_for_so_many_days(settings, monkeypatch):
-    monkeypatch.setattr(audit_forgetting, "BATCH", 1000)
+    monkeypatch.setattr(audit_retention, "BATCH", 1000)
     old_rows(41, count=3)
     old_rows(39)
-    assert audit_forgetting.forget_old() == 0
+    assert audit_retention.forget_old() == 0
     settings.AUDIT_KEPT_DAYS = 40
 
-    assert audit_forgetting.forget_old() == 3
+    assert audit_retention.forget_old() == 3
     assert AuditEntry.objects.count() == 1
 
 

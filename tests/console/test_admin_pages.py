@@ -7,7 +7,7 @@ from django.contrib import admin as django_admin
 from django.test import Client
 
 from conduit import clock
-from keys import owners
+from keys import budget_owners
 from keys.models import Budget, BudgetAlert, BudgetWindow, KeySecret, ManagementKey, Team, UsageCost, VirtualKey
 from keys.services import create_management_key
 from tasks import pauses
@@ -44,8 +44,8 @@ OURS = sorted(path_of(model) for model in django_admin.site._registry if model._
 @pytest.fixture
 def rows(consumer):
     """A row of everything, so that no page is empty."""
-    owners.set_budgets(consumer.key, [{"period": "daily", "amount": Decimal("0.5")}], who="root")
-    owners.create_team(name="film", budgets=[{"period": "total", "amount": Decimal(1)}], who="root")
+    budget_owners.set_budgets(consumer.key, [{"period": "daily", "amount": Decimal("0.5")}], who="root")
+    budget_owners.create_team(name="film", budgets=[{"period": "total", "amount": Decimal(1)}], who="root")
     create_management_key(name="billing", who="root")
     task = end(consumer.generate("a cat")["task_id"], "completed")
     planned_clip(task.pk, state="located", billed=Decimal("0.43"), provider_task_id="7", sent_at=clock.now(), download_url=LINK)

@@ -12,7 +12,7 @@ from django.test import Client
 
 from conduit import clock
 from conduit.console.audit.words import action_in_words
-from keys import audit, owners
+from keys import audit, budget_owners
 from keys.models import AuditEntry, Team
 from keys.services import change_key, create_key
 from tests.support.links import links_of
@@ -94,9 +94,9 @@ def test_every_action_of_ours_has_words():
 
 
 def test_a_name_leads_to_its_page_while_that_exists(shown, admin):
-    team = owners.create_team(name="film", who="ann")
+    team = budget_owners.create_team(name="film", who="ann")
     assert f'href="/admin/keys/team/{team.pk}/change/">film</a>' in shown()
-    owners.delete_team(team, who="ann")
+    budget_owners.delete_team(team, who="ann")
 
     page = shown()
     assert f"/admin/keys/team/{team.pk}/change/" not in page
@@ -104,7 +104,7 @@ def test_a_name_leads_to_its_page_while_that_exists(shown, admin):
 
 
 def test_a_name_leads_nowhere_for_whoever_may_not_see_its_page():
-    team = owners.create_team(name="film", who="ann")
+    team = budget_owners.create_team(name="film", who="ann")
     client = _staff("view_auditentry")
 
     page = client.get(PATH).content.decode()
@@ -232,7 +232,7 @@ def test_a_page_costs_the_same_queries_however_many_rows_it_shows(admin, django_
     key, _ = create_key(name="bob", who="ann")
     for number in range(40):
         change_key(key, who="ann", name=f"bob {number}")
-        owners.create_team(name=f"team {number}", who="ann")
+        budget_owners.create_team(name=f"team {number}", who="ann")
 
     admin.get(PATH)
     # Session, account and what holds of the place; the rows; three lists to choose from; the pages of two kinds.

@@ -9,7 +9,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from conduit.api.errors import Conflict
-from keys import owners
+from keys import budget_owners
 from keys.models import AuditEntry
 from keys.services import change_key
 from tests.support.envelopes import refused
@@ -136,7 +136,7 @@ def test_an_accepted_loss_is_told_again_when_the_price_rose_and_falls_again(mode
 
 
 def test_a_price_factor_by_which_a_model_loses_money_is_told(model_page, make_consumer, page):
-    film = owners.create_team(name="film", who="root", price_factor=Decimal("0.5"))
+    film = budget_owners.create_team(name="film", who="root", price_factor=Decimal("0.5"))
     ann, bob = make_consumer("ann"), make_consumer("bob")
     change_key(ann.key, who="root", team=film)
     change_key(bob.key, who="root", price_factor=Decimal("0.3"), model_names=["video-01"])

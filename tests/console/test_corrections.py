@@ -8,7 +8,7 @@ import pytest
 from django.core.management import call_command
 
 from conduit.api.errors import Conflict
-from keys import corrections, owners
+from keys import budget_owners, corrections
 from keys.models import AuditEntry, BudgetWindow, UsageCost
 from tests.support.ending import end
 from tests.support.racing import in_threads
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.django_db
 @pytest.fixture
 def charged(consumer):
     """A task that was charged 0.20 USD against a budget."""
-    owners.set_budgets(consumer.key, [{"period": "total", "amount": Decimal(5)}], who="root")
+    budget_owners.set_budgets(consumer.key, [{"period": "total", "amount": Decimal(5)}], who="root")
     return end(consumer.generate()["task_id"], "completed")
 
 

@@ -22,7 +22,7 @@ from conduit.console.audit.guard import Unaudited
 from conduit.console.audit.model_pages import Audited
 from conduit.console.security.models import Lock
 from conduit.metrics import own
-from keys import owners
+from keys import budget_owners
 from keys.models import AuditEntry, Team, VirtualKey
 from keys.services import create_management_key
 from tasks import pauses, runs
@@ -55,8 +55,8 @@ def named(model):
 @pytest.fixture
 def rows(consumer):
     """A row of every model that somebody may change or delete."""
-    owners.set_budgets(consumer.key, [{"period": "daily", "amount": Decimal(5)}], who="root")
-    owners.create_team(name="film", budgets=[{"period": "total", "amount": Decimal(1)}], who="root")
+    budget_owners.set_budgets(consumer.key, [{"period": "daily", "amount": Decimal(5)}], who="root")
+    budget_owners.create_team(name="film", budgets=[{"period": "total", "amount": Decimal(1)}], who="root")
     create_management_key(name="billing", who="root")
     task = end(consumer.generate("a cat")["task_id"], "completed")
     planned_clip(task.pk, state="located", billed=Decimal("0.43"), provider_task_id="7", sent_at=clock.now())

@@ -11,7 +11,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from conduit import clock
-from keys import owners
+from keys import budget_owners
 from keys.models import AuditEntry, VirtualKey
 from keys.services import change_key, create_key, delete_key
 from tests.support.ending import end
@@ -32,9 +32,9 @@ def cells(text, name):
 
 
 def test_a_key_s_row_says_what_it_spent_has_left_and_does(page, consumer):
-    team = owners.create_team(name="film", who="root")
+    team = budget_owners.create_team(name="film", who="root")
     change_key(consumer.key, who="root", team=team)
-    owners.set_budgets(consumer.key, [{"period": "total", "amount": Decimal("0.5")}], who="root")
+    budget_owners.set_budgets(consumer.key, [{"period": "total", "amount": Decimal("0.5")}], who="root")
     end(consumer.generate()["task_id"], "completed")
     consumer.generate()
     roll_up()
@@ -59,7 +59,7 @@ def test_a_key_s_row_says_what_it_spent_has_left_and_does(page, consumer):
 def test_a_budget_says_when_it_will_be_used_up_at_this_pace(page, consumer, time_travel, hours, amount, words):
     midnight = clock.now().replace(hour=0, minute=0, second=0, microsecond=0)
     time_travel.move_to(midnight, tick=False)
-    owners.set_budgets(consumer.key, [{"period": "daily", "amount": Decimal(amount)}], who="root")
+    budget_owners.set_budgets(consumer.key, [{"period": "daily", "amount": Decimal(amount)}], who="root")
     for _ in range(2):
         consumer.generate()
     time_travel.move_to(midnight + timedelta(hours=hours), tick=False)
@@ -73,7 +73,7 @@ def test_a_budget_says_when_it_will_be_used_up_at_this_pace(page, consumer, time
 
 def test_keys_are_found_by_name_team_secret_and_state(page, make_consumer):
     ann, bob, gone = (make_consumer(name) for name in ("ann", "bob", "gone"))
-    change_key(ann.key, who="root", team=owners.create_team(name="Film", who="root"))
+    change_key(ann.key, who="root", team=budget_owners.create_team(name="Film", who="root"))
     change_key(bob.key, who="root", enabled=False)
     delete_key(gone.key, who="root")
 
@@ -90,7 +90,7 @@ def test_keys_are_found_by_name_team_secret_and_state(page, make_consumer):
 def test_keys_and_teams_are_put_in_order_of_what_they_spent_and_of_their_last_use(page, make_consumer):
     consumers = [make_consumer(name) for name in ("one", "two", "three")]
     for number, consumer in enumerate(consumers):
-        change_key(consumer.key, who="root", team=owners.create_team(name=f"team {consumer.key.name}", who="root"))
+        change_key(consumer.key, who="root", team=budget_owners.create_team(name=f"team {consumer.key.name}", who="root"))
         VirtualKey.objects.filter(pk=consumer.key.pk).update(last_used_at=clock.now() - timedelta(days=number))
     for consumer in [consumers[1]] * 2 + [consumers[2]]:
         end(consumer.generate()["task_id"], "completed")
@@ -121,7 +121,7 @@ def test_hundreds_of_keys_are_pages_of_fifty_and_cost_no_more_queries_than_one(p
 
 def test_the_list_of_teams_costs_the_same_for_many(admin):
     for number in range(30):
-        owners.create_team(name=f"team {number}", budgets=[{"period": "daily", "amount": Decimal(1)}], who="root")
+        budget_owners.create_team(name=f"team {number}", budgets=[{"period": "daily", "amount": Decimal(1)}], who="root")
 
     with CaptureQueriesContext(connection) as queries:
         answer = admin.get("/admin/keys/teams/")
@@ -166,7 +166,7 @@ def test_who_may_only_look_is_offered_no_switch_and_gets_403_by_hand(consumer, d
 
 
 def test_the_pages_of_a_key_and_a_team_begin_with_figures(page, consumer):
-    team = owners.create_team(name="film", budgets=[{"period": "monthly", "amount": Decimal(100)}], who="root")
+    team = budget_owners.create_team(name="film", budgets=[{"period": "monthly", "amount": Decimal(100)}], who="root")
     change_key(consumer.key, who="root", team=team)
     end(consumer.generate()["task_id"], "completed")
     consumer.generate()

@@ -9,7 +9,7 @@ from django.contrib.auth.models import Permission
 from django.test import Client
 
 from conduit import clock
-from keys import owners, services
+from keys import budget_owners, services
 from keys.models import AuditEntry, Budget, BudgetWindow, KeySecret, ManagementKey, Team, VirtualKey
 from keys.services import change_key, create_management_key, delete_key
 from tests.support.audits import forget_audit
@@ -80,7 +80,7 @@ def test_a_form_that_is_refused_makes_no_secret(admin):
 
 
 def test_a_key_is_made_with_its_end_limits_and_budgets(send):
-    team = owners.create_team(name="film", who="root")
+    team = budget_owners.create_team(name="film", who="root")
     form = {
         "name": "ann", "team": team.pk, "expires_at_0": "2031-01-31", "expires_at_1": "12:00", "creates_per_minute": 60,
         "model_names": ["minimax-video", "video-01"], "ip_ranges": "10.0.0.0/8", "largest_resolution": "1280x720", "highest_price": "0.5",
@@ -134,7 +134,7 @@ def test_saving_a_key_as_it_is_changes_and_audits_nothing(send, consumer):
 
 
 def test_budgets_are_changed_raised_added_and_removed_beside_their_key(send, consumer):
-    owners.set_budgets(consumer.key, [{"period": period, "amount": Decimal(2)} for period in ("daily", "total")], who="root")
+    budget_owners.set_budgets(consumer.key, [{"period": period, "amount": Decimal(2)} for period in ("daily", "total")], who="root")
     consumer.generate()
     daily, total = Budget.objects.order_by("pk")
     forget_audit()
@@ -186,7 +186,7 @@ def test_an_expired_key_a_raise_that_is_over_and_a_model_that_is_gone_do_not_kee
     past = datetime(2020, 1, 31, 12, tzinfo=UTC)
     raised = {"period": "daily", "amount": Decimal(1), "raised_to": Decimal(2), "raised_until": past}
     change_key(consumer.key, who="root", expires_at=past, model_names=["gone"])
-    owners.set_budgets(consumer.key, [raised], who="root")
+    budget_owners.set_budgets(consumer.key, [raised], who="root")
     row = {"id": Budget.objects.get().pk, "amount": "3", "raised_to": "4", "raised_until_0": "2020-01-31", "raised_until_1": "12:00:00"}
     form = {"name": "renamed", "enabled": "on", "expires_at_0": "2020-01-31", "expires_at_1": "12:00:00", "model_names": "gone"}
 
@@ -362,7 +362,7 @@ def test_a_team_is_made_with_budgets_renamed_and_deleted_with_an_audit(send):
 
 
 def test_a_team_with_keys_stays(send, consumer):
-    team = owners.create_team(name="film", who="root")
+    team = budget_owners.create_team(name="film", who="root")
     change_key(consumer.key, who="root", team=team)
 
     send(f"keys/team/{team.pk}/delete/", {"post": "yes"})
@@ -372,14 +372,14 @@ def test_a_team_with_keys_stays(send, consumer):
 
 @pytest.mark.parametrize("step", ["change", "lock"])
 def test_a_team_that_somebody_deletes_at_the_same_moment_is_told_as_deleted(admin, monkeypatch, step):
-    team = owners.create_team(name="film", who="root")
-    do = getattr(owners, step)
+    team = budget_owners.create_team(name="film", who="root")
+    do = getattr(budget_owners, step)
 
     def a_moment_too_late(row, **how):
         Team.objects.all().delete()
         return do(row, **how)
 
-    monkeypatch.setattr(owners, step, a_moment_too_late)
+    monkeypatch.setattr(budget_owners, step, a_moment_too_late)
 
     answer = admin.post(f"/admin/keys/team/{team.pk}/change/", NO_ROWS | {"name": "cinema"}, follow=True)
 
@@ -388,16 +388,16 @@ def test_a_team_that_somebody_deletes_at_the_same_moment_is_told_as_deleted(admi
 
 @pytest.mark.parametrize("removed", [True, False])
 def test_a_budget_that_somebody_deletes_at_the_same_moment_is_neither_changed_nor_deleted_twice(admin, monkeypatch, consumer, removed):
-    owners.set_budgets(consumer.key, [{"period": "daily", "amount": Decimal(1)}], who="root")
+    budget_owners.set_budgets(consumer.key, [{"period": "daily", "amount": Decimal(1)}], who="root")
     row = {"id": Budget.objects.get().pk, "amount": "3"} | ({"DELETE": "on"} if removed else {})
-    lock = owners.lock
+    lock = budget_owners.lock
 
     def a_moment_too_late(owner):
-        monkeypatch.setattr(owners, "lock", lock)
-        owners.set_budgets(VirtualKey.objects.get(pk=owner.pk), [], who="somebody quicker")
+        monkeypatch.setattr(budget_owners, "lock", lock)
+        budget_owners.set_budgets(VirtualKey.objects.get(pk=owner.pk), [], who="somebody quicker")
         lock(owner)
 
-    monkeypatch.setattr(owners, "lock", a_moment_too_late)
+    monkeypatch.setattr(budget_owners, "lock", a_moment_too_late)
 
     answer = admin.post(f"/admin/{KEYS}{consumer.key.pk}/change/", {"name": "renamed"} | NO_ROWS | budgets(row), follow=True)
 
@@ -406,7 +406,7 @@ def test_a_budget_that_somebody_deletes_at_the_same_moment_is_neither_changed_no
 
 
 def test_several_teams_are_deleted_each_with_its_audit(send):
-    teams = [owners.create_team(name=name, who="root") for name in ("film", "music")]
+    teams = [budget_owners.create_team(name=name, who="root") for name in ("film", "music")]
 
     send("keys/team/", {"action": "delete_selected", "_selected_action": [team.pk for team in teams], "post": "yes"})
 

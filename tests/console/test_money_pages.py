@@ -14,7 +14,7 @@ from django.test.utils import CaptureQueriesContext
 
 from conduit import clock
 from conduit.console.money.wanted import asked
-from keys import corrections, owners
+from keys import budget_owners, corrections
 from keys.services import change_key
 from tests.support.ending import end
 from tests.support.planned_clips import planned_clip
@@ -27,7 +27,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
 def spent(make_consumer):
     """Ann of a team completed two videos and had one refunded, Bob's failed; MiniMax bills for Ann's."""
     ann, bob = make_consumer("ann"), make_consumer("=bob")
-    change_key(ann.key, who="root", team=owners.create_team(name="film", who="root"))
+    change_key(ann.key, who="root", team=budget_owners.create_team(name="film", who="root"))
     done = [end(ann.generate()["task_id"], "completed") for _ in range(2)]
     now = clock.now()
     for task in done:

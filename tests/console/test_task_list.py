@@ -11,7 +11,7 @@ from django.test.utils import CaptureQueriesContext
 
 from conduit.console.models import SavedSearch
 from conduit.console.tasks import list_page
-from keys import owners
+from keys import budget_owners
 from keys.models import AuditEntry
 from keys.services import change_key
 from tasks import search
@@ -48,7 +48,7 @@ def in_role(name):
 
 def test_the_list_shows_each_task_of_every_key_newest_first(page, make_consumer):
     ann, bob = make_consumer("ann"), make_consumer("bob <b>")
-    film = owners.create_team(name="film", who="root")
+    film = budget_owners.create_team(name="film", who="root")
     change_key(bob.key, who="root", team=film)
     done = of(ann, "completed", 'a red "boat"')
     failed = of(bob, "failed", "<i>rain</i>", resolution="1920x1080")

@@ -5,7 +5,7 @@ from decimal import Decimal
 import pytest
 
 from conduit import clock
-from keys import proof
+from keys import reconciliation
 from tasks.models import Task
 from tests.settings import ON_SQLITE
 from tests.support.locks import locks_watched
@@ -230,7 +230,7 @@ def test_where_it_is_settled_when_known_the_hold_stands_until_the_job_ends(consu
     assert (cost["held"], cost["charged"]) == ("0.2000", None)
     assert consumer.task(str(task.pk))["cost"] == cost | {"held": "0.0000", "charged": "0.2000"}
     assert ledger(task.pk) == [("hold", Decimal("0.2")), ("capture", Decimal("0.2"))]
-    assert list(proof.differences()) == []
+    assert list(reconciliation.discrepancies()) == []
 
 
 def test_a_job_that_fails_there_after_all_costs_nothing(consumer, late, minimax, follow, ledger, when_known):
@@ -240,7 +240,7 @@ def test_a_job_that_fails_there_after_all_costs_nothing(consumer, late, minimax,
     follow()
 
     assert ledger(task.pk) == [("hold", Decimal("0.2")), ("capture", Decimal(0)), ("release", Decimal("0.2"))]
-    assert list(proof.differences()) == []
+    assert list(reconciliation.discrepancies()) == []
 
 
 def test_a_retry_that_goes_on_with_the_job_pays_for_it_alone(consumer, driver, late, minimax, follow, ledger, when_known):
@@ -253,7 +253,7 @@ def test_a_retry_that_goes_on_with_the_job_pays_for_it_alone(consumer, driver, l
     driver.finish(again)
 
     assert [consumer.task(str(pk))["cost"]["charged"] for pk in (task.pk, again)] == ["0.0000", "0.2000"]
-    assert list(proof.differences()) == []
+    assert list(reconciliation.discrepancies()) == []
 
 
 def test_what_was_charged_late_goes_back_when_a_retry_takes_the_job_over(consumer, driver, late, minimax, follow, ledger, when_known):
@@ -266,4 +266,4 @@ def test_what_was_charged_late_goes_back_when_a_retry_takes_the_job_over(consume
 
     assert ON_SQLITE or ["task", "key", "window", "feed"] in locks.taken
     assert (again.charged, ledger(task.pk)[-1]) == (Decimal("0.2"), ("refund", Decimal("0.2")))
-    assert list(proof.differences()) == []
+    assert list(reconciliation.discrepancies()) == []

@@ -5,7 +5,7 @@ from django.contrib.auth import get_user_model
 from django.db import DatabaseError, connection, transaction
 from django.test import Client
 
-from keys import audit, owners
+from keys import audit, budget_owners
 from keys.models import AuditEntry, Team
 from tests.support.managing import make_manager
 
@@ -80,7 +80,7 @@ def test_after_a_request_its_thread_knows_nobody(team):
 
 
 def test_a_row_is_never_changed_or_deleted(team):
-    owners.change(team, who="ann", name="sound")
+    budget_owners.change(team, who="ann", name="sound")
     row = newest()
 
     for forbidden in (row.save, row.delete, AuditEntry.objects.all().delete, lambda: AuditEntry.objects.update(who="bob")):
@@ -91,7 +91,7 @@ def test_a_row_is_never_changed_or_deleted(team):
 @pytest.mark.skipif("connection.vendor != 'postgresql'")
 @pytest.mark.parametrize("statement", ["UPDATE keys_auditentry SET who = 'bob'", "DELETE FROM keys_auditentry"])
 def test_postgresql_refuses_to_change_or_delete_a_row(team, statement):
-    owners.change(team, who="ann", name="sound")
+    budget_owners.change(team, who="ann", name="sound")
 
     with pytest.raises(DatabaseError, match="never changed or deleted"), transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(statement)

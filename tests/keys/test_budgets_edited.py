@@ -6,7 +6,7 @@ from decimal import Decimal
 import pytest
 from django.core.management import call_command
 
-from keys import budgets, ledger, owners, services
+from keys import budget_owners, budgets, ledger, services
 from keys.budgets import states
 from keys.forms import BudgetForm
 from keys.models import AuditEntry, Budget, BudgetAlert, Period, Team
@@ -25,7 +25,7 @@ def budget(period="total", amount="5", **fields):
 
 
 def give(owner, *wanted):
-    owners.set_budgets(owner, list(wanted), who="root")
+    budget_owners.set_budgets(owner, list(wanted), who="root")
 
 
 def counted(owner):
@@ -57,10 +57,10 @@ def the_ledger_adds_up(db):
 
 
 def test_a_total_keeps_what_was_spent_whatever_time_zone_it_is_given(consumer):
-    owners.set_budgets(consumer.key, [{"period": "total", "amount": "0.20"}], who="an administrator")
+    budget_owners.set_budgets(consumer.key, [{"period": "total", "amount": "0.20"}], who="an administrator")
     consumer.generate()
 
-    owners.set_budgets(consumer.key, [{"period": "total", "time_zone": "Europe/Berlin", "amount": "0.20"}], who="an administrator")
+    budget_owners.set_budgets(consumer.key, [{"period": "total", "time_zone": "Europe/Berlin", "amount": "0.20"}], who="an administrator")
 
     [state] = states(list(Budget.objects.filter(key=consumer.key)))
     assert state.left == 0
@@ -171,7 +171,7 @@ def test_a_task_of_a_team_that_is_gone_still_ends(member, team):
     give(team, budget())
     running = member.generate()["task_id"]
     services.change_key(member.key, who="root", team=None)
-    owners.delete_team(team, who="root")
+    budget_owners.delete_team(team, who="root")
 
     end(running, "completed")
 
@@ -273,7 +273,7 @@ def test_a_team_that_is_deleted_leaves_an_audit_row_for_itself_and_for_each_of_i
     pk = team.pk
     ids = list(team.budgets.order_by("pk").values_list("pk", flat=True))
 
-    owners.delete_team(team, who="root")
+    budget_owners.delete_team(team, who="root")
 
     told = [(entry.who, entry.action, entry.target, entry.changes) for entry in AuditEntry.objects.order_by("pk")]
     assert told == [

@@ -7,7 +7,7 @@ import pytest
 from django.db import transaction
 
 from conduit import statements
-from keys import budgets, ledger, owners
+from keys import budget_owners, budgets, ledger
 from keys.services import create_key
 
 pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
@@ -20,7 +20,7 @@ def budget(period, amount, **fields):
 
 
 def give(owner, *wanted):
-    owners.set_budgets(owner, list(wanted), who="root")
+    budget_owners.set_budgets(owner, list(wanted), who="root")
 
 
 def refusal(key, price):

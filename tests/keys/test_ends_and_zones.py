@@ -6,7 +6,7 @@ from decimal import Decimal
 import pytest
 from django.core.exceptions import ValidationError
 
-from keys import budgets, owners
+from keys import budget_owners, budgets
 from keys.models import Budget
 from tests.support.envelopes import refused
 from tests.support.managing import make_manager
@@ -39,7 +39,7 @@ def test_a_raise_that_ends_as_late_as_may_be_is_told_in_the_zone_that_is_furthes
         "raised_to": Decimal("0.15"),
         "raised_until": end,
     }
-    owners.set_budgets(consumer.key, [wanted], who="root")
+    budget_owners.set_budgets(consumer.key, [wanted], who="root")
 
     answer = consumer.post("/v1/video/generations", {"model": "minimax-video", "prompt": "a cat"})
 

@@ -9,7 +9,7 @@ from django.test import Client
 
 from conduit import clock
 from conduit.api.errors import Conflict
-from keys import owners
+from keys import budget_owners
 from keys.models import AuditEntry, Budget, BudgetWindow, KeySecret, UsageCost
 from keys.services import change_key, create_key, delete_key, ended, find_key, rotate_key
 from tests.conftest import Consumer
@@ -164,12 +164,16 @@ def test_a_change_that_is_rolled_back_leaves_no_audit(consumer, monkeypatch):
 
 
 def test_a_budget_that_stays_keeps_its_counters_and_one_that_is_left_out_goes(consumer):
-    owners.set_budgets(consumer.key, [{"period": "daily", "amount": Decimal(2)}, {"period": "total", "amount": Decimal(9)}], who="root")
+    budget_owners.set_budgets(
+        consumer.key, [{"period": "daily", "amount": Decimal(2)}, {"period": "total", "amount": Decimal(9)}], who="root"
+    )
     consumer.generate()
     daily = Budget.objects.get(period="daily")
     forget_audit()
 
-    owners.set_budgets(consumer.key, [{"period": "daily", "amount": Decimal(3)}, {"period": "weekly", "amount": Decimal(5)}], who="root")
+    budget_owners.set_budgets(
+        consumer.key, [{"period": "daily", "amount": Decimal(3)}, {"period": "weekly", "amount": Decimal(5)}], who="root"
+    )
 
     assert {budget.period: budget.amount for budget in Budget.objects.all()} == {"daily": Decimal(3), "weekly": Decimal(5)}
     assert BudgetWindow.objects.get(budget=daily).held == Decimal("0.2")
@@ -181,19 +185,19 @@ def test_a_budget_that_stays_keeps_its_counters_and_one_that_is_left_out_goes(co
 
 
 def test_a_team_with_keys_cannot_be_deleted_not_even_when_they_are(db):
-    team = owners.create_team(name="film", who="root")
+    team = budget_owners.create_team(name="film", who="root")
     key, _ = create_key(name="ann", team=team)
     delete_key(key, who="root")
     before = audited()
 
     with pytest.raises(Conflict, match="renamed, not deleted"):
-        owners.delete_team(team, who="root")
+        budget_owners.delete_team(team, who="root")
     assert audited() == before
 
 
 @pytest.mark.django_db(transaction=True, serialized_rollback=True)
 def test_budgets_can_be_replaced_while_tasks_are_created_and_nobody_waits_for_ever(make_consumer):
-    team = owners.create_team(name="film", who="root")
+    team = budget_owners.create_team(name="film", who="root")
     consumer = make_consumer()
     change_key(consumer.key, who="root", team=team, tasks_in_flight=1000)
 
@@ -203,7 +207,7 @@ def test_budgets_can_be_replaced_while_tasks_are_created_and_nobody_waits_for_ev
     def replace(owner):
         for round in range(12):
             periods = [("daily", "total"), ("weekly", "total", "monthly"), ("monthly", "daily")][round % 3]
-            owners.set_budgets(owner, [{"period": period, "amount": Decimal(1000 + round)} for period in periods], who="root")
+            budget_owners.set_budgets(owner, [{"period": period, "amount": Decimal(1000 + round)} for period in periods], who="root")
         return []
 
     done = in_threads(create, create, lambda: replace(consumer.key), lambda: replace(team))
@@ -216,6 +220,6 @@ def test_budgets_can_be_replaced_while_tasks_are_created_and_nobody_waits_for_ev
 def test_two_who_give_a_key_the_same_budget_give_it_one(make_consumer):
     key = make_consumer().key
 
-    in_threads(*[lambda: owners.set_budgets(key, [{"period": "daily", "amount": Decimal(1)}], who="root")] * 4)
+    in_threads(*[lambda: budget_owners.set_budgets(key, [{"period": "daily", "amount": Decimal(1)}], who="root")] * 4)
 
     assert Budget.objects.count() == 1

@@ -6,7 +6,7 @@ from decimal import Decimal
 import pytest
 
 from conduit import clock
-from keys import owners
+from keys import budget_owners
 from keys.services import change_key
 from tests.support.ending import end
 from tests.support.envelopes import refused
@@ -60,9 +60,9 @@ def test_a_key_shows_each_of_its_limits_and_its_end(consumer):
 
 def test_a_key_tells_what_is_left_of_its_budgets_and_its_teams_and_when_they_reset(consumer, time_travel):
     time_travel.move_to("2026-06-10T12:00:00Z", tick=False)
-    team = owners.create_team(name="film", budgets=[{"period": "monthly", "amount": Decimal(10)}], who="root")
+    team = budget_owners.create_team(name="film", budgets=[{"period": "monthly", "amount": Decimal(10)}], who="root")
     change_key(consumer.key, who="root", team=team)
-    owners.set_budgets(
+    budget_owners.set_budgets(
         consumer.key,
         [
             {"period": "daily", "amount": Decimal(1), "time_zone": "Europe/Berlin"},
@@ -117,9 +117,11 @@ def test_a_key_is_read_without_query_parameters(consumer):
 
 
 def test_reading_a_key_costs_four_queries_however_many_budgets_there_are(consumer, django_assert_num_queries):
-    team = owners.create_team(name="film", budgets=[{"period": "monthly", "amount": Decimal(10)}], who="root")
+    team = budget_owners.create_team(name="film", budgets=[{"period": "monthly", "amount": Decimal(10)}], who="root")
     change_key(consumer.key, who="root", team=team)
-    owners.set_budgets(consumer.key, [{"period": period, "amount": Decimal(1)} for period in ("daily", "weekly", "total")], who="root")
+    budget_owners.set_budgets(
+        consumer.key, [{"period": period, "amount": Decimal(1)} for period in ("daily", "weekly", "total")], who="root"
+    )
     consumer.generate()
 
     with django_assert_num_queries(4):  # secret with key and team, in flight, budgets, counters

@@ -3,7 +3,7 @@ from decimal import Decimal
 import pytest
 from django.db import DatabaseError, IntegrityError, connection, transaction
 
-from keys import ledger, owners
+from keys import budget_owners, ledger
 from keys.models import UsageCost
 from keys.services import create_key
 from tasks.ids import new_task_id
@@ -123,7 +123,7 @@ def resolved(task_id, captured):
 @pytest.fixture
 def budget(task_id):
     """A budget of the task's key, made after its hold: it counts what the ledger says."""
-    return owners.add_budget(UsageCost.objects.get().key, {"period": "total", "amount": Decimal(10)}, who="root")
+    return budget_owners.add_budget(UsageCost.objects.get().key, {"period": "total", "amount": Decimal(10)}, who="root")
 
 
 @pytest.mark.parametrize(("amount", "back"), [(None, "0.2"), ("0.2", "0.2"), ("0.0001", "0.0001")])

@@ -37,7 +37,7 @@ def refusal(check, key, *arguments, **wish):
     ],
 )
 def test_what_a_key_may_ask_for_passes_up_to_the_limit_itself(may):
-    assert refusal(limits.check_wish, VirtualKey(**may), **WISH) is None
+    assert refusal(limits.check_request, VirtualKey(**may), **WISH) is None
 
 
 @pytest.mark.parametrize(
@@ -58,7 +58,7 @@ def test_what_a_key_may_ask_for_passes_up_to_the_limit_itself(may):
     ],
 )
 def test_what_a_key_may_not_ask_for_is_refused_with_the_parameter_and_the_limit(may, error, told):
-    found, message = refusal(limits.check_wish, VirtualKey(**may), **WISH)
+    found, message = refusal(limits.check_request, VirtualKey(**may), **WISH)
 
     assert found == error
     assert told in message

@@ -6,7 +6,7 @@ from decimal import Decimal
 import pytest
 from django.test import Client
 
-from keys import owners
+from keys import budget_owners
 from keys.models import AuditEntry, Budget, Team, VirtualKey
 from keys.services import create_key
 from tests.support.audits import forget_audit
@@ -242,7 +242,7 @@ def test_a_change_takes_no_query_parameter(manager, method, path):
 def test_reads_cost_as_many_queries_however_many_budgets_there_are(manager, django_assert_num_queries):
     zones = ("UTC", "Europe/Berlin", "Asia/Tokyo")
     budgets = [{"period": period, "amount": Decimal(1), "time_zone": zone} for zone in zones for period in ("daily", "weekly", "monthly")]
-    team = owners.create_team(name="film", budgets=budgets, who="root")
+    team = budget_owners.create_team(name="film", budgets=budgets, who="root")
     key, _ = create_key(name="ann", team=team, budgets=budgets)
 
     # The management key, then: rows, and what belongs to them (secrets of keys, budgets, counters).
@@ -289,7 +289,7 @@ def test_a_change_that_fails_half_way_changes_nothing(manager, monkeypatch):
     def fail(*args, **kwargs):
         raise RuntimeError("the disk is full")
 
-    monkeypatch.setattr("keys.owners.delete_budget", fail)
+    monkeypatch.setattr("keys.budget_owners.delete_budget", fail)
     refused(manager("PATCH", f"keys/{key['id']}", {"name": "bob", "budgets": []}), 500, "internal_error")
 
     assert manager.done("GET", f"keys/{key['id']}")["name"] == "ann"

@@ -6,7 +6,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from keys import owners
+from keys import budget_owners
 from keys.models import BudgetAlert
 from keys.services import change_key
 from videos import kept_catalogue
@@ -20,8 +20,8 @@ QUERIES_MAX = 13 if connection.vendor == "postgresql" else 15
 @pytest.mark.parametrize("zones", [("UTC",), ("UTC", "Europe/Berlin", "Asia/Tokyo", "America/Lima")])
 def test_a_create_with_an_idempotency_key_every_limit_and_alerts_takes_no_more_queries_than_it_must(consumer, zones):
     budgets = [{"period": period, "time_zone": zone, "amount": Decimal("0.2")} for period in ("daily", "monthly") for zone in zones]
-    team = owners.create_team(name="film", budgets=budgets, who="root")
-    owners.set_budgets(consumer.key, budgets, who="root")
+    team = budget_owners.create_team(name="film", budgets=budgets, who="root")
+    budget_owners.set_budgets(consumer.key, budgets, who="root")
     change_key(consumer.key, who="root", team=team, creates_per_day=9, tasks_in_flight=9, tasks_per_hour=9, model_names=["video-01"])
 
     kept_catalogue.at(kept_catalogue.standing().version)

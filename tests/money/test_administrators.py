@@ -12,7 +12,7 @@ import pytest
 from django.core.management import call_command
 from django.db.models import Sum
 
-from keys import owners, services
+from keys import budget_owners, services
 from keys.models import Budget, BudgetWindow, Period, Team, UsageCost
 from keys.services import create_key
 from tasks.models import Task
@@ -86,7 +86,7 @@ def test_64_creates_while_an_administrator_replaces_budgets_moves_the_key_and_ra
     """He is killed in the middle, again and again: what he had not committed never was."""
     team, other = Team.objects.create(name="film"), Team.objects.create(name="music")
     key, secret = create_key(name="ann", team=team, budgets=[total(ROOM * PRICE)], who="root")
-    owners.set_budgets(team, [total(ROOM * PRICE)], who="root")
+    budget_owners.set_budgets(team, [total(ROOM * PRICE)], who="root")
     answers = []
     creating = threading.Thread(target=lambda: answers.extend(at_once([secret] * CREATES, processes=PROCESSES)))
     at_work = administrators(key, team, other)
@@ -112,7 +112,7 @@ def test_a_budget_that_is_replaced_while_creates_run_binds_each_of_them(make_con
 
     def administrate():
         for budgets in wanted * 2:
-            owners.set_budgets(consumer.key, budgets, who="root")
+            budget_owners.set_budgets(consumer.key, budgets, who="root")
 
     def create():
         return [consumer.post(PATH, GOOD).status_code for _ in range(6)]
@@ -132,9 +132,9 @@ def test_tasks_that_end_while_their_budget_is_added_are_counted_once(make_consum
 
     def administrate():
         for number in range(6):
-            owners.set_budgets(consumer.key, [total("100")] if number % 2 else [], who="root")
-            owners.set_budgets(team, [] if number % 2 else [total("100")], who="root")
-        owners.set_budgets(team, [total("100")], who="root")
+            budget_owners.set_budgets(consumer.key, [total("100")] if number % 2 else [], who="root")
+            budget_owners.set_budgets(team, [] if number % 2 else [total("100")], who="root")
+        budget_owners.set_budgets(team, [total("100")], who="root")
 
     in_threads(
         administrate,
@@ -150,7 +150,7 @@ def test_two_administrators_at_once_leave_one_set_of_budgets(make_consumer):
     consumer = make_consumer()
     consumer.generate()
 
-    in_threads(*[lambda: owners.set_budgets(consumer.key, [total("5")], who="root")] * 4)
+    in_threads(*[lambda: budget_owners.set_budgets(consumer.key, [total("5")], who="root")] * 4)
 
     assert Budget.objects.count() == BudgetWindow.objects.count() == 1
     call_command("check_ledger")

@@ -6,7 +6,7 @@ from decimal import Decimal
 import pytest
 from django.core.management import call_command
 
-from keys import corrections, ledger, owners
+from keys import budget_owners, corrections, ledger
 from keys.models import UsageCost
 from keys.services import change_key
 from tests.support.ending import end
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
 
 def test_refunds_of_two_keys_that_swapped_their_teams_do_not_wait_for_each_other_in_a_circle(make_consumer, monkeypatch):
     budget = {"period": "total", "amount": Decimal(5)}
-    teams = [owners.create_team(name=name, budgets=[budget], who="root") for name in ("film", "music")]
+    teams = [budget_owners.create_team(name=name, budgets=[budget], who="root") for name in ("film", "music")]
     consumers = [make_consumer(name) for name in ("ann", "bob")]
     for consumer, team in zip(consumers, teams, strict=True):
         change_key(consumer.key, who="root", team=team)

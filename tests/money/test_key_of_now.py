@@ -8,7 +8,7 @@ from django.core.management import call_command
 
 from conduit import clock
 from conduit.api.errors import Conflict, InvalidRequest, Unauthenticated
-from keys import owners, services
+from keys import budget_owners, services
 from keys.authentication import authenticate_secret, check_usable
 from keys.models import BudgetWindow, Period, Team, VirtualKey
 from keys.services import create_key
@@ -65,7 +65,7 @@ def test_a_key_that_is_shut_while_its_call_is_on_the_way_creates_nothing(consume
 def test_the_team_that_pays_is_the_one_of_now(consumer, meanwhile, before, after):
     teams = {name: Team.objects.create(name=name) for name in ("film", "music")}
     for team in teams.values():
-        owners.add_budget(team, {"period": Period.TOTAL, "amount": PRICE}, who="root")
+        budget_owners.add_budget(team, {"period": Period.TOTAL, "amount": PRICE}, who="root")
     services.change_key(consumer.key, who="root", team=teams.get(before))
     meanwhile(lambda: services.change_key(VirtualKey.objects.get(pk=consumer.key.pk), who="root", team=teams.get(after)))
 
@@ -84,7 +84,7 @@ def test_limits_of_tasks_are_those_of_now(consumer, meanwhile):
 
 
 def test_a_budget_that_comes_meanwhile_binds(consumer, meanwhile):
-    meanwhile(lambda: owners.set_budgets(consumer.key, [{"period": Period.TOTAL, "amount": Decimal("0.1")}], who="root"))
+    meanwhile(lambda: budget_owners.set_budgets(consumer.key, [{"period": Period.TOTAL, "amount": Decimal("0.1")}], who="root"))
 
     refused(consumer.post(PATH, GOOD), 402, "insufficient_quota")
 
@@ -95,7 +95,7 @@ def test_a_key_that_joins_a_team_while_it_is_deleted_is_told_or_keeps_it(consume
 
     for number in range(8):
         team = Team.objects.create(name=f"film {number}")
-        owners.set_budgets(team, [{"period": Period.TOTAL, "amount": Decimal(1)}], who="root")
+        budget_owners.set_budgets(team, [{"period": Period.TOTAL, "amount": Decimal(1)}], who="root")
 
         def answer(work):
             try:
@@ -107,7 +107,7 @@ def test_a_key_that_joins_a_team_while_it_is_deleted_is_told_or_keeps_it(consume
         joined, made, deleted = in_threads(
             lambda team=team: answer(lambda: services.change_key(consumer.key, who="root", team=team)),
             lambda team=team: answer(lambda: create_key(name="bob", team=team, who="root")),
-            lambda team=team: answer(lambda: owners.delete_team(team, who="root")),
+            lambda team=team: answer(lambda: budget_owners.delete_team(team, who="root")),
         )
 
         if deleted == "done":

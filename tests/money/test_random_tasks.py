@@ -22,10 +22,10 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, multiple, rule, run_state_machine_as_test
 
 from conduit import clock as the_clock
-from keys import budgets, owners, services
+from keys import budget_owners, budgets, services
 from keys.ledger import Entry
 from keys.models import Budget, BudgetAlert, Period, Team, UsageCost
-from keys.proof import differences
+from keys.reconciliation import discrepancies
 from keys.services import create_key
 from tasks import leases, lifecycle
 from tasks.models import Status, Task
@@ -103,7 +103,7 @@ class Money(RuleBasedStateMachine):
     def _give(self, number: int | None, wanted: dict[str, str]) -> None:
         self.limits[number] = {period: Decimal(amount) for period, amount in wanted.items()}
         fields = [{"period": period, "amount": amount} for period, amount in self.limits[number].items()]
-        owners.set_budgets(self._owner(number), fields, who="root")
+        budget_owners.set_budgets(self._owner(number), fields, who="root")
 
     def _owner(self, number: int | None) -> Any:
         return self.team if number is None else self.consumers[number].key
@@ -197,7 +197,7 @@ class Money(RuleBasedStateMachine):
     def change_price_factors(self, number: int | None, factor: str | None) -> None:
         """What is held already stays at its price."""
         self.factors[number] = factor
-        owners.change(self._owner(number), who="root", price_factor=None if factor is None else Decimal(factor))
+        budget_owners.change(self._owner(number), who="root", price_factor=None if factor is None else Decimal(factor))
         self._look(*(range(3) if number is None else [number]))
 
     @rule(number=st.integers(0, 2))
@@ -322,7 +322,7 @@ class Money(RuleBasedStateMachine):
 
     @invariant()
     def the_ledger_agrees_with_itself_and_with_the_tasks(self) -> None:
-        assert list(differences()) == []
+        assert list(discrepancies()) == []
 
     @invariant()
     def nothing_is_captured_but_for_a_completion_or_a_clip_sent_before_the_cancel(self) -> None:

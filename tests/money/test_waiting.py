@@ -8,7 +8,7 @@ from django.db import DatabaseError, OperationalError, connection, connections, 
 
 from conduit.api.errors import OVERLOADED_RETRY_SECONDS, classify
 from conduit.checks import limits_arrived
-from keys import owners
+from keys import budget_owners
 from keys.models import Team, VirtualKey
 from tasks.models import Task
 from tests.support.ending import end
@@ -101,7 +101,7 @@ def test_a_change_of_a_key_that_is_held_elsewhere_is_told_to_come_back_and_chang
 @pytest.mark.parametrize(("method", "body"), [("PATCH", {"name": "music"}), ("PATCH", {"budgets": []}), ("DELETE", None)])
 def test_a_change_of_a_team_that_is_held_elsewhere_is_told_to_come_back_and_changes_nothing(held, method, body):
     manager = make_manager()
-    team = owners.create_team(name="film", who="root")
+    team = budget_owners.create_team(name="film", who="root")
     held(Team.objects.filter(pk=team.pk))
 
     told_to_come_back(manager(method, f"teams/{team.pk}", body))
@@ -110,7 +110,7 @@ def test_a_change_of_a_team_that_is_held_elsewhere_is_told_to_come_back_and_chan
 
 def test_a_key_that_joins_a_team_that_is_held_elsewhere_is_told_to_come_back(held):
     manager = make_manager()
-    team = owners.create_team(name="film", who="root")
+    team = budget_owners.create_team(name="film", who="root")
     held(Team.objects.filter(pk=team.pk))
 
     told_to_come_back(manager("POST", "keys", {"name": "ann", "team": team.pk}))

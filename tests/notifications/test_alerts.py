@@ -10,7 +10,7 @@ from django.db.models.functions import Now
 from conduit import clock
 from conduit.conditions import registry
 from conduit.conditions.models import LastLook, Standing
-from keys import owners
+from keys import budget_owners
 from keys.models import Team
 from keys.services import change_key, create_key
 from tasks.notifications import alerts, disabling, doctor, endpoints, mails, retention
@@ -124,7 +124,7 @@ def test_without_addresses_or_a_mail_server_nothing_is_written(place, settings):
 
 def test_a_budgets_threshold_is_a_mail_once(place, make_consumer):
     consumer = make_consumer("ann")
-    owners.set_budgets(consumer.key, [{"period": "monthly", "time_zone": "UTC", "amount": Decimal("0.39")}], who="root")
+    budget_owners.set_budgets(consumer.key, [{"period": "monthly", "time_zone": "UTC", "amount": Decimal("0.39")}], who="root")
     consumer.generate()
     FanOut()()
     FanOut()()

@@ -6,7 +6,7 @@ from decimal import Decimal
 import pytest
 
 from conduit import clock
-from keys import owners
+from keys import budget_owners
 from keys.models import BudgetAlert, Team
 from keys.services import change_key, create_key
 from tasks.notifications.models import Delivery, Message
@@ -41,7 +41,7 @@ def test_a_budgets_thresholds_are_told_once_each_and_again_when_it_was_raised(re
     # Those of one moment come in any order.
     assert sorted(one.event["data"]["percent"] for one in receiver.received if one.path == "/key") == [50, 75, 90]
 
-    owners.set_budgets(consumer.key, [{"period": "total", "time_zone": "UTC", "amount": Decimal("0.50")}], who="root")
+    budget_owners.set_budgets(consumer.key, [{"period": "total", "time_zone": "UTC", "amount": Decimal("0.50")}], who="root")
     sends()
     told = [(one.event["data"]["percent"], one.event["data"]["limit"]) for one in receiver.received if one.path == "/key"]
     assert sorted(told[3:]) == [(50, "0.5000"), (75, "0.5000")]

@@ -12,7 +12,7 @@ from django.test.utils import CaptureQueriesContext
 
 from conduit import clock
 from conduit.rollups.steps import in_months
-from keys import owners, rollups
+from keys import budget_owners, rollups
 from keys.rollup_models import MoneyOfDay, MoneyOfMonth
 from keys.services import change_key
 from tests.keys.test_migrations import migrate
@@ -55,7 +55,7 @@ def test_a_span_of_days_is_its_months_and_what_is_left_of_others(first, last, mo
 def spent(make_consumer, time_travel):
     """Two keys, one of a team, with a video each on days of five months; MiniMax bills for some of them."""
     ann, bob = make_consumer("ann"), make_consumer("bob")
-    change_key(ann.key, who="root", team=owners.create_team(name="film", who="root"))
+    change_key(ann.key, who="root", team=budget_owners.create_team(name="film", who="root"))
     for number, moment in enumerate(("2026-07-31T23:59:59", "2026-08-01T00:00:00", "2026-09-15T12:00:00", "2026-10-31T12:00:00")):
         time_travel.move_to(moment)
         for one in (ann, bob)[: 1 + number % 2]:

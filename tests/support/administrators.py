@@ -37,7 +37,7 @@ def main(key_id: int, team_id: int, other_id: int, amount: str) -> None:
 def administrate(key_id: int, team_id: int, other_id: int, amount: str) -> None:
 
     from conduit.api.errors import ApiError
-    from keys import owners, services
+    from keys import budget_owners, services
     from keys.models import Team, VirtualKey
 
     key = VirtualKey.objects.get(pk=key_id)
@@ -48,8 +48,8 @@ def administrate(key_id: int, team_id: int, other_id: int, amount: str) -> None:
             limit = {"amount": Decimal(amount) / 2, "raised_to": Decimal(amount), "raised_until": clock.now() + timedelta(hours=1)}
         budgets = [{"time_zone": "UTC"} | fields | limit for fields in wanted]
         for change in (
-            partial(owners.set_budgets, key, budgets, who="root"),
-            partial(owners.set_budgets, teams[team_id], budgets[:1], who="root"),
+            partial(budget_owners.set_budgets, key, budgets, who="root"),
+            partial(budget_owners.set_budgets, teams[team_id], budgets[:1], who="root"),
             partial(services.change_key, key, who="root", team=teams[[team_id, other_id][number % 2]]),
         ):
             try:

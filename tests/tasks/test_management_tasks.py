@@ -9,7 +9,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from conduit import clock
-from keys import owners
+from keys import budget_owners
 from keys.models import AuditEntry
 from keys.services import change_key, create_management_key
 from tasks import search
@@ -100,7 +100,7 @@ def test_who_may_all_but_read_reads_nothing(consumer):
 
 
 def test_a_task_is_shown_as_its_owner_sees_it_with_whose_it_is(manager, consumer):
-    team = owners.create_team(name="film", who="root")
+    team = budget_owners.create_team(name="film", who="root")
     change_key(consumer.key, who="root", team=team)
     task_id = of(consumer, trouble="rate_limit", attempts=3)
     planned_clip(UUID(task_id), 0, state="made", provider_task_id="4711", file_id="f-1", billed=Decimal("0.43"))
@@ -118,7 +118,7 @@ def test_a_task_is_shown_as_its_owner_sees_it_with_whose_it_is(manager, consumer
 
 
 def test_a_task_keeps_the_team_that_its_key_was_in(manager, consumer):
-    film, news = (owners.create_team(name=name, who="root") for name in ("film", "news"))
+    film, news = (budget_owners.create_team(name=name, who="root") for name in ("film", "news"))
     change_key(consumer.key, who="root", team=film)
     first = of(consumer)
     change_key(consumer.key, who="root", team=news)
@@ -126,7 +126,7 @@ def test_a_task_keeps_the_team_that_its_key_was_in(manager, consumer):
     change_key(consumer.key, who="root", team=None)
     third = of(consumer)
     gone = film.pk
-    owners.delete_team(film, who="root")
+    budget_owners.delete_team(film, who="root")
 
     teams = {task["task_id"]: task["team"] for task in listed(manager)["data"]}
 
@@ -153,7 +153,7 @@ def test_what_does_not_exist_is_404(manager, task_id, method, path):
 def two(make_consumer):
     """Two keys, each with a task of every status."""
     ann, bob = make_consumer("ann"), make_consumer("bob")
-    team = owners.create_team(name="film", who="root")
+    team = budget_owners.create_team(name="film", who="root")
     change_key(bob.key, who="root", team=team)
     made = {(one.key.name, status): of(one, status) for status in Status.values for one in (ann, bob)}
     return ann, bob, team, made
@@ -394,7 +394,7 @@ def test_a_retry_that_is_sent_again_is_made_once(manager, consumer):
 
 def test_a_retry_obeys_the_budget_of_the_key_that_pays(manager, consumer):
     failed = of(consumer, "failed")
-    owners.set_budgets(consumer.key, [{"period": "daily", "time_zone": "UTC", "amount": Decimal("0.1")}], who="root")
+    budget_owners.set_budgets(consumer.key, [{"period": "daily", "time_zone": "UTC", "amount": Decimal("0.1")}], who="root")
 
     assert "quota" in refused(manager("POST", f"tasks/{failed}/retry"), 402, "insufficient_quota")
     assert Task.objects.count() == 1

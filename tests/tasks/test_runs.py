@@ -12,7 +12,7 @@ from django.contrib.auth.models import Permission
 
 from conduit import clock
 from conduit.api.errors import InvalidRequest
-from keys import owners
+from keys import budget_owners
 from keys.models import AuditEntry, ManagementKey
 from keys.services import create_management_key
 from tasks import runs, search
@@ -127,7 +127,7 @@ def test_a_retry_of_many_makes_each_once_and_obeys_the_budget_of_its_key(consume
     poor = make_consumer("poor")
     rich_ones = [of(consumer, "failed") for _ in range(2)]
     poor_ones = [of(poor, "failed") for _ in range(3)]
-    owners.set_budgets(poor.key, [{"period": "total", "time_zone": "UTC", "amount": Decimal("0.45")}], who="root")
+    budget_owners.set_budgets(poor.key, [{"period": "total", "time_zone": "UTC", "amount": Decimal("0.45")}], who="root")
 
     run = work(runs.begin(Action.RETRY, who="root", search_text="status:failed"))
 

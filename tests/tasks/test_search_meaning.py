@@ -7,7 +7,7 @@ from uuid import UUID
 import pytest
 
 from conduit import clock
-from keys import owners
+from keys import budget_owners
 from keys.services import change_key
 from tasks import search as searching
 from tasks import search_meaning as meaning
@@ -32,7 +32,7 @@ def found(text, **asked):
 def place(make_consumer):
     """Tasks by the names that the searches below are to find."""
     ann, bob = make_consumer("batch-eu"), make_consumer("Batch US")
-    film = owners.create_team(name="film", who="root")
+    film = budget_owners.create_team(name="film", who="root")
     change_key(bob.key, who="root", team=film)
     made = {
         "boat": ann.generate("A red boat, 100% calm", metadata={"shot": "12", "a name": 'say "x"'}),

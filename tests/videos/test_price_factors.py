@@ -5,7 +5,7 @@ from decimal import Decimal
 import pytest
 from django.db import IntegrityError, transaction
 
-from keys import owners
+from keys import budget_owners
 from keys.models import AuditEntry, Team, VirtualKey
 from keys.services import change_key
 from tasks.models import Task
@@ -30,7 +30,7 @@ def estimated(consumer, **wanted):
     [(None, None, "1", "0.2000"), (None, "0.5", "0.5", "0.1000"), ("1.25", "0.5", "1.25", "0.2500"), ("2", None, "2", "0.4000")],
 )
 def test_a_key_pays_by_its_own_factor_else_by_its_teams_else_the_list_price(consumer, of_key, of_team, factor, price):
-    team = owners.create_team(name="film", who="root", price_factor=of_team and Decimal(of_team))
+    team = budget_owners.create_team(name="film", who="root", price_factor=of_team and Decimal(of_team))
     change_key(consumer.key, who="root", team=team, price_factor=of_key and Decimal(of_key))
 
     assert estimated(consumer) == (factor, price)
@@ -79,7 +79,7 @@ def test_the_dearest_request_at_the_highest_factor_still_fits_its_columns(consum
 
 def test_the_management_api_changes_factors_of_keys_and_teams_with_the_scope_money_and_an_audit(consumer):
     money, keys = make_manager(scopes=["read", "money"]), make_manager(scopes=["read", "keys"])
-    team = owners.create_team(name="film", who="root")
+    team = budget_owners.create_team(name="film", who="root")
 
     for path, body in ((f"keys/{consumer.key.pk}", {"limits": {"price_factor": "0.8"}}), (f"teams/{team.pk}", {"price_factor": 1.5})):
         refused(keys("PATCH", path, body), 403, "scope_not_allowed")

@@ -14,7 +14,7 @@ from django.utils.text import capfirst
 
 from conduit import conditions
 from conduit.api.errors import Conflict, InvalidRequest
-from keys import audit, owners
+from keys import audit, budget_owners
 from keys.known_models import check_models
 from videos.account_models import WEIGHT_MOST, AccountState, AsideFor, ProviderAccount
 from videos.accounts import breakers, plans
@@ -97,7 +97,7 @@ def create(*, who: str, name: str, kind: str, base_url: str, key: str, **fields:
     _check({"base_url": base_url, "key": key, **fields})
     account = ProviderAccount(name=name, kind=kind, base_url=tidy_address(base_url), **fields).seal(key)
     with transaction.atomic():
-        with owners.own_name("account"):
+        with budget_owners.own_name("account"):
             account.save(force_insert=True)
         told = {"name": name, "kind": kind, "base_url": account.base_url, "key_set_at": account.key_set_at, **fields}
         audit.record(who=who, action="create", target=account, **told)
@@ -122,8 +122,8 @@ def change(account: ProviderAccount, *, who: str, key: str | None = None, **fiel
         sealed = ProviderAccount().seal(key)
         fields |= {"sealed_secret": sealed.sealed_secret, "key_set_at": sealed.key_set_at}
     with transaction.atomic():
-        with owners.own_name("account"):
-            owners.change(account, who=who, **fields)
+        with budget_owners.own_name("account"):
+            budget_owners.change(account, who=who, **fields)
         if is_new:
             _forgive(account)
         _tell_on_commit()

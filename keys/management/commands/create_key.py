@@ -5,7 +5,7 @@ from rest_framework.exceptions import ValidationError
 
 from conduit.api.errors import InvalidRequest
 from conduit.api.fields import WholeField
-from keys import audit, owners
+from keys import audit, budget_owners
 from keys.limits.fields import TextsField
 from keys.limits.table import LIMITS
 from keys.management.audited import AuditedCommand
@@ -56,7 +56,7 @@ class Command(AuditedCommand):
         if team := Team.objects.filter(name=name).first():
             return team
         try:
-            team = owners.create_team(name=name, who=audit.WHOEVER)
+            team = budget_owners.create_team(name=name, who=audit.WHOEVER)
         except InvalidRequest:  # somebody was quicker to make it
             return Team.objects.get(name=name)
         self.stderr.write(f"Team {name!r} is new: it has no budget yet.")

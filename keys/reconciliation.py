@@ -62,10 +62,10 @@ def _counted() -> dict[Owner, list[Counted]]:
     return found
 
 
-def proven() -> tuple[int, list[str]]:
+def reconcile() -> tuple[int, list[str]]:
     """How many rows the ledger has, and what does not add up, all read as it was at one moment, beside a running stack too."""
     with one_moment():
-        return UsageCost.objects.count(), list(differences())
+        return UsageCost.objects.count(), list(discrepancies())
 
 
 @contextmanager
@@ -79,7 +79,7 @@ def one_moment() -> Iterator[None]:
         yield
 
 
-def differences() -> Iterator[str]:
+def discrepancies() -> Iterator[str]:
     """One sentence for each thing that does not add up. Read it in a transaction that sees one state of the database."""
     accounts: dict[UUID, Account] = {}
     counted = _counted()
@@ -99,4 +99,4 @@ def differences() -> Iterator[str]:
             yield from budget.problems()
     for key_id in VirtualKey.objects.filter(budgeted=False, budgets__isnull=False).order_by("pk").values_list("pk", flat=True).distinct():
         yield f"key {key_id} has budgets and does not say so: they would not bind it"
-    yield from work.current().differences(accounts)
+    yield from work.current().discrepancies(accounts)
