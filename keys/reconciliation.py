@@ -1,4 +1,4 @@
-"""Proof that the ledger's rows agree with each other, with the budgets' counters, and with what other rooms keep of them."""
+"""Reconciliation: whether the ledger's rows agree with each other, with the budgets' counters, and with what other rooms keep of them."""
 
 from bisect import bisect_right
 from collections import defaultdict

@@ -9,10 +9,10 @@ class TasksConfig(AppConfig):
         from conduit.rollups import registry
         from keys import work
         from tasks.conditions import CONDITIONS
+        from tasks.continuous_reconciliation import LEDGER
+        from tasks.continuous_reconciliation import STANDING as LEDGER_STANDING
         from tasks.metrics import COUNTED, STANDING
         from tasks.notifications import sources
-        from tasks.proving import LEDGER
-        from tasks.proving import STANDING as LEDGER_STANDING
         from tasks.realtime import metrics as streams
         from tasks.rollups import ROLL_UP
         from tasks.telling import PROGRESS, SOURCE

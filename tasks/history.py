@@ -20,7 +20,7 @@ PAGE = 200
 
 
 @dataclass(frozen=True, slots=True)
-class Happened:
+class ReplayedEvent:
     """An event of a key's history, ready to be told. `legs` lead an active task's progress on."""
 
     position: int
@@ -30,7 +30,7 @@ class Happened:
 
 
 @dataclass(frozen=True, slots=True)
-class Live:
+class ActiveTask:
     """An active task as it is: what is shown, and what its progress is read off."""
 
     task: dict[str, Any]
@@ -42,7 +42,7 @@ class Live:
 class Page:
     """Events after a position, in order. `reached` is the position that a reader of them stands at."""
 
-    happened: list[Happened]
+    events: list[ReplayedEvent]
     reached: int
     is_last: bool
 
@@ -54,7 +54,7 @@ class NotKept:
     position: int
 
 
-class Stage(NamedTuple):
+class StageChange(NamedTuple):
     """What changes of an active task between two events."""
 
     key_id: int
@@ -69,7 +69,7 @@ def position_of(key_id: int) -> int:
     return Feed.objects.filter(pk=key_id).values_list("position", flat=True).first() or 0
 
 
-def standing(key_id: int) -> tuple[int, list[Live]]:
+def snapshot_of(key_id: int) -> tuple[int, list[ActiveTask]]:
     """A position, and the key's active tasks as they were at that position or, when there are none, at a later one.
 
     One statement sees the tasks and the position beside them at one moment: no event in between is lost or told twice.
@@ -81,11 +81,11 @@ def standing(key_id: int) -> tuple[int, list[Live]]:
     position, found = before, []
     for task in tasks:
         position = _beside(task)
-        found.append(Live(show(task, now), Legs.of(task), task.updated_at.timestamp()))
+        found.append(ActiveTask(show(task, now), Legs.of(task), task.updated_at.timestamp()))
     return position, found
 
 
-def task_standing(key_id: int, task_id: UUID) -> tuple[int, Task] | None:
+def snapshot_of_task(key_id: int, task_id: UUID) -> tuple[int, Task] | None:
     """The key's task of that id and the position that it was read at; None when the key has none."""
     beside = Subquery(Feed.objects.filter(pk=OuterRef("key_id")).values("position"))
     found = Task.objects.filter(key_id=key_id, pk=task_id).select_related(*joins.related()).annotate(position=beside).first()
@@ -107,7 +107,7 @@ def page(key_id: int, after: int, *, task_ids: Collection[UUID] | None = None) -
     events = TaskEvent.objects.filter(key_id=key_id, position__gt=after).order_by("position")
     if task_ids is not None:
         events = events.filter(task_id__in=task_ids)
-    found = [happened(event) for event in events.select_related(*_related())[:PAGE]]
+    found = [replayed(event) for event in events.select_related(*_related())[:PAGE]]
     if len(found) == PAGE:
         return Page(found, found[-1].position, is_last=False)
     return Page(found, max([position, *(event.position for event in found)]), is_last=True)
@@ -118,12 +118,12 @@ def last_event(task: Task) -> TaskEvent | None:
     return None if task.is_active else TaskEvent.objects.filter(task=task, status=task.status).select_related(*_related()).first()
 
 
-def happened(event: TaskEvent) -> Happened:
+def replayed(event: TaskEvent) -> ReplayedEvent:
     """Needs no query when the event's task came with what showing it needs."""
     notice = Notice(TYPES[Status(event.status)], event.position, show_then(event, clock.now()))
     task = event.task
     legs = Legs.of(task) if task.is_active and event.status == task.status else None
-    return Happened(event.position, notice, legs, task.updated_at.timestamp())
+    return ReplayedEvent(event.position, notice, legs, task.updated_at.timestamp())
 
 
 def positions(key_ids: Iterable[int]) -> dict[int, int]:
@@ -131,10 +131,10 @@ def positions(key_ids: Iterable[int]) -> dict[int, int]:
     return dict(Feed.objects.filter(pk__in=key_ids).values_list("key_id", "position"))
 
 
-def stages(key_ids: Iterable[int], since: datetime) -> list[Stage]:
+def stage_changes(key_ids: Iterable[int], since: datetime) -> list[StageChange]:
     """What changed of these keys' active tasks since then."""
     rows = Task.objects.active().filter(key_id__in=key_ids, updated_at__gte=since)
-    return [Stage(task.key_id, task.pk, task.stage, task.updated_at, Legs.of(task)) for task in rows.only(*STAGE_FIELDS)]
+    return [StageChange(task.key_id, task.pk, task.stage, task.updated_at, Legs.of(task)) for task in rows.only(*STAGE_FIELDS)]
 
 
 STAGE_FIELDS = ("key_id", "stage", "updated_at", "status", *LEG, *LINE)

@@ -4,7 +4,7 @@ from celery import current_app, shared_task
 from django.conf import settings
 
 from conduit import clock
-from tasks import deadlines, forgetting, kinds, leases, paused, runs, waking
+from tasks import deadlines, kinds, leases, paused, retention, runs, waking
 
 
 @shared_task(time_limit=settings.MEDIA_STEP_SECONDS)
@@ -31,7 +31,7 @@ def go_on_after_pauses() -> None:
 @shared_task
 def forget_old_events() -> None:
     """Forget events that are older than what clients may ask for."""
-    forgetting.forget_old_events(clock.now())
+    retention.forget_old_events(clock.now())
 
 
 @shared_task

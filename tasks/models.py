@@ -320,7 +320,7 @@ class TaskEvent(models.Model):
             models.UniqueConstraint(fields=["key", "position"], name="event_each_position_once_per_key"),  # tasks.history
         ]
         indexes = [
-            Index(fields=["created_at"], name="event_age"),  # tasks.forgetting
+            Index(fields=["created_at"], name="event_age"),  # tasks.retention
             Index(fields=["id"], condition=Q(is_to_be_told=True), name="event_to_be_told"),  # tasks.telling
         ]
 

@@ -19,7 +19,7 @@ from django.db import transaction
 
 from conduit import clock
 from conduit.streams.breaker import Away, breaker_of
-from tasks.history import happened
+from tasks.history import replayed
 from tasks.models import Task, TaskEvent
 from tasks.progress import LEG, LINE, Legs
 
@@ -66,7 +66,7 @@ def tell_stage_on_commit(task: Task, written: Mapping[str, Any]) -> None:
 
 
 def event_message(event: TaskEvent) -> dict[str, Any]:
-    told = happened(event)
+    told = replayed(event)
     return {
         "type": "task.event",
         "key": event.key_id,

@@ -7,7 +7,7 @@ from django.db.models import Count, OuterRef, Subquery
 from keys.models import VirtualKey
 from keys.work import Work
 from tasks.models import Task
-from tasks.proof import differences
+from tasks.reconciliation import discrepancies
 
 
 def status_of() -> Subquery:
@@ -23,4 +23,4 @@ def in_flight_of(column: str, ids: Collection[int]) -> dict[int, int]:
     return dict(found.values_list(column).annotate(Count("pk")))
 
 
-WORK = Work(status_of=status_of, in_flight=in_flight, in_flight_of=in_flight_of, discrepancies=differences)
+WORK = Work(status_of=status_of, in_flight=in_flight, in_flight_of=in_flight_of, discrepancies=discrepancies)

@@ -13,7 +13,7 @@ from keys.ledger import Entry
 from keys.models import UsageCost
 from keys.money_of_tasks import Account, Row
 from tasks.models import Task, TaskEvent
-from tasks.proof import contradictions
+from tasks.reconciliation import contradictions
 from videos.exchange_models import Exchange
 from videos.life import Calls, Step, Told, life, names_of
 from videos.minimax.client import BILLED

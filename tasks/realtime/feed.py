@@ -19,7 +19,7 @@ from conduit.api.formats import rfc3339
 from conduit.metrics import note_seconds
 from conduit.streams.lasting import lasting
 from tasks import history, kinds, progress
-from tasks.history import Happened, Live, NotKept
+from tasks.history import ActiveTask, NotKept, ReplayedEvent
 from tasks.notices import Notice, resync
 from tasks.progress import Legs
 from tasks.realtime.connections import Caller
@@ -90,18 +90,18 @@ class KeyFeed:
         self.heard_of(self._heard_of)
 
     async def _stand(self) -> None:
-        position, live = await self._in_thread(partial(history.standing, self.key_id))
+        position, live = await self._in_thread(partial(history.snapshot_of, self.key_id))
         self._live = {one.task["task_id"]: _Shown(one) for one in live}
         self.position = self._seen = position
 
     # ---- What happens
 
-    def take(self, happened: Happened) -> None:
+    def take(self, event: ReplayedEvent) -> None:
         """An event that a message brought."""
-        if self.position is not None and happened.position == self.position + 1 and self._catching_up is None:
-            self._hand_on(happened)
+        if self.position is not None and event.position == self.position + 1 and self._catching_up is None:
+            self._hand_on(event)
         else:
-            self.heard_of(happened.position)
+            self.heard_of(event.position)
 
     def heard_of(self, position: int) -> None:
         """There is an event at that position: whatever is missing up to it is read."""
@@ -130,8 +130,8 @@ class KeyFeed:
                 if isinstance(page, NotKept):
                     await self._begin_anew()
                     return
-                for happened in page.happened:
-                    self._hand_on(happened)
+                for event in page.events:
+                    self._hand_on(event)
                     await asyncio.sleep(0)  # streams send what they were told before more is told
                 if page.is_last and self._heard_of == heard_of:  # or something has happened since the page was read
                     self._heard_of = self.position
@@ -154,16 +154,16 @@ class KeyFeed:
             if subscriber.wanted is not None and self._live.keys().isdisjoint(subscriber.wanted):
                 subscriber.end(None)  # it would wait for ever for what has happened already, or never did
 
-    def _hand_on(self, happened: Happened) -> None:
-        self.position = happened.position
-        notice = happened.notice
+    def _hand_on(self, event: ReplayedEvent) -> None:
+        self.position = event.position
+        notice = event.notice
         if shown := self._live.pop(str(notice.task_id), None):
             notice = shown.not_behind(notice)
-        if notice.task and happened.legs:
-            self._live[notice.task["task_id"]] = _Shown(Live(notice.task, happened.legs, happened.updated_at))
+        if notice.task and event.legs:
+            self._live[notice.task["task_id"]] = _Shown(ActiveTask(notice.task, event.legs, event.updated_at))
         if self.subscribers:
-            note_seconds(TOLD_IN, seconds=clock.now().timestamp() - happened.updated_at)
-        self._tell(notice, happened.position)
+            note_seconds(TOLD_IN, seconds=clock.now().timestamp() - event.updated_at)
+        self._tell(notice, event.position)
 
     def _tell(self, notice: Notice, position: int | None = None) -> None:
         task_id = notice.task_id
@@ -227,7 +227,7 @@ def _tell_one(subscriber: Subscriber, notice: Notice) -> None:
 class _Shown:
     """An active task and what was last told of its progress, which never goes back."""
 
-    def __init__(self, live: Live) -> None:
+    def __init__(self, live: ActiveTask) -> None:
         self._task = live.task
         self.legs = live.legs
         self.updated_at = live.updated_at

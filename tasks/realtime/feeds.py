@@ -21,7 +21,7 @@ from conduit.api.turns import Turns
 from conduit.streams.breaker import Away, breaker_of
 from conduit.streams.lasting import lasting
 from tasks import history
-from tasks.history import Happened, NotKept, Stage
+from tasks.history import NotKept, ReplayedEvent, StageChange
 from tasks.notices import Notice, resync
 from tasks.progress import Legs
 from tasks.publishing import group_of
@@ -165,8 +165,8 @@ class Feeds:
             if isinstance(page, NotKept):
                 subscriber.tell(resync(page.position))
                 return page.position
-            for happened in page.happened:
-                subscriber.tell(happened.notice)
+            for event in page.events:
+                subscriber.tell(event.notice)
             after = page.reached
             if page.is_last and after >= (feed.position or 0):
                 break
@@ -307,9 +307,9 @@ async def _kept_up(chore: Callable[[], Coroutine[Any, Any, None]]) -> None:
 
 def _asked(
     key_ids: list[int], since: datetime, listening: Sequence[Listener]
-) -> tuple[dict[int, int], list[Stage], dict[Caller, ApiError]]:
+) -> tuple[dict[int, int], list[StageChange], dict[Caller, ApiError]]:
     """Three queries, however many keys and streams there are."""
-    return history.positions(key_ids), history.stages(key_ids, since), no_longer_admitted(one.caller for one in listening)
+    return history.positions(key_ids), history.stage_changes(key_ids, since), no_longer_admitted(one.caller for one in listening)
 
 
 def _take(feed: KeyFeed, message: dict[str, Any]) -> None:
@@ -318,7 +318,7 @@ def _take(feed: KeyFeed, message: dict[str, Any]) -> None:
         feed.learn_stage(message["task_id"], message["stage"], message["updated_at"], legs)
         return
     notice = Notice(message["name"], message["position"], message["task"])
-    feed.take(Happened(message["position"], notice, legs, message["updated_at"]))
+    feed.take(ReplayedEvent(message["position"], notice, legs, message["updated_at"]))
 
 
 _feeds: Feeds | None = None

@@ -96,7 +96,7 @@ class TaskHub(Hub):
         if not self.caller.sees(task_id):
             raise HubException(UNKNOWN_TASK)
         try:
-            found = await feeds().in_thread(partial(history.task_standing, self.caller.key_id, task_id))
+            found = await feeds().in_thread(partial(history.snapshot_of_task, self.caller.key_id, task_id))
         except OperationalError as error:
             raise HubException(classify(error).message) from error
         if found is None:

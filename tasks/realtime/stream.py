@@ -200,7 +200,7 @@ class TaskStream(Stream[Form]):
 
 
 def _standing(caller: Caller, task_id: UUID) -> tuple[int, Task]:
-    if caller.sees(task_id) and (found := history.task_standing(caller.key_id, task_id)):
+    if caller.sees(task_id) and (found := history.snapshot_of_task(caller.key_id, task_id)):
         return found
     raise NotFound("This key has no task of that id.", code="task_not_found", param="task_id")
 
@@ -210,8 +210,8 @@ def left_of_ended(task: Task, position: int, after: int | None, now: datetime) -
     snapshot = Notice("task.snapshot", position, show(task, now))
     if after is None:
         last = history.last_event(task)
-        return [snapshot, history.happened(last).notice] if last else [snapshot]
+        return [snapshot, history.replayed(last).notice] if last else [snapshot]
     page = history.page(task.key_id, after, task_ids=[task.pk])
     if isinstance(page, NotKept):
         return [resync(position), snapshot]
-    return [happened.notice for happened in page.happened]
+    return [event.notice for event in page.events]

@@ -42,7 +42,7 @@ def _hot(many: "Many") -> dict[str, Callable[[], object]]:
     from conduit.rollups.jobs import roll_up
     from keys.models import VirtualKey
     from keys.services import rotate_key
-    from tasks import deadlines, due, forgetting, leases, telling
+    from tasks import deadlines, due, leases, retention, telling
     from tasks.models import Lane
     from videos import jobs
     from videos.asking import rows
@@ -67,7 +67,7 @@ def _hot(many: "Many") -> dict[str, Callable[[], object]]:
         "figures for Prometheus": lambda: list(place._read()),
         "count what is new": roll_up,
         "tell what happened": lambda: telling.take(100),
-        "forget old events": lambda: forgetting.forget_old_events(now - timedelta(days=1)),
+        "forget old events": lambda: retention.forget_old_events(now - timedelta(days=1)),
         "forget old exchanges": jobs.forget_old_exchanges,
         "delete what was kept long enough": jobs.forget_old_media,
         "follow jobs that nobody waits for": jobs.follow_jobs,

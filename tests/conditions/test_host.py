@@ -11,7 +11,7 @@ from conduit.conditions import host
 from conduit.conditions.looking import look
 from keys.models import ManagementKey, VirtualKey
 from keys.services import create_key
-from tasks import proving
+from tasks import continuous_reconciliation
 from tasks.models import Task
 from tests.conditions.conftest import details, state
 from tests.support.ending import end
@@ -23,7 +23,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
 @pytest.fixture(autouse=True)
 def _anew(monkeypatch):
     monkeypatch.setattr(host, "_exhausted", 0)
-    monkeypatch.setattr(proving, "_round", proving._Round())
+    monkeypatch.setattr(continuous_reconciliation, "_round", continuous_reconciliation._Round())
 
 
 def test_a_process_whose_descriptors_are_nearly_used_up_is_named():
@@ -81,16 +81,16 @@ def test_a_task_whose_money_does_not_add_up_is_named_until_it_does(consumer):
     [(subject, detail)] = details("ledger").items()
     assert subject == task_id
     assert "0.1" in detail
-    proving._round.found.clear()
-    proving._round.has_begun = False  # a control process that is restarted takes over what was found
+    continuous_reconciliation._round.found.clear()
+    continuous_reconciliation._round.has_begun = False  # a control process that is restarted takes over what was found
     Task.objects.filter(pk=task_id).update(charged=Decimal("0.2"))
     look()
     assert state("ledger").holds is False
 
 
 def test_a_round_proves_every_task_some_at_a_time(consumer, monkeypatch, django_assert_max_num_queries):
-    monkeypatch.setattr(proving, "ROUND", 2)
-    monkeypatch.setattr(proving, "NEWEST", 0)
+    monkeypatch.setattr(continuous_reconciliation, "ROUND", 2)
+    monkeypatch.setattr(continuous_reconciliation, "NEWEST", 0)
     tasks = [consumer.generate()["task_id"] for _ in range(5)]
     Task.objects.filter(pk=tasks[0]).update(price=9)
     Task.objects.filter(pk=tasks[4]).update(price=9)
@@ -98,6 +98,6 @@ def test_a_round_proves_every_task_some_at_a_time(consumer, monkeypatch, django_
     seen = []
     for _ in range(3):
         with django_assert_max_num_queries(8):
-            seen.append(sorted(proving.differences()))
+            seen.append(sorted(continuous_reconciliation.discrepancies()))
 
     assert seen == [[tasks[0]], [tasks[0]], sorted([tasks[0], tasks[4]])]

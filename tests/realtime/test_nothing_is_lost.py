@@ -17,8 +17,8 @@ from conduit import clock
 from conduit.rollups.jobs import roll_up
 from keys.models import VirtualKey
 from tasks import lifecycle
-from tasks.forgetting import forget_old_events
 from tasks.models import Feed, Status, TaskEvent
+from tasks.retention import forget_old_events
 from tests.support.databases import database_url
 from tests.support.ending import end
 from tests.support.racing import in_threads

@@ -20,7 +20,7 @@ from keys.models import Team, UsageCost, VirtualKey
 from keys.rollup_models import MoneyCount
 from keys.rollups import Money
 from tasks import rollups
-from tasks.forgetting import forget_old_events
+from tasks.retention import forget_old_events
 from tasks.rollup_models import TaskCount
 from tasks.rollups import Counts, What
 from tests.conditions.conftest import details

@@ -13,7 +13,7 @@ from django.db.migrations.executor import MigrationExecutor
 
 from conduit import clock
 from tasks import history
-from tasks.history import Happened, NotKept
+from tasks.history import NotKept, ReplayedEvent
 from tasks.models import Feed, TaskEvent
 from tasks.notices import Notice, as_json, as_sse
 from tasks.progress import Legs
@@ -41,7 +41,7 @@ def test_an_event_shows_its_task_as_it_was_and_nothing_of_what_came_later(consum
     created = consumer.generate()
     end(created["task_id"], "failed")
 
-    queued, failed = (one.notice for one in history.page(consumer.key.pk, 0).happened)
+    queued, failed = (one.notice for one in history.page(consumer.key.pk, 0).events)
 
     assert queued.task == created
     assert failed.task == consumer.task(created["task_id"])
@@ -53,7 +53,7 @@ def test_a_page_holds_what_came_after_a_position(consumer, after, told):
 
     page = history.page(consumer.key.pk, after)
 
-    assert ([one.position for one in page.happened], page.reached, page.is_last) == (told, 2, True)
+    assert ([one.position for one in page.events], page.reached, page.is_last) == (told, 2, True)
 
 
 def test_a_page_ends_and_the_next_one_goes_on(consumer, monkeypatch):
@@ -65,13 +65,13 @@ def test_a_page_ends_and_the_next_one_goes_on(consumer, monkeypatch):
     second = history.page(consumer.key.pk, first.reached)
 
     assert (first.reached, first.is_last) == (3, False)
-    assert ([one.position for one in second.happened], second.reached, second.is_last) == ([4], 4, True)
+    assert ([one.position for one in second.events], second.reached, second.is_last) == ([4], 4, True)
 
 
 def test_a_key_that_never_had_an_event_has_a_history_that_is_empty_and_whole(consumer):
-    assert history.page(consumer.key.pk, 0).happened == []
+    assert history.page(consumer.key.pk, 0).events == []
     assert isinstance(history.page(consumer.key.pk, 1), NotKept)
-    assert history.standing(consumer.key.pk) == (0, [])
+    assert history.snapshot_of(consumer.key.pk) == (0, [])
 
 
 def test_looks_into_the_history_cost_the_same_few_queries_however_much_there_is(consumer, make_consumer, django_assert_num_queries):
@@ -81,9 +81,9 @@ def test_looks_into_the_history_cost_the_same_few_queries_however_much_there_is(
     key_id = consumer.key.pk
 
     with django_assert_num_queries(2):  # the position, the tasks under way
-        assert history.standing(key_id)[0] == 8
+        assert history.snapshot_of(key_id)[0] == 8
     with django_assert_num_queries(2):  # the position, the events
-        assert len(history.page(key_id, 0).happened) == 8
+        assert len(history.page(key_id, 0).events) == 8
     subscribers = [Listening(consumer), Listening(make_consumer("another"))]
     with django_assert_num_queries(3):  # positions, stages, keys
         _asked([key_id, subscribers[1].caller.key_id], clock.now(), subscribers)
@@ -166,7 +166,7 @@ def test_the_stream_of_a_task_reads_its_events_alone(consumer):
 
     page = history.page(consumer.key.pk, 0, task_ids=[UUID(mine)])
 
-    assert [one.position for one in page.happened] == [1, 4]
+    assert [one.position for one in page.events] == [1, 4]
     assert page.reached == 4
 
 
@@ -200,7 +200,7 @@ class Told:
 
 def happened(position, status, progress, legs=None):
     task = {"task_id": "a", "type": "video_generation", "status": status, "progress": progress, "stage": status}
-    return Happened(position, Notice(f"task.{status}", position, task), legs, 0.0)
+    return ReplayedEvent(position, Notice(f"task.{status}", position, task), legs, 0.0)
 
 
 def started_feed(*subscribers):

@@ -114,7 +114,7 @@ def test_hub_clients_that_are_told_its_history_again_get_no_links(consumer, made
 
     found = history.page(consumer.key.pk, 0)
     assert isinstance(found, history.Page)
-    told = dict(filter(None, (kinds.hub_event(one.notice) for one in found.happened)))
+    told = dict(filter(None, (kinds.hub_event(one.notice) for one in found.events)))
 
     completed = told["VideoGenerationCompleted"]
     assert (completed["taskId"], completed["videoUrl"], completed["thumbnailUrl"]) == (made["task_id"], None, None)

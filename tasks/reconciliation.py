@@ -1,4 +1,4 @@
-"""The tasks' part of the proof of the ledger: what each says of its money is what its rows say."""
+"""The tasks' part of reconciling the ledger: what each says of its money is what its rows say."""
 
 from collections.abc import Iterator
 from decimal import Decimal
@@ -14,7 +14,7 @@ CHARGED_LATE = frozenset({"generation_timeout"})
 
 
 class Row(NamedTuple):
-    """What the proof reads of a task."""
+    """What reconciling reads of a task."""
 
     pk: UUID
     key_id: int
@@ -25,7 +25,7 @@ class Row(NamedTuple):
     error_code: str
 
 
-def differences(accounts: dict[UUID, Account]) -> Iterator[str]:
+def discrepancies(accounts: dict[UUID, Account]) -> Iterator[str]:
     unseen = set(accounts)
     for task in map(Row._make, Task.objects.order_by("pk").values_list(*Row._fields).iterator()):
         unseen.discard(task.pk)

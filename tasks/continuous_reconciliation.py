@@ -1,6 +1,6 @@
-"""Proving the ledger all the time, some tasks at each look: those of the newest events, and the next ones in a round of all tasks.
+"""Reconciling the ledger all the time, some tasks at each look: those of the newest events, and the next ones in a round of all tasks.
 
-`manage.py check_ledger` and the doctor prove all of it at once, budgets too; that reads every row, and is nothing for each minute.
+`manage.py check_ledger` and the doctor reconcile all of it at once, budgets too; that reads every row, and is nothing for each minute.
 """
 
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ from conduit.metrics import Gauge, Reading, Sample
 from keys.money_of_tasks import Account, accounts_of
 from keys.reconciliation import one_moment
 from tasks.models import Task, TaskEvent
-from tasks.proof import Row, contradictions
+from tasks.reconciliation import Row, contradictions
 
 # Tasks of each look, which comes every three seconds: of the round, and of the newest events.
 ROUND, NEWEST = 300, 200
@@ -23,11 +23,11 @@ ROUND, NEWEST = 300, 200
 FOUND_MAX = 100
 
 
-def differences() -> Findings:
+def discrepancies() -> Findings:
     """What does not add up, as far as it was looked at: by task."""
     with one_moment():
         newest = set(TaskEvent.objects.order_by("-pk").values_list("task_id", flat=True)[:NEWEST])
-        found = _prove(newest | set(_round.next_ids()))
+        found = _reconcile(newest | set(_round.next_ids()))
     for task_id, problem in found.items():
         if problem is None:
             _round.found.pop(str(task_id), None)
@@ -57,7 +57,7 @@ class _Round:
 _round = _Round()
 
 
-def _prove(task_ids: set[UUID]) -> dict[UUID, str | None]:
+def _reconcile(task_ids: set[UUID]) -> dict[UUID, str | None]:
     """Of each task what contradicts its rows, or None."""
     accounts = accounts_of(task_ids)
     tasks = {row.pk: row for row in map(Row._make, Task.objects.filter(pk__in=task_ids).values_list(*Row._fields))}
@@ -75,7 +75,7 @@ LEDGER = Condition(
     found_by="The control process proves the tasks of the newest events, and 6,000 others a minute in turn.",
     what_to_do="Keep a copy of the database, run `manage.py check_ledger` for all of it, and tell who maintains Conduit: this is a fault "
     "of its own. Videos are made all the same.",
-    look=differences,
+    look=discrepancies,
     leads_to="tasks/",
 )
 DIFFERENCES = Gauge("conduit_ledger_differences", "Tasks whose money does not add up, of those that were proven; 100 at most.")
