@@ -213,7 +213,7 @@ class Mailboxes:
         count: int = await self._ask(lambda: self._redis.llen(self._key("answers", wire)))
         return count
 
-    async def lives(self, process: str, token: str = "") -> bool:
+    async def is_alive(self, process: str, token: str = "") -> bool:
         """Whether a process lives, and has the connection of a token."""
         keys = [self._key("process", process), *([self._key("connection", token)] if token else [])]
         return bool(await self._ask(lambda: self._redis.exists(*keys)) == len(keys))
@@ -221,7 +221,7 @@ class Mailboxes:
     async def forget(self, token: str) -> None:
         await self._ask(lambda: self._redis.delete(self._key("connection", token), self._key("inbox", token)))
 
-    async def live(self) -> bool:
+    async def heartbeat(self) -> bool:
         """Say that this process lives; False when Redis had forgotten it."""
         mine = self._key("process", self._process)
         known = await self._ask(lambda: self._redis.set(mine, 1, px=self._lease, xx=True))
@@ -229,7 +229,7 @@ class Mailboxes:
             await self._ask(lambda: self._redis.set(mine, 1, px=self._lease))
         return bool(known)
 
-    async def leave(self) -> None:
+    async def deregister(self) -> None:
         """This process has no connections any more."""
         await self._ask(lambda: self._redis.delete(self._key("process", self._process)))
 

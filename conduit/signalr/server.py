@@ -9,8 +9,6 @@ from typing import Any
 
 from conduit.signalr import handshake
 from conduit.signalr.connection import Connection
-from conduit.signalr.guests import item
-from conduit.signalr.home import Home, Refusal, new_token
 from conduit.signalr.http import (
     NEVER_STORED_OF_OLD,
     ClientLeft,
@@ -30,10 +28,12 @@ from conduit.signalr.http import (
     unless_left,
 )
 from conduit.signalr.hubs import Hub
+from conduit.signalr.local_connections import LocalConnections, Refusal, new_token
 from conduit.signalr.mailboxes import Record, Unavailable
 from conduit.signalr.options import Options
+from conduit.signalr.relay_client import Gone, RelayClient
+from conduit.signalr.relayed_requests import item
 from conduit.signalr.transports import next_poll, send_on_socket, serve_events, serve_socket
-from conduit.signalr.visits import Gone, Visit
 from conduit.signalr.wires import Transport, Wire
 from conduit.streams.gate import gate_of
 from conduit.streams.rates import Rates
@@ -91,8 +91,8 @@ class HubServer:
         self._path = path.rstrip("/")
         self._authenticate = authenticate
         self._options = options or Options()
-        self._home = Home(hub, path=path, redis_url=redis_url, options=self._options)
-        self._mail = self._home.mail
+        self._local = LocalConnections(hub, path=path, redis_url=redis_url, options=self._options)
+        self._mail = self._local.mail
         self._rates = Rates(self._options.negotiations_per_second)
         self._under_way = 0  # requests and sockets
         self._is_stopped = False
@@ -100,7 +100,7 @@ class HubServer:
     @property
     def connections(self) -> ValuesView[Connection]:
         """Those that live in this process; read only."""
-        return self._home.connections.values()
+        return self._local.connections.values()
 
     async def drain(self) -> None:
         """Before this process ends: `leave`, wait a little until all have gone, `stop`."""
@@ -115,16 +115,16 @@ class HubServer:
 
     def leave(self) -> None:
         """This process is about to end: tell all clients to come again, those too that still come, on connections that they kept."""
-        self._home.leave()
+        self._local.leave()
 
     async def stop(self) -> None:
         """Serve nothing any more."""
         self._is_stopped = True
-        await self._home.stop()
+        await self._local.stop()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if not self._is_stopped:
-            self._home.start()
+            self._local.start()
         serve = self._socket if scope["type"] == "websocket" else self._http
         self._under_way += 1
         try:
@@ -189,7 +189,7 @@ class HubServer:
             return
         owner = self._options.owner_of(user)
         self._admit(owner)
-        await self._home.expect_room(owner, user)
+        await self._local.expect_room(owner, user)
         offered = [{"transport": one.value, "transferFormats": formats} for one, formats in _FORMATS.items() if self._offers(one)]
         stateful = asked.get("useStatefulReconnect", "").lower() == "true" and self._offers(Transport.WEB_SOCKETS)
         connection_id = new_token()
@@ -220,7 +220,7 @@ class HubServer:
         elif events:
             raise _already_active(record.connection_id)
         else:
-            polling = await unless_left(receive, self._visit(token, record).poll())
+            polling = await unless_left(receive, self._relay_client(token, record).poll())
             if not polling.cancelled():
                 status, body = polling.result()
                 await _respond_to_poll(send, status, body, cors)
@@ -237,11 +237,11 @@ class HubServer:
 
     async def _open(self, scope: Scope, user: Any, transport: Transport, token: str, record: Record) -> Connection:
         try:
-            connection = await self._home.open(scope, user, transport, token=token, record=record)
+            connection = await self._local.open(scope, user, transport, token=token, record=record)
         except Refusal:
             await self._mail.forget(token)
             raise
-        await self._home.read(token)  # what came before the transport
+        await self._local.read(token)  # what came before the transport
         return connection
 
     async def _poll(self, receive: Receive, send: Send, cors: Headers, connection: Connection) -> None:
@@ -257,11 +257,11 @@ class HubServer:
         token = _token_of(scope)
         body = await body_of(receive, self._options.post_bytes)
         owner = self._options.owner_of(user)
-        connection = self._home.find(token, owner)
+        connection = self._local.find(token, owner)
         if connection is not None and connection.transport is Transport.WEB_SOCKETS:
             _expect(405)
-        home = self._home
-        work = home.post_elsewhere(token, owner, body) if connection is None else home.post(token, connection, body)
+        local = self._local
+        work = local.post_elsewhere(token, owner, body) if connection is None else local.post(token, connection, body)
         posting = await unless_left(receive, work)  # it is answered when it was read
         if not posting.cancelled():
             _expect(posting.result())
@@ -270,9 +270,9 @@ class HubServer:
     async def _delete(self, scope: Scope, receive: Receive, send: Send, cors: Headers, user: Any) -> None:
         token = _token_of(scope)
         owner = self._options.owner_of(user)
-        connection = self._home.find(token, owner)
+        connection = self._local.find(token, owner)
         if connection is None:
-            _expect(await self._home.tell_elsewhere(token, owner, item("delete"), Transport.LONG_POLLING.value), deleting=True)
+            _expect(await self._local.tell_elsewhere(token, owner, item("delete"), Transport.LONG_POLLING.value), deleting=True)
         elif connection.transport is not Transport.LONG_POLLING:
             _expect(400, deleting=True)
         else:
@@ -282,8 +282,8 @@ class HubServer:
     async def _found(self, token: str, user: Any, transport: Transport) -> tuple[Connection | None, Record]:
         """The connection if it lives here, and what is known of it; by this it is ours if it was nobody's."""
         owner = self._options.owner_of(user)
-        connection = self._home.find(token, owner)
-        record = self._home.record(token)
+        connection = self._local.find(token, owner)
+        record = self._local.record(token)
         if not self._offers(transport):
             raise _Answer(404, _not_offered(transport))
         if connection is not None and connection.is_ended:
@@ -325,7 +325,7 @@ class HubServer:
             if not self._offers(Transport.WEB_SOCKETS):
                 raise _Answer(404, _not_offered(Transport.WEB_SOCKETS))
             self._admit(self._options.owner_of(user))
-            return partial(serve_socket, await self._home.open(scope, user, Transport.WEB_SOCKETS), Wire(gate_of(scope)))
+            return partial(serve_socket, await self._local.open(scope, user, Transport.WEB_SOCKETS), Wire(gate_of(scope)))
         connection, record = await self._found(token, user, Transport.WEB_SOCKETS)
         if connection is not None:
             if not connection.is_resumable:
@@ -335,7 +335,7 @@ class HubServer:
             return partial(serve_socket, await self._open(scope, user, Transport.WEB_SOCKETS, token, record), Wire(gate_of(scope)))
         if not record.stateful:
             raise _already_active(record.connection_id)
-        return partial(self._visit(token, record).socket, gate_of(scope))
+        return partial(self._relay_client(token, record).socket, gate_of(scope))
 
     async def _refuse_handshake(self, error: str, receive: Receive, send: Send) -> None:
         """An upgrade cannot say why it is refused: answer the client's handshake with it."""
@@ -350,14 +350,14 @@ class HubServer:
 
     # Both.
 
-    def _visit(self, token: str, record: Record) -> Visit:
-        return Visit(
+    def _relay_client(self, token: str, record: Record) -> RelayClient:
+        return RelayClient(
             self._mail,
-            self._home.guests,
+            self._local.relayed,
             token=token,
             record=record,
             wire=new_token(),
-            process=self._home.process,
+            process=self._local.process,
             options=self._options,
         )
 

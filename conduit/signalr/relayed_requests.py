@@ -1,6 +1,6 @@
 """Requests that reached another process than the one their connection lives in.
 
-The process that has the request (the host of the guest) puts what the client says into the connection's inbox, and waits for
+The process that has the request (its relay) puts what the client says into the connection's inbox, and waits for
 answers under the name of the request's wire. The connection's process attaches a wire that writes these answers.
 """
 
@@ -19,7 +19,7 @@ from conduit.signalr.wires import Transport, Wire
 
 logger = logging.getLogger(__name__)
 
-_AHEAD = 16  # answers that a host may have untaken before the connection waits
+_AHEAD = 16  # answers that a relay may have untaken before the connection waits
 RETRY_SECONDS = 0.2  # between two looks whether another process has taken enough
 
 
@@ -40,8 +40,8 @@ class _RemoteWire(Wire):
         self.task: asyncio.Task[None] | None = None
 
 
-class Guests:
-    """Both sides of it, for one process."""
+class RelayedRequests:
+    """Both sides of relaying, for one process: of its own connections, and of requests that wait here."""
 
     def __init__(self, mail: Mailboxes, options: Options) -> None:
         self._mail = mail
@@ -86,7 +86,7 @@ class Guests:
 
     async def _serve_poll(self, connection: Connection, wire: _RemoteWire) -> None:
         answer = await next_poll(connection, wire, self._options.poll)
-        await self._answer(wire, answer)  # a host whose client left waits for this too: it gives back what comes too late
+        await self._answer(wire, answer)  # a relay whose client left waits for this too: it gives back what comes too late
 
     async def _serve_socket(self, connection: Connection, wire: _RemoteWire) -> None:
         async def send(data: bytes) -> None:
@@ -114,11 +114,11 @@ class Guests:
         alive: dict[str, bool] = {}
         for wire, _ in list(self._wires.values()):
             if wire.process not in alive:
-                alive[wire.process] = await self._mail.lives(wire.process)
+                alive[wire.process] = await self._mail.is_alive(wire.process)
             if not alive[wire.process]:
                 self._detach(wire.name, final=False)
 
-    # The host's side.
+    # The relay's side.
 
     @asynccontextmanager
     async def expecting(self, wire: str) -> AsyncIterator[asyncio.Event]:

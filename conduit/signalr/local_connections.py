@@ -10,12 +10,12 @@ from itertools import islice
 from typing import Any
 
 from conduit.signalr.connection import Connection
-from conduit.signalr.guests import RETRY_SECONDS, Guests, item
 from conduit.signalr.http import Scope
 from conduit.signalr.hubs import Hub
 from conduit.signalr.mailboxes import Mailboxes, Record, Unavailable, own_seats
 from conduit.signalr.options import Options
 from conduit.signalr.posts import Posts, pieces_of
+from conduit.signalr.relayed_requests import RETRY_SECONDS, RelayedRequests, item
 from conduit.signalr.wires import Transport
 from conduit.streams.lasting import lasting
 from conduit.streams.rates import Rates
@@ -35,8 +35,8 @@ class Refusal(Exception):
     """A bound is reached; the text tells which."""
 
 
-class Home:
-    """What one process has of a hub."""
+class LocalConnections:
+    """The connections of one hub that live in this process."""
 
     def __init__(self, make_hub: Callable[[Connection], Hub], *, path: str, redis_url: str, options: Options) -> None:
         self.process = new_token()
@@ -59,7 +59,7 @@ class Home:
         self._messages = Rates(options.messages_per_second_of_owner, options.messages_burst_of_owner)
         self._round: Iterator[str] = iter(())
         self._tasks: list[asyncio.Task[None]] = []
-        self.guests = Guests(self.mail, options)
+        self.relayed = RelayedRequests(self.mail, options)
 
     def start(self) -> None:
         """Begin to serve, in the running event loop. May be called again."""
@@ -69,13 +69,13 @@ class Home:
 
     def leave(self) -> None:
         """This process is about to end: whoever is here, or still comes, goes on elsewhere."""
-        self.guests.send_on()
+        self.relayed.send_on()
         for connection in list(self.connections.values()):
             connection.come_again()
 
     @property
     def is_leaving(self) -> bool:
-        return self.guests.is_leaving
+        return self.relayed.is_leaving
 
     async def stop(self) -> None:
         """End the clock and what listens."""
@@ -84,7 +84,7 @@ class Home:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._tasks = []
         try:
-            await self.mail.leave()
+            await self.mail.deregister()
         except Unavailable:
             logger.info("Redis does not answer; this process's lease will lapse")
         await self.mail.close()
@@ -177,13 +177,13 @@ class Home:
 
     async def _say_alive(self) -> None:
         """A little at each beat, all of it once in a round, and all of it at once to a Redis that forgot."""
-        if not await self.mail.live():
+        if not await self.mail.heartbeat():
             await self.mail.keep(list(self._records.items()))
         tokens = list(islice(self._round, len(self._records) // _ROUNDS + 1))
         if not tokens:
             self._round = iter(list(self._records))
         await self.mail.keep([(token, self._records[token]) for token in tokens if token in self._records])
-        await self.guests.part_from_the_dead()
+        await self.relayed.part_from_the_dead()
 
     # What other processes send.
 
@@ -194,7 +194,7 @@ class Home:
             return
         async with lock:
             for packed in await self.mail.take(token):
-                self.guests.handle(connection, packed)
+                self.relayed.handle(connection, packed)
             if connection.is_stopped and token not in self._held:
                 self._held[token] = asyncio.create_task(self._hold(token, connection))
                 self._held[token].add_done_callback(lambda _: self._held.pop(token, None))
@@ -250,13 +250,13 @@ class Home:
 
     async def _heard(self, kind: str, name: str) -> None:
         if kind == "wire":
-            self.guests.answered(name)
+            self.relayed.answered(name)
         else:
             await self.read(name)
 
     async def _began(self) -> None:
         """Listening began, or began again after a gap: look at everything once, and be known to a Redis that forgot."""
         await self._say_alive()
-        self.guests.all_answered()
+        self.relayed.all_answered()
         for token in list(self._by_token):
             await self.read(token)

@@ -6,10 +6,10 @@ from typing import Any
 
 import msgpack
 
-from conduit.signalr.guests import RETRY_SECONDS, Guests, item
 from conduit.signalr.http import Receive, Send
 from conduit.signalr.mailboxes import Mailboxes, Record, Unavailable
 from conduit.signalr.options import Options
+from conduit.signalr.relayed_requests import RETRY_SECONDS, RelayedRequests, item
 from conduit.signalr.transports import bytes_of, send_on_socket
 from conduit.signalr.wires import Transport
 from conduit.streams.gate import Gate
@@ -24,12 +24,14 @@ class Gone(Exception):
     """The connection's process does not live any more, or does not know it."""
 
 
-class Visit:
+class RelayClient:
     """One request of a connection that lives elsewhere."""
 
-    def __init__(self, mail: Mailboxes, guests: Guests, *, token: str, record: Record, wire: str, process: str, options: Options) -> None:
+    def __init__(
+        self, mail: Mailboxes, relayed: RelayedRequests, *, token: str, record: Record, wire: str, process: str, options: Options
+    ) -> None:
         self._mail = mail
-        self._guests = guests
+        self._relayed = relayed
         self._token = token
         self._record = record
         self._wire = wire
@@ -38,14 +40,14 @@ class Visit:
 
     async def poll(self) -> tuple[int, bytes]:
         """The answer of a long poll. Gone, Unavailable. When it is cancelled, what was told too late is given back."""
-        async with self._guests.expecting(self._wire) as arrived:
+        async with self._relayed.expecting(self._wire) as arrived:
             await self._tell("poll", self._process)
             try:
                 status, body = await self._answer(arrived)
             except asyncio.CancelledError:
                 await asyncio.shield(self._give_back(arrived))
                 raise
-        return (200, body) if self._guests.is_leaving else (status, body)  # nothing to tell is no end: the client polls again
+        return (200, body) if self._relayed.is_leaving else (status, body)  # nothing to tell is no end: the client polls again
 
     async def _answer(self, arrived: asyncio.Event) -> tuple[int, bytes]:
         while True:
@@ -53,7 +55,7 @@ class Visit:
             for packed in await self._mail.patiently(lambda: self._mail.answers(self._wire)) or []:
                 status, body = msgpack.unpackb(packed)
                 return status, body
-            if self._guests.is_leaving:
+            if self._relayed.is_leaving:
                 await self._tell("left")  # which is answered, too
 
     async def _wait(self, arrived: asyncio.Event) -> None:
@@ -67,7 +69,7 @@ class Visit:
         arrived.clear()
 
     async def _lives(self) -> bool | None:
-        return await self._mail.lives(self._record.process, self._token) or None
+        return await self._mail.is_alive(self._record.process, self._token) or None
 
     async def _give_back(self, arrived: asyncio.Event) -> None:
         try:
@@ -81,7 +83,7 @@ class Visit:
 
     async def socket(self, gate: Gate | None, receive: Receive, send: Send) -> None:
         """Carry an accepted WebSocket. Its frames pass through Redis; only a cut connection that came back elsewhere pays for that."""
-        async with self._guests.expecting(self._wire) as arrived:
+        async with self._relayed.expecting(self._wire) as arrived:
             reading = asyncio.create_task(self._read(gate, receive))
             writing = asyncio.create_task(self._write(arrived, gate, send))
             try:
@@ -123,7 +125,7 @@ class Visit:
                 await send_on_socket(send, data, binary=binary)
                 if gate is not None:
                     await gate.wait_open()
-            if self._guests.is_leaving:
+            if self._relayed.is_leaving:
                 return
 
     async def _left(self, reading: "asyncio.Task[int]", send: Send) -> None:
