@@ -12,7 +12,7 @@ from django.db.models.functions import Now
 
 from conduit import clock
 from videos.inputs import Role
-from videos.natives import NativesError, read_natives
+from videos.native_formats import NativeFormatsError, read_native_formats
 
 
 class Resolution(models.TextChoices):
@@ -180,8 +180,8 @@ def _check_aliases(aliases: Any, name: str) -> None:
 def _check_natives(model: VideoModel) -> None:
     """Refuse what the planning could not read, or could make no video of."""
     try:
-        natives = read_natives(model.natives)
-    except NativesError as error:
+        natives = read_native_formats(model.natives)
+    except NativeFormatsError as error:
         raise ValidationError({"natives": str(error)}) from None
     for native in natives:
         if bool(native.ratio) != model.takes_ratio:

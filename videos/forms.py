@@ -58,7 +58,7 @@ class NativesWidget(forms.Widget):
 
 
 class NativesField(forms.Field):
-    """`VideoModel.natives` by its parts. Whether they make sense is the model's to say (videos.natives)."""
+    """`VideoModel.natives` by its parts. Whether they make sense is the model's to say (videos.native_formats)."""
 
     widget = NativesWidget
 

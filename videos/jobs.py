@@ -9,14 +9,14 @@ from django.conf import settings
 from conduit import clock
 from conduit.messages import good_for
 from tasks.models import Lane
-from videos import assembly, calling_off, engine, exchanges, following, orphans, retention, sheets, storage_check, sweeping
+from videos import cleanup, engine, exchanges, following, orphans, provider_cancellation, rendering, retention, sheets, storage_check
 from videos.conditions import report_confinement
 from videos.dialects.openai import repeats
 from videos.models import Clip
 from videos.storage import STORAGE_ERRORS
 
 # Jobs that one sweep has called off: a second's work for the provider's threads.
-CALLS_OFF = 50
+CANCELLATIONS = 50
 # Jobs of ended tasks that are asked for at once: each is due again after FOLLOW_SECONDS.
 FOLLOWS = 50
 # The next sweep calls off what is still to be called off then.
@@ -34,7 +34,7 @@ def advance_generation(task_id: str, lane: str, claim: str | None = None) -> Non
 @shared_task
 def call_off(task_id: str) -> None:
     """Ask MiniMax to cancel the jobs of a cancelled task."""
-    calling_off.call_off(UUID(task_id))
+    provider_cancellation.cancel_jobs(UUID(task_id))
 
 
 @shared_task
@@ -53,11 +53,11 @@ def follow(clip_id: int) -> None:
 @shared_task
 def sweep() -> None:
     """What was left over by steps that were outrun or killed, and by hints that got lost."""
-    for task_id in Clip.objects.to_call_off().values_list("video_id", flat=True).distinct()[:CALLS_OFF]:
+    for task_id in Clip.objects.to_cancel_at_provider().values_list("video_id", flat=True).distinct()[:CANCELLATIONS]:
         call_off.apply_async((str(task_id),), queue=Lane.PROVIDER, headers=good_for(SWEEP_SECONDS))
     sheets.hint_due()
-    sweeping.remove_leftovers()
-    assembly.remove_old_scratch()
+    cleanup.remove_leftovers()
+    rendering.remove_old_scratch()
     with suppress(*STORAGE_ERRORS):
         storage_check.remove_leftovers()
     report_confinement()
@@ -74,7 +74,7 @@ def walk_through_storage() -> None:
 def sweep_video(task_id: str) -> None:
     """Remove the files of a video that was deleted, without waiting for the next sweep."""
     with suppress(*STORAGE_ERRORS):
-        sweeping.remove_leftovers_of(UUID(task_id))
+        cleanup.remove_leftovers_of(UUID(task_id))
 
 
 @shared_task(time_limit=settings.MEDIA_STEP_SECONDS)

@@ -37,7 +37,7 @@ class Calls(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Step:
+class LifePart:
     """A part of the life. `exchange` is the call to MiniMax that it was, where it is still kept."""
 
     name: str
@@ -75,12 +75,12 @@ def names_of(makes: Sequence[str]) -> dict[int, str]:
     return {number: f"Clip {number - images + 1}" if made != Clip.Makes.IMAGE else "First image" for number, made in enumerate(makes)}
 
 
-def life(task: Task, told: Told) -> list[Step]:
+def life(task: Task, told: Told) -> list[LifePart]:
     """The steps in their order. Of one that goes on `ended` is None."""
     return [step for step in (*_steps(task, told), *_end(task), *_events(told.events)) if step]
 
 
-def _steps(task: Task, told: Told) -> Iterator[Step | None]:
+def _steps(task: Task, told: Told) -> Iterator[LifePart | None]:
     sent = [clip.sent_at for clip in told.clips if clip.sent_at]
     yield _step(task, "Queued", task.created_at, min(sent, default=None))
     free_at: datetime | None = None  # when the clip before was ready
@@ -93,12 +93,14 @@ def _steps(task: Task, told: Told) -> Iterator[Step | None]:
         yield from _of_files(task, free_at)
 
 
-def _of_clip(task: Task, clip: Clip, told: Told) -> Iterator[Step | None]:
+def _of_clip(task: Task, clip: Clip, told: Told) -> Iterator[LifePart | None]:
     name, at_minimax = told.names[clip.number], clip.submitted_at
     if clip.taken_from_id:
         # Its own times at MiniMax are those of the task that ordered it.
         at_minimax = clip.sent_at
-        yield Step(f"{name} taken over", clip.sent_at, clip.sent_at, State.MOMENT, "from the task that this one retries: not ordered again")
+        yield LifePart(
+            f"{name} taken over", clip.sent_at, clip.sent_at, State.MOMENT, "from the task that this one retries: not ordered again"
+        )
     else:
         create = _newest(told.exchanges, clip.number, "create", "image")
         yield _step(task, f"{name} ordered", clip.sent_at, clip.submitted_at, _ordered_words(task, clip, told.calls, create), create)
@@ -106,7 +108,7 @@ def _of_clip(task: Task, clip: Clip, told: Told) -> Iterator[Step | None]:
         yield _step(task, f"{name} at MiniMax", at_minimax, clip.made_at, _asked_words(clip, told))
     if clip.state in _FETCHED and clip.fetched_at is None:
         if not clip.taken_from_id:
-            yield Step(f"{name} fetched and looked into", clip.made_at, None, State.UNKNOWN, "how long it took was not kept")
+            yield LifePart(f"{name} fetched and looked into", clip.made_at, None, State.UNKNOWN, "how long it took was not kept")
         return
     fetch = _newest(told.exchanges, clip.number, "download")
     yield _step(task, f"{name} fetched", clip.made_at, clip.fetched_at, _count(told.calls, clip, "download", "download"), fetch)
@@ -114,11 +116,11 @@ def _of_clip(task: Task, clip: Clip, told: Told) -> Iterator[Step | None]:
         yield _step(task, f"{name} looked into", clip.fetched_at, clip.ready_at)
 
 
-def _of_files(task: Task, ready_at: datetime | None) -> Iterator[Step | None]:
+def _of_files(task: Task, ready_at: datetime | None) -> Iterator[LifePart | None]:
     video = task.video
     if video.assembling_at is None:
         if task.status == Status.COMPLETED:
-            yield Step("Assembled and stored", None, task.ended_at, State.UNKNOWN, "how long it took was not kept")
+            yield LifePart("Assembled and stored", None, task.ended_at, State.UNKNOWN, "how long it took was not kept")
         elif ready_at:
             yield _step(task, "Assembled", ready_at, None)
         return
@@ -128,37 +130,37 @@ def _of_files(task: Task, ready_at: datetime | None) -> Iterator[Step | None]:
     yield _step(task, "Stored", video.assembled_at, task.ended_at)
 
 
-def _end(task: Task) -> Iterator[Step]:
+def _end(task: Task) -> Iterator[LifePart]:
     match task.status:
         case Status.FAILED:
-            yield Step("Failed", task.ended_at, task.ended_at, State.MOMENT, task.error)
+            yield LifePart("Failed", task.ended_at, task.ended_at, State.MOMENT, task.error)
         case Status.CANCELLED:
             words = "its deadline had come" if task.error_code == DEADLINE_EXCEEDED else ""
-            yield Step("Cancelled", task.ended_at, task.ended_at, State.MOMENT, words)
+            yield LifePart("Cancelled", task.ended_at, task.ended_at, State.MOMENT, words)
 
 
-def _events(events: Sequence[TaskEvent]) -> Iterator[Step]:
+def _events(events: Sequence[TaskEvent]) -> Iterator[LifePart]:
     """Events are told as they are stored; who listened then is not kept."""
     if events:
         last = events[-1]
         words = ", ".join(f"{event.status} (event {event.position})" for event in events)
-        yield Step(
+        yield LifePart(
             "Told", last.created_at, last.created_at, State.MOMENT, f"{words}: to whoever listens, and to others when they come back"
         )
     else:
-        yield Step("Told", None, None, State.UNKNOWN, "its events are no longer kept")
+        yield LifePart("Told", None, None, State.UNKNOWN, "its events are no longer kept")
 
 
 def _step(
     task: Task, name: str, began: datetime | None, ended: datetime | None, words: str = "", exchange: Exchange | None = None
-) -> Step | None:
+) -> LifePart | None:
     """None for what was not reached."""
     if began is None:
         return None
     if ended:
-        return Step(name, began, ended, State.DONE, words, exchange)
+        return LifePart(name, began, ended, State.DONE, words, exchange)
     state = State.RUNNING if task.is_active else State.STOPPED
-    return Step(name, began, task.ended_at, state, words, exchange)
+    return LifePart(name, began, task.ended_at, state, words, exchange)
 
 
 def _ordered_words(task: Task, clip: Clip, calls: Sequence[Calls], create: Exchange | None) -> str:

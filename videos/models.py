@@ -195,7 +195,7 @@ TASKS_OF_ID = 100
 
 
 class ClipQuerySet(models.QuerySet["Clip"]):
-    def to_call_off(self) -> "ClipQuerySet":
+    def to_cancel_at_provider(self) -> "ClipQuerySet":
         """Jobs of ended tasks, which no retry waits for, that MiniMax may still be able to cancel: its V1 cannot."""
         ended = self.filter(api=Api.V2, state=ClipState.SUBMITTED, called_off_at=None).exclude(video__task__status__in=ACTIVE)
         same = Clip.objects.filter(provider_task_id=OuterRef("provider_task_id"), video__task__status__in=ACTIVE)
@@ -363,7 +363,7 @@ class Clip(models.Model):
         permissions = [("reconcile_clip", "Can say what became of an order whose answer was lost")]
         indexes = [
             Index(fields=["sent_at"], condition=Q(state="submitting"), name="clip_unanswered"),  # ClipQuerySet.lost
-            # ClipQuerySet.to_call_off, over the few that are with MiniMax.
+            # ClipQuerySet.to_cancel_at_provider, over the few that are with MiniMax.
             Index(fields=["video"], condition=Q(api="v2", state="submitted", called_off_at=None), name="clip_to_call_off"),
             # ClipQuerySet.in_flight, over the few that MiniMax may be making, and those of lately ended tasks
             Index(fields=["account", "sent_at"], condition=Q(state__in=["submitting", "submitted"]), name="clip_in_flight"),

@@ -10,7 +10,7 @@ from typing import Any, Self
 from conduit.api.errors import InvalidRequest
 from videos.inputs import Input, Role, of_role
 from videos.models import Api, Clip, Portrait, VideoModel
-from videos.natives import Native, read_natives
+from videos.native_formats import NativeFormat, read_native_formats
 
 # MiniMax's image model, which makes the first frame of what a video model cannot begin from text alone.
 IMAGE_MODEL = "image-01"
@@ -127,7 +127,11 @@ def plan(model: VideoModel, *, duration: int, resolution: str, expected: Expecte
 
 def longest(model: VideoModel) -> int | None:
     """The most seconds that the model can be asked for; None where it goes on from a frame, as often as needed."""
-    return None if model.upstream_with_frame else max(native.longest for native in read_natives(model.natives) if not native.needs_frame)
+    return (
+        None
+        if model.upstream_with_frame
+        else max(native.longest for native in read_native_formats(model.natives) if not native.needs_frame)
+    )
 
 
 def check_inputs(model: VideoModel, inputs: Sequence[Input]) -> None:
@@ -142,7 +146,7 @@ def check_inputs(model: VideoModel, inputs: Sequence[Input]) -> None:
 class _Way:
     """One native size by which the video could be made, as its clips then really are, and the picture it begins from."""
 
-    native: Native
+    native: NativeFormat
     image_ratio: str = ""  # empty: it begins from text
 
     def rank(self, width: int, height: int, duration: int) -> tuple[Any, ...]:
@@ -167,7 +171,7 @@ class _Way:
 
 def _ways(model: VideoModel, *, upright: bool, begins_with_one: bool) -> Iterator[_Way]:
     """`begins_with_one`: a first frame was given, and none has to be made."""
-    for native in read_natives(model.natives):
+    for native in read_native_formats(model.natives):
         image = _image_ratio(native) if native.needs_frame and not begins_with_one else ""
         if not image or model.upstream_with_frame:
             yield _Way(native, image)
@@ -177,7 +181,7 @@ def _ways(model: VideoModel, *, upright: bool, begins_with_one: bool) -> Iterato
             yield _Way(replace(native, width=native.height, height=native.width), "" if begins_with_one else UPRIGHT)
 
 
-def _image_ratio(native: Native) -> str:
+def _image_ratio(native: NativeFormat) -> str:
     return UPRIGHT if native.height > native.width else LANDSCAPE
 
 
@@ -222,7 +226,7 @@ def _clips(model: VideoModel, way: _Way, lengths: tuple[int, ...], expected: Exp
         start = Clip.Start.PREVIOUS
 
 
-def _clip(model: VideoModel, native: Native, seconds: int, start: Clip.Start, expected: Expected, inputs: list[Input]) -> PlannedClip:
+def _clip(model: VideoModel, native: NativeFormat, seconds: int, start: Clip.Start, expected: Expected, inputs: list[Input]) -> PlannedClip:
     dear = model.surcharged(len(inputs) + (start == Clip.Start.PREVIOUS))
     surcharge = Decimal(model.image_cost) * dear if dear else Decimal(0)
     return PlannedClip(
@@ -242,17 +246,17 @@ def _clip(model: VideoModel, native: Native, seconds: int, start: Clip.Start, ex
     )
 
 
-def _scale(native: Native, width: int, height: int) -> Fraction:
+def _scale(native: NativeFormat, width: int, height: int) -> Fraction:
     """By which the native picture is scaled so that it covers the asked one."""
     return max(Fraction(width, native.width), Fraction(height, native.height))
 
 
-def _kept(native: Native, width: int, height: int) -> Fraction:
+def _kept(native: NativeFormat, width: int, height: int) -> Fraction:
     """The share of the native picture that is left when it is cropped to the asked ratio."""
     return Fraction(width * height, native.width * native.height) / _scale(native, width, height) ** 2
 
 
-def _treatment(native: Native, lengths: tuple[int, ...], *, duration: int, width: int, height: int) -> Iterator[str]:
+def _treatment(native: NativeFormat, lengths: tuple[int, ...], *, duration: int, width: int, height: int) -> Iterator[str]:
     """What assembly is going to do, should the clips come as promised."""
     if len(lengths) > 1:
         yield f"{len(lengths)} clips joined"

@@ -13,7 +13,7 @@ from keys.models import UsageCost
 from tasks.models import Status, Task
 from videos.catalogue import rounded
 from videos.exchange_models import Exchange
-from videos.life import Step
+from videos.life import LifePart
 from videos.links import expires_at, media_url
 from videos.models import Clip, Video
 from videos.planning import Plan
@@ -95,7 +95,7 @@ def details_for_operators(task: Task) -> dict[str, Any]:
     }
 
 
-def _show_step(step: Step) -> dict[str, Any]:
+def _show_step(step: LifePart) -> dict[str, Any]:
     """`state` is done, running, stopped (the task ended within it), moment, or unknown (when it was is not kept)."""
     return {
         "name": step.name,

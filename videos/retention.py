@@ -31,7 +31,7 @@ _NO_PROMPT: Mapping[str, Any] = {"prompt": None, "metadata": {}}
 
 
 def forget_old(now: datetime) -> int:
-    """Delete what has been kept long enough; how many results and prompts. Files go with the next sweeps (videos.sweeping)."""
+    """Delete what has been kept long enough; how many results and prompts. Files go with the next sweeps (videos.cleanup)."""
     return _all(now, "results_end_at", _results, _NO_RESULT) + _all(now, "prompts_end_at", _prompts, _NO_PROMPT)
 
 

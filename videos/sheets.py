@@ -17,7 +17,7 @@ from django.db import transaction
 from conduit import clock
 from tasks import dispatch, leases, paused
 from tasks.models import Lane
-from videos import assembly
+from videos import rendering
 from videos.media import Harm, MediaError, ReaderStopped
 from videos.models import Video
 from videos.sheet_models import TRIES_MAX, Spritesheet
@@ -31,7 +31,7 @@ HINTED_MAX = 4
 # After the storage was away.
 STORAGE_PAUSE = timedelta(minutes=1)
 # Whoever began one and did not end it in this time is taken to be gone: several times what the longest video takes.
-LEASE = timedelta(seconds=3 * assembly.LOOK_SECONDS_MAX)
+LEASE = timedelta(seconds=3 * rendering.LOOK_SECONDS_MAX)
 
 
 @dataclass(frozen=True)
@@ -105,7 +105,7 @@ def _make(claim: _Claim) -> None:
         ours.delete()
         return
     try:
-        name, size = assembly.draw_sheet(task_id=claim.task_id, video_file=video.file, token=uuid.uuid4())
+        name, size = rendering.render_sheet(task_id=claim.task_id, video_file=video.file, token=uuid.uuid4())
     except (MediaError, *STORAGE_ERRORS) as error:
         log.warning("no spritesheet", task_id=str(claim.task_id), error=str(error), kind=type(error).__name__)
         ours.update(**_after(error, claim))

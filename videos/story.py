@@ -15,7 +15,7 @@ from keys.money_of_tasks import Account, Row
 from tasks.models import Task, TaskEvent
 from tasks.reconciliation import contradictions
 from videos.exchange_models import Exchange
-from videos.life import Calls, Step, Told, life, names_of
+from videos.life import Calls, LifePart, Told, life, names_of
 from videos.minimax.client import BILLED
 from videos.models import Clip
 from videos.planning import Plan, PlannedClip
@@ -73,7 +73,7 @@ class Story:
         return Plan.from_json(self.task.video.plan)
 
     @property
-    def life(self) -> list[Step]:
+    def life(self) -> list[LifePart]:
         return life(self.task, self.told)
 
     @property

@@ -2,7 +2,7 @@ from django.urls import include, path
 
 from videos import views
 from videos.accounts import api as accounts_api
-from videos.delivery import deliver
+from videos.downloads import serve
 from videos.lost_orders import api as lost_orders_api
 
 urlpatterns = [
@@ -19,5 +19,5 @@ urlpatterns = [
     path("", include("videos.dialects.openai.urls")),
     path("v1/admin/lost_orders", lost_orders_api.LostOrdersView.as_view()),
     path("v1/admin/tasks/<str:task_id>/reconcile", lost_orders_api.ReconcileView.as_view()),
-    path("media/<str:task_id>/<str:name>", deliver),
+    path("media/<str:task_id>/<str:name>", serve),
 ]

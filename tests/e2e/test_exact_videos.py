@@ -103,7 +103,7 @@ def sweep(stack: RunningStack, *, until_gone: Path | None = None) -> None:
 
 SWEEP = """
 import pathlib, time
-from videos.sweeping import remove_leftovers
+from videos.cleanup import remove_leftovers
 remove_leftovers()
 while {folder!r} and pathlib.Path({folder!r}).exists():
     time.sleep(0.2)

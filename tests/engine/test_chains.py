@@ -12,7 +12,7 @@ from conduit import clock
 from tasks.models import Task
 from tests.support import frame_numbers
 from tests.support.driving import STEPS_MAX, Driver
-from videos import calling_off, sweeping
+from videos import cleanup, provider_cancellation
 from videos.minimax.sandbox import Sandbox
 from videos.models import Clip, ClipState, Video
 
@@ -146,7 +146,7 @@ def failed_at_its_second_clip(consumer: Any, driver: Any, sandbox: Sandbox, **wa
 
 def test_a_retry_takes_over_the_good_clips_and_pays_minimax_only_for_what_is_missing(consumer, driver, sandbox, media):
     original = failed_at_its_second_clip(consumer, driver, sandbox, duration=13, resolution="720x480")
-    sweeping.remove_leftovers()
+    cleanup.remove_leftovers()
 
     retried = consumer.post(f"/v1/video/generations/{original.pk}/retry").json()["task_id"]
     driver.finish(retried)
@@ -170,11 +170,11 @@ def test_the_files_of_a_failed_task_go_when_neither_it_nor_a_retry_needs_them(co
     driver.step(retried)
     settings.FAILED_CLIPS_SECONDS = 0
 
-    sweeping.remove_leftovers()
+    cleanup.remove_leftovers()
     needed = sorted(path.name.split("-")[0] for path in (media / "tasks" / str(original.pk)).iterdir())
     driver.finish(retried)
     while Video.objects.unswept(clock.now()).exists():
-        sweeping.remove_leftovers()
+        cleanup.remove_leftovers()
 
     assert needed == ["clip", "frame"]
     assert sorted(path.name.split("-")[0] for path in media.rglob("*") if path.is_file()) == ["thumbnail", "video"]
@@ -263,12 +263,12 @@ def test_a_queued_job_of_a_cancelled_task_is_cancelled_at_minimax_and_not_billed
         driver.until(task_id, ClipState.SUBMITTED)
 
         consumer.delete(f"/v1/video/generations/{task_id}")
-        calling_off.call_off(Task.objects.get(pk=task_id).pk)
+        provider_cancellation.cancel_jobs(Task.objects.get(pk=task_id).pk)
 
         clip = Clip.objects.get(video_id=task_id)
         assert clip.called_off_at is not None
         assert (clip.billed, Decimal(str(sandbox.bill()["total_usd"]))) == (0, 0)
-        assert not Clip.objects.to_call_off().exists()
+        assert not Clip.objects.to_cancel_at_provider().exists()
 
 
 # ---- What a watcher sees --------------------------------------------------------------------------------------------------

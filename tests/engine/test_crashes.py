@@ -16,7 +16,7 @@ from tasks.models import Task, TaskEvent
 from tests.settings import ON_SQLITE
 from tests.support.called_back import called_back
 from tests.support.databases import database_url
-from videos import sweeping
+from videos import cleanup
 from videos.minimax.sandbox import Sandbox
 from videos.models import Clip, Video
 
@@ -97,7 +97,7 @@ def test_a_worker_killed_before_or_after_any_commit_or_call_loses_no_task_and_pa
     settings.STORAGES["default"]["OPTIONS"]["location"] = sweeping_home
     settings.FAILED_CLIPS_SECONDS = 0
     while Video.objects.unswept(clock.now()).exists():
-        sweeping.remove_leftovers()
+        cleanup.remove_leftovers()
     completed = [run["task_id"] for run in runs if run["status"] == "completed"]
     kept = [path for path in sweeping_home.rglob("*") if path.is_file()]
     assert len(kept) == 2 * len(completed)

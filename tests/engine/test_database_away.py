@@ -17,7 +17,7 @@ from tests.settings import ON_SQLITE
 from tests.support.driving import Driver
 from tests.support.lookalike import Answer
 from tests.support.relay import Relay
-from videos import calling_off, engine
+from videos import engine, provider_cancellation
 from videos.models import Api, Clip, ClipState
 
 pytestmark = [
@@ -174,9 +174,9 @@ def test_what_minimax_answered_to_a_cancel_is_written_when_the_database_is_back(
             threading.Timer(0.5, wire.mend).start()
             return True
 
-    monkeypatch.setattr(calling_off, "provider_for", lambda clip: CancelledThere())
+    monkeypatch.setattr(provider_cancellation, "provider_for", lambda clip: CancelledThere())
 
-    assert through(wire, lambda: calling_off.call_off(UUID(task_id)))() is None
+    assert through(wire, lambda: provider_cancellation.cancel_jobs(UUID(task_id)))() is None
     clip = clip_of(task_id)
     assert clip.called_off_at
     assert clip.billed == 0

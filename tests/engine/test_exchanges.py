@@ -13,7 +13,7 @@ from conduit import batches, clock
 from tasks import lifecycle
 from tasks.models import Task
 from tests.support.lookalike import Answer
-from videos import calling_off, exchanges
+from videos import exchanges, provider_cancellation
 from videos.accounts.calling import provider_for
 from videos.exchange_models import Exchange
 from videos.minimax.exchanges import BODY_MAX, body
@@ -265,7 +265,7 @@ def test_what_minimax_was_asked_for_a_cancelled_job_is_kept(consumer, driver, mi
     driver.until(task_id, ClipState.SUBMITTED)
     consumer.delete(f"/v1/video/generations/{task_id}")
 
-    calling_off.call_off(UUID(task_id))
+    provider_cancellation.cancel_jobs(UUID(task_id))
 
     calls = told(task_id, "call", "method")
     assert calls[0] == ("create", "POST")

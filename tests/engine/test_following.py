@@ -10,7 +10,7 @@ from tasks.models import Task
 from tests.settings import ON_SQLITE
 from tests.support.locks import locks_watched
 from tests.support.lookalike import Answer
-from videos import calling_off, following, jobs
+from videos import following, jobs, provider_cancellation
 from videos.callbacks.addresses import ordered
 from videos.callbacks.noting import note
 from videos.lost_orders.reading import maybe_billed, outlived
@@ -141,7 +141,7 @@ def test_v2_is_asked_to_call_off_what_took_too_long_and_a_retry_orders_it_anew(c
     task = late(model="minimax-h3", duration=4)
     minimax.statuses_v2 = ["queued"]
 
-    calling_off.call_off(task.pk)
+    provider_cancellation.cancel_jobs(task.pk)
 
     assert (hinted, [job.cancelled for job in minimax.jobs]) == ([task.pk], [True])
     assert (clip_of(task).state, clip_of(task).billed) == (ClipState.FAILED, 0)
@@ -155,7 +155,7 @@ def test_a_job_that_a_retry_waits_for_is_not_called_off(consumer, driver, late, 
     again = consumer.post(f"/v1/video/generations/{task.pk}/retry").json()["task_id"]
     driver.step(again)
 
-    calling_off.call_off(task.pk)
+    provider_cancellation.cancel_jobs(task.pk)
 
     assert minimax.calls("cancel") == []
 

@@ -7,7 +7,7 @@ import pytest
 from conduit import clock
 from tasks.models import Task
 from tests.engine.test_chains import delivered, made
-from videos import sweeping
+from videos import cleanup
 from videos.minimax.sandbox import Sandbox
 from videos.models import Clip, ClipState, Video
 
@@ -24,7 +24,7 @@ def swept_after(consumer: Any, driver: Any, sandbox: Sandbox, settings: Any, *, 
     assert task.error_code == "content_policy_violation"
     settings.FAILED_CLIPS_SECONDS = 0
     while Video.objects.unswept(clock.now()).exists():
-        sweeping.remove_leftovers()
+        cleanup.remove_leftovers()
     return task
 
 

@@ -11,7 +11,7 @@ from django.core.files.storage import FileSystemStorage
 
 from tests.support.lookalike import Answer
 from tests.support.racing import in_threads
-from videos import assembly
+from videos import rendering
 from videos.models import Clip, ClipState
 
 pytestmark = pytest.mark.django_db
@@ -66,6 +66,6 @@ def test_scratch_that_a_killed_run_left_goes_when_nobody_can_be_at_work_in_it(se
     long_ago = time.time() - 2 * settings.MEDIA_STEP_SECONDS - 1
     os.utime(old, (long_ago, long_ago))
 
-    assembly.remove_old_scratch()
+    rendering.remove_old_scratch()
 
     assert list(settings.WORK_DIR.iterdir()) == [new]

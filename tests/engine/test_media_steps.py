@@ -13,7 +13,7 @@ from django.db import OperationalError
 from tasks.models import Task
 from tests.support.real_clips import Clip as RealClip
 from tests.support.real_clips import write
-from videos import assembly
+from videos import rendering
 from videos.engine import media as media_steps
 from videos.engine.job import Job
 from videos.media import Harm, MediaError, ReaderStopped
@@ -64,7 +64,7 @@ def ends_with(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
     def end(*args: Any, **kwargs: Any) -> None:
         raise error
 
-    monkeypatch.setattr(assembly, "in_child", end)
+    monkeypatch.setattr(rendering, "in_child", end)
 
 
 def counted(task_id: str) -> int:

@@ -4,7 +4,7 @@ from typing import Any
 
 from conduit.outbound.addresses import Allowed
 from tests.support.lookalike import LookAlike
-from videos.minimax.client import Client, Limits
+from videos.minimax.client import CallLimits, Client
 from videos.minimax.images import Images
 from videos.minimax.v1 import MiniMaxV1
 from videos.minimax.v2 import MiniMaxV2
@@ -17,7 +17,7 @@ MAX_CLIP_BYTES = 10 * 1024**2
 def http_client(
     base_url: str, api_key: str = "key", *, connect_seconds: float = 2.0, read_seconds: float = 5.0, download_seconds: float = 20.0
 ) -> Client:
-    return Client(base_url, api_key, Limits(connect_seconds, read_seconds, download_seconds), LOOPBACK)
+    return Client(base_url, api_key, CallLimits(connect_seconds, read_seconds, download_seconds), LOOPBACK)
 
 
 def client_of(minimax: LookAlike, *, max_clip_bytes: int = MAX_CLIP_BYTES, **overrides: Any) -> MiniMaxV1:

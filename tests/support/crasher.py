@@ -158,12 +158,12 @@ def main() -> None:
 
 def read_here() -> None:
     """Read and write videos without a process for each: no fault point lies within, and how such a process dies is test_child's matter."""
-    from videos import assembly
+    from videos import rendering
 
     def in_this_process(limits: object, work: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         return work(*args, **kwargs)
 
-    setattr(assembly, "in_child", in_this_process)  # noqa: B010 - where it is looked up, and not where it is from
+    setattr(rendering, "in_child", in_this_process)  # noqa: B010 - where it is looked up, and not where it is from
 
 
 def trust_the_storage() -> None:

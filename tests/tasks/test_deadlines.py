@@ -191,12 +191,12 @@ def test_its_clips_are_kept_for_the_retry_and_those_of_a_cancelled_task_are_not(
 def test_a_job_that_a_retry_waits_for_is_not_called_off(consumer, ended):
     clip = {"api": "v2", "state": "submitted", "sent_at": clock.now(), "submitted_at": clock.now(), "provider_task_id": "7"}
     planned_clip(ended, **clip)
-    assert Clip.objects.to_call_off().count() == 1
+    assert Clip.objects.to_cancel_at_provider().count() == 1
 
     again = consumer.post(f"/v1/video/generations/{ended}/retry").json()["task_id"]
     planned_clip(again, **clip)
 
-    assert not Clip.objects.to_call_off().exists()
+    assert not Clip.objects.to_cancel_at_provider().exists()
 
 
 def test_a_run_retries_it_beside_failed_ones_and_no_cancelled_one(consumer, ended):

@@ -7,7 +7,7 @@ from videos.catalogue import Offer, offers
 from videos.margins import thinnest
 from videos.media.reading import LARGEST_SIDE, SMALLEST_SIDE
 from videos.models import Resolution, VideoModel
-from videos.natives import SIDE_MAX, SIDE_MIN, NativesError, read_natives
+from videos.native_formats import SIDE_MAX, SIDE_MIN, NativeFormatsError, read_native_formats
 from videos.planning import plan
 
 NATIVE = {"resolution": "720P", "width": 1280, "height": 720, "fps": 25, "clips": {"6": "0.43"}}
@@ -64,10 +64,10 @@ def test_a_video_shorter_than_the_shortest_clip_costs_what_that_costs(duration, 
 
 def test_a_native_size_is_one_that_assembly_takes():
     assert (SIDE_MIN, SIDE_MAX) == (SMALLEST_SIDE, LARGEST_SIDE)
-    assert read_natives([NATIVE | {"width": SIDE_MAX, "height": SIDE_MIN}])
+    assert read_native_formats([NATIVE | {"width": SIDE_MAX, "height": SIDE_MIN}])
     for outside in (SIDE_MIN - 1, SIDE_MAX + 1):
-        with pytest.raises(NativesError, match="`height` must be a whole number of pixels, 16 to 4096"):
-            read_natives([NATIVE | {"height": outside}])
+        with pytest.raises(NativeFormatsError, match="`height` must be a whole number of pixels, 16 to 4096"):
+            read_native_formats([NATIVE | {"height": outside}])
 
 
 # ---- What is shipped

@@ -11,7 +11,7 @@ from django.db import connection
 from tasks import history, kinds
 from tasks.models import Status, Task
 from tests.support.finished_videos import finished_video
-from videos import sweeping
+from videos import cleanup
 from videos.models import Video
 from videos.storage import files_in, folder
 
@@ -59,7 +59,7 @@ def test_everything_that_was_sent_and_made_is_gone_and_the_money_stays(consumer,
     assert [(found.status_code, found.json()["error"]["code"]) for found in map(consumer.get, links)] == [(410, "media_deleted")] * 2
     assert holders(MARKER) == []
 
-    sweeping.remove_leftovers_of(Video.objects.get().pk)
+    cleanup.remove_leftovers_of(Video.objects.get().pk)
 
     assert list(files_in(folder(made["task_id"]))) == []
     assert [path for path in media.rglob("*") if path.is_file()] == []
@@ -99,10 +99,10 @@ def test_a_failed_task_without_its_prompt_cannot_be_retried_and_its_clips_are_ke
     Task.objects.update(key=consumer.key)
     clip = default_storage.save(f"{folder(video.pk)}/clip-1.mp4", ContentFile(b"clip"))
 
-    sweeping.remove_leftovers()
+    cleanup.remove_leftovers()
     assert default_storage.exists(clip)  # a retry may want it
     consumer.delete(f"/v1/tasks/{video.pk}/media")
-    sweeping.remove_leftovers()
+    cleanup.remove_leftovers()
 
     assert not default_storage.exists(clip)
     retry = consumer.post(f"/v1/video/generations/{video.pk}/retry")

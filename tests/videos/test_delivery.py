@@ -10,7 +10,7 @@ from django.test import Client
 
 from conduit import clock
 from tests.support.finished_videos import finished_video
-from videos.delivery import CHUNK_BYTES
+from videos.downloads import CHUNK_BYTES
 from videos.links import media_url
 from videos.models import Video
 

@@ -10,7 +10,7 @@ from django.db.migrations.executor import MigrationExecutor
 from conduit import clock
 from tests.support.other_databases import empty_database
 from videos.models import Clip, Video, VideoModel
-from videos.natives import read_natives
+from videos.native_formats import read_native_formats
 from videos.planning import Plan, plan
 
 pytestmark = [pytest.mark.django_db(transaction=True, serialized_rollback=True), pytest.mark.sqlite]
@@ -137,12 +137,12 @@ def _the_clip_says_what_was_asked_for_and_what_it_cost(found, before, billed):
 
 
 def _the_models_that_there_were_are_read_by_the_planning(fast, unheard, contract):
-    assert [(native.resolution, native.fps, native.clips, native.needs_frame) for native in read_natives(fast.natives)] == [
+    assert [(native.resolution, native.fps, native.clips, native.needs_frame) for native in read_native_formats(fast.natives)] == [
         ("768P", 24, ((6, Decimal("0.19")),), True),
         ("1080P", 24, ((6, Decimal("0.33")),), True),
     ]
     assert fast.upstream_with_frame == "MiniMax-Hailuo-2.3-Fast"
-    assert dict(read_natives(unheard.natives)[0].clips) == {5: 0, 8: 0}  # nobody wrote down what they cost
+    assert dict(read_native_formats(unheard.natives)[0].clips) == {5: 0, 8: 0}  # nobody wrote down what they cost
     assert (unheard.api, unheard.upstream_with_frame, unheard.least_seconds) == ("v1", "", 1)
     assert (contract.upstream_with_frame, contract.base_price, contract.least_seconds) == ("I2V-01", Decimal("0.2"), 1)
     for model in (fast, unheard, contract):

@@ -10,7 +10,7 @@ import pytest
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 
-from videos import assembly
+from videos import rendering
 
 
 @pytest.fixture(autouse=True)
@@ -33,7 +33,7 @@ def test_stored_files_and_their_folders_are_closed_to_others(media):
 
 def test_scratch_files_lie_where_others_cannot_look(media, settings, monkeypatch):
     seen = list[int]()
-    monkeypatch.setattr(assembly, "in_child", lambda limits, work, clip, **_: seen.extend([mode(clip.parent), mode(clip.parent.parent)]))
+    monkeypatch.setattr(rendering, "in_child", lambda limits, work, clip, **_: seen.extend([mode(clip.parent), mode(clip.parent.parent)]))
     name = default_storage.save("tasks/one/clip.mp4", ContentFile(b"a clip"))
-    assembly.look_into(task_id=uuid4(), clip_file=name, token=uuid4(), wants_frame=False)
+    rendering.probe_clip(task_id=uuid4(), clip_file=name, token=uuid4(), wants_frame=False)
     assert seen == [0o700, 0o700]

@@ -14,7 +14,7 @@ from tasks.models import Task
 from tests.support.ending import end
 from tests.support.envelopes import refused
 from tests.support.managing import make_manager
-from videos import jobs, sweeping
+from videos import cleanup, jobs
 from videos.models import Video
 from videos.storage import folder
 
@@ -55,7 +55,7 @@ def test_a_result_is_deleted_at_its_time_and_the_prompt_at_its_own(consumer, tim
 
     time_travel.shift(timedelta(seconds=1))
     jobs.forget_old_media()
-    sweeping.remove_leftovers()
+    cleanup.remove_leftovers()
 
     task = consumer.task(task_id)
     assert (task["status"], task["result"], task["prompt"], task["metadata"]) == ("completed", None, MARK, {MARK: MARK})

@@ -10,7 +10,7 @@ from conduit import clock
 from tasks.models import Task
 from tests.support.finished_videos import finished_video
 from tests.support.real_clips import Clip, write
-from videos import assembly, retention, sheets, sweeping
+from videos import cleanup, rendering, retention, sheets
 from videos.media import Harm, MediaError, ReaderStopped
 from videos.models import Video
 from videos.sheet_models import TRIES_MAX, Spritesheet
@@ -53,15 +53,15 @@ def test_it_is_made_when_it_was_asked_for_and_given_from_then_on(consumer, video
 
 def test_it_stays_when_what_else_was_left_is_swept_and_goes_with_the_result(consumer, video):
     asked(consumer, video)
-    sweeping.remove_leftovers()
+    cleanup.remove_leftovers()
     assert Video.objects.get().swept_at is None  # its file may be stored, and not be named yet
     sheets.make_next()
-    sweeping.remove_leftovers()
+    cleanup.remove_leftovers()
     sheet = Spritesheet.objects.get().file
     assert sheet in files_in(folder(video.pk))
 
     consumer.delete(f"/v1/tasks/{video.pk}/media")
-    sweeping.remove_leftovers()
+    cleanup.remove_leftovers()
 
     assert files_in(folder(video.pk)) == []
     assert asked(consumer, video).json()["error"]["code"] == "media_deleted"
@@ -74,7 +74,7 @@ def test_it_ends_with_a_result_that_was_kept_long_enough(consumer, video):
     Task.objects.update(results_end_at=clock.now())
 
     retention.forget_old(clock.now())
-    sweeping.remove_leftovers()
+    cleanup.remove_leftovers()
 
     assert files_in(folder(video.pk)) == []
     assert not Spritesheet.objects.exists()
@@ -82,17 +82,17 @@ def test_it_ends_with_a_result_that_was_kept_long_enough(consumer, video):
 
 def test_one_that_is_made_while_its_video_is_deleted_is_not_kept(consumer, video, monkeypatch):
     asked(consumer, video)
-    draw = assembly.draw_sheet
+    draw = rendering.render_sheet
 
     def deleted_meanwhile(**named):
         found = draw(**named)
         consumer.delete(f"/v1/tasks/{video.pk}/media")
         return found
 
-    monkeypatch.setattr(assembly, "draw_sheet", deleted_meanwhile)
+    monkeypatch.setattr(rendering, "render_sheet", deleted_meanwhile)
     sheets.make_next()
 
-    sweeping.remove_leftovers()
+    cleanup.remove_leftovers()
     assert files_in(folder(video.pk)) == []
     assert not Spritesheet.objects.exists()
 
@@ -100,7 +100,7 @@ def test_one_that_is_made_while_its_video_is_deleted_is_not_kept(consumer, video
 def test_of_a_maker_that_was_killed_another_takes_over_and_what_it_stored_is_not_kept(consumer, video, monkeypatch, time_travel):
     asked(consumer, video)
     stray = default_storage.save(f"{folder(video.pk)}/spritesheet-0.jpg", ContentFile(b"half"))
-    monkeypatch.setattr(assembly, "draw_sheet", lambda **named: exit(1))
+    monkeypatch.setattr(rendering, "render_sheet", lambda **named: exit(1))
     with pytest.raises(SystemExit):
         sheets.make_next()
     monkeypatch.undo()
@@ -110,7 +110,7 @@ def test_of_a_maker_that_was_killed_another_takes_over_and_what_it_stored_is_not
     time_travel.move_to(clock.now())
     time_travel.shift(sheets.LEASE.total_seconds() + 1)
     sheets.make_next()
-    sweeping.remove_leftovers()
+    cleanup.remove_leftovers()
 
     assert sorted(files_in(folder(video.pk))) == sorted([video.file, video.thumbnail, Spritesheet.objects.get().file])
     assert stray not in files_in(folder(video.pk))
@@ -132,7 +132,7 @@ def test_it_is_tried_again_where_that_may_help_and_else_given_up(consumer, video
         raise error
 
     time_travel.move_to(clock.now())
-    monkeypatch.setattr(assembly, "draw_sheet", fail)
+    monkeypatch.setattr(rendering, "render_sheet", fail)
     tries = 0
     while tries < 2 * TRIES_MAX and (answer := asked(consumer, video)).status_code == 409:
         sheets.make_next()
@@ -151,7 +151,7 @@ def test_no_keys_many_keep_anothers_waiting_for_ever(consumer, make_consumer, me
     for video in [*many, one]:
         sheets.ask_for(video)
     made = []
-    monkeypatch.setattr(assembly, "draw_sheet", lambda **named: made.append(named["task_id"]) or (f"tasks/{named['task_id']}/sheet", 1))
+    monkeypatch.setattr(rendering, "render_sheet", lambda **named: made.append(named["task_id"]) or (f"tasks/{named['task_id']}/sheet", 1))
     monkeypatch.setattr("random.choice", lambda keys: keys[len(made) % len(keys)])
 
     for _ in range(3):

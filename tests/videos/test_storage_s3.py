@@ -27,12 +27,12 @@ from tests.support.finished_videos import finished_video
 from tests.support.lookalike import Answer
 from tests.support.real_clips import Clip, write
 from tests.support.strict_s3 import StrictS3
-from videos import orphans, storage_check, sweeping
-from videos.assembly import deliver
-from videos.delivery import PRESIGNED_SECONDS_MAX
+from videos import cleanup, orphans, storage_check
+from videos.downloads import PRESIGNED_SECONDS_MAX
 from videos.links import media_url
-from videos.media import Wish, assemble
+from videos.media import Target, assemble
 from videos.models import ClipState, Video
+from videos.rendering import render_and_store
 from videos.storage import folder
 from videos.storage_models import StorageWalk
 
@@ -95,8 +95,8 @@ def test_a_stored_clip_is_assembled_like_one_on_disk(tmp_path):
     clip = write(tmp_path / "clip.mp4", Clip(sound="aac"))
     with clip.open("rb") as file:
         name = default_storage.save("clips/five/clip.mp4", File(file))
-    wish = Wish(128, 72, 1)
-    delivered = deliver(task_id=uuid4(), clip_files=[name], wish=wish, token=uuid4(), on_progress=lambda share: None)
+    wish = Target(128, 72, 1)
+    delivered = render_and_store(task_id=uuid4(), clip_files=[name], target=wish, token=uuid4(), on_progress=lambda share: None)
     facts = assemble([clip], wish, tmp_path / "video.mp4", tmp_path / "thumbnail.jpg", on_progress=lambda share: None)
     assert delivered.facts == facts
     with default_storage.open(delivered.file) as stored:
@@ -316,7 +316,7 @@ def test_a_generation_is_fetched_assembled_and_served_from_s3(consumer, driver_o
 
     assert driver_on_s3.finish(task_id).status == "completed"
 
-    sweeping.remove_leftovers()
+    cleanup.remove_leftovers()
     assert [name.partition("-")[0] for name in stored_names(task_id)] == ["thumbnail", "video"]
     result = consumer.task(task_id)["result"]
     url = urlsplit(result["video_url"])
@@ -340,11 +340,11 @@ def test_a_sweep_that_s3_does_not_answer_is_done_again_later(consumer, driver_on
     driver_on_s3.finish(task_id)
     here = settings.STORAGES
     settings.STORAGES = here | {"default": here["default"] | {"OPTIONS": here["default"]["OPTIONS"] | AWAY}}
-    sweeping.remove_leftovers()
+    cleanup.remove_leftovers()
     settings.STORAGES = here
     assert any(name.startswith("clip-") for name in stored_names(task_id))
 
-    sweeping.remove_leftovers()
+    cleanup.remove_leftovers()
 
     assert not any(name.startswith("clip-") for name in stored_names(task_id))
 

@@ -17,17 +17,17 @@ from tasks.insisting import AWAY
 from tasks.leases import LeaseLost
 from tasks.models import Lane, Status
 from tasks.written import StandingFields
-from videos import assembly, failures
-from videos.assembly import Delivered
+from videos import failures, rendering
 from videos.catalogue import learn
 from videos.engine import layout
 from videos.engine.job import ASSEMBLED_GOAL, Job, fail, is_held, try_again, wait_for_storage
 from videos.engine.written import ClipFields, VideoFields
 from videos.exchange_models import Timing
 from videos.failures import Failure
-from videos.media import Harm, MediaError, ReaderStopped, Wish, cut
+from videos.media import Harm, MediaError, ReaderStopped, Target, cut
 from videos.metrics import ASSEMBLED_IN, STORED, STORED_IN
 from videos.models import Clip, ClipState, Video
+from videos.rendering import Rendered
 from videos.stages import Stage
 from videos.storage import STORAGE_ERRORS, forget, forgotten_upon
 from videos.waiting import growing_pause
@@ -52,7 +52,7 @@ def look_into(job: Job, clip: Clip) -> None:
     _waits_no_more(job, job.fetched_goal)
     try:
         with job.lease.kept_alive():
-            facts, frame = assembly.look_into(task_id=job.task.pk, clip_file=clip.file, token=job.lease.token, wants_frame=wants_frame)
+            facts, frame = rendering.probe_clip(task_id=job.task.pk, clip_file=clip.file, token=job.lease.token, wants_frame=wants_frame)
     except FILE_ERRORS as error:
         _not_done(job, error)
         return
@@ -84,10 +84,10 @@ def assemble(job: Job) -> None:
     _waits_no_more(job, ASSEMBLED_GOAL)
     try:
         with job.lease.kept_alive():
-            delivered = assembly.deliver(
+            delivered = rendering.render_and_store(
                 task_id=job.task.pk,
                 clip_files=[clip.file for clip in job.videos],
-                wish=_wish(job.video),
+                target=_target(job.video),
                 token=job.lease.token,
                 on_progress=_teller(job),
             )
@@ -122,9 +122,9 @@ def _buy_another(job: Job) -> None:
     layout.add(job, further)
 
 
-def _wish(video: Video) -> Wish:
+def _target(video: Video) -> Target:
     width, height = map(int, video.resolution.split("x"))
-    return Wish(width=width, height=height, seconds=video.duration)
+    return Target(width=width, height=height, seconds=video.duration)
 
 
 # ---- What can happen to a file ------------------------------------------------------------------------------------------
@@ -217,7 +217,7 @@ def _teller(job: Job) -> Callable[[float], None]:
 # ---- The end ------------------------------------------------------------------------------------------------------------
 
 
-def _complete(job: Job, delivered: Delivered, began: datetime) -> None:
+def _complete(job: Job, delivered: Rendered, began: datetime) -> None:
     now = clock.now()
     facts, first = delivered.facts, job.videos[0]
 

@@ -12,11 +12,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TextIO
 
-from videos.media.assembling import assemble, inspect
+from videos.media.assembling import assemble, probe
 from videos.media.child import WRITTEN
 from videos.media.confinement import confine
 from videos.media.errors import Harm, MediaError
-from videos.media.facts import ClipFacts, SheetFacts, VideoFacts, Wish
+from videos.media.facts import ClipFacts, SheetFacts, Target, VideoFacts
 from videos.media.sheets import draw_spritesheet
 
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
@@ -57,12 +57,12 @@ def _places(given: dict[str, Any]) -> dict[str, list[Path]]:
 
 
 def _done(work: str, given: dict[str, Any], on_progress: Callable[[float], None]) -> ClipFacts | VideoFacts | SheetFacts:
-    if work == "inspect":
-        return inspect(Path(given["clip"]), last_frame=None if given["last_frame"] is None else Path(given["last_frame"]))
+    if work == "probe":
+        return probe(Path(given["clip"]), last_frame=None if given["last_frame"] is None else Path(given["last_frame"]))
     if work == "draw_spritesheet":
         return draw_spritesheet(Path(given["clip"]), sheet=Path(given["sheet"]))
     clips = [Path(clip) for clip in given["clips"]]
-    return assemble(clips, Wish(**given["wish"]), Path(given["video"]), Path(given["thumbnail"]), on_progress=on_progress)
+    return assemble(clips, Target(**given["target"]), Path(given["video"]), Path(given["thumbnail"]), on_progress=on_progress)
 
 
 class _Progress:

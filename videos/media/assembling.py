@@ -9,10 +9,10 @@ from pathlib import Path
 import av
 
 from videos.media.ahead import ahead
-from videos.media.clips import Clip, last_picture, look
+from videos.media.clips import OpenClip, last_picture, open_clip
 from videos.media.cutting import Cut, cut
 from videos.media.errors import MediaError, blaming_the_file
-from videos.media.facts import ClipFacts, VideoFacts, Wish
+from videos.media.facts import ClipFacts, Target, VideoFacts
 from videos.media.framing import Framing
 from videos.media.levels import Levels
 from videos.media.reading import Scan, frames_from, reading, scan
@@ -28,14 +28,14 @@ Progress = Callable[[float], None]
 _FRAMES_AHEAD = 4  # of 3 MB at 1080p
 
 
-def inspect(clip: Path, *, last_frame: Path | None) -> ClipFacts:
+def probe(clip: Path, *, last_frame: Path | None) -> ClipFacts:
     """Read a clip from end to end and write its very last shown picture as a PNG.
 
     Raises:
         MediaError: some of it is damaged, or it is not a video that can be delivered.
         OSError: the disk cannot read the one or write the other.
     """
-    found = look(clip)
+    found = open_clip(clip)
     last = last_picture(found)
     if last_frame is not None:
         with leaving_nothing_half(last_frame), blaming_the_file():
@@ -43,7 +43,7 @@ def inspect(clip: Path, *, last_frame: Path | None) -> ClipFacts:
     return found.facts
 
 
-def assemble(clips: Sequence[Path], wish: Wish, video: Path, thumbnail: Path, *, on_progress: Progress) -> VideoFacts:
+def assemble(clips: Sequence[Path], target: Target, video: Path, thumbnail: Path, *, on_progress: Progress) -> VideoFacts:
     """Join the clips, of which each later one begins with the last picture of the one before it, to what was wished for.
 
     A single clip that is that already is not encoded again. Memory does not grow with the length. `on_progress` is told
@@ -54,15 +54,15 @@ def assemble(clips: Sequence[Path], wish: Wish, video: Path, thumbnail: Path, *,
         OSError: the disk cannot take the result. Neither leaves a file behind.
     """
     with leaving_nothing_half(video, thumbnail):
-        found = [look(path) for path in clips]
-        plan = _plan(found, wish)
-        _write(found, plan, wish, video, on_progress)
-        made = _checked(video, plan, wish)
+        found = [open_clip(path) for path in clips]
+        plan = _plan(found, target)
+        _write(found, plan, target, video, on_progress)
+        made = _checked(video, plan, target)
         thumbnail.write_bytes(_thumbnail(video, made))
         on_progress(1.0)
         return VideoFacts(
-            width=wish.width,
-            height=wish.height,
+            width=target.width,
+            height=target.height,
             fps=round(float(len(made.times) / made.seconds), 3),
             duration_seconds=round(float(made.seconds), 3),
             frames=len(made.times),
@@ -76,53 +76,53 @@ def assemble(clips: Sequence[Path], wish: Wish, video: Path, thumbnail: Path, *,
 # ---- What to do -----------------------------------------------------------------------------------------------------
 
 
-def _plan(clips: Sequence[Clip], wish: Wish) -> Cut:
-    if _as_wished(clips, wish):
+def _plan(clips: Sequence[OpenClip], target: Target) -> Cut:
+    if _is_as_targeted(clips, target):
         rate, frames = clips[0].timing.rate, clips[0].timing.frames
         return Cut(frames=frames, rate=rate, speed=1.0, lacking=0.0, needs_another=False)
     rate = clips[0].timing.rate
-    plan = cut([clip.frames_at(rate) for clip in clips], rate, wish.seconds)
+    plan = cut([clip.frames_at(rate) for clip in clips], rate, target.seconds)
     if plan.needs_another:
-        raise MediaError(f"The clips are too short: {plan.lacking:.0%} of {wish.seconds} s are missing.")
+        raise MediaError(f"The clips are too short: {plan.lacking:.0%} of {target.seconds} s are missing.")
     return plan
 
 
-def _as_wished(clips: Sequence[Clip], wish: Wish) -> bool:
+def _is_as_targeted(clips: Sequence[OpenClip], target: Target) -> bool:
     """Whether there is one clip that can stay as it came: right in every way, and in length to one frame."""
     clip = clips[0]
     return (
         len(clips) == 1
         and clip.as_it_came
-        and (clip.width, clip.height) == (wish.width, wish.height)
-        and abs(clip.timing.frames - wish.seconds * clip.timing.rate) <= 1
+        and (clip.width, clip.height) == (target.width, target.height)
+        and abs(clip.timing.frames - target.seconds * clip.timing.rate) <= 1
     )
 
 
 # ---- Doing it -------------------------------------------------------------------------------------------------------
 
 
-def _write(clips: Sequence[Clip], plan: Cut, wish: Wish, video: Path, on_progress: Progress) -> None:
+def _write(clips: Sequence[OpenClip], plan: Cut, target: Target, video: Path, on_progress: Progress) -> None:
     with ExitStack() as files, blaming_the_file():
         first = files.enter_context(reading(clips[0].path))
-        target = files.enter_context(writing(video))
-        if _as_wished(clips, wish):
+        out = files.enter_context(writing(video))
+        if _is_as_targeted(clips, target):
             last_picture(clips[0])  # nobody else decodes it
-            tracks = [copied_pictures(target, first, clips[0].path, clips[0].start)]
+            tracks = [copied_pictures(out, first, clips[0].path, clips[0].start)]
         else:
-            pictures = files.enter_context(closing(_pictures(clips, plan, wish, on_progress)))
-            tracks = [encoded_pictures(target, pictures, wish.width, wish.height, plan.rate)]
+            pictures = files.enter_context(closing(_pictures(clips, plan, target, on_progress)))
+            tracks = [encoded_pictures(out, pictures, target.width, target.height, plan.rate)]
         length = plan.frames / plan.rate
         if len(clips) == 1 and clips[0].sound == "aac" and plan.speed == 1:
-            tracks.append(copied_sound(target, first, clips[0].path, clips[0].start, length))
+            tracks.append(copied_sound(out, first, clips[0].path, clips[0].start, length))
         elif any(clip.sound for clip in clips):
             frames = sound_frames(_sound(clips, plan), plan.rate / clips[0].timing.rate, round(length * RATE))
-            tracks.append(encoded_sound(target, files.enter_context(closing(frames))))
-        mux(target, tracks)
+            tracks.append(encoded_sound(out, files.enter_context(closing(frames))))
+        mux(out, tracks)
 
 
-def _pictures(clips: Sequence[Clip], plan: Cut, wish: Wish, on_progress: Progress) -> Generator[av.VideoFrame, None, None]:
+def _pictures(clips: Sequence[OpenClip], plan: Cut, target: Target, on_progress: Progress) -> Generator[av.VideoFrame, None, None]:
     """The frames of the result: of each later clip all but the first, which shows what the one before it ended with."""
-    with closing(ahead(_joined(clips, wish), by=_FRAMES_AHEAD)) as joined:
+    with closing(ahead(_joined(clips, target), by=_FRAMES_AHEAD)) as joined:
         for given, frame in enumerate(islice(joined, plan.frames), 1):
             yield frame
             on_progress(given / plan.frames)
@@ -130,10 +130,10 @@ def _pictures(clips: Sequence[Clip], plan: Cut, wish: Wish, on_progress: Progres
             pass  # what is cut away is read too: damage in it is the clip's
 
 
-def _joined(clips: Sequence[Clip], wish: Wish) -> Generator[av.VideoFrame, None, None]:
+def _joined(clips: Sequence[OpenClip], target: Target) -> Generator[av.VideoFrame, None, None]:
     rate, last = clips[0].timing.rate, None
     for clip in clips:
-        framed = Framing(wish.width, wish.height, clip.shape)
+        framed = Framing(target.width, target.height, clip.shape)
         pictures = map(framed, clip.pictures(rate))
         if last is not None:
             pictures = map(Levels.between(last, next(pictures), rate), pictures)
@@ -141,7 +141,7 @@ def _joined(clips: Sequence[Clip], wish: Wish) -> Generator[av.VideoFrame, None,
             yield last
 
 
-def _sound(clips: Sequence[Clip], plan: Cut) -> list[Part]:
+def _sound(clips: Sequence[OpenClip], plan: Cut) -> list[Part]:
     """From where to where each clip is heard: as long as its pictures are seen, and in the whole exact to the sample."""
     rate, parts, shown, heard = clips[0].timing.rate, list[Part](), 0, 0
     for clip in clips:
@@ -156,16 +156,16 @@ def _sound(clips: Sequence[Clip], plan: Cut) -> list[Part]:
 # ---- Looking at what came of it -------------------------------------------------------------------------------------
 
 
-def _checked(video: Path, plan: Cut, wish: Wish) -> Scan:
+def _checked(video: Path, plan: Cut, target: Target) -> Scan:
     """The file is what it should be, or it is not delivered."""
     with reading(video) as source:
         made, track = scan(source), source.video.codec_context
         shown = (track.name, track.pix_fmt, track.width, track.height, track.sample_aspect_ratio or 1)
     as_promised = (
-        shown == ("h264", "yuv420p", wish.width, wish.height, 1)
+        shown == ("h264", "yuv420p", target.width, target.height, 1)
         and len(made.times) == plan.frames
         and made.times[0] * made.unit <= Fraction(1, 1000)
-        and abs(made.seconds - wish.seconds) <= 1 / plan.rate
+        and abs(made.seconds - target.seconds) <= 1 / plan.rate
         and timing(made.times, made.end, made.unit).exact
     )
     if not as_promised:

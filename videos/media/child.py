@@ -14,16 +14,16 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
-from videos.media.assembling import assemble, inspect
+from videos.media.assembling import assemble, probe
 from videos.media.errors import Harm, MediaError, ReaderStopped
-from videos.media.facts import ClipFacts, SheetFacts, VideoFacts, Wish
+from videos.media.facts import ClipFacts, SheetFacts, Target, VideoFacts
 from videos.media.sheets import draw_spritesheet
 
 P = ParamSpec("P")
 Facts = TypeVar("Facts", ClipFacts, VideoFacts, SheetFacts)
 
 # What a child may be asked to do, and what it answers.
-ANSWERS: dict[Callable[..., Any], type] = {inspect: ClipFacts, assemble: VideoFacts, draw_spritesheet: SheetFacts}
+ANSWERS: dict[Callable[..., Any], type] = {probe: ClipFacts, assemble: VideoFacts, draw_spritesheet: SheetFacts}
 
 # The arguments that name what it writes.
 WRITTEN = ("video", "thumbnail", "last_frame", "sheet")
@@ -40,7 +40,7 @@ _HARM = {signal.SIGXCPU: Harm.TIME, signal.SIGXFSZ: Harm.SIZE} | dict.fromkeys(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
+class ChildLimits:
     """What one piece of work may take: seconds on the clock, seconds of all processors, bytes of address space and of each file.
 
     A minute of 1080 x 1920 takes 240 MB of memory, 490 MB of addresses and 30 to 95 seconds of processors, by how much moves (measured).
@@ -53,7 +53,7 @@ class Limits:
     file_bytes: int = 1 << 30
 
 
-def in_child(limits: Limits, work: Callable[P, Facts], *args: P.args, **kwargs: P.kwargs) -> Facts:
+def in_child(limits: ChildLimits, work: Callable[P, Facts], *args: P.args, **kwargs: P.kwargs) -> Facts:
     """`work(*args, **kwargs)`, which is one of ANSWERS, in a fresh process that dies with this thread.
 
     An exception out of `on_progress` ends the process and is raised.
@@ -111,7 +111,7 @@ def _ask(process: "subprocess.Popen[bytes]", order: dict[str, Any]) -> None:
 
 
 def _plain(value: object) -> object:
-    return asdict(value) if isinstance(value, Wish) else str(value)
+    return asdict(value) if isinstance(value, Target) else str(value)
 
 
 def _lines(process: "subprocess.Popen[bytes]", until: float, last_words: bytearray) -> Iterator[dict[str, Any]]:

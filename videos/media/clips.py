@@ -19,7 +19,7 @@ _BROWSER_PROFILES = frozenset({"Baseline", "Constrained Baseline", "Main", "High
 
 
 @dataclass(frozen=True, slots=True)
-class Clip:
+class OpenClip:
     """A sound file. Its size is upright and in square pixels; `shape` is a stored pixel's width by its
     height; `start` and `end` are seconds on the file's own clock; `stored` is how many pictures it shows, `hidden`
     how many more it holds.
@@ -86,7 +86,7 @@ class Clip:
         )
 
 
-def look(path: Path) -> Clip:
+def open_clip(path: Path) -> OpenClip:
     """What a clip is, by all that its index and its sound say and its first picture shows.
 
     Raises:
@@ -103,7 +103,7 @@ def look(path: Path) -> Clip:
         width, height = square_size(first.width, first.height, ratio, first.rotation)
         check_size(width, height)
         rhythm = timing(found.times, found.end, found.unit)
-        return Clip(
+        return OpenClip(
             path=path,
             width=width,
             height=height,
@@ -126,7 +126,7 @@ def look(path: Path) -> Clip:
         )
 
 
-def last_picture(clip: Clip) -> av.VideoFrame:
+def last_picture(clip: OpenClip) -> av.VideoFrame:
     """The last picture that the clip shows; every one before it is decoded too.
 
     Raises:

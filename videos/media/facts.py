@@ -37,7 +37,7 @@ class ClipFacts:
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class Target:
     """What was asked for. Sizes in pixels, both even."""
 
     width: int

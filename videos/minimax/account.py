@@ -5,7 +5,7 @@ import functools
 from django.conf import settings
 
 from conduit.outbound.addresses import Allowed
-from videos.minimax.client import Client, Limits
+from videos.minimax.client import CallLimits, Client
 from videos.minimax.images import Images
 from videos.minimax.provider import Provider
 from videos.minimax.v1 import MiniMaxV1
@@ -29,8 +29,8 @@ def images_at(base_url: str, key: str) -> Images:
     return Images(_client(base_url, key, _limits(patience=IMAGE_PATIENCE), settings.OUTBOUND_ALLOWED))
 
 
-def _limits(patience: float = 1) -> Limits:
-    return Limits(
+def _limits(patience: float = 1) -> CallLimits:
+    return CallLimits(
         connect_seconds=settings.MINIMAX_CONNECT_SECONDS,
         read_seconds=settings.MINIMAX_READ_SECONDS * patience,
         download_seconds=settings.MINIMAX_DOWNLOAD_SECONDS,
@@ -39,7 +39,7 @@ def _limits(patience: float = 1) -> Limits:
 
 
 @functools.lru_cache(maxsize=KEPT)
-def _client(base_url: str, api_key: str, limits: Limits, allowed: Allowed) -> Client:
+def _client(base_url: str, api_key: str, limits: CallLimits, allowed: Allowed) -> Client:
     return Client(base_url, api_key, limits, allowed)
 
 

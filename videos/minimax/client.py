@@ -55,7 +55,7 @@ class Answer:
 
 
 @dataclass(frozen=True)
-class Limits:
+class CallLimits:
     """`read_seconds` limits the longest silence and a whole API answer alike; `download_seconds` a whole download.
 
     `connections`: that are kept open; with fewer than there are threads some would be thrown away after each call.
@@ -73,7 +73,7 @@ class Client:
     The host, and whatever MiniMax's links lead to, is public or `allowed`; links are https where the API is.
     """
 
-    def __init__(self, base_url: str, api_key: str, limits: Limits, allowed: Allowed) -> None:
+    def __init__(self, base_url: str, api_key: str, limits: CallLimits, allowed: Allowed) -> None:
         # Operators paste the address as some client libraries want it, with /v1.
         self._base_url = re.sub(r"/v[12]$", "", base_url.strip().rstrip("/"))
         self._api_key = api_key.strip()

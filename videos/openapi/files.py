@@ -1,11 +1,11 @@
-"""Of `videos.delivery`: the links of a result."""
+"""Of `videos.downloads`: the links of a result."""
 
 from conduit.api.errors import Forbidden
 from conduit.api.openapi.operations import Answer, Operation, describe, header, query
 from conduit.api.openapi.problems import problem
 from conduit.api.openapi.shapes import Shape, text, word
 from conduit.api.openapi.story import tag
-from videos.delivery import RangeNotSatisfiable
+from videos.downloads import RangeNotSatisfiable
 
 tag("Files", "What the links of a result lead to.", order=27)
 

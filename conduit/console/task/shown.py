@@ -12,7 +12,7 @@ from conduit.console.tasks.addresses import tasks_address
 from conduit.console.tasks.rows import rows
 from tasks.models import Status, Task
 from videos.exchange_models import Exchange
-from videos.life import State, Step
+from videos.life import LifePart, State
 from videos.links import media_path
 from videos.minimax.exchanges import TEXT_MAX
 from videos.models import Clip, ClipState
@@ -119,7 +119,7 @@ def _life(story: Story, now: datetime) -> list[dict[str, Any]]:
     return [{"step": step, "seconds": step.seconds(now), **_bar(step, began, end, whole)} for step in story.life]
 
 
-def _bar(step: Step, began: datetime, end: datetime, whole: float) -> dict[str, Any]:
+def _bar(step: LifePart, began: datetime, end: datetime, whole: float) -> dict[str, Any]:
     if step.began is None or step.state == State.UNKNOWN:
         return {"x": None}
     x = min(max((step.began - began).total_seconds() / whole * 100, 0), 100 - _LEAST_WIDTH)

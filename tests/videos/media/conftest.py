@@ -5,7 +5,7 @@ import pytest
 
 from tests.support.real_clips import Clip, write
 from tests.videos.media.making import Made
-from videos.media import Wish
+from videos.media import Target
 
 
 @pytest.fixture
@@ -14,6 +14,6 @@ def made(tmp_path: Path) -> Callable[..., Made]:
 
     def make(*clips: Clip | Path, wish: Sequence[int]) -> Made:
         paths = [clip if isinstance(clip, Path) else write(tmp_path / f"source{index}.mp4", clip) for index, clip in enumerate(clips)]
-        return Made(tmp_path, paths, Wish(*wish))
+        return Made(tmp_path, paths, Target(*wish))
 
     return make

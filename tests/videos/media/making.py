@@ -11,7 +11,7 @@ import av
 
 from tests.support.frame_numbers import read
 from tests.support.real_clips import Clip, decoded_frames, write
-from videos.media import VideoFacts, Wish, assemble
+from videos.media import Target, VideoFacts, assemble
 
 # A tenth of the real sizes, even where they are: what video-01 and minimax-h3 make.
 LANDSCAPE_01 = Clip(width=128, height=72, fps=Fraction(25), frames=150, encoder={"preset": "veryfast"})
@@ -22,7 +22,7 @@ PORTRAIT_H3 = replace(LANDSCAPE_H3, width=76, height=134)
 class Made:
     """The video that came of clips, and its thumbnail."""
 
-    def __init__(self, folder: Path, clips: Sequence[Path], wish: Wish) -> None:
+    def __init__(self, folder: Path, clips: Sequence[Path], wish: Target) -> None:
         self.clips, self.video, self.thumbnail, self.told = clips, folder / "video.mp4", folder / "thumbnail.jpg", list[float]()
         self.facts: VideoFacts = assemble(clips, wish, self.video, self.thumbnail, on_progress=self.told.append)
 

@@ -11,9 +11,9 @@ import av
 import pytest
 
 from tests.support.real_clips import Clip, boxes, write
-from videos.media import MediaError, Wish, assemble, inspect
+from videos.media import MediaError, Target, assemble, probe
 
-WISH = Wish(128, 72, 1)
+WISH = Target(128, 72, 1)
 
 
 def finish(source: Path, video: Path, thumbnail: Path):
@@ -25,7 +25,7 @@ def refusal(tmp_path: Path, data: bytes) -> str:
     (source := tmp_path / "bad.mp4").write_bytes(data)
     video, thumbnail, picture = tmp_path / "video.mp4", tmp_path / "thumbnail.jpg", tmp_path / "last.png"
     with pytest.raises(MediaError) as inspected:
-        inspect(source, last_frame=picture)
+        probe(source, last_frame=picture)
     with pytest.raises(MediaError) as caught:
         finish(source, video, thumbnail)
     assert str(inspected.value) == str(caught.value)
@@ -167,7 +167,7 @@ def test_a_missing_folder_is_not_the_files_fault(tmp_path):
     with pytest.raises(FileNotFoundError):
         finish(source, tmp_path / "video.mp4", tmp_path / "nowhere" / "thumbnail.jpg")
     with pytest.raises(FileNotFoundError):
-        inspect(source, last_frame=tmp_path / "nowhere" / "last.png")
+        probe(source, last_frame=tmp_path / "nowhere" / "last.png")
     assert not (tmp_path / "video.mp4").exists()
 
 

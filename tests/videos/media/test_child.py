@@ -17,21 +17,21 @@ import pytest
 from tests.support.frame_numbers import read
 from tests.support.real_clips import Clip, write
 from tests.videos.media.making import LANDSCAPE_01
-from videos.media import Harm, Limits, MediaError, ReaderStopped, VideoFacts, Wish, assemble, child, in_child, inspect
+from videos.media import ChildLimits, Harm, MediaError, ReaderStopped, Target, VideoFacts, assemble, child, in_child, probe
 
 ROOT = Path(__file__).resolve().parents[3]
-LIMITS = Limits(seconds=60, cpu_seconds=60)
+LIMITS = ChildLimits(seconds=60, cpu_seconds=60)
 
 
 class Order:
     """An assembly in a child, in a folder of its own."""
 
-    def __init__(self, folder: Path, clip: Clip, wish: Wish) -> None:
+    def __init__(self, folder: Path, clip: Clip, wish: Target) -> None:
         self.folder, self.wish, self.others = folder / "work", wish, children()
         self.folder.mkdir()
         self.clip = write(folder / "clip.mp4", clip)
 
-    def run(self, limits: Limits = LIMITS, on_progress=lambda share: None) -> VideoFacts:
+    def run(self, limits: ChildLimits = LIMITS, on_progress=lambda share: None) -> VideoFacts:
         video, thumbnail = self.folder / "video.mp4", self.folder / "thumbnail.jpg"
         return in_child(limits, assemble, [self.clip], self.wish, video, thumbnail, on_progress=on_progress)
 
@@ -45,14 +45,14 @@ class Order:
 
 @pytest.fixture
 def order(tmp_path: Path) -> Order:
-    return Order(tmp_path, Clip(sound="aac"), Wish(108, 192, 1))
+    return Order(tmp_path, Clip(sound="aac"), Target(108, 192, 1))
 
 
 @pytest.fixture
 def long_order(tmp_path: Path) -> Order:
     """Large enough to be met in the middle of its work."""
     clip = replace(LANDSCAPE_01, frames=125, encoder={"preset": "ultrafast"})
-    return Order(tmp_path, clip, Wish(1080, 1920, 5))
+    return Order(tmp_path, clip, Target(1080, 1920, 5))
 
 
 def children() -> set[int]:
@@ -62,11 +62,13 @@ def children() -> set[int]:
 def test_a_child_answers_what_the_function_itself_would(order, tmp_path):
     told = list[float]()
     facts = order.run(on_progress=told.append)
-    assert facts == assemble([order.clip], Wish(108, 192, 1), tmp_path / "here.mp4", tmp_path / "here.jpg", on_progress=lambda share: None)
+    assert facts == assemble(
+        [order.clip], Target(108, 192, 1), tmp_path / "here.mp4", tmp_path / "here.jpg", on_progress=lambda share: None
+    )
     assert (order.folder / "video.mp4").read_bytes() == (tmp_path / "here.mp4").read_bytes()
     assert told == sorted(told)
     assert told[-1] == 1.0
-    assert in_child(LIMITS, inspect, order.clip, last_frame=order.folder / "last.png") == inspect(order.clip, last_frame=None)
+    assert in_child(LIMITS, probe, order.clip, last_frame=order.folder / "last.png") == probe(order.clip, last_frame=None)
     assert order.left_over() == ["last.png", "thumbnail.jpg", "video.mp4"]
 
 
@@ -139,7 +141,7 @@ def test_an_exception_of_the_listener_ends_the_child(long_order):
 
 def test_trouble_with_the_disk_stays_what_it_is(order, tmp_path):
     with pytest.raises(OSError) as caught:
-        in_child(LIMITS, inspect, tmp_path / "missing.mp4", last_frame=None)
+        in_child(LIMITS, probe, tmp_path / "missing.mp4", last_frame=None)
     assert (caught.value.errno, caught.value.filename) == (errno.ENOENT, str(tmp_path / "missing.mp4"))
 
 
@@ -167,7 +169,8 @@ def test_a_child_dies_with_its_parent(long_order, tmp_path):
         "def tell(share):\n"
         "    print(Path(f'/proc/self/task/{threading.get_native_id()}/children').read_text().split()[0], flush=True); sys.stdin.read()\n"
         f"clip, folder = Path({str(long_order.clip)!r}), Path({str(long_order.folder)!r})\n"
-        "in_child(Limits(seconds=60, cpu_seconds=60), assemble, [clip], Wish(108, 192, 5), folder / 'v', folder / 't', on_progress=tell)\n"
+        "limits = ChildLimits(seconds=60, cpu_seconds=60)\n"
+        "in_child(limits, assemble, [clip], Target(108, 192, 5), folder / 'v', folder / 't', on_progress=tell)\n"
     )
     with subprocess.Popen([sys.executable, "-c", script], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as parent:
         assert parent.stdout
@@ -179,7 +182,7 @@ def test_a_child_dies_with_its_parent(long_order, tmp_path):
 
 def test_a_last_picture_is_the_very_last_and_fit_for_a_first_one(tmp_path):
     clip = write(tmp_path / "clip.mp4", Clip(width=134, height=76, fps=Fraction(24), frames=107, number=1000))
-    facts = in_child(LIMITS, inspect, clip, last_frame=tmp_path / "last.png")
+    facts = in_child(LIMITS, probe, clip, last_frame=tmp_path / "last.png")
     with av.open(str(tmp_path / "last.png")) as file:
         picture = next(file.decode(video=0))
     assert (picture.width, picture.height, picture.format.name) == (134, 76, "rgb24")

@@ -141,7 +141,7 @@ def test_the_child_that_is_started_for_a_file_is_confined(home):
     """The real one, stopped at its order by a clip that is a pipe: what the kernel says of it is read from outside."""
     os.mkfifo(home / "work" / "mine" / "clip.mp4")
     order = {
-        "work": "inspect",
+        "work": "probe",
         "given": {"clip": str(home / "work" / "mine" / "clip.mp4"), "last_frame": None},
         "limits": {"seconds": 60, "cpu_seconds": 60, "memory_bytes": 1 << 30, "file_bytes": 1 << 30},
         "parent": os.getpid(),

@@ -16,7 +16,7 @@ import pytest
 from tests.support.frame_numbers import read, rise_by_one
 from tests.support.real_clips import Clip, boxes, write
 from tests.videos.media.making import LANDSCAPE_01, LANDSCAPE_H3, PORTRAIT_H3, Made, chain_of
-from videos.media import Wish
+from videos.media import Target
 
 SIZES = [(72, 48), (128, 72), (192, 108), (72, 128), (108, 192)]
 LENGTHS = [1, 2, 3, 5, 6, 7, 10, 12, 15, 17, 30, 60]
@@ -68,13 +68,13 @@ def check(made: Made, clip: Clip, size: tuple[int, int], seconds: int) -> None:
 
 @EVERY_WISH
 def test_video_01_is_delivered_in_every_size_and_length(tmp_path: Path, drawn: Path, size: tuple[int, int], seconds: int):
-    check(Made(tmp_path, chain_of(drawn, LANDSCAPE_01, tuple(OF_01[seconds])), Wish(*size, seconds)), LANDSCAPE_01, size, seconds)
+    check(Made(tmp_path, chain_of(drawn, LANDSCAPE_01, tuple(OF_01[seconds])), Target(*size, seconds)), LANDSCAPE_01, size, seconds)
 
 
 @EVERY_WISH
 def test_minimax_h3_is_delivered_in_every_size_and_length_with_its_sound(tmp_path: Path, drawn: Path, size: tuple[int, int], seconds: int):
     clip = PORTRAIT_H3 if size[0] < size[1] else LANDSCAPE_H3
-    made = Made(tmp_path, chain_of(drawn, clip, tuple(OF_H3[seconds])), Wish(*size, seconds))
+    made = Made(tmp_path, chain_of(drawn, clip, tuple(OF_H3[seconds])), Target(*size, seconds))
     check(made, clip, size, seconds)
     assert made.facts.has_audio
     with av.open(str(made.video)) as file:
@@ -87,6 +87,6 @@ def test_clips_of_slightly_different_sizes_are_brought_to_one(tmp_path: Path):
     wide = replace(LANDSCAPE_01, width=1366, height=768, fps=Fraction(24))
     clips = [write(tmp_path / "wide.mp4", replace(wide, frames=24, number=0))]
     clips.append(write(tmp_path / "narrow.mp4", replace(wide, width=1364, frames=25, number=23)))
-    made = Made(tmp_path, clips, Wish(1280, 720, 2))
+    made = Made(tmp_path, clips, Target(1280, 720, 2))
     assert (made.facts.width, made.facts.height, made.facts.frames) == (1280, 720, 48)
     assert rise_by_one(made.numbers(wide))

@@ -25,8 +25,9 @@ def measured(folder: Path, clips: Sequence[Path], wish: tuple[int, int, int]) ->
     script = (
         "import json, resource, sys, time; from pathlib import Path; from dataclasses import asdict; from videos.media import *\n"
         "order = json.loads(sys.argv[1]); began = time.monotonic()\n"
-        "facts = in_child(Limits(seconds=900, cpu_seconds=900), assemble, [Path(clip) for clip in order['clips']], Wish(*order['wish']),\n"
-        "                 Path(order['folder'], 'video.mp4'), Path(order['folder'], 'thumbnail.jpg'), on_progress=lambda share: None)\n"
+        "facts = in_child(ChildLimits(seconds=900, cpu_seconds=900), assemble, [Path(clip) for clip in order['clips']],\n"
+        "                 Target(*order['wish']), Path(order['folder'], 'video.mp4'),\n"
+        "                 Path(order['folder'], 'thumbnail.jpg'), on_progress=lambda share: None)\n"
         "used = resource.getrusage(resource.RUSAGE_CHILDREN)\n"
         "print(json.dumps(asdict(facts) | {'wall': time.monotonic() - began, 'cpu': used.ru_utime + used.ru_stime,\n"
         "                                  'megabytes': used.ru_maxrss / 1024}))\n"

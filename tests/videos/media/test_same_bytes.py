@@ -8,7 +8,7 @@ import av
 import pytest
 
 from tests.support.real_clips import Clip
-from videos.media import Wish, assemble
+from videos.media import Target, assemble
 
 
 def noise(path: Path, width: int, height: int, frames: int) -> Path:
@@ -41,6 +41,6 @@ def test_noise_gives_the_same_bytes_however_often_it_is_encoded(tmp_path, width,
     clip = noise(tmp_path / "noise.mp4", width, height, frames=25)
     videos = set()
     for _ in range(times):
-        assemble([clip], Wish(width + 8, height, 1), tmp_path / "video.mp4", tmp_path / "thumbnail.jpg", on_progress=lambda share: None)
+        assemble([clip], Target(width + 8, height, 1), tmp_path / "video.mp4", tmp_path / "thumbnail.jpg", on_progress=lambda share: None)
         videos.add((tmp_path / "video.mp4").read_bytes())
     assert len(videos) == 1

@@ -5,9 +5,9 @@ import pytest
 
 from tests.support.frame_numbers import read
 from tests.support.real_clips import Clip, write
-from videos.media import Limits, MediaError, draw_spritesheet, in_child
+from videos.media import ChildLimits, MediaError, draw_spritesheet, in_child
 
-LIMITS = Limits(seconds=60, cpu_seconds=60)
+LIMITS = ChildLimits(seconds=60, cpu_seconds=60)
 
 
 def pictures(path):

@@ -6,7 +6,7 @@ from conduit.outbound.addresses import Allowed
 from tests.support.certificates import server_context
 from tests.support.clients import MAX_CLIP_BYTES, client_of
 from tests.support.lookalike import Answer, LookAlike, make_mp4
-from videos.minimax.client import Client, Limits
+from videos.minimax.client import CallLimits, Client
 from videos.minimax.errors import MiniMaxError, Outcome
 from videos.minimax.images import Images
 from videos.minimax.provider import Order
@@ -37,7 +37,7 @@ def port_of(url: str) -> str:
 
 
 def allowing(minimax: LookAlike, allowed: str) -> Client:
-    return Client(minimax.url, minimax.key, Limits(2.0, 5.0, 20.0), Allowed.parse(allowed))
+    return Client(minimax.url, minimax.key, CallLimits(2.0, 5.0, 20.0), Allowed.parse(allowed))
 
 
 def failure(client: MiniMaxV1 | Images, url: str) -> MiniMaxError:

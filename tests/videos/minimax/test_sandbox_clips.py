@@ -8,7 +8,7 @@ import av
 import pytest
 
 from tests.videos.minimax.sandbox_driver import LONG_ENOUGH, Driver, driven
-from videos.minimax.sandbox.drawing import Clip, draw
+from videos.minimax.sandbox.drawing import DrawnClip, draw
 
 
 @pytest.fixture
@@ -119,6 +119,6 @@ def test_a_disk_that_takes_no_clip_is_an_answer_and_the_next_try_succeeds(tmp_pa
 
 @pytest.mark.parametrize("size", [(16, 16), (18, 32), (1366, 768)])
 def test_any_even_size_can_be_drawn(tmp_path: Path, size: tuple[int, int]) -> None:
-    draw(Clip("a cat", *size, fps=24, frames=2), tmp_path / "clip.mp4")
+    draw(DrawnClip("a cat", *size, fps=24, frames=2), tmp_path / "clip.mp4")
     with av.open(str(tmp_path / "clip.mp4")) as container:
         assert [(frame.width, frame.height) for frame in container.decode(video=0)] == [size] * 2

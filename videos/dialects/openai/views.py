@@ -18,7 +18,7 @@ from keys.client_tokens import Right, check_made
 from keys.keyed_view import KeyedView
 from tasks.ids import parse_task_id
 from tasks.models import Status, Task
-from videos import delivery, sheets
+from videos import downloads, sheets
 from videos.deletion import MediaDeleted
 from videos.dialects.openai import creating, repeats
 from videos.dialects.openai.deletion import unlist
@@ -133,7 +133,7 @@ class ContentView(VideosApiView):
         stored = _sheet(task.video) if variant == SPRITESHEET else task.video.stored_file(_FILES[variant])
         if stored is None:
             raise NotFound("There is no such file.")
-        return delivery.answer(request._request, stored)
+        return downloads.answer(request._request, stored)
 
 
 class SheetUnderWay(Conflict):

@@ -8,7 +8,7 @@ from typing import Any
 from videos.minimax.sandbox.calls_image import ImageCalls
 from videos.minimax.sandbox.calls_v1 import V1
 from videos.minimax.sandbox.calls_v2 import V2
-from videos.minimax.sandbox.faults import FaultBook, Misspelt, Order
+from videos.minimax.sandbox.faults import FaultBook, FaultOrder, Misspelt
 from videos.minimax.sandbox.jsonlines import JsonLines
 from videos.minimax.sandbox.messages import Answer, Request, as_html, as_json
 from videos.minimax.sandbox.storage import Storage
@@ -141,7 +141,7 @@ class Api:
 
     def _order_fault(self, request: Request) -> Answer:
         try:
-            order = Order.parse(json.loads(request.body))
+            order = FaultOrder.parse(json.loads(request.body))
         except Misspelt as error:
             return as_json({"error": str(error)}, http=400)
         except (ValueError, RecursionError):

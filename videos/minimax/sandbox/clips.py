@@ -9,7 +9,7 @@ from typing import BinaryIO
 
 import av
 
-from videos.minimax.sandbox.drawing import Clip, draw
+from videos.minimax.sandbox.drawing import DrawnClip, draw
 
 log = logging.getLogger(__name__)
 
@@ -21,7 +21,7 @@ class Clips:
         self._folder = folder
         self._kept = kept
         self._encoder = threading.Lock()
-        self._wanted: queue.SimpleQueue[Clip | None] = queue.SimpleQueue()
+        self._wanted: queue.SimpleQueue[DrawnClip | None] = queue.SimpleQueue()
         self._worker = threading.Thread(target=self._work, name="sandbox-encoder", daemon=True)
         self._stopped = False
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -37,10 +37,10 @@ class Clips:
         self._wanted.put(None)
         self._worker.join()
 
-    def prepare(self, clip: Clip) -> None:
+    def prepare(self, clip: DrawnClip) -> None:
         self._wanted.put(clip)
 
-    def open(self, clip: Clip) -> BinaryIO:
+    def open(self, clip: DrawnClip) -> BinaryIO:
         """The clip's file, made now if need be; raises OSError when the disk does not take it or the sandbox stops."""
         path = self._folder / clip.name
         try:
@@ -62,7 +62,7 @@ class Clips:
             except (OSError, av.FFmpegError):
                 log.exception("a clip could not be made ahead of need")
 
-    def _make(self, clip: Clip, path: Path) -> None:
+    def _make(self, clip: DrawnClip, path: Path) -> None:
         unfinished = path.with_suffix(".part")
         try:
             draw(clip, unfinished)

@@ -32,7 +32,7 @@ _TONE = f"frequency=220:beep_factor=4:sample_rate={_SOUND_RATE}"
 
 
 @dataclass(frozen=True, slots=True)
-class Clip:
+class DrawnClip:
     prompt: str
     width: int
     height: int
@@ -53,7 +53,7 @@ class Clip:
         return hashlib.sha256(told.encode("utf-8", "surrogatepass")).hexdigest()[:32] + ".mp4"
 
 
-def draw(clip: Clip, path: Path) -> None:
+def draw(clip: DrawnClip, path: Path) -> None:
     """Write the clip as an MP4, its index at the end as MiniMax's files have it."""
     picture = _picture(clip)
     with av.open(str(path), "w", format="mp4") as container:
@@ -77,10 +77,10 @@ def draw(clip: Clip, path: Path) -> None:
 
 def still(prompt: str, width: int, height: int) -> VideoFrame:
     """The scene of a prompt as it begins."""
-    return _picture(Clip(prompt, width, height, fps=1, frames=1)).vpull()
+    return _picture(DrawnClip(prompt, width, height, fps=1, frames=1)).vpull()
 
 
-def _picture(clip: Clip) -> av.filter.Graph:
+def _picture(clip: DrawnClip) -> av.filter.Graph:
     """Discs that wander over a drifting gradient; colours, sizes and paths come from the prompt."""
     dice = random.Random(hashlib.sha256(clip.prompt.encode("utf-8", "surrogatepass")).digest())  # noqa: S311
     hue = dice.random()
@@ -109,7 +109,7 @@ def _over(graph: av.filter.Graph, below: FilterContext, above: FilterContext, ho
     return over
 
 
-def _passing(graph: av.filter.Graph, clip: Clip, path: Path) -> tuple[tuple[FilterContext, VideoFrame], FilterContext]:
+def _passing(graph: av.filter.Graph, clip: DrawnClip, path: Path) -> tuple[tuple[FilterContext, VideoFrame], FilterContext]:
     """An image that fills the first frame of the clip and then fades away; with the filter that takes it, and the image."""
     with av.open(str(path)) as container:
         image = next(container.decode(video=0)).reformat(format="rgb24")
@@ -130,7 +130,7 @@ def _passing(graph: av.filter.Graph, clip: Clip, path: Path) -> tuple[tuple[Filt
     return (source, image), shown
 
 
-def _gradient(graph: av.filter.Graph, clip: Clip, dice: random.Random, hue: float) -> FilterContext:
+def _gradient(graph: av.filter.Graph, clip: DrawnClip, dice: random.Random, hue: float) -> FilterContext:
     colours = (_colour(hue, 0.75, 0.35), _colour(hue + 0.08, 0.6, 0.85), _colour(hue + 0.55, 0.7, 0.45))
     kind = dice.choice(("linear", "radial", "circular", "spiral"))
     # Drawn at a quarter of the size and scaled up: gradients lose nothing by it, and it is the dear part.
@@ -146,7 +146,7 @@ def _gradient(graph: av.filter.Graph, clip: Clip, dice: random.Random, hue: floa
     )
 
 
-def _disc(graph: av.filter.Graph, clip: Clip, dice: random.Random, hue: float) -> FilterContext:
+def _disc(graph: av.filter.Graph, clip: DrawnClip, dice: random.Random, hue: float) -> FilterContext:
     size = max(4, int(clip.height * dice.uniform(0.16, 0.42)) // 2 * 2)
     colour = _colour(hue + dice.uniform(-0.15, 0.65), dice.uniform(0.25, 0.7), 1)
     from_edge = f"{size / 2}-hypot(X-{size / 2 - 0.5},Y-{size / 2 - 0.5})"
@@ -161,7 +161,7 @@ def _disc(graph: av.filter.Graph, clip: Clip, dice: random.Random, hue: float) -
     )
 
 
-def _sound(clip: Clip) -> Iterator[av.AudioFrame]:
+def _sound(clip: DrawnClip) -> Iterator[av.AudioFrame]:
     """The tone for as long as the clip is; it beeps on each whole second of the scene, wherever in that the clip begins."""
     start = clip.starts_at / clip.fps
     end = start + clip.frames / clip.fps

@@ -147,7 +147,7 @@ def _value(name: str, text: str) -> float:
 
 
 @dataclass(slots=True)
-class Order:
+class FaultOrder:
     """A fault asked for at the control API: it strikes calls whose prompt or task id contains `match`."""
 
     directive: Directive
@@ -155,7 +155,7 @@ class Order:
     left: int | None
 
     @classmethod
-    def parse(cls, wanted: Any) -> "Order":
+    def parse(cls, wanted: Any) -> "FaultOrder":
         """Read `{"on", "fault", "times", "match"}`; raises Misspelt."""
         if not isinstance(wanted, dict) or not wanted.keys() <= {"on", "fault", "times", "match"}:
             raise Misspelt('a fault is an object of "on", "fault", and if need be "times" and "match"')
@@ -182,9 +182,9 @@ class FaultBook:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._struck: Counter[tuple[str, str]] = Counter()
-        self._orders: list[Order] = []
+        self._orders: list[FaultOrder] = []
 
-    def order(self, order: Order) -> None:
+    def order(self, order: FaultOrder) -> None:
         with self._lock:
             self._orders.append(order)
 
@@ -199,7 +199,7 @@ class FaultBook:
         exclude each other only the first in line strikes; the others keep their turn.
         """
         with self._lock:
-            due: list[tuple[Directive, str, Order | None]] = [
+            due: list[tuple[Directive, str, FaultOrder | None]] = [
                 (directive, str(directive), None)
                 for directive in directives
                 if directive.call == call and not directive.of_the_job and self._has_turns(subject, directive)
@@ -228,10 +228,10 @@ class FaultBook:
     def _has_turns(self, subject: str, directive: Directive) -> bool:
         return directive.times is None or self._struck[subject, str(directive)] < directive.times
 
-    def _applies(self, order: Order, call: str, names: tuple[str, ...]) -> bool:
+    def _applies(self, order: FaultOrder, call: str, names: tuple[str, ...]) -> bool:
         return order.left != 0 and order.directive.call == call and any(order.match in name for name in names)
 
-    def _count(self, subject: str, directive: Directive, order: Order | None) -> None:
+    def _count(self, subject: str, directive: Directive, order: FaultOrder | None) -> None:
         if order is None:
             self._struck[subject, str(directive)] += 1
         elif order.left is not None:

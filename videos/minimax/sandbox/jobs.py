@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 from videos.minimax.sandbox.accounts import MAIN
 from videos.minimax.sandbox.catalogue import MODELS, Made, Model
 from videos.minimax.sandbox.creation import Wanted
-from videos.minimax.sandbox.drawing import Clip
+from videos.minimax.sandbox.drawing import DrawnClip
 from videos.minimax.sandbox.faults import Directive, parse_directive
 from videos.minimax.sandbox.jsonlines import JsonLines
 from videos.minimax.sandbox.shapes import V2_PIXELS, scaled, v1_pixels
@@ -147,13 +147,13 @@ class Manner:
     frames_jitter: int = 0
     numbers: bool = False
 
-    def clip(self, job: Job, first_frame: Path | None) -> Clip:
+    def clip(self, job: Job, first_frame: Path | None) -> DrawnClip:
         """The video of a job, as its model would make it."""
         model = MODELS[job.model]
         pixels = V2_PIXELS[job.size][job.ratio] if job.ratio else v1_pixels(job.size, job.frame_pixels, seed=job.task_id)
         width, height = scaled(pixels, self.scale)
         off = job.value("frames-off", self.frames_off) + _jitter(job.task_id, job.value("frames-jitter", self.frames_jitter))
-        return Clip(
+        return DrawnClip(
             prompt=job.prompt,
             width=width,
             height=height,

@@ -13,7 +13,7 @@ from videos.minimax.sandbox.callbacks import Callbacks
 from videos.minimax.sandbox.calls_v1 import pushed as pushed_by_v1
 from videos.minimax.sandbox.calls_v2 import pushed as pushed_by_v2
 from videos.minimax.sandbox.clips import Clips
-from videos.minimax.sandbox.faults import FaultBook, Order
+from videos.minimax.sandbox.faults import FaultBook, FaultOrder
 from videos.minimax.sandbox.gallery import Gallery
 from videos.minimax.sandbox.jobs import Job, Jobs, Manner
 from videos.minimax.sandbox.jsonlines import JsonLines
@@ -125,7 +125,7 @@ class Sandbox:
 
     def fault(self, on: str, fault: str, *, times: int | None = 1, match: str = "") -> None:
         """What `POST /sandbox/faults` does; `times` None strikes each time. Raises Misspelt."""
-        self._faults.order(Order.parse({"on": on, "fault": fault, "times": times, "match": match}))
+        self._faults.order(FaultOrder.parse({"on": on, "fault": fault, "times": times, "match": match}))
 
     def clear_faults(self) -> None:
         self._faults.clear_orders()

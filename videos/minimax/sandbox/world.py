@@ -13,7 +13,7 @@ from urllib.parse import urlencode, urlsplit
 from videos.minimax.sandbox.accounts import Account, Accounts
 from videos.minimax.sandbox.callbacks import Callbacks
 from videos.minimax.sandbox.clips import Clips
-from videos.minimax.sandbox.drawing import Clip
+from videos.minimax.sandbox.drawing import DrawnClip
 from videos.minimax.sandbox.faults import Directive, FaultBook, parse_prompt
 from videos.minimax.sandbox.gallery import Gallery
 from videos.minimax.sandbox.jobs import Job, Jobs, Manner
@@ -87,7 +87,7 @@ class World:
         orders = (Decimal(order.price) for order in self.gallery.newest_first() if order.account == name)
         return sum((*jobs, *orders), Decimal(0))
 
-    def clip(self, job: Job) -> Clip:
+    def clip(self, job: Job) -> DrawnClip:
         return self.manner.clip(job, self.frames.path(job.first_frame) if job.first_frame else None)
 
     def look(self, url: str) -> Frame | None:

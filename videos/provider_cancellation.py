@@ -24,9 +24,9 @@ log = structlog.get_logger(__name__)
 WORTH_TRYING = timedelta(hours=1)
 
 
-def call_off(task_id: UUID) -> None:
+def cancel_jobs(task_id: UUID) -> None:
     """Have the jobs of an ended task cancelled at MiniMax. What could not be asked now is asked again by the next sweep."""
-    for clip in Clip.objects.to_call_off().filter(video_id=task_id).select_related("account"):
+    for clip in Clip.objects.to_cancel_at_provider().filter(video_id=task_id).select_related("account"):
         with listening() as said, about(clip.upstream):
             try:
                 with heard(clip):

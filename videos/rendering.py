@@ -15,8 +15,8 @@ from django.core.files.base import File
 from django.core.files.storage import default_storage
 
 from conduit import clock
-from videos.media import ClipFacts, VideoFacts, Wish, assemble, draw_spritesheet, inspect
-from videos.media.child import Limits, in_child
+from videos.media import ClipFacts, Target, VideoFacts, assemble, draw_spritesheet, probe
+from videos.media.child import ChildLimits, in_child
 from videos.storage import folder, forgotten_upon
 
 # Looking into a clip takes a second or two. One that keeps its reader busy must not keep every other task waiting.
@@ -27,7 +27,7 @@ PROCESSOR_SHARE = 0.5
 
 
 @dataclass(frozen=True)
-class Delivered:
+class Rendered:
     """The names of the stored files, and what the video really is."""
 
     file: str
@@ -36,7 +36,7 @@ class Delivered:
     made_at: datetime  # and began to be stored
 
 
-def look_into(*, task_id: UUID, clip_file: str, token: UUID, wants_frame: bool) -> tuple[ClipFacts, str]:
+def probe_clip(*, task_id: UUID, clip_file: str, token: UUID, wants_frame: bool) -> tuple[ClipFacts, str]:
     """What a stored clip really is, and the stored name of its last frame ("" unless that is wanted).
 
     Raises:
@@ -46,28 +46,30 @@ def look_into(*, task_id: UUID, clip_file: str, token: UUID, wants_frame: bool) 
     with _scratch(task_id, token) as scratch:
         frame = scratch / "last.png" if wants_frame else None
         clip = _fetched(clip_file, scratch / "clip.mp4")
-        facts = in_child(_limits(LOOK_SECONDS_MAX), inspect, clip, last_frame=frame)
+        facts = in_child(_limits(LOOK_SECONDS_MAX), probe, clip, last_frame=frame)
         return facts, _store(frame, f"{folder(task_id)}/frame-{token.hex[:12]}.png") if frame else ""
 
 
-def deliver(*, task_id: UUID, clip_files: Sequence[str], wish: Wish, token: UUID, on_progress: Callable[[float], None]) -> Delivered:
+def render_and_store(
+    *, task_id: UUID, clip_files: Sequence[str], target: Target, token: UUID, on_progress: Callable[[float], None]
+) -> Rendered:
     """Make the video out of its clips, and store it with its thumbnail. `on_progress` is told the share that is done.
 
-    Names carry the lease, so that no two runs write one file. Raises what `look_into` raises.
+    Names carry the lease, so that no two runs write one file. Raises what `probe_clip` raises.
     """
     with _scratch(task_id, token) as scratch:
         clips = [_fetched(name, scratch / f"clip-{number}.mp4") for number, name in enumerate(clip_files)]
         video, thumbnail = scratch / "video.mp4", scratch / "thumbnail.jpg"
-        facts = in_child(_limits(), assemble, clips, wish, video, thumbnail, on_progress=on_progress)
+        facts = in_child(_limits(), assemble, clips, target, video, thumbnail, on_progress=on_progress)
         made_at, place, run = clock.now(), folder(task_id), token.hex[:12]
         stored = _store(video, f"{place}/video-{run}.mp4")
         # A disk that is full must not be filled with a further copy at each try.
         with forgotten_upon(BaseException, stored):
-            return Delivered(stored, _store(thumbnail, f"{place}/thumbnail-{run}.jpg"), facts, made_at)
+            return Rendered(stored, _store(thumbnail, f"{place}/thumbnail-{run}.jpg"), facts, made_at)
 
 
-def draw_sheet(*, task_id: UUID, video_file: str, token: UUID) -> tuple[str, int]:
-    """Make the sheet of a stored video's pictures, and store it: its name and its size in bytes. Raises what `look_into` raises."""
+def render_sheet(*, task_id: UUID, video_file: str, token: UUID) -> tuple[str, int]:
+    """Make the sheet of a stored video's pictures, and store it: its name and its size in bytes. Raises what `probe_clip` raises."""
     with _scratch(task_id, token) as scratch:
         video, sheet = _fetched(video_file, scratch / "video.mp4"), scratch / "sheet.jpg"
         facts = in_child(_limits(LOOK_SECONDS_MAX), draw_spritesheet, video, sheet=sheet)
@@ -79,10 +81,10 @@ def remove_old_scratch() -> None:
     _remove_scratch(of_task=None)
 
 
-def _limits(seconds_max: float = math.inf) -> Limits:
+def _limits(seconds_max: float = math.inf) -> ChildLimits:
     """What one child may take: it ends before the worker's own limit would end everything."""
     seconds = min(settings.MEDIA_STEP_SECONDS * 0.9, seconds_max)
-    return Limits(seconds=seconds, cpu_seconds=math.ceil(seconds * PROCESSOR_SHARE), file_bytes=settings.MAX_CLIP_BYTES)
+    return ChildLimits(seconds=seconds, cpu_seconds=math.ceil(seconds * PROCESSOR_SHARE), file_bytes=settings.MAX_CLIP_BYTES)
 
 
 @contextmanager

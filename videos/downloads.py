@@ -42,17 +42,17 @@ class RangeNotSatisfiable(ApiError):
 
 
 @csrf_exempt  # else a POST is told about cookies instead of the methods that there are
-def deliver(request: HttpRequest, task_id: str, name: str) -> HttpResponseBase:
+def serve(request: HttpRequest, task_id: str, name: str) -> HttpResponseBase:
     """GET and HEAD of one file of a result."""
     try:
-        return _deliver(request, task_id, name)
+        return _serve(request, task_id, name)
     except ApiError as error:
         response = response_for(error)
         response["Cache-Control"] = "no-store"
         return response
 
 
-def _deliver(request: HttpRequest, task_id: str, name: str) -> HttpResponseBase:
+def _serve(request: HttpRequest, task_id: str, name: str) -> HttpResponseBase:
     if request.method not in ("GET", "HEAD"):
         allowed = {"Allow": "GET, HEAD"}
         raise MethodNotAllowed("This path does not answer that method. The Allow header lists the methods it takes.", headers=allowed)
