@@ -222,7 +222,7 @@ def test_what_led_to_an_outcome_that_was_not_written_is_not_kept_either(consumer
     task_id = consumer.generate()["task_id"]
     driver.until(task_id, ClipState.SUBMITTED)
     before = told(task_id, "id")
-    monkeypatch.setattr("videos.engine.making.provider_for", lambda clip: _Cancelling(task_id, provider_for(clip)))
+    monkeypatch.setattr("videos.engine.polling.provider_for", lambda clip: _Cancelling(task_id, provider_for(clip)))
 
     driver.step(task_id)
 
@@ -253,7 +253,7 @@ def test_an_outcome_that_is_written_at_the_second_try_keeps_what_was_said_once(c
         if error := next(failures, None):
             raise error
 
-    monkeypatch.setattr("videos.engine.job.exchanges.record", failing)
+    monkeypatch.setattr("videos.engine.step.exchanges.record", failing)
     driver.step(task_id)
     driver.step(task_id)
 
@@ -290,7 +290,7 @@ def test_exchanges_that_cannot_be_written_do_not_hold_a_task_for_ever(consumer, 
     task_id = consumer.generate()["task_id"]
     driver.until(task_id, ClipState.SUBMITTED)
     with monkeypatch.context() as patch:
-        patch.setattr("videos.engine.job.exchanges.record", lambda *said: 1 / 0)
+        patch.setattr("videos.engine.step.exchanges.record", lambda *said: 1 / 0)
         assert driver.step(task_id).trouble == "internal_error"
 
     assert driver.finish(task_id).status == "completed"

@@ -13,7 +13,7 @@ from tests.support.scarcity import Scarce, Simulation, crowd
 from tests.support.time_travel import TimeTravel
 from videos.account_models import ProviderAccount
 from videos.accounts import choosing
-from videos.engine import ordering
+from videos.engine import submission
 from videos.models import Clip, ClipState
 
 pytestmark = pytest.mark.django_db
@@ -30,9 +30,9 @@ def scarce(monkeypatch, settings, media, time_travel: TimeTravel):
     minimax = Scarce(west=10, east=10)
     for name in minimax.limits:
         add_account(name, "http://127.0.0.1:9", f"{name}-key", creates_per_minute=10)
-    monkeypatch.setattr(ordering, "provider_for", minimax.client)
+    monkeypatch.setattr(submission, "provider_for", minimax.client)
     monkeypatch.setattr(choosing, "provider_at", lambda *args, **kwargs: SimpleNamespace(test=lambda: None))
-    monkeypatch.setattr(ordering, "_with_pictures", lambda order, job, clip: order)
+    monkeypatch.setattr(submission, "_with_pictures", lambda order, job, clip: order)
     return Simulation(time_travel, minimax)
 
 

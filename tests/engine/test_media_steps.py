@@ -14,8 +14,8 @@ from tasks.models import Task
 from tests.support.real_clips import Clip as RealClip
 from tests.support.real_clips import write
 from videos import rendering
-from videos.engine import media as media_steps
-from videos.engine.job import Job
+from videos.engine import rendering as media_steps
+from videos.engine.step import Step
 from videos.media import Harm, MediaError, ReaderStopped
 from videos.media.facts import ClipFacts
 from videos.models import Clip, ClipState, Video
@@ -139,11 +139,11 @@ def test_an_assembly_goes_on_when_the_database_cannot_hear_how_far_it_is(consume
     driver.until(task_id, ClipState.READY)
     refused = []
 
-    def away(self: Job, *args: Any, **kwargs: Any) -> None:
+    def away(self: Step, *args: Any, **kwargs: Any) -> None:
         refused.append(kwargs)
         raise OperationalError("the database is away")
 
-    monkeypatch.setattr(Job, "note", away)
+    monkeypatch.setattr(Step, "note", away)
 
     assert driver.step(task_id).status == "completed"
     assert refused

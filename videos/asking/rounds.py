@@ -18,7 +18,7 @@ from videos.asking import rows
 from videos.asking.askers import Answer
 from videos.asking.rows import Back
 from videos.conditions import report_word
-from videos.engine.making import STAGES
+from videos.engine.polling import STAGES
 from videos.minimax.errors import MiniMaxError
 from videos.minimax.provider import JobState
 

@@ -19,8 +19,8 @@ from tasks import deadlines, leases
 from tasks.leases import Lease, LeaseLost
 from tasks.metrics import LEASES_LOST
 from tasks.models import Task
-from videos.engine import images, layout, making, media, ordering, reconciling
-from videos.engine.job import Job, wait_for_repair
+from videos.engine import clip_rows, first_frame, polling, reconciling, rendering, submission
+from videos.engine.step import Step, wait_for_repair
 from videos.minimax.exchanges import Exchange, about, listening
 from videos.minimax.provider import JobState
 from videos.models import Clip, ClipState
@@ -29,19 +29,19 @@ __all__ = ["advance", "answered", "go_on", "load"]
 
 log = structlog.get_logger(__name__)
 
-Steps = dict[ClipState, Callable[[Job, Clip], None]]
+Steps = dict[ClipState, Callable[[Step, Clip], None]]
 STEPS: Steps = {
-    ClipState.PLANNED: ordering.submit,
+    ClipState.PLANNED: submission.submit,
     ClipState.SUBMITTING: reconciling.find_out,
-    ClipState.SUBMITTED: making.ask,
-    ClipState.MADE: making.locate,
-    ClipState.LOCATED: making.fetch,
-    ClipState.STORED: media.look_into,
+    ClipState.SUBMITTED: polling.ask,
+    ClipState.MADE: polling.locate,
+    ClipState.LOCATED: polling.fetch,
+    ClipState.STORED: rendering.probe,
 }
 IMAGE_STEPS: Steps = {
-    ClipState.PLANNED: images.submit,
-    ClipState.SUBMITTING: images.order_anew,
-    ClipState.LOCATED: images.fetch,
+    ClipState.PLANNED: first_frame.submit,
+    ClipState.SUBMITTING: first_frame.order_anew,
+    ClipState.LOCATED: first_frame.fetch,
 }
 
 
@@ -64,70 +64,70 @@ def go_on(lease: Lease) -> None:
 def answered(lease: Lease, answer: JobState | Exception, said: list[Exchange]) -> None:
     """The same for a step that asked how the clip at hand goes, and was answered so; `said` is what was said for it."""
 
-    def tell(job: Job) -> None:
-        assert job.clip  # noqa: S101 - it was asked for, under this lease
-        if not _is_past_deadline(job):
-            making.told(job.at(job.clip), job.clip, answer)
+    def tell(step: Step) -> None:
+        assert step.clip  # noqa: S101 - it was asked for, under this lease
+        if not _is_past_deadline(step):
+            polling.told(step.at(step.clip), step.clip, answer)
 
     _under(lease, said, tell)
 
 
-def _under(lease: Lease, said: list[Exchange], step: Callable[[Job], None]) -> None:
+def _under(lease: Lease, said: list[Exchange], do: Callable[[Step], None]) -> None:
     with structlog.contextvars.bound_contextvars(task_id=str(lease.task_id)):
-        job = load(lease, said)
+        step = load(lease, said)
         try:
-            with traces.step(_name_of(job), job.task.traceparent, _facts(job)):
-                step(job)
+            with traces.step(_name_of(step), step.task.traceparent, _facts(step)):
+                do(step)
         except LeaseLost:
-            note(LEASES_LOST, job.task.lane)
-            log.info("step no longer counts: the task was cancelled or taken over", clip=job.clip and str(job.clip.state))
+            note(LEASES_LOST, step.task.lane)
+            log.info("step no longer counts: the task was cancelled or taken over", clip=step.clip and str(step.clip.state))
         except (OperationalError, InterfaceError):
             raise
         except Exception:
-            log.exception("step failed in a way that nobody foresaw", clip=job.clip and str(job.clip.state))
+            log.exception("step failed in a way that nobody foresaw", clip=step.clip and str(step.clip.state))
             said.clear()  # should it be these that cannot be written, the row must go on without them
-            wait_for_repair(job)
+            wait_for_repair(step)
 
 
-def _name_of(job: Job) -> str:
+def _name_of(step: Step) -> str:
     """What a span of the step is called."""
-    return f"step {job.clip.state if job.clip else 'assemble' if job.clips else ClipState.PLANNED}"
+    return f"step {step.clip.state if step.clip else 'assemble' if step.clips else ClipState.PLANNED}"
 
 
-def _facts(job: Job) -> dict[str, str | int | None]:
-    clip = job.clip
+def _facts(step: Step) -> dict[str, str | int | None]:
+    clip = step.clip
     return {
-        "task_id": str(job.task.pk),
-        "model": job.task.model,
-        "upstream": clip.upstream if clip else job.video.upstream,
-        "seconds": job.video.duration,
+        "task_id": str(step.task.pk),
+        "model": step.task.model,
+        "upstream": clip.upstream if clip else step.video.upstream,
+        "seconds": step.video.duration,
         "account": clip.account.name if clip and clip.account else None,
-        "attempts": job.task.attempts,
+        "attempts": step.task.attempts,
     }
 
 
-def load(lease: Lease, said: list[Exchange]) -> Job:
+def load(lease: Lease, said: list[Exchange]) -> Step:
     """The task with all that its steps look at."""
     task = Task.objects.select_related("video").get(pk=lease.task_id)
-    return Job(lease, task, task.video, list(task.video.clips.select_related("account").order_by("number")), said)
+    return Step(lease, task, task.video, list(task.video.clips.select_related("account").order_by("number")), said)
 
 
-def _is_past_deadline(job: Job) -> bool:
+def _is_past_deadline(step: Step) -> bool:
     """Whether the task's deadline has come; it was ended then."""
-    if not deadlines.is_past(job.task, clock.now()):
+    if not deadlines.is_past(step.task, clock.now()):
         return False
-    deadlines.end(job.task)
+    deadlines.end(step.task)
     return True
 
 
-def _step(job: Job) -> None:
-    if _is_past_deadline(job):
+def _step(step: Step) -> None:
+    if _is_past_deadline(step):
         return
-    laid = job if job.clips else layout.lay_out(job)
+    laid = step if step.clips else clip_rows.lay_out(step)
     if laid is None:
         return
     if laid.clip is None:
-        media.assemble(laid)
+        rendering.render(laid)
         return
     steps = IMAGE_STEPS if laid.clip.makes == Clip.Makes.IMAGE else STEPS
     with about(laid.clip.upstream):

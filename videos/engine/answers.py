@@ -13,7 +13,7 @@ from tasks.written import StandingFields
 from videos.accounts import choosing
 from videos.accounts.calling import account_of
 from videos.engine import lining
-from videos.engine.job import Job, fail, poll_pause, wait
+from videos.engine.step import Step, fail, poll_pause, wait
 from videos.engine.written import ClipFields
 from videos.failures import Failure
 from videos.minimax.errors import Blame, MiniMaxError, Outcome
@@ -33,7 +33,7 @@ UNSENT: ClipFields = {
 }  # fmt: skip
 
 
-def accepted(job: Job, clip: Clip, provider_task_id: str, *, asked_at_once: bool = False) -> None:
+def accepted(step: Step, clip: Clip, provider_task_id: str, *, asked_at_once: bool = False) -> None:
     """MiniMax took it as that job, which is asked for at once where it may be made already."""
     now = clock.now()
     sent: ClipFields = {
@@ -44,13 +44,13 @@ def accepted(job: Job, clip: Clip, provider_task_id: str, *, asked_at_once: bool
         "sent_until": None,
         "billed": billed_for(clip),
     }
-    leg = job.leg(job.made_goal, clip.expected_seconds, rest=job.task.rest_seconds - clip.expected_seconds)
+    leg = step.leg(step.made_goal, clip.expected_seconds, rest=step.task.rest_seconds - clip.expected_seconds)
     due = now if asked_at_once else now + poll_pause(clip)
     try:
-        job.write(clip=sent, begins=True, next_step_at=due, stage=Stage.PREPARING, **leg)
+        step.write(clip=sent, begins=True, next_step_at=due, stage=Stage.PREPARING, **leg)
     except LeaseLost:
         # Cancelled while the call was under way: MiniMax makes and bills the clip all the same, so its id is kept, and called off.
-        job.lease.insist(lambda: _keep_the_id(job, clip, sent))
+        step.lease.insist(lambda: _keep_the_id(step, clip, sent))
         raise
 
 
@@ -71,70 +71,70 @@ def taken_late(clip: Clip, provider_task_id: str) -> ClipFields:
     }
 
 
-def _keep_the_id(job: Job, clip: Clip, sent: ClipFields) -> None:
+def _keep_the_id(step: Step, clip: Clip, sent: ClipFields) -> None:
     Clip.objects.filter(pk=clip.pk, state=ClipState.SUBMITTING).update(**sent)
-    job.write_what_was_said()
-    dispatch.hint_cancelled_on_commit(job.task.pk, job.task.kind)
+    step.write_what_was_said()
+    dispatch.hint_cancelled_on_commit(step.task.pk, step.task.kind)
 
 
-def refused(job: Job, clip: Clip, error: MiniMaxError) -> None:
+def refused(step: Step, clip: Clip, error: MiniMaxError) -> None:
     """What follows a create that did not succeed: only one that was certainly refused may be posted again."""
     match error.outcome:
         case Outcome.FINAL | Outcome.UNKNOWN:
-            fail(job, Failure.of(error), clip=NOT_TAKEN if error.outcome is Outcome.FINAL else None)
+            fail(step, Failure.of(error), clip=NOT_TAKEN if error.outcome is Outcome.FINAL else None)
         case Outcome.AGAIN if clip.creates + 1 >= CREATES_MAX:
-            fail(job, Failure.of(error), clip=NOT_TAKEN)
+            fail(step, Failure.of(error), clip=NOT_TAKEN)
         case Outcome.AGAIN:
-            wait(job, error, clip=UNSENT)
+            wait(step, error, clip=UNSENT)
         case Outcome.LATER | Outcome.OPERATOR:
             # It says nothing about this clip, so it does not count against it.
-            _leave_the_account(job, clip, error, UNSENT | {"creates": clip.creates})
+            _leave_the_account(step, clip, error, UNSENT | {"creates": clip.creates})
 
 
-def _leave_the_account(job: Job, clip: Clip, error: MiniMaxError, unsent: ClipFields) -> None:
+def _leave_the_account(step: Step, clip: Clip, error: MiniMaxError, unsent: ClipFields) -> None:
     """Another account takes over at once; without one the task waits until its own may be ordered with again.
 
     What was ordered in its turn, and refused for no doing of its own, keeps that turn.
     """
     if error.blame is Blame.RATE:
-        lining.stand(job, clip, unsent=unsent, had_turn=True, trouble=error.code)
-    elif choosing.elsewhere(job.task, clip, than=account_of(clip)):
+        lining.stand(step, clip, unsent=unsent, had_turn=True, trouble=error.code)
+    elif choosing.elsewhere(step.task, clip, than=account_of(clip)):
         log.info("another account takes over", code=error.code)
-        if not lining.goes_on(job, clip, unsent=unsent, trouble=error.code):
-            job.write(clip=unsent, attempts=job.task.attempts, trouble=error.code)
+        if not lining.goes_on(step, clip, unsent=unsent, trouble=error.code):
+            step.write(clip=unsent, attempts=step.task.attempts, trouble=error.code)
     else:
-        wait(job, error, clip=unsent, until=choosing.when(job.task, clip))
+        wait(step, error, clip=unsent, until=choosing.when(step.task, clip))
 
 
-def without_callback(job: Job, clip: Clip) -> None:
+def without_callback(step: Step, clip: Clip) -> None:
     """MiniMax could not reach the URL that the order named: it took nothing, and is asked again at once, without one."""
     unsent = UNSENT | {"creates": clip.creates}
-    if not lining.goes_on(job, clip, unsent=unsent):
-        job.write(clip=unsent, attempts=job.task.attempts)
+    if not lining.goes_on(step, clip, unsent=unsent):
+        step.write(clip=unsent, attempts=step.task.attempts)
 
 
-def lost(job: Job, clip: Clip) -> None:
+def lost(step: Step, clip: Clip) -> None:
     """Its answer did not come, so that MiniMax may make it: what became of it is found out before anything else is done."""
     log.warning("the answer to a create was lost", clip=clip.number)
-    job.write(next_step_at=clock.now() + growing_pause(job.task.attempts), attempts=job.task.attempts, **reconciling(job))
+    step.write(next_step_at=clock.now() + growing_pause(step.task.attempts), attempts=step.task.attempts, **reconciling(step))
 
 
-def reconciling(job: Job) -> StandingFields:
+def reconciling(step: Step) -> StandingFields:
     """The fields of a task of which nobody knows when it goes on: its progress stands still."""
-    if job.task.stage == Stage.RECONCILING:
+    if step.task.stage == Stage.RECONCILING:
         return {"stage": Stage.RECONCILING}
-    reached = progress.read(job.task, clock.now()).progress
-    goal = max(job.task.leg_goal, reached)
+    reached = progress.read(step.task, clock.now()).progress
+    goal = max(step.task.leg_goal, reached)
     return {"stage": Stage.RECONCILING, "progress": reached, "leg_goal": goal, "leg_started_at": NOT_KNOWN}
 
 
-def never_taken(job: Job) -> None:
+def never_taken(step: Step) -> None:
     """MiniMax did not take it, as its list or an operator says: it may be posted again."""
-    job.write(clip=UNSENT, **back_in_line(job))
+    step.write(clip=UNSENT, **back_in_line(step))
 
 
-def back_in_line(job: Job) -> StandingFields:
+def back_in_line(step: Step) -> StandingFields:
     """The fields of a task that goes on to where it may be ordered once more."""
-    stage = "queued" if job.task.status == Status.QUEUED else Stage.GENERATING
-    leg = job.leg(job.task.leg_goal, QUEUED_SECONDS, rest=job.task.rest_seconds)
+    stage = "queued" if step.task.status == Status.QUEUED else Stage.GENERATING
+    leg = step.leg(step.task.leg_goal, QUEUED_SECONDS, rest=step.task.rest_seconds)
     return {"stage": stage, **leg}  # type: ignore[typeddict-item]  # mypy wants what may be left out named

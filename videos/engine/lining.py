@@ -9,7 +9,7 @@ from tasks.models import FAIR_SHARE, RATE, Status
 from tasks.written import StandingFields
 from videos import failures
 from videos.accounts import dealing
-from videos.engine.job import Job
+from videos.engine.step import Step
 from videos.engine.written import ClipFields
 from videos.models import Clip
 from videos.queue_models import IN_LINE, QueuedCreate
@@ -21,16 +21,18 @@ log = structlog.get_logger(__name__)
 LOOKS_AFTER = timedelta(minutes=15)
 
 
-def place_of(job: Job) -> QueuedCreate | None:
+def place_of(step: Step) -> QueuedCreate | None:
     """Its place in the line, if it stands there. No query for those that do not."""
-    return QueuedCreate.objects.filter(pk=job.task.pk).first() if job.task.waits_for in IN_LINE else None
+    return QueuedCreate.objects.filter(pk=step.task.pk).first() if step.task.waits_for in IN_LINE else None
 
 
-def stand(job: Job, clip: Clip, *, unsent: ClipFields | None = None, had_turn: bool = False, trouble: str = "", deals: bool = True) -> None:
+def stand(
+    step: Step, clip: Clip, *, unsent: ClipFields | None = None, had_turn: bool = False, trouble: str = "", deals: bool = True
+) -> None:
     """Stand in line. `unsent` is written to the clip; `had_turn`: it was its turn, and what came of it was not its doing; `deals`: an
     account may have room, so that it or another is called at once.
     """
-    now, task = clock.now(), job.task
+    now, task = clock.now(), step.task
     others = QueuedCreate.objects.waiting().filter(api=clip.api).exclude(pk=task.pk)
     is_next = had_turn or not others.exists()
     row = QueuedCreate(
@@ -50,47 +52,47 @@ def stand(job: Job, clip: Clip, *, unsent: ClipFields | None = None, had_turn: b
     names = [field.attname for field in QueuedCreate._meta.concrete_fields if not field.primary_key]
 
     def write() -> None:
-        job.write(clip=unsent, trouble=trouble, next_step_at=_looks_again(job, now), **_shown(job, is_next=is_next))
+        step.write(clip=unsent, trouble=trouble, next_step_at=_looks_again(step, now), **_shown(step, is_next=is_next))
         QueuedCreate.objects.bulk_create([row], update_conflicts=True, unique_fields=["task"], update_fields=names)
 
-    job.lease.insist(write)
+    step.lease.insist(write)
     log.info("clip stands in line", clip=clip.number, again=had_turn)
     if deals:
         dealing.deal()
 
 
-def goes_on(job: Job, clip: Clip, *, unsent: ClipFields, trouble: str = "") -> bool:
+def goes_on(step: Step, clip: Clip, *, unsent: ClipFields, trouble: str = "") -> bool:
     """Have what was ordered in its turn, to no avail and for no doing of its own, go on with that turn; False when nobody stands in line,
     so that it needs none."""
     if not QueuedCreate.objects.filter(api=clip.api).exists():
         return False
-    stand(job, clip, unsent=unsent, had_turn=True, trouble=trouble)
+    stand(step, clip, unsent=unsent, had_turn=True, trouble=trouble)
     return True
 
 
-def stay(job: Job, place: QueuedCreate) -> None:
+def stay(step: Step, place: QueuedCreate) -> None:
     """Go on standing there: it was woken for nothing."""
     now = clock.now()
-    job.write(next_step_at=_looks_again(job, now), waits_for=job.task.waits_for, queue_position=job.task.queue_position)
+    step.write(next_step_at=_looks_again(step, now), waits_for=step.task.waits_for, queue_position=step.task.queue_position)
 
 
-def leaving(job: Job) -> StandingFields:
+def leaving(step: Step) -> StandingFields:
     """The fields of a task that leaves the line, with the intent to order; `left` belongs beside them."""
-    return {"waits_for": "", "queue_position": None} if job.task.waits_for else {}
+    return {"waits_for": "", "queue_position": None} if step.task.waits_for else {}
 
 
-def left(job: Job) -> None:
-    if job.task.waits_for in IN_LINE:
-        QueuedCreate.objects.filter(pk=job.task.pk).delete()
+def left(step: Step) -> None:
+    if step.task.waits_for in IN_LINE:
+        QueuedCreate.objects.filter(pk=step.task.pk).delete()
 
 
-def _looks_again(job: Job, now: datetime) -> datetime:
-    return min(now + LOOKS_AFTER, failures.queued_until(job.task, job.clips))
+def _looks_again(step: Step, now: datetime) -> datetime:
+    return min(now + LOOKS_AFTER, failures.queued_until(step.task, step.clips))
 
 
-def _shown(job: Job, *, is_next: bool) -> StandingFields:
+def _shown(step: Step, *, is_next: bool) -> StandingFields:
     """What a task shows that joins; its place and time are told more truly in a second (videos.accounts.surveying)."""
-    task = job.task
+    task = step.task
     shown: StandingFields = {"waits_for": RATE if is_next else FAIR_SHARE, "queue_position": 1 if is_next else task.queue_position}
     if task.status == Status.QUEUED:
         shown["stage"] = Stage.WAITING_FOR_RATE_LIMIT if is_next else "queued"

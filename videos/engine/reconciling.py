@@ -13,8 +13,8 @@ from conduit import clock
 from videos import failures
 from videos.engine import lookups
 from videos.engine.answers import CREATES_MAX, NOT_TAKEN, accepted, never_taken, reconciling
-from videos.engine.job import Job, fail
 from videos.engine.lookups import LISTED_WITHIN, NoList
+from videos.engine.step import Step, fail
 from videos.minimax.errors import MiniMaxError, Undecided
 from videos.models import Clip
 from videos.waiting import growing_pause
@@ -25,48 +25,48 @@ log = structlog.get_logger(__name__)
 _AGAIN_AFTER = 0.1
 
 
-def find_out(job: Job, clip: Clip) -> None:
+def find_out(step: Step, clip: Clip) -> None:
     """The answer was lost, or a process died between the intent and the answer: MiniMax may have accepted, or not."""
     sent_at = clip.sent_until or clip.sent_at
     if sent_at is None or clip.sent_at is None:  # of no order that we made
-        fail(job, failures.LOST_CREATE)
+        fail(step, failures.LOST_CREATE)
         return
     try:
         if clip.told_task_id and lookups.is_told(clip):
             log.info("lost create told by a callback", clip=clip.number)
-            accepted(job, clip, clip.told_task_id, asked_at_once=True)
+            accepted(step, clip, clip.told_task_id, asked_at_once=True)
             return
         if clip.told_task_id and not lookups.may_be_told_soon(clip):
             log.warning("a callback told of a job that is not this clip's", clip=clip.number)
-            job.note(clip={"told_task_id": ""})
-        found = lookups.listed(clip, job.video.prompt)
+            step.note(clip={"told_task_id": ""})
+        found = lookups.listed(clip, step.video.prompt)
     except NoList:
         soon = bool(clip.told_task_id) and lookups.may_be_told_soon(clip)
-        _look_again(job, sent_at, at=None if soon else _given_up_at(sent_at))
+        _look_again(step, sent_at, at=None if soon else _given_up_at(sent_at))
     except MiniMaxError as error:
         log.info("what became of a create is not known yet", code=error.code, undecided=isinstance(error, Undecided))
         may_grow = isinstance(error, Undecided) and clock.now() < sent_at + LISTED_WITHIN
-        _look_again(job, sent_at, at=sent_at + LISTED_WITHIN if may_grow else None)
+        _look_again(step, sent_at, at=sent_at + LISTED_WITHIN if may_grow else None)
     else:
         if found.task_id:
             log.info("lost create found", clip=clip.number)
-            accepted(job, clip, found.task_id, asked_at_once=True)
+            accepted(step, clip, found.task_id, asked_at_once=True)
         elif not found.is_certain:
-            _look_again(job, sent_at, at=sent_at + LISTED_WITHIN)
+            _look_again(step, sent_at, at=sent_at + LISTED_WITHIN)
         elif clip.creates >= CREATES_MAX:
-            fail(job, failures.NEVER_TAKEN, clip=NOT_TAKEN)
+            fail(step, failures.NEVER_TAKEN, clip=NOT_TAKEN)
         else:
-            never_taken(job)
+            never_taken(step)
 
 
-def _look_again(job: Job, sent_at: datetime, *, at: datetime | None = None) -> None:
+def _look_again(step: Step, sent_at: datetime, *, at: datetime | None = None) -> None:
     """Soon at first, then ever more rarely, until nobody waits for it any more."""
     now = clock.now()
-    if late := failures.overdue(job.task, job.clips, now):
-        fail(job, late)
+    if late := failures.overdue(step.task, step.clips, now):
+        fail(step, late)
         return
-    due = at or now + max(growing_pause(job.task.attempts), (now - sent_at) * _AGAIN_AFTER)
-    job.write(next_step_at=min(due, _given_up_at(sent_at)), attempts=job.task.attempts, **reconciling(job))
+    due = at or now + max(growing_pause(step.task.attempts), (now - sent_at) * _AGAIN_AFTER)
+    step.write(next_step_at=min(due, _given_up_at(sent_at)), attempts=step.task.attempts, **reconciling(step))
 
 
 def _given_up_at(sent_at: datetime) -> datetime:

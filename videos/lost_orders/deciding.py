@@ -14,7 +14,7 @@ from tasks.models import Task
 from videos import engine, exchanges, failures, late_money
 from videos.accounts.calling import account_of, heard, provider_for
 from videos.engine.answers import NOT_TAKEN, accepted, never_taken, taken_late
-from videos.engine.job import Job, fail
+from videos.engine.step import Step, fail
 from videos.engine.written import ClipFields
 from videos.lost_orders.reading import CONDITION
 from videos.minimax import reading
@@ -94,14 +94,14 @@ def _go_on(task: Task, decision: str, provider_task_id: str, record: Any) -> Non
     if lease is None:
         raise Conflict(_AT_WORK, code="task_at_work")
     said: list[Exchange] = []
-    job = engine.load(lease, said)
-    clip = job.clip
+    step = engine.load(lease, said)
+    clip = step.clip
     try:
-        if clip is None or clip.state != ClipState.SUBMITTING or job.task.stage != Stage.RECONCILING:
+        if clip is None or clip.state != ClipState.SUBMITTING or step.task.stage != Stage.RECONCILING:
             raise Conflict("Meanwhile it became known what MiniMax did.", code="nothing_to_reconcile")
         with transaction.atomic():
             record()
-            _end(job.at(clip), clip, decision, provider_task_id)
+            _end(step.at(clip), clip, decision, provider_task_id)
     except LeaseLost:
         raise Conflict(_AT_WORK, code="task_at_work") from None
     except Conflict:
@@ -109,14 +109,14 @@ def _go_on(task: Task, decision: str, provider_task_id: str, record: Any) -> Non
         raise
 
 
-def _end(job: Job, clip: Clip, decision: str, provider_task_id: str) -> None:
+def _end(step: Step, clip: Clip, decision: str, provider_task_id: str) -> None:
     match decision:
         case Decision.JOB:
-            accepted(job, clip, provider_task_id, asked_at_once=True)
+            accepted(step, clip, provider_task_id, asked_at_once=True)
         case Decision.NEVER_WAS:
-            never_taken(job)
+            never_taken(step)
         case _:
-            fail(job, failures.LOST_CREATE)
+            fail(step, failures.LOST_CREATE)
 
 
 def _write_down(clip: Clip, decision: str, provider_task_id: str) -> None:

@@ -19,8 +19,8 @@ from tasks.models import Lane, Status
 from tasks.written import StandingFields
 from videos import failures, rendering
 from videos.catalogue import learn
-from videos.engine import layout
-from videos.engine.job import ASSEMBLED_GOAL, Job, fail, is_held, try_again, wait_for_storage
+from videos.engine import clip_rows
+from videos.engine.step import ASSEMBLED_GOAL, Step, fail, is_held, try_again, wait_for_storage
 from videos.engine.written import ClipFields, VideoFields
 from videos.exchange_models import Timing
 from videos.failures import Failure
@@ -44,82 +44,82 @@ LOST_CLIP_ATTEMPTS = 5
 PROGRESS_SECONDS = 2.0
 
 
-def look_into(job: Job, clip: Clip) -> None:
+def probe(step: Step, clip: Clip) -> None:
     """See what the clip really is, before anything more is bought that goes on from it."""
-    if is_held(job, Lane.MEDIA) or _is_over(job):
+    if is_held(step, Lane.MEDIA) or _is_over(step):
         return
-    wants_frame = job.after is not None
-    _waits_no_more(job, job.fetched_goal)
+    wants_frame = step.after is not None
+    _waits_no_more(step, step.fetched_goal)
     try:
-        with job.lease.kept_alive():
-            facts, frame = rendering.probe_clip(task_id=job.task.pk, clip_file=clip.file, token=job.lease.token, wants_frame=wants_frame)
+        with step.lease.kept_alive():
+            facts, frame = rendering.probe_clip(task_id=step.task.pk, clip_file=clip.file, token=step.lease.token, wants_frame=wants_frame)
     except FILE_ERRORS as error:
-        _not_done(job, error)
+        _not_done(step, error)
         return
-    if not facts.may_last(clip.seconds, job.plan.fps):
+    if not facts.may_last(clip.seconds, step.plan.fps):
         log.warning("clip cannot be what was ordered", ordered_seconds=clip.seconds, seconds=facts.seconds, pictures=facts.pictures)
         if frame:
             forget(frame)
-        _fail_unplayable(job, failures.MISTIMED)
+        _fail_unplayable(step, failures.MISTIMED)
         return
     found: ClipFields = {"width": facts.width, "height": facts.height, "fps": facts.fps, "frames": facts.frames, "last_frame": frame}
     leg: StandingFields = {}
-    if not job.after:
-        last = job.leg(ASSEMBLED_GOAL, job.task.rest_seconds, rest=0, floor=job.fetched_goal)
+    if not step.after:
+        last = step.leg(ASSEMBLED_GOAL, step.task.rest_seconds, rest=0, floor=step.fetched_goal)
         leg = {"stage": Stage.ASSEMBLING, **last}  # type: ignore[typeddict-item]  # mypy wants what may be left out named
     with forgotten_upon(LeaseLost, *filter(None, [frame])):
-        job.write(clip=found | {"state": ClipState.READY, "ready_at": clock.now()}, video=_FORGIVEN, **leg)
+        step.write(clip=found | {"state": ClipState.READY, "ready_at": clock.now()}, video=_FORGIVEN, **leg)
 
 
-def assemble(job: Job) -> None:
+def render(step: Step) -> None:
     """Make the deliverable file and its thumbnail, store both, and complete the task; or buy what is still missing."""
-    if is_held(job, Lane.MEDIA):
+    if is_held(step, Lane.MEDIA):
         return
-    if _too_short(job):
-        _buy_another(job)
+    if _too_short(step):
+        _buy_another(step)
         return
-    if _is_over(job):
+    if _is_over(step):
         return
     began = clock.now()
-    _waits_no_more(job, ASSEMBLED_GOAL)
+    _waits_no_more(step, ASSEMBLED_GOAL)
     try:
-        with job.lease.kept_alive():
+        with step.lease.kept_alive():
             delivered = rendering.render_and_store(
-                task_id=job.task.pk,
-                clip_files=[clip.file for clip in job.videos],
-                target=_target(job.video),
-                token=job.lease.token,
-                on_progress=_teller(job),
+                task_id=step.task.pk,
+                clip_files=[clip.file for clip in step.videos],
+                target=_target(step.video),
+                token=step.lease.token,
+                on_progress=_teller(step),
             )
     except FILE_ERRORS as error:
-        _not_done(job, error)
+        _not_done(step, error)
         return
     with forgotten_upon(LeaseLost, delivered.file, delivered.thumbnail):
-        _complete(job, delivered, began)
+        _complete(step, delivered, began)
 
 
-def _waits_no_more(job: Job, goal: int) -> None:
+def _waits_no_more(step: Step, goal: int) -> None:
     """Have a task that was told that it waits for this say that it is at work. It may as well be told a moment later."""
-    if job.task.waits_for:
+    if step.task.waits_for:
         with suppress(*AWAY):
-            job.note(insists=False, waits_for="", queue_position=None, **job.leg(goal, job.task.rest_seconds, rest=0))
+            step.note(insists=False, waits_for="", queue_position=None, **step.leg(goal, step.task.rest_seconds, rest=0))
 
 
-def _too_short(job: Job) -> bool:
+def _too_short(step: Step) -> bool:
     """Whether the clips lack more than may be made up. Those of another rate are shown at the first one's."""
-    shown_at = job.videos[0].fps or job.plan.fps
-    frames = [max(1, round((clip.frames or 0) * shown_at / (clip.fps or shown_at))) for clip in job.videos]
-    return cut(frames, shown_at, job.video.duration).needs_another
+    shown_at = step.videos[0].fps or step.plan.fps
+    frames = [max(1, round((clip.frames or 0) * shown_at / (clip.fps or shown_at))) for clip in step.videos]
+    return cut(frames, shown_at, step.video.duration).needs_another
 
 
-def _buy_another(job: Job) -> None:
+def _buy_another(step: Step) -> None:
     """The clips lack more than may be made up: one more is made, unless that did not help before."""
-    further = job.plan.another()
-    if further is None or len(job.clips) >= len(job.plan.clips) + FURTHER_CLIPS_MAX:
-        fail(job, failures.TOO_SHORT)
+    further = step.plan.another()
+    if further is None or len(step.clips) >= len(step.plan.clips) + FURTHER_CLIPS_MAX:
+        fail(step, failures.TOO_SHORT)
         return
-    log.warning("clips are too short: a further one is bought", frames=[clip.frames for clip in job.videos])
-    layout.add(job, further)
+    log.warning("clips are too short: a further one is bought", frames=[clip.frames for clip in step.videos])
+    clip_rows.add(step, further)
 
 
 def _target(video: Video) -> Target:
@@ -135,67 +135,67 @@ FILE_ERRORS = (MediaError, *STORAGE_ERRORS)
 _FORGIVEN: VideoFields = {"unfinished_assemblies": 0}
 
 
-def _is_over(job: Job) -> bool:
+def _is_over(step: Step) -> bool:
     """Whether the task has waited too long for a step that other processes began and did not live to end; then it was failed."""
-    late = failures.overdue(job.task, job.clips, clock.now()) if job.task.attempts > 1 else None
+    late = failures.overdue(step.task, step.clips, clock.now()) if step.task.attempts > 1 else None
     if late:
-        fail(job, late)
+        fail(step, late)
     return late is not None
 
 
-def _not_done(job: Job, error: Exception) -> None:
+def _not_done(step: Step, error: Exception) -> None:
     """What follows from work on the task's files that came to nothing."""
     log.warning("work on a file came to nothing", error=str(error), kind=type(error).__name__)
     match error:
         case MediaError(harm=Harm.REFUSED):
-            _fail_unplayable(job)
+            _fail_unplayable(step)
         case MediaError():
-            _blame(job)
+            _blame(step)
         case ReaderStopped():
-            try_again(job)
-        case FileNotFoundError() if lost := _lost_clip(job):
-            _fetch_again(job, lost)
+            try_again(step)
+        case FileNotFoundError() if lost := _lost_clip(step):
+            _fetch_again(step, lost)
         case _:
-            wait_for_storage(job, error)
+            wait_for_storage(step, error)
 
 
-def _blame(job: Job) -> None:
+def _blame(step: Step) -> None:
     """The reader died of the files or wore itself out over them. It may have been the machine, but not each time."""
-    unfinished = job.video.unfinished_assemblies + 1
+    unfinished = step.video.unfinished_assemblies + 1
     if unfinished >= UNFINISHED_ASSEMBLIES_MAX:
-        _fail_unplayable(job)
+        _fail_unplayable(step)
     else:
-        try_again(job, video={"unfinished_assemblies": unfinished})
+        try_again(step, video={"unfinished_assemblies": unfinished})
 
 
-def _fail_unplayable(job: Job, failure: Failure = failures.UNPLAYABLE) -> None:
+def _fail_unplayable(step: Step, failure: Failure = failures.UNPLAYABLE) -> None:
     """No retry takes over the clip at hand; nor any of those that could not be assembled, since which is bad is not known."""
 
     def write() -> None:
-        fail(job, failure, clip={"state": ClipState.FAILED} if job.row else None)
-        if job.clip is None:
-            Clip.objects.filter(pk__in=[clip.pk for clip in job.videos]).update(state=ClipState.FAILED)
+        fail(step, failure, clip={"state": ClipState.FAILED} if step.row else None)
+        if step.clip is None:
+            Clip.objects.filter(pk__in=[clip.pk for clip in step.videos]).update(state=ClipState.FAILED)
 
-    job.lease.insist(write)
+    step.lease.insist(write)
 
 
-def _lost_clip(job: Job) -> Clip | None:
+def _lost_clip(step: Step) -> Clip | None:
     """The first clip whose file the storage does not hold any more, if it was one."""
-    kept = (clip for clip in job.videos if clip.state in (ClipState.STORED, ClipState.READY))
+    kept = (clip for clip in step.videos if clip.state in (ClipState.STORED, ClipState.READY))
     with suppress(*STORAGE_ERRORS):  # it cannot tell now
         return next((clip for clip in kept if not default_storage.exists(clip.file)), None)
     return None
 
 
-def _fetch_again(job: Job, lost: Clip) -> None:
+def _fetch_again(step: Step, lost: Clip) -> None:
     """MiniMax still has what the storage lost. It may lose the next one too, so there is a pause."""
     lost.state = ClipState.MADE
     gone: ClipFields = {"state": ClipState.MADE, "file": ""}
     due = clock.now() + growing_pause(LOST_CLIP_ATTEMPTS)
-    try_again(job.at(lost), clip=gone, stage=Stage.DOWNLOADING, next_step_at=due, attempts=0)
+    try_again(step.at(lost), clip=gone, stage=Stage.DOWNLOADING, next_step_at=due, attempts=0)
 
 
-def _teller(job: Job) -> Callable[[float], None]:
+def _teller(step: Step) -> Callable[[float], None]:
     """Writes how far an assembly is, from time to time, if the database is there. It raises LeaseLost, which stops the assembly, when
     nobody wants it any more."""
     began = told = time.monotonic()
@@ -206,10 +206,10 @@ def _teller(job: Job) -> Callable[[float], None]:
         if now - told < PROGRESS_SECONDS or not 0 < share < 1:
             return
         told = now
-        reached = job.fetched_goal + int((ASSEMBLED_GOAL - job.fetched_goal) * share)
-        leg = job.leg(ASSEMBLED_GOAL, (now - began) / share * (1 - share), rest=0, floor=reached)
+        reached = step.fetched_goal + int((ASSEMBLED_GOAL - step.fetched_goal) * share)
+        leg = step.leg(ASSEMBLED_GOAL, (now - began) / share * (1 - share), rest=0, floor=reached)
         with suppress(*AWAY):
-            job.note(insists=False, **leg)
+            step.note(insists=False, **leg)
 
     return tell
 
@@ -217,15 +217,15 @@ def _teller(job: Job) -> Callable[[float], None]:
 # ---- The end ------------------------------------------------------------------------------------------------------------
 
 
-def _complete(job: Job, delivered: Rendered, began: datetime) -> None:
+def _complete(step: Step, delivered: Rendered, began: datetime) -> None:
     now = clock.now()
-    facts, first = delivered.facts, job.videos[0]
+    facts, first = delivered.facts, step.videos[0]
 
     def write() -> None:
         # Nothing in here waits for anybody but who changes this task, its key or its team: what it takes, they wait too.
-        if not lifecycle.move(job.task.pk, Status.COMPLETED, lease=job.lease, stage="completed", stage_since=now, progress=100):
+        if not lifecycle.move(step.task.pk, Status.COMPLETED, lease=step.lease, stage="completed", stage_since=now, progress=100):
             raise LeaseLost
-        Video.objects.filter(pk=job.task.pk).update(
+        Video.objects.filter(pk=step.task.pk).update(
             assembling_at=began,
             assembled_at=delivered.made_at,
             file=delivered.file,
@@ -239,24 +239,24 @@ def _complete(job: Job, delivered: Rendered, began: datetime) -> None:
             source_width=first.width,
             source_height=first.height,
             source_fps=first.fps,
-            source_clips=len(job.videos),
+            source_clips=len(step.videos),
             speed=facts.speed,
         )
 
-    job.lease.insist(write)
+    step.lease.insist(write)
     note_seconds(ASSEMBLED_IN, seconds=(delivered.made_at - began).total_seconds())
     note_seconds(STORED_IN, seconds=(now - delivered.made_at).total_seconds())
     note(STORED, amount=facts.size_bytes + facts.thumbnail_bytes)
     try:
-        _learn(job, now)
+        _learn(step, now)
     except DatabaseError as error:
         log.warning("timings not learned", error=type(error).__name__)
 
 
-def _learn(job: Job, now: datetime) -> None:
+def _learn(step: Step, now: datetime) -> None:
     """Keep how long the clips took that this task had made, for the estimates of later ones. The task is over: this may be lost."""
-    own = [clip for clip in job.videos if clip.taken_from_id is None]
-    delivered_in = (now - max(clip.made_at or now for clip in job.clips) - job.task.paused_for).total_seconds() / len(job.videos)
+    own = [clip for clip in step.videos if clip.taken_from_id is None]
+    delivered_in = (now - max(clip.made_at or now for clip in step.clips) - step.task.paused_for).total_seconds() / len(step.videos)
     Timing.objects.bulk_create(
         Timing(
             upstream=clip.upstream,

@@ -40,7 +40,7 @@ _LANES = {ClipState.SUBMITTED: Lane.ASKING, ClipState.STORED: Lane.MEDIA, ClipSt
 
 
 @dataclass(frozen=True)
-class Job:
+class Step:
     """A task with its clips, and the lease under which its next step is done."""
 
     lease: Lease
@@ -207,26 +207,26 @@ class Job:
 # ---- Outcomes that several steps share ----------------------------------------------------------------------------------
 
 
-def is_held(job: Job, lane: Lane) -> bool:
+def is_held(step: Step, lane: Lane) -> bool:
     """Whether an administrator has stopped the step that is about to begin; the task was then set aside until that is over."""
-    until = paused.end_of_hold(job.task, lane)
+    until = paused.end_of_hold(step.task, lane)
     if until is None:
         return False
     log.info("step is paused", lane=lane)
-    job.write(**paused.set_aside(job.task, until))
+    step.write(**paused.set_aside(step.task, until))
     return True
 
 
-def fail(job: Job, failure: Failure, clip: ClipFields | None = None) -> None:
+def fail(step: Step, failure: Failure, clip: ClipFields | None = None) -> None:
     """End the task; `clip` is written to the clip that the step is at in the same transaction."""
     now = clock.now()
-    reading = progress.read(job.task, now)
+    reading = progress.read(step.task, now)
 
     def write() -> None:
         moved = lifecycle.move(
-            job.task.pk,
+            step.task.pk,
             Status.FAILED,
-            lease=job.lease,
+            lease=step.lease,
             facts={"error_code": failure.code},
             settles_later=failures.settles_later(failure),
             error=failure.message,
@@ -237,48 +237,48 @@ def fail(job: Job, failure: Failure, clip: ClipFields | None = None) -> None:
         )
         if not moved:
             raise LeaseLost
-        job.write_parts(clip, None)
-        if job.clip and job.clip.state == ClipState.SUBMITTED and failure.code == failures.MADE_TOO_LONG.code:
-            dispatch.hint_cancelled_on_commit(job.task.pk, job.task.kind)  # MiniMax may still call it off
+        step.write_parts(clip, None)
+        if step.clip and step.clip.state == ClipState.SUBMITTED and failure.code == failures.MADE_TOO_LONG.code:
+            dispatch.hint_cancelled_on_commit(step.task.pk, step.task.kind)  # MiniMax may still call it off
 
-    job.lease.insist(write)
+    step.lease.insist(write)
 
 
-def wait(job: Job, error: MiniMaxError, *, clip: ClipFields | None = None, at_once: bool = False, until: datetime | None = None) -> None:
+def wait(step: Step, error: MiniMaxError, *, clip: ClipFields | None = None, at_once: bool = False, until: datetime | None = None) -> None:
     """The step could not be done now: it is due again after a pause that grows, or `until`, unless the task has waited long enough."""
     if isinstance(error, CallRefused):
         report_refusal(error)
     now = clock.now()
-    stage = failures.waiting_stage(job.task, error)
-    if late := failures.waited_enough(job.task, job.clips, error, now):
-        fail(job, late, clip)
+    stage = failures.waiting_stage(step.task, error)
+    if late := failures.waited_enough(step.task, step.clips, error, now):
+        fail(step, late, clip)
         return
-    log.info("step waits", code=error.code, provider_code=error.provider_code, attempts=job.task.attempts)
-    due = now if at_once else until or now + growing_pause(job.task.attempts)
-    job.write(clip=clip, stage=stage, next_step_at=due, attempts=job.task.attempts, trouble=error.code)
+    log.info("step waits", code=error.code, provider_code=error.provider_code, attempts=step.task.attempts)
+    due = now if at_once else until or now + growing_pause(step.task.attempts)
+    step.write(clip=clip, stage=stage, next_step_at=due, attempts=step.task.attempts, trouble=error.code)
 
 
-def wait_for_storage(job: Job, error: Exception, video: VideoFields | None = None) -> None:
+def wait_for_storage(step: Step, error: Exception, video: VideoFields | None = None) -> None:
     """Disk or storage could not take or give a file: the row keeps where it stands, and nothing is made or paid again."""
-    log.error("storage unavailable", error=str(error), attempts=job.task.attempts)
+    log.error("storage unavailable", error=str(error), attempts=step.task.attempts)
     storage_check.doubt()
-    try_again(job, video=video, stage=Stage.WAITING_FOR_STORAGE, trouble=failures.STORAGE_TROUBLE)
+    try_again(step, video=video, stage=Stage.WAITING_FOR_STORAGE, trouble=failures.STORAGE_TROUBLE)
 
 
-def wait_for_repair(job: Job) -> None:
+def wait_for_repair(step: Step) -> None:
     """After an error of our own: the step is tried again with growing pauses, to its state's limit."""
     with suppress(LeaseLost):
-        try_again(job, trouble="internal_error")
+        try_again(step, trouble="internal_error")
 
 
-def try_again(job: Job, *, clip: ClipFields | None = None, video: VideoFields | None = None, **task: Unpack[TaskFields]) -> None:
+def try_again(step: Step, *, clip: ClipFields | None = None, video: VideoFields | None = None, **task: Unpack[TaskFields]) -> None:
     """The same step after a pause that grows, or the task's failure when its state has lasted for too long."""
     now = clock.now()
-    if late := failures.overdue(job.task, job.clips, now):
-        fail(job, late, clip)
+    if late := failures.overdue(step.task, step.clips, now):
+        fail(step, late, clip)
     else:
-        fields: TaskFields = {"next_step_at": now + growing_pause(job.task.attempts), "attempts": job.task.attempts, **task}
-        job.write(clip=clip, video=video, **fields)
+        fields: TaskFields = {"next_step_at": now + growing_pause(step.task.attempts), "attempts": step.task.attempts, **task}
+        step.write(clip=clip, video=video, **fields)
 
 
 def poll_pause(clip: Clip) -> timedelta:

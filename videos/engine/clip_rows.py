@@ -5,7 +5,7 @@ from itertools import takewhile
 
 from conduit import clock
 from videos import late_money
-from videos.engine.job import Job
+from videos.engine.step import Step
 from videos.models import Clip, ClipState
 from videos.planning import PlannedClip
 from videos.stages import Stage
@@ -17,33 +17,33 @@ BOUGHT = frozenset({ClipState.SUBMITTED, ClipState.MADE, ClipState.LOCATED, Clip
 _TAKEN = ("state", "provider_task_id", "file_id", "file", "width", "height", "fps", "frames", "last_frame", "account_id")
 
 
-def lay_out(job: Job) -> Job | None:
+def lay_out(step: Step) -> Step | None:
     """Write the rows of all clips; None when the step ends with that, because a failed task's were taken over."""
-    clips = [Clip(video=job.video, number=number, **asdict(planned)) for number, planned in enumerate(job.plan.clips)]
-    taken = _take_over(job, clips)
-    laid = replace(job, clips=clips)
+    clips = [Clip(video=step.video, number=number, **asdict(planned)) for number, planned in enumerate(step.plan.clips)]
+    taken = _take_over(step, clips)
+    laid = replace(step, clips=clips)
 
     def write() -> None:
         if taken:
-            if job.task.retry_of:  # its money before the event: the key before the place in its history
-                job.lease.keep()
-                late_money.give_back(job.task.retry_of)
+            if step.task.retry_of:  # its money before the event: the key before the place in its history
+                step.lease.keep()
+                late_money.give_back(step.task.retry_of)
             # MiniMax has worked on it already.
-            leg = laid.leg(laid.made_goal, laid.to_make_seconds, rest=job.task.rest_seconds - laid.making_seconds)
+            leg = laid.leg(laid.made_goal, laid.to_make_seconds, rest=step.task.rest_seconds - laid.making_seconds)
             laid.write(begins=True, stage=Stage.PREPARING, **leg)
         else:
             laid.note()
         Clip.objects.bulk_create(clips)
 
-    job.lease.insist(write)
+    step.lease.insist(write)
     return None if taken else laid
 
 
-def _take_over(job: Job, clips: list[Clip]) -> bool:
+def _take_over(step: Step, clips: list[Clip]) -> bool:
     """Give the new rows what the failed task has of them: every clip up to the first that it lacks, since each goes on from the last."""
-    if job.task.retry_of_id is None:
+    if step.task.retry_of_id is None:
         return False
-    earlier = Clip.objects.filter(video_id=job.task.retry_of_id).order_by("number")
+    earlier = Clip.objects.filter(video_id=step.task.retry_of_id).order_by("number")
     pairs = list(takewhile(lambda pair: _is_same(*pair), zip(clips, earlier, strict=False)))
     now = clock.now()
     for clip, good in pairs:
@@ -64,14 +64,14 @@ def _is_same(clip: Clip, earlier: Clip) -> bool:
     return earlier.state in BOUGHT and not lost and all(getattr(clip, name) == getattr(earlier, name) for name in ASKED)
 
 
-def add(job: Job, planned: PlannedClip) -> None:
+def add(step: Step, planned: PlannedClip) -> None:
     """One more clip behind the last, which is looked into once more for the frame from which it goes on."""
-    last = job.clips[-1]
+    last = step.clips[-1]
     last.state = ClipState.STORED
-    further = Clip(video=job.video, number=last.number + 1, **asdict(planned))
+    further = Clip(video=step.video, number=last.number + 1, **asdict(planned))
 
     def write() -> None:
-        replace(job, clips=[*job.clips, further]).at(last).write(clip={"state": ClipState.STORED})
+        replace(step, clips=[*step.clips, further]).at(last).write(clip={"state": ClipState.STORED})
         further.save(force_insert=True)
 
-    job.lease.insist(write)
+    step.lease.insist(write)

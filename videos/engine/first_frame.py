@@ -13,8 +13,8 @@ from videos import failures
 from videos.accounts import breakers
 from videos.accounts.calling import account_of, images_for
 from videos.engine.answers import CREATES_MAX, refused
-from videos.engine.job import Job, fail, try_again, wait, wait_for_storage
-from videos.engine.ordering import intend
+from videos.engine.step import Step, fail, try_again, wait, wait_for_storage
+from videos.engine.submission import intend
 from videos.engine.written import ClipFields
 from videos.minimax.download import Download
 from videos.minimax.errors import MiniMaxError, Outcome
@@ -27,63 +27,63 @@ FETCHES_MAX = 3
 _UNSENT: ClipFields = {"state": ClipState.PLANNED, "sent_at": None, "account": None}
 
 
-def submit(job: Job, clip: Clip) -> None:
+def submit(step: Step, clip: Clip) -> None:
     """Have it made."""
-    if not intend(job, clip):
+    if not intend(step, clip):
         return
     images = images_for(clip)
     try:
-        with job.lease.kept_alive():
-            image = images.create(prompt=job.video.prompt, upstream=clip.upstream, aspect_ratio=clip.ratio)
+        with step.lease.kept_alive():
+            image = images.create(prompt=step.video.prompt, upstream=clip.upstream, aspect_ratio=clip.ratio)
     except MiniMaxError as error:
         breakers.failed(account_of(clip), error, ordering=True, upstream=clip.upstream)
         if error.outcome is Outcome.UNKNOWN:
-            _anew(job, creates=clip.creates + 1)
+            _anew(step, creates=clip.creates + 1)
         else:
-            refused(job, clip, error)
+            refused(step, clip, error)
         return
     breakers.answered(account_of(clip), ordering=True, upstream=clip.upstream)
     now = clock.now()
     made: ClipFields = {"submitted_at": now, "made_at": now, "billed": F("billed") + clip.cost}
-    leg = job.leg(job.made_goal, 0, rest=job.task.rest_seconds - clip.expected_seconds)
+    leg = step.leg(step.made_goal, 0, rest=step.task.rest_seconds - clip.expected_seconds)
     if image.url:
-        job.write(clip=made | {"state": ClipState.LOCATED, "download_url": image.url}, begins=True, stage=Stage.PREPARING, **leg)
+        step.write(clip=made | {"state": ClipState.LOCATED, "download_url": image.url}, begins=True, stage=Stage.PREPARING, **leg)
         return
     with images.open(image) as content:
-        _store(job, clip, content, made, begins=True, stage=Stage.PREPARING, **leg)
+        _store(step, clip, content, made, begins=True, stage=Stage.PREPARING, **leg)
 
 
-def order_anew(job: Job, clip: Clip) -> None:
+def order_anew(step: Step, clip: Clip) -> None:
     """A process died between the intent and the answer."""
-    _anew(job, creates=clip.creates)
+    _anew(step, creates=clip.creates)
 
 
-def _anew(job: Job, *, creates: int) -> None:
+def _anew(step: Step, *, creates: int) -> None:
     """Whether it was made is not known. Unlike a clip it may be ordered again: twice paid, it is still a fraction of a cent."""
     if creates >= CREATES_MAX:
-        fail(job, failures.LOST_CREATE)
+        fail(step, failures.LOST_CREATE)
     else:
-        try_again(job, clip=_UNSENT)
+        try_again(step, clip=_UNSENT)
 
 
-def fetch(job: Job, clip: Clip) -> None:
+def fetch(step: Step, clip: Clip) -> None:
     """Stream it into our storage."""
     try:
-        with job.lease.kept_alive(), images_for(clip).download(clip.download_url) as stream:
-            _store(job, clip, stream, {"download_url": ""})
+        with step.lease.kept_alive(), images_for(clip).download(clip.download_url) as stream:
+            _store(step, clip, stream, {"download_url": ""})
     except MiniMaxError as error:
         # Only the answer of its create held the link: a dead one means a new image.
-        wait(job, error, clip=_UNSENT | {"download_url": ""} if job.task.attempts >= FETCHES_MAX else None)
+        wait(step, error, clip=_UNSENT | {"download_url": ""} if step.task.attempts >= FETCHES_MAX else None)
 
 
-def _store(job: Job, clip: Clip, content: Download, facts: ClipFields, *, begins: bool = False, **task: Unpack[TaskFields]) -> None:
+def _store(step: Step, clip: Clip, content: Download, facts: ClipFields, *, begins: bool = False, **task: Unpack[TaskFields]) -> None:
     """Keep it as the frame from which the first clip goes on: there is nothing in it to look into."""
-    name = f"{folder(job.task.pk)}/clip-{clip.number}-{job.lease.token.hex[:12]}.jpg"
+    name = f"{folder(step.task.pk)}/clip-{clip.number}-{step.lease.token.hex[:12]}.jpg"
     try:
         stored = default_storage.save(name, File(cast(IO[bytes], content), name=name))
     except STORAGE_ERRORS as error:
         forget(name)
-        wait_for_storage(job, error)
+        wait_for_storage(step, error)
         return
     except MiniMaxError:
         forget(name)
@@ -91,4 +91,4 @@ def _store(job: Job, clip: Clip, content: Download, facts: ClipFields, *, begins
     with forgotten_upon(LeaseLost, stored):
         now = clock.now()
         kept: ClipFields = {"state": ClipState.READY, "file": stored, "last_frame": stored, "fetched_at": now, "ready_at": now}
-        job.write(clip=facts | kept, begins=begins, **task)
+        step.write(clip=facts | kept, begins=begins, **task)

@@ -14,7 +14,7 @@ from videos.accounts import asking
 from videos.accounts.calling import account_of, heard, provider_for
 from videos.conditions import report_word
 from videos.engine.answers import CREATES_MAX
-from videos.engine.job import FETCH_SHARE, Job, fail, wait, wait_for_storage
+from videos.engine.step import FETCH_SHARE, Step, fail, wait, wait_for_storage
 from videos.engine.written import ClipFields
 from videos.failures import Failure
 from videos.minimax.errors import JOB_FAILED, LinkExpired, MiniMaxError, Outcome
@@ -29,20 +29,20 @@ log = structlog.get_logger(__name__)
 STAGES = {Phase.PREPARING: Stage.PREPARING, Phase.QUEUED: Stage.WAITING_AT_PROVIDER, Phase.RUNNING: Stage.GENERATING}
 
 
-def ask(job: Job, clip: Clip) -> None:
+def ask(step: Step, clip: Clip) -> None:
     """Ask MiniMax how the clip goes. Many are asked for together by videos.asking."""
-    if is_too_soon(job, clip):
+    if is_too_soon(step, clip):
         return
     try:
         with heard(clip):
             state = provider_for(clip).query(clip.provider_task_id)
     except MiniMaxError as error:
-        _not_told(job, error)
+        _not_told(step, error)
     else:
-        told(job, clip, state)
+        told(step, clip, state)
 
 
-def told(job: Job, clip: Clip, answer: JobState | Exception) -> None:
+def told(step: Step, clip: Clip, answer: JobState | Exception) -> None:
     """Write what MiniMax's answer for the clip leads to, or that there was none.
 
     Raises:
@@ -50,33 +50,33 @@ def told(job: Job, clip: Clip, answer: JobState | Exception) -> None:
     """
     match answer:
         case MiniMaxError():
-            _not_told(job, answer)
+            _not_told(step, answer)
         case JobState(phase=Phase.FAILED):
-            _failed_there(job, clip, answer)
+            _failed_there(step, clip, answer)
         case JobState(phase=Phase.SUCCEEDED):
             made: ClipFields = {"state": ClipState.MADE, "made_at": clock.now(), "file_id": answer.file_id}
-            job.write(clip=made, stage=_stage_of_delivery(job), **_delivery_leg(job))
+            step.write(clip=made, stage=_stage_of_delivery(step), **_delivery_leg(step))
         case JobState():
-            _runs(job, clip, answer)
+            _runs(step, clip, answer)
         case error:
             raise error
 
 
-def _runs(job: Job, clip: Clip, state: JobState) -> None:
+def _runs(step: Step, clip: Clip, state: JobState) -> None:
     now = clock.now()
-    if late := failures.overdue(job.task, job.clips, now):
-        fail(job, late)
+    if late := failures.overdue(step.task, step.clips, now):
+        fail(step, late)
     else:
         stage = STAGES[state.phase]
-        if clip.seen_running_at and stage == job.task.stage and not job.task.trouble:
-            job.said.clear()  # nothing has changed
+        if clip.seen_running_at and stage == step.task.stage and not step.task.trouble:
+            step.said.clear()  # nothing has changed
         due = now + asking.pause(account_of(clip), now, is_called_back=clip.pushed_at is not None)
-        job.write(clip={"seen_running_at": now}, next_step_at=due, stage=stage)
+        step.write(clip={"seen_running_at": now}, next_step_at=due, stage=stage)
         if state.odd_word:
-            report_word(state.odd_word, task_id=job.task.pk, upstream=clip.upstream)
+            report_word(state.odd_word, task_id=step.task.pk, upstream=clip.upstream)
 
 
-def is_too_soon(job: Job, clip: Clip) -> bool:
+def is_too_soon(step: Step, clip: Clip) -> bool:
     """Whether the clip's account was asked too often a moment ago, by whomever; the question was then put off."""
     try:
         account = account_of(clip)
@@ -85,18 +85,18 @@ def is_too_soon(job: Job, clip: Clip) -> bool:
     turn = asking.next_turn(account, clock.now())
     if turn is None:
         return False
-    job.write(next_step_at=turn, attempts=job.task.attempts - 1)
+    step.write(next_step_at=turn, attempts=step.task.attempts - 1)
     return True
 
 
-def _not_told(job: Job, error: MiniMaxError) -> None:
+def _not_told(step: Step, error: MiniMaxError) -> None:
     """MiniMax does not say how the clip goes, or where it is: now, or never, and then no other task should ask for it."""
     if error.outcome is not Outcome.FINAL:
-        wait(job, error)
-    elif job.clip and job.clip.taken_from_id:
-        _order_anew(job, job.clip)
+        wait(step, error)
+    elif step.clip and step.clip.taken_from_id:
+        _order_anew(step, step.clip)
     else:
-        fail(job, Failure.of(error), clip={"state": ClipState.FAILED})
+        fail(step, Failure.of(error), clip={"state": ClipState.FAILED})
 
 
 _UNSENT: ClipFields = {
@@ -118,75 +118,75 @@ _UNSENT: ClipFields = {
 }
 
 
-def _order_anew(job: Job, clip: Clip) -> None:
+def _order_anew(step: Step, clip: Clip) -> None:
     """What was taken over is lost: it is made again, and all that went on from it."""
     log.warning("a clip that was taken over cannot be had any more: it is ordered anew", clip=clip.number)
 
     def write() -> None:
-        job.write(clip=_UNSENT)
-        job.video.clips.filter(number__gt=clip.number).update(**_UNSENT)
+        step.write(clip=_UNSENT)
+        step.video.clips.filter(number__gt=clip.number).update(**_UNSENT)
 
-    job.lease.insist(write)
+    step.lease.insist(write)
 
 
-def _failed_there(job: Job, clip: Clip, state: JobState) -> None:
+def _failed_there(step: Step, clip: Clip, state: JobState) -> None:
     """MiniMax bills no failed job, so a clip may be ordered anew; it is when finished ones would be lost with the task."""
     error = state.error or MiniMaxError(*JOB_FAILED)
     verdict = error.code != JOB_FAILED.code
     if clip.taken_from_id and not verdict:  # such as one that was called off just when it was taken over
-        _order_anew(job, clip)
-    elif verdict or clip.creates >= CREATES_MAX or not any(earlier.state == ClipState.READY for earlier in job.videos):
-        fail(job, Failure.of(error), clip={"state": ClipState.FAILED, "billed": 0})
+        _order_anew(step, clip)
+    elif verdict or clip.creates >= CREATES_MAX or not any(earlier.state == ClipState.READY for earlier in step.videos):
+        fail(step, Failure.of(error), clip={"state": ClipState.FAILED, "billed": 0})
     else:
-        wait(job, error, clip=_UNSENT)
+        wait(step, error, clip=_UNSENT)
 
 
-def _stage_of_delivery(job: Job) -> Stage:
+def _stage_of_delivery(step: Step) -> Stage:
     """While a chain goes on, it is still being made."""
-    return Stage.GENERATING if job.after else Stage.DOWNLOADING
+    return Stage.GENERATING if step.after else Stage.DOWNLOADING
 
 
-def _delivery_leg(job: Job) -> LegFields:
+def _delivery_leg(step: Step) -> LegFields:
     """Until the clip is fetched. Only what follows the last one moves the bar: it stands still for the others, which are quick."""
-    if job.after:
-        return job.leg(job.made_goal, 0, rest=job.task.rest_seconds)
-    delivery = job.task.rest_seconds
-    return job.leg(job.fetched_goal, delivery * FETCH_SHARE, rest=delivery * (1 - FETCH_SHARE), floor=job.made_goal)
+    if step.after:
+        return step.leg(step.made_goal, 0, rest=step.task.rest_seconds)
+    delivery = step.task.rest_seconds
+    return step.leg(step.fetched_goal, delivery * FETCH_SHARE, rest=delivery * (1 - FETCH_SHARE), floor=step.made_goal)
 
 
-def locate(job: Job, clip: Clip) -> None:
+def locate(step: Step, clip: Clip) -> None:
     """Ask MiniMax for a fresh link to the finished clip."""
-    if is_too_soon(job, clip):
+    if is_too_soon(step, clip):
         return
     try:
         with heard(clip):
             found = provider_for(clip).locate(clip.file_id)
     except MiniMaxError as error:
-        _not_told(job, error)
+        _not_told(step, error)
         return
     # Attempts go on counting: this step and the download are one try, and every other try takes the other host, if there is one.
-    second_host = job.task.attempts // 2 % 2 == 1
+    second_host = step.task.attempts // 2 % 2 == 1
     url = found.backup_url if found.backup_url and second_host else found.url
     located: ClipFields = {"state": ClipState.LOCATED, "download_url": url, "download_bytes": found.size}
-    job.write(clip=located, attempts=job.task.attempts, stage=_stage_of_delivery(job))
+    step.write(clip=located, attempts=step.task.attempts, stage=_stage_of_delivery(step))
 
 
-def fetch(job: Job, clip: Clip) -> None:
+def fetch(step: Step, clip: Clip) -> None:
     """Stream the clip from MiniMax into our storage."""
-    name = f"{folder(job.task.pk)}/clip-{clip.number}-{job.lease.token.hex[:12]}.mp4"
+    name = f"{folder(step.task.pk)}/clip-{clip.number}-{step.lease.token.hex[:12]}.mp4"
     try:
-        with job.lease.kept_alive(), provider_for(clip).download(clip.download_url, expected_size=clip.download_bytes) as stream:
+        with step.lease.kept_alive(), provider_for(clip).download(clip.download_url, expected_size=clip.download_bytes) as stream:
             stored = default_storage.save(name, File(cast(IO[bytes], stream), name=name))
     except MiniMaxError as error:
         # Whatever was wrong with this link, a fresh one is the way on; a dead one needs no pause.
         forget(name)
-        at_once = isinstance(error, LinkExpired) and job.task.attempts <= 2
-        wait(job, error, clip={"state": ClipState.MADE, "download_url": ""}, at_once=at_once)
+        at_once = isinstance(error, LinkExpired) and step.task.attempts <= 2
+        wait(step, error, clip={"state": ClipState.MADE, "download_url": ""}, at_once=at_once)
         return
     except STORAGE_ERRORS as error:
         forget(name)
-        wait_for_storage(job, error)
+        wait_for_storage(step, error)
         return
     with forgotten_upon(LeaseLost, stored):
         fetched: ClipFields = {"state": ClipState.STORED, "file": stored, "download_url": "", "fetched_at": clock.now()}
-        job.write(clip=fetched, stage=_stage_of_delivery(job))
+        step.write(clip=fetched, stage=_stage_of_delivery(step))
