@@ -39,6 +39,7 @@ _HELD_SECONDS = 0.25
 # What a client may need after its handshake until it has started: when it says nothing, and after its first ping. That is the last step
 # of Microsoft's, which over server-sent events waits until the POST was answered, perhaps by way of another process.
 _START_SECONDS, _FIRST_PING_SECONDS = 0.5, 5.0
+_BEFORE_CLOSE_SECONDS = 1.0  # the same after its first ping, for who is to be gone and not only sent on
 # Of the messages in one frame, as many are handled in a row as take so long; then others have their turn.
 _IN_A_ROW_SECONDS = 0.002
 _STREAM_AHEAD = 16 * 1024  # bytes of streams that may wait for a client before their methods do
@@ -80,6 +81,7 @@ class Connection:
         self._sealed_at: float | None = None
         self._close_reason: Exception | None = None
         self._is_ended = self._is_heard_out = False
+        self._parting: tuple[str | None, bool, Exception | None] | None = None  # what to close with once the client has started
         self._comes_again = self._has_called = False  # called: said what shows that it has started
         self._spoke_at: float | None = None  # first, after the handshake
         self._ending: asyncio.Task[None] | None = None
@@ -103,24 +105,37 @@ class Connection:
 
     def close(self, error: str | None = None, *, reconnect: bool = False) -> None:
         """Say Close after everything that was sent, and end. `reconnect`: clients with automatic reconnect come again."""
-        if self._sealed_at is not None:
-            return
-        if self._protocol is not None:
-            self._put(self._protocol.write(Close(error, reconnect)), numbered=False)
-        self._seal(None if error is None else ConnectionError(error))
+        self._close_once_started(error, reconnect, None if error is None else ConnectionError(error))
 
     def come_again(self) -> None:
         """Have the client connect anew: now, or once it has started. Until then it would take a Close for a failure of its start and not
         come again, or wait for ever for a connection that it has stopped itself."""
+        self._parting = self._parting or (None, True, None)
         self._comes_again = True
-        self._send_on(time.monotonic())
+        self._part_once_started(time.monotonic())
 
-    def _send_on(self, now: float) -> None:
-        if not self._comes_again or self._protocol is None or self._leaves_at is not None:
+    def _close_once_started(self, error: str | None, reconnect: bool, reason: Exception | None) -> None:
+        # Over server-sent events the start of Microsoft's client lasts for two more POSTs: a Close in between is never told to its user.
+        if self._protocol is None or self.transport is not Transport.SERVER_SENT_EVENTS or self._has_started(time.monotonic()):
+            self._close(error, reconnect, reason)
+        elif self._sealed_at is None:
+            self._parting, self._comes_again = (error, reconnect, reason), False
+
+    def _close(self, error: str | None, reconnect: bool, reason: Exception | None) -> None:
+        if self._sealed_at is not None:
             return
-        since, patience = (self._last_received, _START_SECONDS) if self._spoke_at is None else (self._spoke_at, _FIRST_PING_SECONDS)
-        if self._has_called or now - since > patience:
-            self.close(reconnect=True)
+        if self._protocol is not None:
+            self._put(self._protocol.write(Close(error, reconnect)), numbered=False)
+        self._seal(reason)
+
+    def _has_started(self, now: float) -> bool:
+        after_ping = _FIRST_PING_SECONDS if self._comes_again else _BEFORE_CLOSE_SECONDS
+        since, patience = (self._last_received, _START_SECONDS) if self._spoke_at is None else (self._spoke_at, after_ping)
+        return self._has_called or now - since > patience
+
+    def _part_once_started(self, now: float) -> None:
+        if self._parting is not None and self._protocol is not None and self._leaves_at is None and self._has_started(now):
+            self._close(*self._parting)
 
     @property
     def is_open(self) -> bool:
@@ -156,8 +171,7 @@ class Connection:
             text = told(CLOSED_WITH_ERROR, error, in_detail=self._options.detailed_errors)
             if text == CLOSED_WITH_ERROR or self._options.detailed_errors:
                 logger.error("A hub's connection failed", exc_info=error)
-        self.close(text, reconnect=reconnect)
-        self._close_reason = error
+        self._close_once_started(text, reconnect, error)
 
     # What transports use.
 
@@ -259,7 +273,7 @@ class Connection:
             self._spoke_at = self._spoke_at or time.monotonic()
             # On a socket it has sent its ping when we read it.
             self._has_called = self._has_called or self.transport is Transport.WEB_SOCKETS or data != _PINGS[self._protocol.name]
-            self._send_on(time.monotonic())
+            self._part_once_started(time.monotonic())
         if self._sealed_at is not None or self._leaves_at is not None:
             return
         self._last_received = time.monotonic()
@@ -304,7 +318,7 @@ class Connection:
         if agreed is None:
             return
         self._protocol = agreed.protocol
-        if self._comes_again:
+        if self._parting is not None:
             self._outbound.put_first(handshake.answer())
             return
         if self.stateful and agreed.version >= 2:
@@ -362,7 +376,7 @@ class Connection:
             return
         if now - self._last_received > _HELD_SECONDS:
             self._outbound.release()
-        self._send_on(now)
+        self._part_once_started(now)
         if self._sealed_at is not None:
             patience = options.closing if self._outbound.wire is not None else options.disconnect
             if now - self._sealed_at > patience:

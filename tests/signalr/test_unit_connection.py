@@ -1,8 +1,13 @@
 """What one connection does with what it hears and what it is told to send, without a network."""
 
 import asyncio
+import time
 from typing import Any
 
+import pytest
+
+from conduit.signalr import HubException
+from conduit.signalr.wires import Transport
 from tests.signalr.seat import HELLO, NOTES, Seat, seated
 
 
@@ -120,3 +125,30 @@ async def test_an_error_is_told_in_detail_only_where_that_was_asked_for() -> Non
         told.append(heard[0]["error"])
     plain = "Failed to invoke 'Total' due to an error on the server."
     assert told == [plain, f"{plain} Unfit: 1 arguments were given, and 0 are expected."]
+
+
+@pytest.mark.parametrize("said", ["a call", "a ping, and then nothing", "nothing"])
+def test_over_server_sent_events_a_close_waits_until_the_client_has_started(said: str) -> None:
+    """Microsoft's for JavaScript, told to close between its handshake's answer and that of its first ping, never tells its application."""
+
+    @seated
+    async def case() -> None:
+        seat = Seat(transport=Transport.SERVER_SENT_EVENTS)
+        seat.connection.received(HELLO)
+        seat.connection.fail(HubException("not today"))
+        assert seat.connection.is_open  # its ping is to be answered
+        if said != "nothing":
+            seat.connection.received(b'{"type":6}\x1e')
+        seat.connection.check(time.monotonic())
+        assert seat.hears() == [{}]
+        if said == "a call":
+            seat.says({"type": 1, "target": "Note", "arguments": ["late"]})
+        else:
+            seat.connection.check(time.monotonic() + 2)
+        assert seat.hears() == [{"type": 7, "error": "Connection closed with an error. HubException: not today"}]
+        assert not seat.connection.is_open
+        await seat.ends()
+        assert seat.hub is not None
+        assert seat.hub.log == ["gone: not today"]
+
+    case()
