@@ -125,7 +125,7 @@ def move(
         rows = rows.filter(Q(deadline_at=None) | Q(deadline_at__gt=now))
     ending: dict[str, Any] = {}
     if to in ENDED:
-        ending = {"ended_at": now, "next_step_at": None, "trouble": "", "resumes_in": "", "waits_for": "", "queue_position": None}
+        ending = {"ended_at": now, "next_step_at": None, "last_error_code": "", "resumes_in": "", "waits_for": "", "queue_position": None}
         ending |= {"settles_later": True} if settles_later else {"charged": Decimal(0)}
         ending["prompts_end_at"] = _later(now, "prompts_kept_for")
     if to == Status.COMPLETED:

@@ -142,7 +142,9 @@ class Task(models.Model):
         max_length=20, blank=True, default="", db_default="", help_text="While it stands in a line: what for, in the API's word."
     )
     queue_position = models.PositiveIntegerField(null=True, blank=True, help_text="While it stands in a line: its place, from 1.")
-    trouble = models.CharField(max_length=40, blank=True, help_text="What its step was last refused for: it waits and tries again.")
+    last_error_code = models.CharField(
+        max_length=40, blank=True, db_column="trouble", help_text="What its step was last refused for: it waits and tries again."
+    )
 
     price = models.DecimalField(max_digits=12, decimal_places=4, help_text="USD, as it was when the task was created.")
     price_factor = models.DecimalField(

@@ -76,7 +76,7 @@ def show_to_operators(task: Task, now: datetime) -> dict[str, Any]:
         "key": {"id": task.key_id, "name": task.key.name},
         "team": {"id": task.team_id, "name": task.team.name if task.team else None} if task.team_id else None,
         "price_factor": price_factors.written(task.price_factor),
-        "last_error_code": task.trouble or None,
+        "last_error_code": task.last_error_code or None,
         "attempts": task.attempts,
         "deadline_at": rfc3339(task.deadline_at),
         "next_step_at": rfc3339(task.next_step_at),

@@ -257,7 +257,7 @@ _MEANINGS: Mapping[str, Callable[[Term], Wanted]] = {
     "status": _statuses,
     "stage": lambda term: Wanted(stage=frozenset(term.values)),
     "error": lambda term: Wanted(error_code=frozenset(term.values)),
-    "refused": lambda term: _UNDER_WAY & Wanted(further=(is_one_of("trouble", term.values),)),
+    "refused": lambda term: _UNDER_WAY & Wanted(further=(is_one_of("last_error_code", term.values),)),
     "waits": lambda term: _UNDER_WAY & Wanted(further=(is_one_of("waits_for", term.values),)),
     "prompt": _prompt,
     "provider": _provider,

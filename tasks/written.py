@@ -37,7 +37,7 @@ class TaskFields(StandingFields, total=False):
     resumes_in: str
     stood_for: timedelta
     paused_for: timedelta
-    trouble: str
+    last_error_code: str
     error: str
     error_code: str
     charged: Decimal

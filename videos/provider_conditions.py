@@ -93,7 +93,7 @@ def _balances() -> Findings:
 
 
 def _reach() -> Findings:
-    refused = Q(trouble__in=("provider_error", "provider_timeout"), attempts__gte=FAILURES)
+    refused = Q(last_error_code__in=("provider_error", "provider_timeout"), attempts__gte=FAILURES)
     return {**_waiting(Task.objects.filter(refused)), **_set_aside(Blame.PROVIDER)}
 
 
@@ -110,7 +110,7 @@ def _without_account() -> Findings:
 def _held_by_rate() -> Findings:
     """By the model that was asked for: each has a rate of its own."""
     long_ago = clock.now() - timedelta(seconds=HELD_SECONDS)
-    refused = Q(stage=Stage.WAITING_FOR_RATE_LIMIT, stage_since__lt=long_ago) | Q(trouble="rate_limit", attempts__gte=FAILURES)
+    refused = Q(stage=Stage.WAITING_FOR_RATE_LIMIT, stage_since__lt=long_ago) | Q(last_error_code="rate_limit", attempts__gte=FAILURES)
     in_line = Q(queued_create__joined_at__lt=long_ago, waits_for__in=IN_LINE)
     held = Task.objects.active().filter(refused | in_line).order_by()
     counts = held.values_list("model").annotate(Count("pk"))

@@ -91,7 +91,13 @@ def _take_up(tasks: Sequence[Task], since: datetime, until: datetime) -> int:
         free = {"lease_token": None, "lease_until": None, "next_step_at": now, "attempts": 0, "updated_at": now}
         Task.objects.filter(pk__in=ids).update(**free)
         Task.objects.filter(pk__in=lost).update(
-            stage=Stage.RECONCILING, stage_since=now, lane=Lane.PROVIDER, waits_for="", queue_position=None, resumes_in="", trouble=""
+            stage=Stage.RECONCILING,
+            stage_since=now,
+            lane=Lane.PROVIDER,
+            waits_for="",
+            queue_position=None,
+            resumes_in="",
+            last_error_code="",
         )
     return len(lost)
 

@@ -86,7 +86,10 @@ def test_what_waits_for_somebody_says_for_what_with_minimaxs_code_and_since_when
         ({"stage": "paused", "leg_started_at": SINCE.replace(year=9000)}, "Waits: sending to MiniMax is paused since 00:00:00 UTC"),
         ({"stage": "paused", "lane": "media", "leg_started_at": SINCE}, "Waits: work on files is paused since 00:00:00 UTC, until "),
         ({"stage": "waiting_for_storage"}, "Waits for the storage: files cannot be written since 00:00:00 UTC"),
-        ({"stage": "assembling", "trouble": "storage_unavailable"}, "its last step failed (storage_unavailable) and is tried again"),
+        (
+            {"stage": "assembling", "last_error_code": "storage_unavailable"},
+            "its last step failed (storage_unavailable) and is tried again",
+        ),
         ({"stage": "something_new"}, "Something new"),
     ],
 )

@@ -233,7 +233,7 @@ def test_nothing_is_called_with_an_account_that_is_off(consumer, driver, minimax
 
     task = driver.step(task_id)
 
-    assert (task.stage, task.trouble, len(east.requests)) == ("waiting_for_provider_key", "provider_auth", asked)
+    assert (task.stage, task.last_error_code, len(east.requests)) == ("waiting_for_provider_key", "provider_auth", asked)
     ProviderAccount.objects.filter(name="east").update(state=AccountState.DRAINING)
     assert driver.finish(task_id).status == "completed"
 

@@ -61,7 +61,7 @@ def test_jobs_that_still_run_are_written_back_together_and_leave_no_line(running
 
     assert len(answers) == 7
     assert Exchange.objects.count() == lines
-    assert set(Task.objects.values_list("lease_token", "lease_until", "attempts", "trouble", "stage")) == {
+    assert set(Task.objects.values_list("lease_token", "lease_until", "attempts", "last_error_code", "stage")) == {
         (None, None, 0, "", "generating")
     }
     assert set(Task.objects.values_list("updated_at")) == told_at
@@ -109,7 +109,7 @@ def test_what_changed_goes_the_ordinary_way(running, driver, minimax):
 
     a_round()
 
-    assert sorted(Task.objects.values_list("stage", "lane", "trouble")) == [
+    assert sorted(Task.objects.values_list("stage", "lane", "last_error_code")) == [
         ("downloading", "provider", ""),
         ("generating", "asking", "provider_error"),
         ("waiting_at_provider", "asking", ""),

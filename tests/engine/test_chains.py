@@ -313,5 +313,5 @@ def test_a_task_that_cannot_be_laid_out_stays_with_the_provider_lane_and_fails_a
     waiting = driver.step(task_id)
     time_travel.shift(settings.QUEUED_SECONDS_MAX + 1)
 
-    assert (waiting.lane, waiting.trouble) == ("provider", "internal_error")
+    assert (waiting.lane, waiting.last_error_code) == ("provider", "internal_error")
     assert driver.finish(task_id).error_code == "queue_timeout"

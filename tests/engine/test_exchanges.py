@@ -291,6 +291,6 @@ def test_exchanges_that_cannot_be_written_do_not_hold_a_task_for_ever(consumer, 
     driver.until(task_id, ClipState.SUBMITTED)
     with monkeypatch.context() as patch:
         patch.setattr("videos.engine.step.exchanges.record", lambda *said: 1 / 0)
-        assert driver.step(task_id).trouble == "internal_error"
+        assert driver.step(task_id).last_error_code == "internal_error"
 
     assert driver.finish(task_id).status == "completed"

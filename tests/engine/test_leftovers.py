@@ -30,7 +30,7 @@ def test_a_disk_that_is_full_is_not_filled_with_another_copy_of_the_video_at_eac
     task_id = consumer.generate(duration=1, resolution="720x480")["task_id"]
     options = {"location": media}
     settings.STORAGES = settings.STORAGES | {"default": {"BACKEND": f"{__name__}.NoRoomForThumbnails", "OPTIONS": options}}
-    while (task := driver.step(task_id)).trouble != "storage_unavailable":
+    while (task := driver.step(task_id)).last_error_code != "storage_unavailable":
         assert task.is_active
     for _ in range(3):
         driver.step(task_id)

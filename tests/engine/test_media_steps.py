@@ -204,7 +204,7 @@ def test_a_storage_that_neither_has_a_clip_nor_can_say_so_is_waited_for(consumer
     options = {"location": media}
     settings.STORAGES = settings.STORAGES | {"default": {"BACKEND": f"{__name__}.LostAndAway", "OPTIONS": options}}
 
-    assert driver.step(task_id).trouble == "storage_unavailable"
+    assert driver.step(task_id).last_error_code == "storage_unavailable"
 
     settings.STORAGES = settings.STORAGES | {"default": {"BACKEND": "django.core.files.storage.FileSystemStorage", "OPTIONS": options}}
     assert driver.finish(task_id).status == "completed"

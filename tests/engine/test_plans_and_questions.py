@@ -125,7 +125,7 @@ def test_an_account_that_was_asked_too_often_is_asked_less_often_by_everybody(co
     assert len(minimax.calls("query")) == asked
     put_off = Task.objects.get(pk=second)
     assert timedelta(seconds=2) <= put_off.next_step_at - clock.now() <= timedelta(seconds=22)
-    assert (put_off.trouble, put_off.attempts) == ("", 0)
+    assert (put_off.last_error_code, put_off.attempts) == ("", 0)
     time_travel.shift(22)
     driver.step(second)
     waits = (Task.objects.get(pk=second).next_step_at - clock.now()).total_seconds()

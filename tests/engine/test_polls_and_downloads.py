@@ -193,7 +193,7 @@ def test_an_error_of_our_own_waits_and_ends_at_the_limit(consumer, driver, setti
         time_travel.shift(settings.DELIVERY_SECONDS_MAX + 1)
         task = driver.finish(task_id)
 
-    assert (waiting.status, waiting.trouble) == ("processing", "internal_error")
+    assert (waiting.status, waiting.last_error_code) == ("processing", "internal_error")
     assert (task.status, task.error_code) == ("failed", "delivery_timeout")
 
 

@@ -83,7 +83,7 @@ def test_whoever_lets_tasks_of_a_key_go_on_waits_for_none_that_is_being_cancelle
     first, waiting = (bound.generate()["task_id"] for _ in range(2))
     end(first, "failed")
     with transaction.atomic():
-        Task.objects.filter(pk=waiting).update(trouble="cancelled in a moment")  # as a cancel does first
+        Task.objects.filter(pk=waiting).update(last_error_code="cancelled in a moment")  # as a cancel does first
         in_threads(lambda: own_limits.go_on(clock.now()))
         with connection.cursor() as cursor:
             cursor.execute("SET LOCAL lock_timeout = '1s'")

@@ -33,4 +33,4 @@ class Driver:
             task = self.step(task_id)
             if not task.is_active:
                 return task
-        raise AssertionError(f"{task} never ends: {task.stage} {task.trouble}, {task.video.clips.get()}")
+        raise AssertionError(f"{task} never ends: {task.stage} {task.last_error_code}, {task.video.clips.get()}")

@@ -100,9 +100,9 @@ def test_a_cancelled_task_is_never_moved_again_whoever_holds_its_lease(consumer,
 @pytest.mark.parametrize("status", ["completed", "failed", "cancelled"])
 def test_a_task_that_ended_is_in_no_trouble_any_more(consumer, status):
     pk = task_at(consumer, "queued")
-    Task.objects.filter(pk=pk).update(trouble="rate_limit")
+    Task.objects.filter(pk=pk).update(last_error_code="rate_limit")
 
-    assert end(pk, status).trouble == ""
+    assert end(pk, status).last_error_code == ""
 
 
 def test_a_task_that_there_is_not_cannot_be_moved(db):

@@ -102,7 +102,7 @@ def test_who_may_all_but_read_reads_nothing(consumer):
 def test_a_task_is_shown_as_its_owner_sees_it_with_whose_it_is(manager, consumer):
     team = budget_owners.create_team(name="film", who="root")
     change_key(consumer.key, who="root", team=team)
-    task_id = of(consumer, trouble="rate_limit", attempts=3)
+    task_id = of(consumer, last_error_code="rate_limit", attempts=3)
     planned_clip(UUID(task_id), 0, state="made", provider_task_id="4711", file_id="f-1", billed=Decimal("0.43"))
 
     shown = manager.done("GET", f"tasks/{task_id}")

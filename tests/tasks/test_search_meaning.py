@@ -47,7 +47,7 @@ def place(make_consumer):
     end(ids["cancelled"], "cancelled")
     end(ids["done"], "completed")
     Task.objects.filter(pk=ids["rain"]).update(
-        status="processing", stage="generating", stage_since=now - timedelta(minutes=20), trouble="rate_limit", model="video-01"
+        status="processing", stage="generating", stage_since=now - timedelta(minutes=20), last_error_code="rate_limit", model="video-01"
     )
     planned_clip(ids["rain"], 0, state="submitted", provider_task_id="275423911", file_id="f-8")
     Exchange.objects.create(

@@ -38,8 +38,8 @@ def told(name):
     [
         ("minimax_key", {"stage": "waiting_for_provider_key"}),
         ("minimax_balance", {"stage": "waiting_for_provider_balance"}),
-        ("minimax_reach", {"trouble": "provider_error", "attempts": 3}),
-        ("minimax_reach", {"trouble": "provider_timeout", "attempts": 9}),
+        ("minimax_reach", {"last_error_code": "provider_error", "attempts": 3}),
+        ("minimax_reach", {"last_error_code": "provider_timeout", "attempts": 9}),
     ],
 )
 def test_tasks_that_wait_say_what_is_wrong_until_they_go_on_or_end(tasks, name, fields):
@@ -48,7 +48,7 @@ def test_tasks_that_wait_say_what_is_wrong_until_they_go_on_or_end(tasks, name, 
     tasks(1)
 
     assert told(name) == {"": "2 tasks wait."}
-    Task.objects.filter(pk=first).update(stage="preparing", trouble="", attempts=0)
+    Task.objects.filter(pk=first).update(stage="preparing", last_error_code="", attempts=0)
     assert told(name) == {"": "1 task waits."}
     end(second, "failed")
     Task.objects.filter(pk=second).update(**fields)
@@ -65,7 +65,7 @@ def test_the_code_that_minimax_answered_stands_with_the_tasks_that_wait_for_an_o
 
 
 def test_one_bad_answer_does_not_mean_that_minimax_is_away(tasks):
-    tasks(5, trouble="provider_error", attempts=2)
+    tasks(5, last_error_code="provider_error", attempts=2)
 
     assert told("minimax_reach") == {}
 
@@ -75,5 +75,5 @@ def test_tasks_that_a_rate_holds_for_long_are_told_by_model(tasks):
     assert told("minimax_rate") == {}
 
     tasks(2, stage="waiting_for_rate_limit", stage_since=timezone.now() - timedelta(minutes=1))
-    tasks(1, trouble="rate_limit", attempts=4, model="minimax-h3")
+    tasks(1, last_error_code="rate_limit", attempts=4, model="minimax-h3")
     assert told("minimax_rate") == {"minimax-video": "2 tasks held.", "minimax-h3": "1 task held."}

@@ -151,7 +151,7 @@ def test_a_task_that_the_storage_fails_makes_the_check_come_sooner(consumer, dri
     driver.step(task_id)
 
     assert storage_check._doubted.is_set()
-    assert Task.objects.get(pk=task_id).trouble == "storage_unavailable"
+    assert Task.objects.get(pk=task_id).last_error_code == "storage_unavailable"
 
 
 def test_what_a_killed_check_left_is_removed_after_a_while(media, monkeypatch):

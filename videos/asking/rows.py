@@ -54,10 +54,11 @@ def claim(*, limit: int, busy_accounts: Collection[int]) -> tuple[list[Question]
 _OF_CLIP = (
     "pk", "account_id", "api", "upstream", "provider_task_id", "pushed_at", "seen_running_at", "submitted_at", "taken_from_id",
 )  # fmt: skip
-_OF_TASK = ("stage", "status", "trouble", "deadline_at", "next_step_at")
-_COLUMNS = ("video_id", *_OF_CLIP, *(f"video__task__{column}" for column in _OF_TASK))
+_OF_TASK = ("stage", "status", "last_error_code", "deadline_at", "next_step_at")
+_COLUMNS = ("video_id", *_OF_CLIP, *(f"video__task__{name}" for name in _OF_TASK))
 
 _COLUMNS_OF_CLIP = [str(Clip._meta.get_field(name).column) for name in ("id", *_OF_CLIP[1:])]  # type: ignore[union-attr]
+_COLUMNS_OF_TASK = [str(Task._meta.get_field(name).column) for name in _OF_TASK]  # type: ignore[union-attr]
 
 
 # As tasks.leases.take_due does it, with the clip at hand beside each task.
@@ -72,9 +73,9 @@ WITH chosen AS MATERIALIZED (
 ), taken AS (
     UPDATE {_TASKS} SET lease_token = %(token)s, lease_until = %(until)s, attempts = attempts + 1
     FROM chosen WHERE {_TASKS}.id = chosen.id
-    RETURNING {_TASKS}.id, {", ".join(f"{_TASKS}.{column}" for column in _OF_TASK)}
+    RETURNING {_TASKS}.id, {", ".join(f"{_TASKS}.{column}" for column in _COLUMNS_OF_TASK)}
 )
-SELECT taken.id, {", ".join(f"clip.{column}" for column in _COLUMNS_OF_CLIP)}, {", ".join(_OF_TASK)}
+SELECT taken.id, {", ".join(f"clip.{column}" for column in _COLUMNS_OF_CLIP)}, {", ".join(_COLUMNS_OF_TASK)}
 FROM taken LEFT JOIN LATERAL (
     SELECT * FROM {_CLIPS} WHERE video_id = taken.id AND state = '{ClipState.SUBMITTED}' ORDER BY number LIMIT 1
 ) AS clip ON true
@@ -95,12 +96,12 @@ def _question(
     taken_from: int | None,
     stage: str,
     status: str,
-    trouble: str,
+    last_error_code: str,
     deadline_at: datetime | None,
     due_at: datetime,
 ) -> Question:
     in_time = now - submitted_at < timedelta(seconds=settings.GENERATING_SECONDS_MAX) and (deadline_at is None or now < deadline_at)
-    is_routine = in_time and seen_running_at is not None and status == Status.PROCESSING and not trouble and taken_from is None
+    is_routine = in_time and seen_running_at is not None and status == Status.PROCESSING and not last_error_code and taken_from is None
     return Question(lease, clip_id, account_id, api, upstream, job, stage, due_at, pushed_at is not None, is_routine)
 
 

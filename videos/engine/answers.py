@@ -97,11 +97,11 @@ def _leave_the_account(step: Step, clip: Clip, error: MiniMaxError, unsent: Clip
     What was ordered in its turn, and refused for no doing of its own, keeps that turn.
     """
     if error.blame is Blame.RATE:
-        lining.stand(step, clip, unsent=unsent, had_turn=True, trouble=error.code)
+        lining.stand(step, clip, unsent=unsent, had_turn=True, last_error_code=error.code)
     elif choosing.elsewhere(step.task, clip, than=account_of(clip)):
         log.info("another account takes over", code=error.code)
-        if not lining.goes_on(step, clip, unsent=unsent, trouble=error.code):
-            step.write(clip=unsent, attempts=step.task.attempts, trouble=error.code)
+        if not lining.goes_on(step, clip, unsent=unsent, last_error_code=error.code):
+            step.write(clip=unsent, attempts=step.task.attempts, last_error_code=error.code)
     else:
         wait(step, error, clip=unsent, until=choosing.when(step.task, clip))
 

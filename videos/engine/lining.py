@@ -27,7 +27,7 @@ def place_of(step: Step) -> QueuedCreate | None:
 
 
 def stand(
-    step: Step, clip: Clip, *, unsent: ClipFields | None = None, had_turn: bool = False, trouble: str = "", deals: bool = True
+    step: Step, clip: Clip, *, unsent: ClipFields | None = None, had_turn: bool = False, last_error_code: str = "", deals: bool = True
 ) -> None:
     """Stand in line. `unsent` is written to the clip; `had_turn`: it was its turn, and what came of it was not its doing; `deals`: an
     account may have room, so that it or another is called at once.
@@ -52,7 +52,7 @@ def stand(
     names = [field.attname for field in QueuedCreate._meta.concrete_fields if not field.primary_key]
 
     def write() -> None:
-        step.write(clip=unsent, trouble=trouble, next_step_at=_looks_again(step, now), **_shown(step, is_next=is_next))
+        step.write(clip=unsent, last_error_code=last_error_code, next_step_at=_looks_again(step, now), **_shown(step, is_next=is_next))
         QueuedCreate.objects.bulk_create([row], update_conflicts=True, unique_fields=["task"], update_fields=names)
 
     step.lease.insist(write)
@@ -61,12 +61,12 @@ def stand(
         dealing.deal()
 
 
-def goes_on(step: Step, clip: Clip, *, unsent: ClipFields, trouble: str = "") -> bool:
+def goes_on(step: Step, clip: Clip, *, unsent: ClipFields, last_error_code: str = "") -> bool:
     """Have what was ordered in its turn, to no avail and for no doing of its own, go on with that turn; False when nobody stands in line,
     so that it needs none."""
     if not QueuedCreate.objects.filter(api=clip.api).exists():
         return False
-    stand(step, clip, unsent=unsent, had_turn=True, trouble=trouble)
+    stand(step, clip, unsent=unsent, had_turn=True, last_error_code=last_error_code)
     return True
 
 

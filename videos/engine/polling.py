@@ -68,7 +68,7 @@ def _runs(step: Step, clip: Clip, state: JobState) -> None:
         fail(step, late)
     else:
         stage = STAGES[state.phase]
-        if clip.seen_running_at and stage == step.task.stage and not step.task.trouble:
+        if clip.seen_running_at and stage == step.task.stage and not step.task.last_error_code:
             step.said.clear()  # nothing has changed
         due = now + asking.pause(account_of(clip), now, is_called_back=clip.pushed_at is not None)
         step.write(clip={"seen_running_at": now}, next_step_at=due, stage=stage)

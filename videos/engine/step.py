@@ -89,7 +89,7 @@ class Step:
         works on the task now.
         """
         now = clock.now()
-        fields: TaskFields = {"next_step_at": now, "attempts": 0, "trouble": "", "lane": self._lane_after(clip or {}), **task}
+        fields: TaskFields = {"next_step_at": now, "attempts": 0, "last_error_code": "", "lane": self._lane_after(clip or {}), **task}
         if "stage" in fields and fields["stage"] != self.task.stage:
             fields["stage_since"] = fields["updated_at"] = now
         if clip and clip.get("made_at"):
@@ -255,20 +255,20 @@ def wait(step: Step, error: MiniMaxError, *, clip: ClipFields | None = None, at_
         return
     log.info("step waits", code=error.code, provider_code=error.provider_code, attempts=step.task.attempts)
     due = now if at_once else until or now + growing_pause(step.task.attempts)
-    step.write(clip=clip, stage=stage, next_step_at=due, attempts=step.task.attempts, trouble=error.code)
+    step.write(clip=clip, stage=stage, next_step_at=due, attempts=step.task.attempts, last_error_code=error.code)
 
 
 def wait_for_storage(step: Step, error: Exception, video: VideoFields | None = None) -> None:
     """Disk or storage could not take or give a file: the row keeps where it stands, and nothing is made or paid again."""
     log.error("storage unavailable", error=str(error), attempts=step.task.attempts)
     storage_check.doubt()
-    try_again(step, video=video, stage=Stage.WAITING_FOR_STORAGE, trouble=failures.STORAGE_TROUBLE)
+    try_again(step, video=video, stage=Stage.WAITING_FOR_STORAGE, last_error_code=failures.STORAGE_TROUBLE)
 
 
 def wait_for_repair(step: Step) -> None:
     """After an error of our own: the step is tried again with growing pauses, to its state's limit."""
     with suppress(LeaseLost):
-        try_again(step, trouble="internal_error")
+        try_again(step, last_error_code="internal_error")
 
 
 def try_again(step: Step, *, clip: ClipFields | None = None, video: VideoFields | None = None, **task: Unpack[TaskFields]) -> None:

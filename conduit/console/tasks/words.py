@@ -73,7 +73,7 @@ def clips_planned(task: Task) -> int:
 
 
 def _trouble(task: Task) -> str:
-    return f"; its last step failed ({task.trouble}) and is tried again" if task.trouble else ""
+    return f"; its last step failed ({task.last_error_code}) and is tried again" if task.last_error_code else ""
 
 
 def _since_or_until(moment: datetime, now: datetime) -> str:
