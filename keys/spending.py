@@ -1,8 +1,7 @@
 """What a create needs of a key: in one call, and in one order of locks and questions for everybody who creates."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -11,10 +10,6 @@ from conduit.statements import Statement, Steps
 from keys import budgets, client_tokens, ledger, limits, locks
 from keys.authentication import check_usable
 from keys.models import VirtualKey
-
-# The statement that counts a key's tasks beside one that is created at that moment: how many are in flight, how many were created in
-# the sixty minutes before, when the first of those was, and how many wait until others end.
-Counting = Callable[[VirtualKey, datetime], Statement]
 
 
 @dataclass(frozen=True)
@@ -34,15 +29,16 @@ def reserve(
     task_kind: str,
     model: str,
     amount: Decimal,
-    created_at: datetime,
-    counting: Counting,
+    counting: Statement,
     also: tuple[str, Sequence[Any]] | None = None,
 ) -> Steps[Reserved]:
     """Hold a new task's price (USD) on its key, if the key of now may create it: what was true when the call was authenticated may
     have changed, and from here to the commit it does not.
 
-    `counting` is asked only where the key has a limit of tasks. The hour is the one before the moment that the new task will show:
-    others may have been created meanwhile, and that moment lies as far back as this one waited for the key.
+    `counting` counts the key's tasks beside the new one: how many are in flight, how many were created in the sixty minutes before, when
+    the first of those was, and how many wait until others end. It is asked only where the key has a limit of tasks. The hour is the
+    one before the moment that the new task will show: others may have been created meanwhile, and that moment lies as far back as
+    this one waited for the key.
 
     With `also` (keys.locks.still_as_read) nothing is asked where the key alone says that it may: the lock comes with the writes. What is
     sent with them is sent again without `also` when it raises keys.locks.Moved.
@@ -59,7 +55,7 @@ def reserve(
         writes = yield from ledger.holding(key=key, amount=amount, **of_task)
         return Reserved(key, [locks.still_as_read(key, also), *writes], is_as_read=True)
     # What the key of before needs to know is asked along with the lock.
-    counts = [counting(key, created_at)] if limits.needs_counts(key) else []
+    counts = [counting] if limits.needs_counts(key) else []
     binding = [budgets.binding_of(key)] if budgets.may_bind(key) else []
     now, found = yield from locks.locking(key, *counts, *binding)
     # Whatever may refuse comes before anything is written: of many calls at once, the refused ones let go of the key soonest.
@@ -67,7 +63,7 @@ def reserve(
     of_token = (yield from client_tokens.reserving(token, task_id=task_id, amount=amount)) if token else []
     waiting = None
     if limits.needs_counts(now):
-        [[(in_flight, last_hour, oldest, before)]] = found[:1] if found and counts else (yield [counting(now, created_at)])
+        [[(in_flight, last_hour, oldest, before)]] = found[:1] if found and counts else (yield [counting])
         if limits.check_counts(now, in_flight=in_flight, last_hour=last_hour, oldest=oldest, waiting=before):
             waiting = before
     writes = yield from ledger.holding(key=now, amount=amount, bound=found[-1] if found and binding else None, **of_task)

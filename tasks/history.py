@@ -1,6 +1,6 @@
 """The stored events, as streams read them. Everything here asks the database, and so belongs in a thread."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -118,9 +118,9 @@ def last_event(task: Task) -> TaskEvent | None:
     return None if task.is_active else TaskEvent.objects.filter(task=task, status=task.status).select_related(*_related()).first()
 
 
-def replayed(event: TaskEvent) -> ReplayedEvent:
-    """Needs no query when the event's task came with what showing it needs."""
-    notice = Notice(TYPES[Status(event.status)], event.position, show_then(event, clock.now()))
+def replayed(event: TaskEvent, own: Mapping[str, Any] | None = None) -> ReplayedEvent:
+    """Needs no query when the event's task came with what showing it needs. `own` as in tasks.presentation.show."""
+    notice = Notice(TYPES[Status(event.status)], event.position, show_then(event, clock.now(), own))
     task = event.task
     legs = Legs.of(task) if task.is_active and event.status == task.status else None
     return ReplayedEvent(event.position, notice, legs, task.updated_at.timestamp())

@@ -4,6 +4,7 @@ A change of status is one guarded UPDATE with its event and its money in the sam
 somebody else's change is an answer, not an error.
 """
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, Unpack
@@ -18,7 +19,6 @@ from conduit import clock, statements
 from conduit.api.errors import Conflict
 from conduit.statements import Last, Statement, Steps, insert, is_written
 from keys import ledger, locks, spending
-from keys.models import VirtualKey
 from tasks import dispatch, kinds, own_limits, progress, publishing
 from tasks.leases import Lease
 from tasks.models import ACTIVE, OWN_LIMIT, Feed, Status, Task, TaskEvent
@@ -52,8 +52,7 @@ def creating(task: Task, *parts: Model, audience: Audience | None = None) -> Ste
         task_kind=task.kind,
         model=task.model,
         amount=task.price,
-        created_at=task.created_at,
-        counting=_counting,
+        counting=_counting(task),
         also=audience.still if audience else None,
     )
     task.key = reserved.key
@@ -75,12 +74,15 @@ def creating(task: Task, *parts: Model, audience: Audience | None = None) -> Ste
     return event
 
 
-def tell_created(event: TaskEvent) -> None:
-    """What is told of a new task once it is committed. All of it may be lost: what goes wrong is logged, and stops nothing else."""
+def tell_created(event: TaskEvent, own: Mapping[str, Any]) -> None:
+    """What is told of a new task once it is committed. All of it may be lost: what goes wrong is logged, and stops nothing else.
+
+    `own`: the fields that its kind shows of it.
+    """
     task = event.task
     for tell in (
         lambda: None if task.waits_for == OWN_LIMIT else dispatch.hint_soon(task.lane),
-        lambda: publishing.tell_whole(event),
+        lambda: publishing.tell_whole(event, own),
         # The line that ties the request's id to the task's.
         lambda: log.info("task created", task_id=str(task.pk), kind=task.kind, model=task.model),
     ):
@@ -90,10 +92,10 @@ def tell_created(event: TaskEvent) -> None:
             log.exception("not told of a new task", task_id=str(task.pk))
 
 
-def _counting(key: VirtualKey, created_at: datetime) -> Statement:
-    """Counts what the key's limits of tasks are about, from the rows, so that nothing leaks (keys.spending.Counting)."""
-    hour_ago = created_at - timedelta(hours=1)
-    return Statement(_COUNTS, [hour_ago, hour_ago, key.pk, hour_ago], _COUNTED)
+def _counting(task: Task) -> Statement:
+    """Counts what the key's limits of tasks are about, from the rows, so that nothing leaks (keys.spending.reserve)."""
+    hour_ago = task.created_at - timedelta(hours=1)
+    return Statement(_COUNTS, [hour_ago, hour_ago, task.key_id, hour_ago], _COUNTED)
 
 
 _ACTIVE = "status IN ({})".format(", ".join(f"'{status}'" for status in ACTIVE))  # as the index of them says it

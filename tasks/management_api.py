@@ -10,7 +10,7 @@ from rest_framework.response import Response
 
 from conduit import clock
 from conduit.api.errors import InvalidRequest, NotFound
-from conduit.api.idempotency import Idempotency, answer_of, idempotent, keeping
+from conduit.api.idempotency import Idempotency, answer_of, idempotent
 from conduit.api.pagination import page, parse_limit, parse_moment
 from conduit.api.views import tagged
 from keys.management_api import ManagementView, chosen
@@ -72,7 +72,9 @@ class RetryView(TaskManagementView):
     @idempotent
     def post(self, request: Request, task_id: str, idempotency: Idempotency | None) -> Response:
         task, own = _task_of(task_id), RetryRequest.parse(request.data)
-        again = steering.retry(task, who=self.who, first=keeping(idempotency, _accepted), own=own)
+        again = steering.retry(
+            task, who=self.who, first=(lambda made: idempotency.claiming(_accepted(made), about=made.pk)) if idempotency else None, own=own
+        )
         return Response(_shown(again), status=202, headers=_location(again))
 
 

@@ -1,14 +1,12 @@
 """The task as the API shows it."""
 
 import copy
-from collections.abc import Hashable
+from collections.abc import Hashable, Mapping
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from conduit import clock
 from conduit.api.formats import money, rfc3339
-from conduit.api.idempotency import answer_of
 from keys import price_factors
 from tasks import kinds, progress
 from tasks.models import ACTIVE, Status, Task, TaskEvent
@@ -23,14 +21,16 @@ SHOWN = (
 )
 
 
-def show(task: Task, now: datetime) -> dict[str, Any]:
-    """The contract's task object. `task` comes from `Task.objects.for_key` and needs no further query."""
+def show(task: Task, now: datetime, own: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """The contract's task object. `task` comes from `Task.objects.for_key` and needs no further query.
+
+    `own`: what only its kind knows of it. Its kind is asked where the caller does not have it.
+    """
     reading = progress.read(task, now)
-    kind = kinds.kind_of(task)
     return {
         "task_id": str(task.pk),
         "object": "task",
-        "type": kind.name,
+        "type": task.kind,
         "status": task.status,
         "progress": reading.progress,
         "stage": task.stage,
@@ -38,7 +38,7 @@ def show(task: Task, now: datetime) -> dict[str, Any]:
         "queue_position": task.queue_position,
         "eta_seconds": reading.eta_seconds,
         "model": task.model,
-        **kind.show(task, now),
+        **(kinds.kind_of(task).show(task, now) if own is None else own),
         "created_at": rfc3339(task.created_at),
         "updated_at": rfc3339(task.updated_at),
         "started_at": rfc3339(task.started_at),
@@ -65,11 +65,6 @@ def location(task: Task) -> dict[str, str]:
     return {"Location": f"/v1/tasks/{task.pk}"}
 
 
-def accepted(task: Task) -> dict[str, Any]:
-    """What a consumer's call that made a task is answered, as it is kept."""
-    return answer_of(202, show(task, clock.now()), location(task))
-
-
 def show_to_operators(task: Task, now: datetime) -> dict[str, Any]:
     """The same with whose it is and what holds it up, for those who run the place. `task` comes from `Task.objects.for_operators`."""
     return show(task, now) | {
@@ -84,17 +79,17 @@ def show_to_operators(task: Task, now: datetime) -> dict[str, Any]:
     }
 
 
-def show_then(event: TaskEvent, now: datetime) -> dict[str, Any]:
-    """The event's task as it was when it happened: nothing of what came later. Links are signed at `now`.
+def show_then(event: TaskEvent, now: datetime, own: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """The event's task as it was when it happened: nothing of what came later. Links are signed at `now`; `own` as in `show`.
 
     An ended task does not change any more, so its row says how it was; of a former status the row says what stays, and
     the event the rest.
     """
     if event.status not in ACTIVE:
-        return show(event.task, now)
+        return show(event.task, now, own)
     facts = event.facts
     stage, reached = facts.get("stage", event.status), facts.get("progress", 0)  # absent in events of before they were kept
-    shown = show(_back_then(event, stage), event.created_at)
+    shown = show(_back_then(event, stage), event.created_at, own)
     return shown | {"progress": reached, "eta_seconds": facts.get("eta_seconds"), "updated_at": rfc3339(event.created_at)}
 
 

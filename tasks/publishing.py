@@ -49,9 +49,10 @@ def tell(event: TaskEvent) -> None:
     _publisher.put(event.key_id, lambda: message)
 
 
-def tell_whole(event: TaskEvent) -> None:
-    """The same of one whose task has all with it that showing it needs: it is shown only if anybody listens, and waits for others."""
-    _publisher.put(event.key_id, lambda: event_message(event), waits=True)
+def tell_whole(event: TaskEvent, own: Mapping[str, Any]) -> None:
+    """The same of one whose task has all with it that showing it needs, with what its kind shows of it (`own`): it is shown only if
+    anybody listens, and waits for others."""
+    _publisher.put(event.key_id, lambda: event_message(event, own), waits=True)
 
 
 def tell_stage_on_commit(task: Task, written: Mapping[str, Any]) -> None:
@@ -65,8 +66,8 @@ def tell_stage_on_commit(task: Task, written: Mapping[str, Any]) -> None:
     transaction.on_commit(lambda: _publisher.put(task.key_id, lambda: message), robust=True)
 
 
-def event_message(event: TaskEvent) -> dict[str, Any]:
-    told = replayed(event)
+def event_message(event: TaskEvent, own: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    told = replayed(event, own)
     return {
         "type": "task.event",
         "key": event.key_id,

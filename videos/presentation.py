@@ -8,9 +8,13 @@ from uuid import UUID
 
 from django.conf import settings
 
+from conduit import clock
 from conduit.api.formats import money, rfc3339
+from conduit.api.idempotency import answer_of
 from keys.models import UsageCost
 from tasks.models import Status, Task
+from tasks.presentation import location
+from tasks.presentation import show as show_task
 from videos.catalogue import rounded
 from videos.exchange_models import Exchange
 from videos.life import LifePart
@@ -41,6 +45,16 @@ def show(task: Task, now: datetime) -> dict[str, Any]:
         "aspect_ratio": video.aspect_ratio,
         "result": _result(video, now) if task.status == Status.COMPLETED and not video.is_without_result else None,
     }
+
+
+def show_whole(task: Task, now: datetime) -> dict[str, Any]:
+    """The contract's task object, of a video: what tasks.presentation.show gives, without that it asks who knows of videos."""
+    return show_task(task, now, show(task, now))
+
+
+def accepted(task: Task) -> dict[str, Any]:
+    """What a consumer's call that made a video's task is answered, as it is kept."""
+    return answer_of(202, show_whole(task, clock.now()), location(task))
 
 
 def _result(video: Video, now: datetime) -> dict[str, Any]:

@@ -4,11 +4,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from decimal import Decimal
+from typing import Any
 
 from django.db import transaction
 
 from conduit import statements, traces
 from conduit.api.errors import Conflict, Forbidden, InvalidRequest
+from conduit.api.idempotency import Idempotency
 from conduit.statements import Steps
 from keys import keeping, limits, price_factors
 from keys.models import VirtualKey
@@ -22,7 +24,7 @@ from videos import kept_catalogue
 from videos.catalogue import Offer
 from videos.kept_catalogue import Catalogue, Planned
 from videos.models import Resolution, Video
-from videos.presentation import KIND
+from videos.presentation import KIND, accepted, show
 from videos.requests import GenerationRequest
 
 # Where the first leg of a task's progress ends, in percent: waiting to be taken.
@@ -74,17 +76,26 @@ def _check_prompt_optimizer(wanted: GenerationRequest, offer: Offer, planned: Pl
         )
 
 
+# What is done first in the transaction that makes a task.
+First = Callable[[Task], Steps[None]]
+
+
+def keeping_answer(idempotency: Idempotency | None, answer: Callable[[Task], dict[str, Any]] = accepted) -> First | None:
+    """The call is taken, with the answer that will show the task."""
+    return (lambda task: idempotency.claiming(answer(task), about=task.pk)) if idempotency else None
+
+
 def start_generation(
     *,
     key: VirtualKey,
     wanted: GenerationRequest,
     retry_of: Task | None = None,
     remix_of: Task | None = None,
-    first: Callable[[Task], Steps[None]] | None = None,
+    first: First | None = None,
 ) -> Task:
     """Accept a request: its price is held, and its task, video and first event are written, in one transaction.
 
-    `first` is what is done in it before, such as keeping the answer that will show the task (conduit.api.idempotency).
+    `first` is what is done in it before, such as taking the call (`keeping_answer`).
 
     Raises:
         ApiError: it is refused, and nothing was written.
@@ -93,16 +104,21 @@ def start_generation(
     task = planned(key=key, wanted=wanted, quoted=quoted, retry_of=retry_of, remix_of=remix_of, lines=lines)
     with transaction.atomic():
         event = statements.run(starting(task, first))
-        transaction.on_commit(lambda: lifecycle.tell_created(event), robust=True)
+        transaction.on_commit(lambda: tell_created(event), robust=True)
     return task
 
 
-def starting(task: Task, first: Callable[[Task], Steps[None]] | None, *, audience: Audience | None = None) -> Steps[TaskEvent]:
-    """The steps of that transaction, for a task that `planned` gave; its first event (tasks.lifecycle.creating, tell_created)."""
+def starting(task: Task, first: First | None, *, audience: Audience | None = None) -> Steps[TaskEvent]:
+    """The steps of that transaction, for a task that `planned` gave; its first event, which `tell_created` tells when it is committed."""
     if first:
         yield from first(task)
     webhook = [task.webhook] if task.webhook else []
     return (yield from lifecycle.creating(task, task.video, *webhook, audience=audience))
+
+
+def tell_created(event: TaskEvent) -> None:
+    """Of a task that is written: tasks.lifecycle.tell_created, with what only a video shows."""
+    lifecycle.tell_created(event, show(event.task, event.created_at))
 
 
 def planned(
@@ -148,7 +164,7 @@ def retry_generation(
     key: VirtualKey,
     original: Task,
     own: RetryRequest,
-    first: Callable[[Task], Steps[None]] | None = None,
+    first: First | None = None,
 ) -> Task:
     """A new task for what a failed one asked for, at today's price and factor; the original stays as it is.
 

@@ -9,7 +9,7 @@ from rest_framework.response import Response
 from conduit import clock
 from conduit.api.errors import NotFound
 from conduit.api.formats import money
-from conduit.api.idempotency import Idempotency, idempotent, keeping
+from conduit.api.idempotency import Idempotency, idempotent
 from conduit.api.views import tagged
 from keys import price_factors
 from keys.client_tokens import Right, check_made
@@ -17,7 +17,7 @@ from keys.keyed_view import KeyedView
 from keys.limits import allows_model, check_model
 from keys.models import VirtualKey
 from tasks.models import Task
-from tasks.presentation import accepted, cost, location, show
+from tasks.presentation import cost, location, show
 from tasks.requests import RetryRequest
 from tasks.views import TaskListView, cancelled, task_of
 from videos import kept_catalogue
@@ -25,15 +25,15 @@ from videos.catalogue import PRICED_SECONDS, Offer, offers
 from videos.deletion import delete_media
 from videos.kept_catalogue import no_such_model
 from videos.planning import longest
-from videos.presentation import KIND
+from videos.presentation import KIND, show_whole
 from videos.requests import DURATION_MAX, GenerationRequest
-from videos.services import quote, retry_generation, start_generation
+from videos.services import keeping_answer, quote, retry_generation, start_generation
 
 _READ_ELSEWHERE = {"GET": "A video is read with GET /v1/video/generations/{id}."}
 
 
 def _accepted(task: Task) -> Response:
-    return Response(show(task, clock.now()), status=202, headers=location(task))
+    return Response(show_whole(task, clock.now()), status=202, headers=location(task))
 
 
 # Whose the models are.
@@ -62,7 +62,7 @@ class GenerationsView(TaskListView):
     @idempotent
     def post(self, request: Request, idempotency: Idempotency | None) -> Response:
         wanted = GenerationRequest.parse(request.data)
-        return _accepted(start_generation(key=self.key, wanted=wanted, first=keeping(idempotency, accepted)))
+        return _accepted(start_generation(key=self.key, wanted=wanted, first=keeping_answer(idempotency)))
 
 
 class GenerationView(KeyedView):
@@ -92,7 +92,7 @@ class RetryView(KeyedView):
     @idempotent
     def post(self, request: Request, task_id: str, idempotency: Idempotency | None) -> Response:
         original, own = _own_generation_of(self.key, task_id), RetryRequest.parse(request.data)
-        return _accepted(retry_generation(key=self.key, original=original, own=own, first=keeping(idempotency, accepted)))
+        return _accepted(retry_generation(key=self.key, original=original, own=own, first=keeping_answer(idempotency)))
 
 
 class EstimateView(KeyedView):

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import wraps
-from typing import Any, TypeVar
+from typing import Any
 from uuid import UUID
 
 from django.db.utils import OperationalError
@@ -46,9 +46,6 @@ RETURNING id
 """  # noqa: S608 - the table's name is ours
 _KEPT = Columns(KeptAnswer, "a")
 _KEPT_CALL = f"SELECT {_KEPT.sql} FROM {_KEPT.source} WHERE a.owner = %s AND a.call_hash = %s"  # noqa: S608 - our own columns
-
-
-Made = TypeVar("Made")
 
 
 class AnsweredBefore(Exception):
@@ -96,14 +93,15 @@ class Idempotency:
         """A form of a page, sent by the account of that id: `form_id` was made with the page. It shares no call with a key."""
         return cls(owner, _sha256(f"form {place}\n{form_id}"), _sha256(""), OwnerKind.USER)
 
-    def claiming(self, answer: dict[str, Any] | None = None) -> Steps[None]:
-        """Take this call, before anything else is written: with its answer (answer_of) where that is known beforehand.
+    def claiming(self, answer: dict[str, Any] | None = None, *, about: UUID | None = None) -> Steps[None]:
+        """Take this call, before anything else is written: with its answer (answer_of) where that is known beforehand, and the id of
+        what that shows.
 
         Raises:
             AnsweredBefore: it was made within the last 24 hours.
             Conflict: it is still at work after conduit.database.LOCK_SECONDS.
         """
-        now = clock.now()
+        self.subject, now = about or self.subject, clock.now()
         try:
             values = [self.owner, self.owner_kind, self.call_hash, self.body_hash, now + KEPT, answer, self.subject, now]
             [claimed] = yield [Statement(_CLAIM, values)]
@@ -162,19 +160,6 @@ class Idempotency:
 
     def _rows(self) -> KeptAnswerQuerySet:
         return KeptAnswer.objects.filter(owner=self.owner, call_hash=self.call_hash)
-
-
-def keeping(idempotency: Idempotency | None, answer: Callable[[Made], dict[str, Any]]) -> Callable[[Made], Steps[None]] | None:
-    """What a service does first in the transaction that makes something: the call is taken, with the answer that will show it."""
-    if idempotency is None:
-        return None
-
-    def claiming(made: Made) -> Steps[None]:
-        made_id = getattr(made, "pk", None)
-        idempotency.subject = made_id if isinstance(made_id, UUID) else None
-        return idempotency.claiming(answer(made))
-
-    return claiming
 
 
 def idempotent(post: Callable[..., HttpResponseBase]) -> Callable[..., HttpResponseBase]:

@@ -22,7 +22,7 @@ from rest_framework.renderers import JSONRenderer
 from conduit import clock
 from conduit.api.callers import client_known
 from conduit.api.errors import ApiError, classify, envelope
-from conduit.api.idempotency import AnsweredBefore, Idempotency, keeping
+from conduit.api.idempotency import AnsweredBefore, Idempotency
 from conduit.api.middleware import request_id_of
 from conduit.api.parsers import parse_object
 from conduit.api.policy import HEADER, NOTHING
@@ -38,16 +38,16 @@ from keys import knocks, limits
 from keys.authentication import check_secret, name_of
 from keys.locks import Moved
 from keys.models import VirtualKey
-from tasks import lifecycle
 from tasks.models import Task, TaskEvent
 from tasks.notifications import audience
 from tasks.notifications.audience import Audience
 from tasks.pauses import refusing_new_work
-from tasks.presentation import accepted, location, show
+from tasks.presentation import location
 from videos import kept_catalogue
 from videos.kept_catalogue import Catalogue, Standing
+from videos.presentation import show_whole
 from videos.requests import GenerationRequest
-from videos.services import planned, quote, starting
+from videos.services import keeping_answer, planned, quote, starting, tell_created
 
 PATH = MADE_AT
 _STANDING = f"{audience.VERSION}, {kept_catalogue.standing_columns('$2', 'k.id')}"
@@ -201,8 +201,8 @@ class QuickCreates:
             raise await self._writing.ask(refusing_new_work)
         task = planned(key=call.key, wanted=wanted, quoted=quoted, retry_of=None, lines=call.standing.lines)
         async with lines_of_keys().turn(name_of(call.key)):
-            event = await self._write(task, keeping(idempotency, accepted), call.audience)
-        lifecycle.tell_created(event)
+            event = await self._write(task, keeping_answer(idempotency), call.audience)
+        tell_created(event)
         return _kept(idempotency.answer) if idempotency and idempotency.answer else _accepted(task)
 
     async def _write(self, task: Task, first: Callable[[Task], Steps[None]] | None, known: Audience | None) -> TaskEvent:
@@ -214,7 +214,7 @@ class QuickCreates:
 
 
 def _accepted(task: Task) -> Said:
-    return Said(202, JSONRenderer().render(show(task, clock.now())), location(task))
+    return Said(202, JSONRenderer().render(show_whole(task, clock.now())), location(task))
 
 
 def _kept(answer: Mapping[str, Any]) -> Said:

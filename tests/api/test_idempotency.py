@@ -158,7 +158,7 @@ def test_a_claim_that_was_never_answered_does_not_bring_back_the_answer_that_exp
     KeptAnswer.objects.update(expires_at=NOON)
     claiming = Idempotency.claiming
     with monkeypatch.context() as patch:
-        patch.setattr(Idempotency, "claiming", lambda self, answer: claiming(self))
+        patch.setattr(Idempotency, "claiming", lambda self, answer, **about: claiming(self))
         created(create(consumer, "k"))
 
     assert created(create(consumer, "k")) != old

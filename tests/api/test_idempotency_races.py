@@ -61,8 +61,8 @@ def first_call(monkeypatch):
 
     first = First()
 
-    def held_claim(self, answer=None):
-        yield from claiming(self, answer)
+    def held_claim(self, answer=None, **about):
+        yield from claiming(self, answer, **about)
         if not held.is_set():
             held.set()
             assert free.wait(60)

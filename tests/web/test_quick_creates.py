@@ -353,7 +353,7 @@ def test_a_key_that_is_held_elsewhere_is_told_to_come_back_and_keeps_nobody_else
 
 def test_a_create_whose_client_goes_is_finished_and_told_of(consumer, monkeypatch):
     told = []
-    monkeypatch.setattr(lifecycle, "tell_created", lambda event: told.append(event.task_id))
+    monkeypatch.setattr(lifecycle, "tell_created", lambda event, own: told.append(event.task_id))
 
     async def leave() -> None:
         async with quick_creates(None) as creates:

@@ -9,7 +9,7 @@ from django.http import Http404, HttpRequest, HttpResponseRedirect
 from django.http.response import HttpResponseBase
 
 from conduit.api.errors import ApiError
-from conduit.api.idempotency import AnsweredBefore, Idempotency, answer_of, keeping
+from conduit.api.idempotency import AnsweredBefore, Idempotency, answer_of
 from conduit.api.models import KeptAnswer
 from conduit.console.pages import page, render
 from conduit.console.tasks.addresses import task_address
@@ -89,7 +89,9 @@ def _retry(request: HttpRequest, task: Task) -> HttpResponseBase:
         return HttpResponseRedirect(request.path)
     idempotency = Idempotency.of_form(owner=request.user.pk or 0, place=request.path, form_id=form_id)
     try:
-        again = steering.retry(task, who=who(request), first=keeping(idempotency, _leads_to), seen=_seen(request))
+        again = steering.retry(
+            task, who=who(request), first=lambda made: idempotency.claiming(_leads_to(made), about=made.pk), seen=_seen(request)
+        )
     except AnsweredBefore as before:
         return _made_before(before.kept)
     except ApiError as error:

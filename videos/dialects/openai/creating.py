@@ -7,14 +7,14 @@ from typing import Any
 from django.db import transaction
 
 from conduit.api.errors import ApiError, InvalidRequest
-from conduit.api.idempotency import Idempotency, keeping
+from conduit.api.idempotency import Idempotency
 from keys.models import VirtualKey
 from tasks.models import Status, Task
 from videos.dialects.openai import repeats
 from videos.dialects.openai.requests import create_request, remix_request
 from videos.dialects.openai.wire import accepted
 from videos.requests import GenerationRequest
-from videos.services import start_generation
+from videos.services import keeping_answer, start_generation
 
 # What the request of ours is called by, and here.
 _CALLED = {"duration": "seconds", "resolution": "size"}
@@ -76,7 +76,7 @@ def _made_once(
     remix_of: Task | None,
 ) -> Task:
     if idempotency:  # it says which call this is
-        return start_generation(key=key, wanted=wanted, remix_of=remix_of, first=keeping(idempotency, accepted))
+        return start_generation(key=key, wanted=wanted, remix_of=remix_of, first=keeping_answer(idempotency, accepted))
     if wanted.webhook:
         asked = {**asked, "webhook": [wanted.webhook.url, *wanted.webhook.event_types]}
     fields_hash = repeats.hash_of(asked)
