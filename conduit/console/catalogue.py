@@ -9,8 +9,8 @@ from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect
 
+from conduit.console.model_pages import who
 from conduit.console.pages import may, page, render
-from keys.admin import who
 from keys.price_factors import Discount, discounts
 from tasks.models import Pause, PauseKind
 from videos import margins

@@ -16,6 +16,7 @@ from django.views.decorators.cache import never_cache
 
 from conduit.conditions import Severity
 from conduit.conditions.reading import place
+from conduit.console import new_secrets
 from conduit.console.audit.guard import guarded
 from conduit.console.audit.model_pages import audited
 from conduit.console.navigation import navigation
@@ -25,7 +26,7 @@ from conduit.console.pages import may, urls
 from conduit.console.security.entry import may_enrol, may_enter
 from conduit.console.security.login import code_step, password_step
 from conduit.console.tasks.addresses import tasks_address
-from keys import audit, new_secrets
+from keys import audit
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User

@@ -1,6 +1,6 @@
 """All that a key may be limited to, in one table.
 
-The management API and the command (keys.requests, `create_key`), the console's form (keys.admin), what is shown (keys.presentation) and the
+The management API and the command (keys.requests, `create_key`), the console's form, what is shown (keys.presentation) and the
 API's document (keys.openapi) are made of it. Beside its row a limit has a column (VirtualKey) and a place that keeps to it.
 """
 

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from conduit import clock
-from keys import long_lists
+from conduit.console import long_lists
 from keys.models import UsageCost
 
 pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]

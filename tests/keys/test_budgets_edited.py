@@ -6,9 +6,9 @@ from decimal import Decimal
 import pytest
 from django.core.management import call_command
 
+from conduit.console.keys.forms import BudgetForm
 from keys import budget_owners, budgets, ledger, services
 from keys.budgets import states
-from keys.forms import BudgetForm
 from keys.models import AuditEntry, Budget, BudgetAlert, Period, Team
 from tests.support.audits import forget_audit
 from tests.support.ending import end

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
+from conduit.console.keys.admin import VirtualKeyAdmin
+from conduit.console.keys.forms import KeyForm
 from conduit.console.site import ConsoleSite  # noqa: F401 - the site must be there before its pages are asked for
-from keys.admin import VirtualKeyAdmin
-from keys.forms import KeyForm
 from keys.limits.table import LIMITS
 from keys.models import VirtualKey
 from keys.openapi.shapes import SHOWN_LIMITS

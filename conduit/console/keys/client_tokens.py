@@ -6,9 +6,9 @@ from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect
 
+from conduit.console.model_pages import who
 from conduit.console.pages import may, page, render
 from keys import client_tokens
-from keys.admin import who
 from keys.models import VirtualKey
 
 # Newest first; there can be thousands.

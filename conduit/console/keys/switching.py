@@ -10,9 +10,9 @@ from django.shortcuts import redirect
 from conduit.api.errors import ApiError
 from conduit.api.pagination import parse_row_id
 from conduit.console.listing import ROWS
+from conduit.console.model_pages import who
 from conduit.console.pages import page, render
 from keys import overview, services
-from keys.admin import who
 from keys.models import VirtualKey
 
 

@@ -11,11 +11,11 @@ from django.http.response import HttpResponseBase
 from django.shortcuts import redirect
 from django.urls import reverse
 
+from conduit.console.model_pages import who
 from conduit.console.money.wanted import OWN_DAYS, SPANS, asked
 from conduit.console.pages import may, page, render
 from conduit.console.tasks.addresses import search_for, tasks_address
 from conduit.console.written import usd
-from keys.admin import who
 from tasks.search_language import VALUES_MAX, quoted
 from videos.bill_files import BYTES_MAX, BillError
 from videos.provider_bills import Comparison, Stored, bills_about, compare, upload

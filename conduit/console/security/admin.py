@@ -10,9 +10,9 @@ from django_otp.plugins.otp_static.models import StaticDevice
 from django_otp.plugins.otp_totp.models import TOTPDevice
 
 from conduit import clock
+from conduit.console.model_pages import who
 from conduit.console.security import attempts
 from conduit.console.security.models import Lock
-from keys.admin import who
 
 # Their pages would show seeds and recovery codes: who has a second factor is a column of Users.
 admin.site.unregister([TOTPDevice, StaticDevice])

@@ -12,11 +12,11 @@ from django.http.response import HttpResponseBase
 from django.urls import reverse
 from django_otp.plugins.otp_static.models import StaticDevice
 
+from conduit.console import new_secrets
 from conduit.console.pages import account, page, render
 from conduit.console.security import second_factor
 from conduit.console.security.entry import may_enter
 from conduit.console.security.login import CodeForm, too_soon
-from keys import new_secrets
 
 
 @page("second-factor/", name="second-factor")

@@ -11,10 +11,10 @@ from django.http.response import HttpResponseBase
 from conduit.api.errors import ApiError
 from conduit.api.idempotency import AnsweredBefore, Idempotency, answer_of
 from conduit.api.models import KeptAnswer
+from conduit.console.model_pages import who
 from conduit.console.pages import page, render
 from conduit.console.tasks.addresses import task_address
 from conduit.console.written import usd
-from keys.admin import who
 from tasks import kinds, steering
 from tasks.ids import parse_task_id
 from tasks.models import CAN_BE_RETRIED, Task

@@ -7,9 +7,9 @@ from django.http import Http404, HttpRequest, HttpResponseRedirect
 from django.http.response import HttpResponseBase
 
 from conduit.api.errors import ApiError
+from conduit.console.model_pages import who
 from conduit.console.pages import page, render
 from conduit.console.tasks.addresses import task_address
-from keys.admin import who
 from videos.lost_orders.deciding import Decision, decide, task_of, undecided
 
 _DONE = {

@@ -13,10 +13,10 @@ from django.utils.http import urlencode
 
 from conduit.api.errors import ApiError
 from conduit.api.pagination import parse_row_id
+from conduit.console.model_pages import who
 from conduit.console.pages import may, page, render
 from conduit.console.tasks.addresses import task_address, tasks_address
 from conduit.console.tasks.rows import rows
-from keys.admin import who
 from tasks import runs
 from tasks.ids import parse_task_id
 from tasks.run_models import Action, Run, RunOutcome

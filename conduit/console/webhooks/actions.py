@@ -12,11 +12,11 @@ from django.utils.dateparse import parse_datetime
 
 from conduit.api.errors import ApiError, InvalidRequest
 from conduit.api.pagination import parse_row_id
+from conduit.console import new_secrets
+from conduit.console.model_pages import who
 from conduit.console.pages import page, render
 from conduit.console.webhooks.finding import endpoint_of
 from conduit.console.webhooks.forms import EndpointForm, initial, owner_of
-from keys import new_secrets
-from keys.admin import who
 from tasks.notifications import endpoints, log
 from tasks.notifications.models import Delivery, Endpoint, State
 

@@ -5,9 +5,9 @@ from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
 
+from conduit.console import new_secrets
+from conduit.console.model_pages import who
 from conduit.console.pages import page, render
-from keys import new_secrets
-from keys.admin import who
 from keys.models import VirtualKey
 from tasks.notifications import endpoints
 from tasks.notifications.models import KeySigning

@@ -12,8 +12,8 @@ from django.urls import reverse
 
 from conduit.api.errors import ApiError
 from conduit.api.pagination import parse_row_id
+from conduit.console.model_pages import who
 from conduit.console.pages import may, page, render
-from keys.admin import who
 from tasks.models import Task
 from tasks.notifications import log
 from tasks.notifications.models import Delivery, TaskTarget

@@ -8,10 +8,10 @@ from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
 from conduit.api.pagination import parse_row_id
+from conduit.console import new_secrets
 from conduit.console.listing import listing, text_of
 from conduit.console.pages import may, page, render
 from conduit.console.webhooks.finding import endpoint_of
-from keys import new_secrets
 from tasks.notifications import log
 from tasks.notifications.models import Delivery, Endpoint, State
 

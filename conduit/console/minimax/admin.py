@@ -12,11 +12,11 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from conduit.api.errors import ApiError
-from keys.admin import TellsRefusals, who
+from conduit.console.minimax.forms import FIELDS, AccountForm
+from conduit.console.model_pages import TellsRefusals, who
 from videos.account_models import AccountKind, AccountState, ProviderAccount
 from videos.accounts import rules
 from videos.accounts.figures import Figures, figures_of
-from videos.accounts.forms import FIELDS, AccountForm
 from videos.models import ClipState
 
 OPERATE = "videos.operate_provideraccount"

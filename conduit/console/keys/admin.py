@@ -1,6 +1,5 @@
 """Keys and money in the console. What is written here goes through the same functions as the API's changes, audit included."""
 
-from collections.abc import Callable
 from copy import deepcopy
 from datetime import timedelta
 from typing import Any, cast
@@ -9,55 +8,18 @@ from uuid import UUID
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.forms import BaseModelFormSet, ModelForm, MultipleChoiceField
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 
-from conduit.api.errors import ApiError
 from conduit.api.pagination import parse_row_id
+from conduit.console.keys.forms import BudgetForm, BudgetFormSet, CorrectionForm, KeyForm, ManagementKeyForm, TeamForm
+from conduit.console.keys.secret_pages import ShowsSecrets
+from conduit.console.long_lists import LongList
+from conduit.console.model_pages import FoundByTask, ReadOnly, TellsRefusals, who
 from keys import budget_owners, corrections, known_models, ledger, overview, scopes, services, usage, work
-from keys.forms import BudgetForm, BudgetFormSet, CorrectionForm, KeyForm, ManagementKeyForm, TeamForm
 from keys.limits.table import Group, columns_of
-from keys.long_lists import LongList
 from keys.models import Budget, BudgetAlert, BudgetWindow, KeySecret, ManagementKey, Scope, Team, UsageCost, VirtualKey
 from keys.presentation import state_of
-from keys.secret_pages import ShowsSecrets
-
-
-def who(request: HttpRequest) -> str:
-    """How the audit names the administrator."""
-    return request.user.get_username()
-
-
-class ReadOnly(admin.ModelAdmin):
-    """Rows that nobody writes by hand."""
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-
-class FoundByTask(LongList):
-    """A long list of rows of tasks: whoever searches for a task's whole id finds its rows by their index, however many there are."""
-
-    def of_task(self, rows: QuerySet[Any], task_id: UUID) -> QuerySet[Any]:
-        return rows.filter(task_id=task_id)
-
-    def newest(self, request: HttpRequest) -> QuerySet[Any]:
-        try:
-            return self.of_task(self.model._default_manager.order_by("-pk"), UUID(request.GET.get("q", "").strip()))
-        except ValueError:
-            return super().newest(request)
-
-    def get_search_results(self, request: HttpRequest, queryset: QuerySet[Any], search_term: str) -> tuple[QuerySet[Any], bool]:
-        try:
-            return self.of_task(queryset, UUID(search_term.strip())), False
-        except ValueError:
-            return super().get_search_results(request, queryset, search_term)
 
 
 class BudgetInline(admin.TabularInline):
@@ -78,27 +40,6 @@ class SecretInline(admin.TabularInline):
 
     def has_change_permission(self, *args: Any) -> bool:
         return False
-
-
-class TellsRefusals(admin.ModelAdmin):
-    """What a rule refuses because somebody else was quicker, such as deleting the row, is told on the page anew."""
-
-    def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
-        return _or_told(request, lambda: super(TellsRefusals, self).changeform_view(request, *args, **kwargs))
-
-    def changelist_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
-        return _or_told(request, lambda: super(TellsRefusals, self).changelist_view(request, *args, **kwargs))
-
-    def delete_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
-        return _or_told(request, lambda: super(TellsRefusals, self).delete_view(request, *args, **kwargs))
-
-
-def _or_told(request: HttpRequest, answer: Callable[[], HttpResponse]) -> HttpResponse:
-    try:
-        return answer()
-    except ApiError as error:
-        messages.error(request, error.message)
-        return HttpResponseRedirect(request.get_full_path())
 
 
 class WithBudgets(TellsRefusals):

@@ -7,11 +7,11 @@ from django.forms import BaseInlineFormSet, all_valid
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 
-from keys.admin import TellsRefusals, who
+from conduit.console.model_pages import TellsRefusals, who
+from conduit.console.videos.forms import VideoModelForm
 from keys.price_factors import discounts
 from videos import margins
 from videos.catalogue import Offer, delete, needed_by
-from videos.forms import VideoModelForm
 from videos.models import BlockedTerm, ResolutionFactor, VideoModel
 
 # What the page between filling in and saving sends with the form.

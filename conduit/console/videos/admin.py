@@ -5,11 +5,9 @@ from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
-import videos.accounts.admin
-import videos.catalogue_admin  # noqa: F401 - the pages of models
-from keys.admin import FoundByTask, ReadOnly
-from keys.long_lists import LongList
-from tasks.admin import LeadsToTask, ListedElsewhere
+from conduit.console.long_lists import LongList
+from conduit.console.model_pages import FoundByTask, ReadOnly
+from conduit.console.tasks.admin import LeadsToTask, ListedElsewhere
 from videos.account_models import ProviderAccount
 from videos.exchange_models import Timing
 from videos.models import Clip, Video, VideoModel

@@ -78,4 +78,4 @@ def _now() -> int:
 
 
 def _box() -> MultiFernet:
-    return sealing.box("keys.new_secrets")
+    return sealing.box("keys.new_secrets")  # its name since before it moved here, with which it sealed

@@ -12,7 +12,8 @@ from django.template.response import TemplateResponse
 from django.urls import path, reverse
 
 from conduit.api.errors import ApiError
-from keys import new_secrets, services
+from conduit.console import new_secrets
+from keys import services
 
 # What the form of a rotation may ask for.
 GRACES = {"later": services.GRACE, "now": timedelta(0)}

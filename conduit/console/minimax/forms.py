@@ -5,8 +5,8 @@ from typing import Any
 
 from django import forms
 
+from conduit.console.forms import NamedForm, RuledForm
 from keys.choices import ModelsField
-from keys.forms import NamedForm, RuledForm
 from videos.account_models import ProviderAccount
 from videos.accounts import rules
 from videos.inputs import all_roles

@@ -1,6 +1,5 @@
 """Forms of the console, with the rules of the management API."""
 
-from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 from uuid import uuid4
@@ -10,10 +9,10 @@ from django.core.exceptions import ValidationError
 from django.forms.models import BaseInlineFormSet
 from rest_framework import serializers
 
+from conduit.console.forms import NamedForm, RuledForm
 from keys import budgets, choices, corrections
 from keys.choices import ModelsField, SizeChoiceField
 from keys.models import Budget, ManagementKey, Scope, Team, UsageCost, VirtualKey, all_scopes
-from keys.names import tidy_name
 from keys.requests import budget_problems, check_future, first_words, limit_problems, management_key_problems, team_problems
 
 
@@ -34,29 +33,6 @@ class IPRangesField(ListField):
     def __init__(self) -> None:
         words = "Addresses or networks, such as 10.0.0.0/8, with commas between them. Empty: anywhere."
         super().__init__(required=False, label="IP ranges", help_text=words)
-
-
-class RuledForm(forms.ModelForm):
-    """Refuses what the management API would refuse, in its words."""
-
-    problems: Callable[[Mapping[str, Any]], dict[str, str]]
-
-    def clean(self) -> dict[str, Any]:
-        cleaned = super().clean() or {}
-        for name, problem in self.problems(cleaned).items():
-            if name not in self.errors:
-                self.add_error(name, problem)
-        return cleaned
-
-
-class NamedForm(forms.ModelForm):
-    """Keeps names by the rule of keys.names."""
-
-    def clean_name(self) -> str:
-        try:
-            return tidy_name(self.cleaned_data["name"])
-        except ValueError as error:
-            raise ValidationError(f"`name` {error}.") from error
 
 
 class SharesForm(forms.ModelForm):

@@ -12,9 +12,10 @@ from django.utils.html import format_html
 from django.utils.http import urlencode
 from django.utils.text import capfirst
 
+from conduit.console.forms import RuledForm
+from conduit.console.keys.admin import KeyFilter
+from conduit.console.model_pages import FoundByTask, ReadOnly, TellsRefusals, who
 from keys import known_models
-from keys.admin import FoundByTask, KeyFilter, ReadOnly, TellsRefusals, who
-from keys.forms import RuledForm
 from tasks import paused, pauses
 from tasks.models import PAUSED, Pause, PauseKind, Task, TaskEvent
 from tasks.search_language import quoted

@@ -1,0 +1,1 @@
+"""Pages of videos, their clips and models."""
