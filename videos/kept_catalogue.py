@@ -1,12 +1,8 @@
-"""The catalogue, kept in this process, and read anew when its version is another.
-
-Every change of models, prices and blocked terms changes the version, whoever makes it: PostgreSQL's triggers write it, within the
-transaction of the change (migration 0015). What finished clips teach about times does not: others see that within LEARNED_SECONDS.
-SQLite has no version: there the catalogue is read each time.
+"""The catalogue, kept in this process at a version (conduit.versioned), which the triggers of migration 0015 write with every change
+of models, prices and blocked terms. What finished clips teach about times changes none: others see that within LEARNED_SECONDS.
 """
 
 import re
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -18,6 +14,7 @@ from django.conf import settings
 from conduit import clock, statements
 from conduit.api.errors import InvalidRequest, NotFound
 from conduit.statements import Statement
+from conduit.versioned import Versioned, version_in
 from tasks import outlooks
 from tasks.outlooks import Lines
 from tasks.pauses import stops_new_work
@@ -66,12 +63,7 @@ class Catalogue:
         self.version = version
         self._blocked = blocked
         self._offers = {name: offer for offer in reversed(found) for name in offer.model.names}  # the first has it
-        self._read_at = time.monotonic()
         self._planned = lru_cache(PLANS_MAX)(_planned)
-
-    def holds(self, version: UUID | None) -> bool:
-        """Whether this is the catalogue of that version, and not too old."""
-        return version is not None and version == self.version and time.monotonic() < self._read_at + LEARNED_SECONDS
 
     def offer_for(self, wanted: GenerationRequest) -> Offer:
         """The offer that this request names, checked to take it.
@@ -108,18 +100,16 @@ class Catalogue:
         policy.check_prompt(prompt, self._blocked)
 
 
-_kept: Catalogue | None = None
-
-
-def kept(version: UUID | None) -> Catalogue | None:
-    """This process's catalogue, if it is of that version; touches no database."""
-    return _kept if _kept and _kept.holds(version) else None
+_catalogue: Versioned[Catalogue] = Versioned(LEARNED_SECONDS)
+# This process's catalogue, if it is of that version; touches no database.
+kept = _catalogue.at
+# Has it read anew by whoever comes next.
+forget = _catalogue.forget
 
 
 def standing_columns(moment: str, key: str) -> str:
     """What `standing_of` reads, for a statement that is made anyway. There `moment` stands for when that is, `key` for the key's number."""
-    version = f"(SELECT version FROM {CatalogueVersion._meta.db_table} WHERE id = 1)"  # noqa: S608 - our own table
-    return f"{version}, {stops_new_work(moment)}, {outlooks.columns(key)}"
+    return f"{version_in(CatalogueVersion._meta.db_table)}, {stops_new_work(moment)}, {outlooks.columns(key)}"
 
 
 def standing_of(row: Sequence[Any]) -> Standing:
@@ -135,21 +125,13 @@ def standing(key_id: int = outlooks.NEWCOMER) -> Standing:
 
 
 def read(version: UUID | None) -> Catalogue:
-    """The catalogue of that version, read before: what is read after it is at least as new, and if newer, is read again next time."""
-    global _kept
-    _kept = found = Catalogue(version, offers(), policy.blocked_terms())
-    return found
+    """The catalogue of that version, which was read before."""
+    return _catalogue.keep(version, Catalogue(version, offers(), policy.blocked_terms()))
 
 
 def at(version: UUID | None) -> Catalogue:
     """The catalogue of that version, read only if another is kept."""
     return kept(version) or read(version)
-
-
-def forget() -> None:
-    """Have it read anew by whoever comes next."""
-    global _kept
-    _kept = None
 
 
 def _planned(model: VideoModel, duration: int, resolution: str, time_scale: float, inputs: Sequence[Input] = ()) -> Planned:

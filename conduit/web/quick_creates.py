@@ -7,9 +7,9 @@ from the moment that a call is counted it is answered here.
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 from uuid import UUID
 
 import psycopg
@@ -85,6 +85,9 @@ class Call:
     refusal: ApiError | None  # no place in a limit: only what was done before is answered
 
 
+Kept = TypeVar("Kept")
+
+
 class Said(NamedTuple):
     """An answer, but for what every create is answered."""
 
@@ -149,22 +152,25 @@ class QuickCreates:
         return Call(secret.key, kept_catalogue.standing_of(standing), catalogue, hearing, asked.idempotency_key, rate, refusal)
 
     async def _catalogue_of(self, version: Any) -> Catalogue:
-        """The one of that version; when it is to be read, one reads for all who wait."""
-        if found := kept_catalogue.kept(version):
-            return found
-        async with self._reading:
-            found = kept_catalogue.kept(version)
-            return found if found else await asyncio.to_thread(_read_catalogue, version)
+        return await self._at(version, kept_catalogue.kept, lambda: asyncio.to_thread(_read_catalogue, version))
 
     async def _audience_of(self, version: UUID | None) -> Audience | None:
-        """The one of that version; None where there are none."""
+        """None where there are no versions."""
+
         if version is None:
             return None
-        if found := audience.kept(version):
+
+        async def read() -> Audience:
+            return audience.keep(version, await self._asking.ask(audience.OWNERS, []))
+
+        return await self._at(version, audience.kept, read)
+
+    async def _at(self, version: Any, kept: Callable[[Any], Kept | None], read: Callable[[], Awaitable[Kept]]) -> Kept:
+        """What is kept at that version; when it is to be read, one reads for all who wait."""
+        if found := kept(version):
             return found
         async with self._reading:
-            found = audience.kept(version)
-            return found if found else audience.keep(version, await self._asking.ask(audience.OWNERS, []))
+            return kept(version) or await read()
 
     # ---- What is answered
 

@@ -1,8 +1,6 @@
-"""Whose tasks an endpoint is told of: kept in this process, and read anew when its version is another (as videos.kept_catalogue).
+"""Whose tasks an endpoint is told of: kept in this process at a version (conduit.versioned), which migration 0002's triggers write.
 
-Every change of that makes another version, whoever makes it: PostgreSQL's triggers write it, within the transaction of the change
-(migration 0002). So who writes an event and knows the version need not look for endpoints, and misses none that was made before. SQLite
-has no version: there they are looked for each time.
+So who writes an event and knows the version need not look for endpoints, and misses none that was made before.
 """
 
 from collections.abc import Sequence
@@ -10,12 +8,13 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+from conduit.versioned import Versioned, version_in
 from tasks.notifications.models import AudienceVersion, Endpoint
 
 # What `keep` is given the rows of.
 OWNERS = f"SELECT key_id, team_id FROM {Endpoint._meta.db_table} WHERE wants_tasks AND disabled_at IS NULL"  # noqa: S608 - our own table
 # The version of now, as a column of a statement that is made anyway.
-VERSION = f"(SELECT version FROM {AudienceVersion._meta.db_table} WHERE id = 1)"  # noqa: S608 - our own table
+VERSION = version_in(AudienceVersion._meta.db_table)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,22 +36,17 @@ class Audience:
         return f"{VERSION} = %s", [self.version]
 
 
-_kept: Audience | None = None
-
-
-def kept(version: UUID | None) -> Audience | None:
-    """This process's, if it is of that version; touches no database."""
-    return _kept if _kept and _kept.version == version else None
+_audience: Versioned[Audience] = Versioned()
+# This process's, if it is of that version; touches no database.
+kept = _audience.at
 
 
 def keep(version: UUID, owners: Sequence[tuple[int | None, int | None]]) -> Audience:
-    """The audience of that version, which was read before `owners`: what is read after it is at least as new, and if newer, is read
-    again next time."""
-    global _kept
-    _kept = found = Audience(
+    """The audience of that version, which was read before `owners`."""
+    found = Audience(
         version,
         is_everybodys=(None, None) in owners,
         keys=frozenset(key_id for key_id, _ in owners if key_id is not None),
         teams=frozenset(team_id for _, team_id in owners if team_id is not None),
     )
-    return found
+    return _audience.keep(version, found)

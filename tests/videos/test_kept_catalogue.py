@@ -97,7 +97,7 @@ def test_what_finished_clips_teach_makes_no_version_and_is_seen_a_little_later(c
 
     assert version() == before
     assert consumer.generate()["eta_seconds"] == first
-    monkeypatch.setattr(kept_catalogue, "LEARNED_SECONDS", 0)
+    monkeypatch.setattr(kept_catalogue._catalogue, "seconds", 0)
     assert consumer.generate()["eta_seconds"] < first
     assert len(reads) == 2
 

@@ -1,0 +1,42 @@
+"""What a process keeps of the database at a version, and reads anew when the version of now is another.
+
+A table of one row holds the version, and triggers write another with each change of what is kept, whoever makes it, within the
+transaction of the change. So who knows the version of now need not read what it stands for, and misses nothing. SQLite has no
+version: there nothing is kept, and all is read each time.
+"""
+
+import math
+import time
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+from uuid import UUID
+
+Found = TypeVar("Found")
+
+
+def version_in(table: str) -> str:
+    """The version of now that this table holds, as a column of a statement that is made anyway."""
+    return f"(SELECT version FROM {table} WHERE id = 1)"  # noqa: S608 - a table of ours
+
+
+@dataclass
+class Versioned(Generic[Found]):
+    """The newest that this process has read. `seconds`: how long it is kept at most, where something else than the version tells on it."""
+
+    seconds: float = math.inf
+    _kept: tuple[UUID, float, Found] | None = None
+
+    def at(self, version: UUID | None) -> Found | None:
+        """What is kept, if it is of that version, and not too old."""
+        if self._kept and self._kept[0] == version and time.monotonic() < self._kept[1] + self.seconds:
+            return self._kept[2]
+        return None
+
+    def keep(self, version: UUID | None, found: Found) -> Found:
+        """Keep what was read after the version was: it is at least as new, and if newer, is read again next time."""
+        self._kept = None if version is None else (version, time.monotonic(), found)
+        return found
+
+    def forget(self) -> None:
+        """Have it read anew by whoever comes next."""
+        self._kept = None
