@@ -107,9 +107,7 @@ def _task_of(row: Sequence[Any], parts: Sequence[_Part], begin: int) -> Task:
     task: Task
     task, *related = made
     for relation, one in zip(_relations(), related, strict=True):
-        relation.set_cached_value(task, one)
-        if one is not None:
-            relation.field.set_cached_value(one, task)
+        relation.set_cached_value(task, one)  # not the other way too: two that hold each other are left for the garbage collection
     return task
 
 

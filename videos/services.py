@@ -142,8 +142,8 @@ def planned(
     task.results_kept_for, task.prompts_kept_for = keeping.results_kept_for(key), keeping.prompts_kept_for(key)
     if wanted.expires_in is not None:
         task.deadline_at = task.created_at + timedelta(seconds=wanted.expires_in)
-    task.video = Video(
-        task=task,
+    video = Video(
+        task_id=task.pk,
         prompt=wanted.prompt,
         duration=wanted.duration,
         resolution=wanted.resolution,
@@ -153,6 +153,8 @@ def planned(
         upstream=quoted.offer.model.upstream,
         plan=quoted.planned.stored,
     )
+    # Not the other way too: two that hold each other are left for the garbage collection, which stops the event loop.
+    Task._meta.get_field("video").set_cached_value(task, video)
     if wanted.webhook:
         task.webhook = wanted.webhook.target(task_id=task.pk, key_id=key.pk)
     outlooks.expect(task, lines)

@@ -73,7 +73,7 @@ class OneHopHandler(ASGIHandler):
             response = await self._answer(scope, body_file, self._passwords if is_for_password else self._threads)
         except Exception as error:  # noqa: BLE001 - classify knows what each means, and logs what nobody foresaw
             body_file.close()
-            refusal = classify(error)
+            refusal = classify(error).with_traceback(None)  # which holds this frame, that holds it: a circle
             await self._hold(scope, refusal.status)
             refuse = too_many_logins if is_for_password and isinstance(refusal, TooManyRequests | Overloaded) else refused_with(refusal)
             await traced(refuse)(scope, receive, send)

@@ -41,8 +41,10 @@ class Router:
 
     async def _answer(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
         try:
-            scope = with_gate(with_one_path(scope), send)
-            scope[CLIENT_KNOWN] = partial(self._is_known, asyncio.get_running_loop(), scope, send)
+            asked = with_one_path(scope)
+            scope = with_gate(asked, send)
+            # Not with the scope that holds it: each request would be a circle, for the garbage collection to find.
+            scope[CLIENT_KNOWN] = partial(self._is_known, asyncio.get_running_loop(), asked, send)
             application = self._application(scope)
             await check_knock(scope)
         except ApiError as error:
