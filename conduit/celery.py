@@ -26,7 +26,12 @@ app = Celery("conduit", task_cls="conduit.messages:TimelyTask")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks(related_name="jobs")
 # By name: they need Django's models.
-app.steps["worker"] |= {"tasks.finding:FindsWork", "videos.asking.worker:AsksMiniMax", "tasks.notifications.worker:SendsNotifications"}
+app.steps["worker"] |= {
+    "conduit.worker:MindsChildren",
+    "tasks.finding:FindsWork",
+    "tasks.notifications.worker:SendsNotifications",
+    "videos.asking.worker:AsksMiniMax",
+}
 
 
 @setup_logging.connect

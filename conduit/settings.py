@@ -219,6 +219,8 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
 CELERY_TASK_PUBLISH_RETRY = False
 # While Redis is away a worker goes on with what it finds in the database.
 CELERY_WORKER_CONSUMER = "conduit.worker:Consumer"
+# A busy host needs longer than Celery's four seconds for a process of the pool to begin, and would end one after the other.
+CELERY_WORKER_PROC_ALIVE_TIMEOUT = 60.0
 # A thread takes one job at a time: what waits stays in Redis for whoever is free.
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 # conduit.logs formats everything; Celery would replace it with its own.

@@ -5,10 +5,12 @@ broker: it may be away. A worker that dies with what it took leaves claims that 
 """
 
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import structlog
 from celery import bootsteps
@@ -59,7 +61,8 @@ class Finder:
     def __init__(self, worker: Any, lanes: Sequence[str]) -> None:
         self._worker = worker
         self._lanes = deque(lanes)
-        self._on_their_way: deque[Claim] = deque()
+        # Until when what was found is on its way to the pool, on this process' monotonic clock.
+        self._on_their_way: dict[UUID, float] = {}
         self._woken, self._over = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._look_on, name="finds work", daemon=True)
 
@@ -112,16 +115,21 @@ class Finder:
         if soonest is None or soonest > now:
             return LOOK_SECONDS if soonest is None else min(LOOK_SECONDS, (soonest - now).total_seconds())
         claims = leases.claim_due(now, lane=lane, limit=room)
-        self._on_their_way.extend(claims)
-        for _ in claims:
-            self._soon(self._put)
+        for claim in claims:
+            self._on_their_way[claim.task_id] = time.monotonic() + leases.CLAIM_SECONDS
+            self._soon(partial(self._put, claim))
         return BUSY_SECONDS if claims else LOOK_SECONDS
 
     def room(self) -> int:
         """How many steps the pool would begin at once."""
         pool, semaphore = self._worker.pool, self._worker.semaphore
-        # Processes are counted by a semaphore; what threads have to do, and what waits for them, by the requests.
-        free = semaphore.value if semaphore and pool.uses_semaphore else pool.limit - len(state.reserved_requests)
+        free = pool.limit - len(state.reserved_requests)
+        if semaphore and pool.uses_semaphore:
+            # It lets one more in for each process that was replaced: what it says alone would pile up in front of the pool.
+            free = min(free, semaphore.value)
+        # The loop may drop what it was asked to do, where something else failed that it was to do in the same turn: the claim lapses.
+        now = time.monotonic()
+        self._on_their_way = {claim: until for claim, until in tuple(self._on_their_way.items()) if until > now}
         return int(free) - len(self._on_their_way)
 
     def _soon(self, call: Callable[[], None]) -> None:
@@ -131,8 +139,8 @@ class Finder:
         else:
             call()
 
-    def _put(self) -> None:
-        claim = self._on_their_way.popleft()
+    def _put(self, claim: Claim) -> None:
+        self._on_their_way.pop(claim.task_id, None)
         try:
             request = _Found(claim, self._worker, self.wake)
             state.task_reserved(request)
