@@ -3,7 +3,6 @@
 A tick does that (conduit.rollups): pages read counts, however long the ledger is. What is counted may be a second or two old.
 """
 
-from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 from datetime import UTC, date, datetime, timedelta
@@ -154,9 +153,13 @@ def _by(name: str, parts: Sequence[QuerySet[Any]], limit: int | None = None) -> 
     if len(parts) == 1:
         summed = _summed(parts[0], name).order_by("-sum_charged", "-sum_held", name)[:limit]
         return [(row.pop(name), _money(row)) for row in summed]
-    found: dict[Any, Money] = defaultdict(Money)
+    sums: dict[Any, dict[str, Any]] = {}
     for row in chain.from_iterable(_summed(rows, name) for rows in parts):
-        found[row.pop(name)] += _money(row)
+        known = sums.setdefault(row.pop(name), row)
+        if known is not row:
+            for column, amount in row.items():
+                known[column] += amount
+    found = {key: _money(row) for key, row in sums.items()}
     return sorted(found.items(), key=lambda share: (-share[1].charged, -share[1].held, share[0]))[:limit]
 
 
