@@ -212,7 +212,9 @@ class ClipQuerySet(models.QuerySet["Clip"]):
 
     def outlived(self) -> "ClipQuerySet":
         """Jobs at MiniMax whose task has ended, the newest first; each once, however many retries waited for it."""
-        return self.filter(state=ClipState.SUBMITTED, taken_from=None).exclude(video__task__status__in=ACTIVE).order_by("-sent_at", "-pk")
+        # Two indexes are laid side by side, of the jobs in flight and of the tasks under way: a join would look up each job's task.
+        under_way = Task.objects.active().filter(pk=OuterRef("video_id"))
+        return self.filter(~Exists(under_way), state=ClipState.SUBMITTED, taken_from=None).order_by("-sent_at", "-pk")
 
     def lost(self) -> "ClipQuerySet":
         """Orders of which it is not known whether MiniMax took them: of tasks where that is being found out, and of ended ones."""
@@ -367,6 +369,10 @@ class Clip(models.Model):
             Index(fields=["video"], condition=Q(api="v2", state="submitted", called_off_at=None), name="clip_to_call_off"),
             # ClipQuerySet.in_flight, over the few that MiniMax may be making, and those of lately ended tasks
             Index(fields=["account", "sent_at"], condition=Q(state__in=["submitting", "submitted"]), name="clip_in_flight"),
+            # ClipQuerySet.outlived, over those that are with MiniMax, without a look at their rows.
+            Index(
+                fields=["video"], include=["id", "billed", "sent_at"], condition=Q(state="submitted", taken_from=None), name="clip_outlived"
+            ),
             Index(fields=["account", "sent_at"], condition=Q(account__isnull=False), name="clip_sent_lately"),  # videos.accounts.pace
             # ClipQuerySet.to_count, over the few of the last second.
             Index(fields=["id"], condition=~Q(billed=F("billed_counted")), name="clip_to_count"),

@@ -1,5 +1,6 @@
 """Among 200,000 tasks no page of the console reads a whole table, and neither do the read models that its live parts ask."""
 
+import re
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -14,6 +15,7 @@ from tests.settings import ON_SQLITE
 from tests.support.console_addresses import ADDRESSES, Address
 from tests.support.many import Many, make_many, remove_many
 from tests.support.plans import plan_problems
+from videos.models import Clip
 from videos.now import before, live, spanned, yesterday
 
 pytestmark = [
@@ -66,3 +68,10 @@ def _days(many: Many, **wanted: int):
 @pytest.mark.parametrize("name", READS)
 def test_a_read_model_reads_no_whole_table(many: Many, name: str):
     assert not plan_problems(lambda: READS[name](many))
+
+
+def test_jobs_that_outlived_their_tasks_are_told_from_those_in_flight_without_a_look_at_either_s_rows(many: Many):
+    plan = Clip.objects.outlived().values_list("pk", "billed").explain(format="json", costs=False)
+
+    assert set(re.findall(r'"Node Type": "([^"]*Scan)"', plan)) == {"Index Only Scan"}
+    assert set(re.findall(r'"Index Name": "(\w+)"', plan)) <= {"clip_outlived", "task_under_way", "tasks_task_pkey"}

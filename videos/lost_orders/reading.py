@@ -27,18 +27,25 @@ class MaybeBilled:
 
 
 def maybe_billed(most: int) -> MaybeBilled:
-    """Two queries."""
+    """Two queries, or one where there is none."""
     return _summed(Clip.objects.maybe_billed(), most, "cost")
 
 
 def outlived(most: int) -> MaybeBilled:
-    """Jobs that MiniMax may still be making although their task has ended: they are asked for until they end. Two queries."""
+    """Jobs that MiniMax may still be making although their task has ended: they are asked for until they end. Three queries, or one
+    where there is none."""
     return _summed(Clip.objects.outlived(), most, "billed")
 
 
 def _summed(found: Any, most: int, amount: str) -> MaybeBilled:
     sums = found.order_by().aggregate(count=Count("pk"), usd=Sum(amount))
-    return MaybeBilled(_shown(found)[:most], sums["count"], round(Decimal(sums["usd"] or 0), 4))
+    newest = _shown(_the_newest(found, most)) if sums["count"] else []
+    return MaybeBilled(newest, sums["count"], round(Decimal(sums["usd"] or 0), 4))
+
+
+def _the_newest(found: Any, most: int) -> Any:
+    """Found by their ids first: rows are read of those alone that are shown."""
+    return Clip.objects.filter(pk__in=list(found.values_list("pk", flat=True)[:most])).order_by(*found.query.order_by)
 
 
 def reconciling(most: int) -> list[Clip]:
