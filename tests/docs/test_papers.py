@@ -12,6 +12,7 @@ import pytest
 
 from tasks.models import Status
 from tests.docs.pages import ROOT
+from tests.docs.places import compared, places_of, sections
 from videos.engine import STEPS
 from videos.models import ClipState
 from videos.stages import Stage
@@ -84,3 +85,11 @@ def test_the_diagrams_know_each_state_and_each_step():
 def test_each_function_that_the_diagrams_name_exists():
     named = {".".join(pair) for block in re.findall(r"```mermaid\n(.*?)```", ARCHITECTURE, re.DOTALL) for pair in _SHORT.findall(block)}
     assert sorted(name for name in named if not any(is_there(package + name) for package in _PACKAGES)) == []
+
+
+def test_a_change_is_held_against_the_list_of_its_places():
+    assert [heading for heading in sections() if not places_of(heading)] == []
+    strays, untouched = compared("A stage", ["videos/stages.py", "videos/engine/polling.py", "tasks/models.py"])
+    assert strays == ["tasks/models.py"]
+    assert "videos/engine/" not in untouched
+    assert "docs/api.md" in untouched
