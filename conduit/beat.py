@@ -13,7 +13,7 @@ from conduit.redis_client import shared_client
 
 log = structlog.get_logger(__name__)
 
-# Whoever sends says so at each tick; one that is killed, or hangs, gives way after so long (seconds).
+# The beat that sends says so at each tick; one that is killed, or hangs, gives way after so long (seconds).
 LEASE_SECONDS = 10.0
 # How often one that waits looks.
 LOOK_SECONDS = 1.0

@@ -135,7 +135,7 @@ def _beat_of_beat(**kwargs: Any) -> None:
 
 @worker_ready.connect
 def _check_the_storage(sender: Any, **kwargs: Any) -> None:
-    """Whoever works on files knows whether they can be stored before it orders any."""
+    """A worker that works on files knows whether they can be stored before it orders any."""
     from videos import storage_check
 
     if {"provider", "media"} & {queue.name for queue in sender.task_consumer.queues}:
@@ -144,7 +144,7 @@ def _check_the_storage(sender: Any, **kwargs: Any) -> None:
 
 @worker_ready.connect
 def _hand_out_turns(sender: Any, **kwargs: Any) -> None:
-    """Whoever orders at MiniMax also sees to it that those whose turn it is are called."""
+    """A worker that orders at MiniMax also calls the tasks whose turn it is."""
     from videos.accounts import dealer
 
     if "provider" in {queue.name for queue in sender.task_consumer.queues}:
@@ -153,7 +153,7 @@ def _hand_out_turns(sender: Any, **kwargs: Any) -> None:
 
 @worker_ready.connect
 def _look_at_the_place(sender: Any, **kwargs: Any) -> None:
-    """Whoever does the upkeep also looks at how the place is."""
+    """The worker that does the upkeep also looks at how the place is."""
     from conduit.conditions import looking
 
     if "control" in {queue.name for queue in sender.task_consumer.queues}:

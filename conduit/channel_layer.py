@@ -12,7 +12,7 @@ from conduit.streams.lasting import lasting
 logger = logging.getLogger(__name__)
 
 # How often a connection that only listens is asked whether it still can (seconds); one that did not answer until the next time is
-# made anew. Whoever only waits for messages never finds out by itself that none can come.
+# made anew. A process that only waits for messages never finds out by itself that none can come.
 ASK_SECONDS = 2.0
 
 
@@ -28,7 +28,7 @@ class ChannelLayer(RedisPubSubChannelLayer):
     async def send_to_groups(self, messages: Sequence[tuple[str, Callable[[], dict[str, Any]]]]) -> None:
         """Each message to its group, in their order, in two trips however many there are: those that nobody would hear are not made.
 
-        Who joins a group only now, and then reads what there is, finds it there.
+        A process that joins a group only now, and then reads what there is, finds it there.
         """
         layer = self._get_layer()
         of_shard: dict[Any, list[tuple[str, Callable[[], dict[str, Any]]]]] = {}
@@ -77,7 +77,7 @@ class _Shard(RedisSingleShardConnection):
             await asyncio.sleep(ASK_SECONDS)
             connection = self._pubsub and self._pubsub.connection
             if connection is None or not connection.is_connected:
-                continue  # whoever receives makes another
+                continue  # the next receive makes another
             try:
                 async with asyncio.timeout(ASK_SECONDS):
                     if self._was_heard:
@@ -87,5 +87,5 @@ class _Shard(RedisSingleShardConnection):
                         self._was_heard = True
                         logger.info("the channel layer's connection went silent: making another")
                         await connection.disconnect()
-            except Exception as error:  # noqa: BLE001 - Redis is away, which whoever receives finds out too
+            except Exception as error:  # noqa: BLE001 - Redis is away, which a receive finds out too
                 logger.info("the channel layer's connection could not be asked (%s)", type(error).__name__)

@@ -30,7 +30,7 @@ _PROXY_NETWORKS: dict[int, tuple[int, tuple[str, ...]]] = {
 _TOP_LEVEL = r"(com|net|org|info|biz|edu|gov|mil|int|app|dev|io|ai|[a-z]{2})|(co|com|net|org|edu|gov|ac|or|ne)\.[a-z]{2}"
 
 
-# Whether there is a key of MiniMax's beside MINIMAX_API_KEY, as who keeps some says.
+# Whether there is a key of MiniMax's beside MINIMAX_API_KEY, as the room that keeps some says.
 _other_keys: list[Callable[[], bool]] = []
 
 

@@ -67,7 +67,7 @@ def start() -> None:
 
 
 def stop() -> None:
-    """Give the connection back; whoever reads the clock again begins anew."""
+    """Give the connection back; the next reading of the clock opens another."""
     _clock.stop()
 
 

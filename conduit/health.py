@@ -122,7 +122,7 @@ class Readiness:
     """
 
     FRESH_SECONDS = 0.5
-    # Whoever asks while somebody else finds out waits so long; what is not known by then does not answer.
+    # A request that comes while another finds out waits so long; what is not known by then does not answer.
     PATIENCE_SECONDS = 3.0
 
     def __init__(self, checks: dict[str, Callable[[], bool]]) -> None:

@@ -18,16 +18,16 @@ BEAT_SECONDS = 5.0
 LATELY_SECONDS = 30.0
 # A name that is silent for so long is no longer missed.
 MISSED_SECONDS = 24 * 3600.0
-# What a Redis that hangs costs whoever beats or asks at most.
+# What a Redis that hangs costs a process that beats or asks at most.
 ANSWER_SECONDS = 1.0
 
 _BEATS = "conduit:beats"  # when each name was last heard
-_LEFT = "conduit:beats:left"  # names that ended in good order, until whoever keeps the list has seen it
+_LEFT = "conduit:beats:left"  # names that ended in good order, until the control process, which keeps the list, has seen it
 
 
 @dataclass(frozen=True)
 class Heard:
-    """What Redis knows: seconds since each name's last beat, and who has left."""
+    """What Redis knows: seconds since each name's last beat, and the names that have left."""
 
     ages: Mapping[str, float]
     left: Collection[str]
@@ -52,7 +52,7 @@ def host_of(name: str) -> str:
 
 class Pulse:
     """What a process says while it is at work, by its name for each kind of work. It bears a Redis that is away, which is told of
-    by whoever looks at the place."""
+    by the process that looks at the place."""
 
     def __init__(self, kinds: Iterable[str]) -> None:
         self._names = [own_name(kind) for kind in kinds]

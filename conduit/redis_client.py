@@ -8,7 +8,7 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-# For every connection to Redis, whoever makes it: one whose packets are dropped is dead after about six seconds, and not after
+# For every connection to Redis: one whose packets are dropped is dead after about six seconds, and not after
 # hours (the last in ms, all others in seconds).
 KEEPALIVE: dict[str, Any] = {
     "socket_keepalive": True,

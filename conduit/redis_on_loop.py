@@ -43,7 +43,7 @@ class LoopRedis:
         return answer
 
     async def close(self) -> None:
-        """Give the connection back, for good: whoever asks still is told that Redis is away."""
+        """Give the connection back, for good: a caller that asks still is told that Redis is away."""
         self._is_closed = True
         if self._opening:
             await asyncio.wait([self._opening])
@@ -140,7 +140,7 @@ class _Line(asyncio.Protocol):
         return answer
 
     def end(self, error: redis.RedisError) -> None:
-        """Close it; whoever still waits is told why."""
+        """Close it; callers that still wait are told why."""
         self.is_open = False
         if self._watch:
             self._watch.cancel()

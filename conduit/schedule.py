@@ -22,7 +22,7 @@ SCHEDULE = {
     "go on with runs": _every(1, "tasks.jobs.hint_due_runs", queue="control"),
     "follow jobs that nobody waits for": _every(10, "videos.jobs.follow_jobs"),
     "sweep what was left over": _every(60, "videos.jobs.sweep", queue="media"),
-    # With the media workers, who reach the storage: one that is silent must keep no upkeep of each second waiting.
+    # With the media workers, which reach the storage: one that is silent must keep no upkeep of each second waiting.
     "find files that no row names": _every(60, "videos.jobs.walk_through_storage", queue="media"),
     "forget answers that expired": _every(60, "conduit.api.jobs.forget_expired_answers"),
     "forget old events": _every(600, "tasks.jobs.forget_old_events"),

@@ -221,7 +221,7 @@ CELERY_TASK_PUBLISH_RETRY = False
 CELERY_WORKER_CONSUMER = "conduit.worker:Consumer"
 # A busy host needs longer than Celery's four seconds for a process of the pool to begin, and would end one after the other.
 CELERY_WORKER_PROC_ALIVE_TIMEOUT = 60.0
-# A thread takes one job at a time: what waits stays in Redis for whoever is free.
+# A thread takes one job at a time: what waits stays in Redis for the next worker that is free.
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 # conduit.logs formats everything; Celery would replace it with its own.
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
@@ -302,7 +302,7 @@ CSRF_FAILURE_VIEW = "conduit.console.errors.csrf_failure"
 HSTS_SECONDS = max(0, env.int("HSTS_SECONDS", default=365 * 24 * 3600))
 # Scripts never need it, and pages of others never send it along with a form.
 SESSION_COOKIE_HTTPONLY, SESSION_COOKIE_SAMESITE = True, "Lax"
-# Whoever is logged in to the console is logged out after so long without use, and after so long in any case.
+# A person who is logged in to the console is logged out after so long without use, and after so long in any case.
 SESSION_IDLE_SECONDS = env.positive("SESSION_IDLE_SECONDS", default=8 * 3600)
 SESSION_COOKIE_AGE = math.ceil(env.positive("SESSION_SECONDS", default=7 * 24 * 3600))
 
@@ -312,7 +312,7 @@ AUTH_PASSWORD_VALIDATORS = [
 ]
 
 AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "conduit.console.security.backends.Accounts"]
-# Log-ins of whoever sent too many wrong passwords are not heard for so long.
+# Log-ins of an address that sent too many wrong passwords are not heard for so long.
 LOGIN_LOCK_SECONDS = env.positive("LOGIN_LOCK_SECONDS", default=900)
 # How many are heard, and from where they come, are rules of our own: the library asks them at every log-in.
 AXES_HANDLER = "conduit.console.security.lockout.Handler"

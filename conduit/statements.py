@@ -1,4 +1,4 @@
-"""What is done in a transaction, as statements that know no connection: written once, and run by whoever has one.
+"""What is done in a transaction, as statements that know no connection: written once, and run over any connection.
 
 A function of steps is a generator. It yields statements that may be sent together, and is sent what each of them gave, in their
 order; what goes wrong with one is raised where it was yielded. `run` does the steps over Django's connection of this thread, within

@@ -1,4 +1,4 @@
-"""W3C traces: what a request says of its own is kept with the task that it makes, and gone on with by whoever works on that.
+"""W3C traces: what a request says of its own is kept with the task that it makes, and gone on with by the workers that do its steps.
 
 OpenTelemetry's exporter is an option (ops/requirements-traces.txt): it is on where OTEL_EXPORTER_OTLP_ENDPOINT names a collector, with the
 SDK's own settings (OTEL_EXPORTER_OTLP_HEADERS, OTEL_TRACES_SAMPLER, OTEL_SERVICE_NAME …). Off, nothing of it is imported, and a span is

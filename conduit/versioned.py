@@ -1,7 +1,7 @@
 """What a process keeps of the database at a version, and reads anew when the version of now is another.
 
-A table of one row holds the version, and triggers write another with each change of what is kept, whoever makes it, within the
-transaction of the change. So who knows the version of now need not read what it stands for, and misses nothing. SQLite has no
+A table of one row holds the version, and triggers write another with each change of what is kept, however it is made, within the
+transaction of the change. So a caller that knows the version of now need not read what it stands for, and misses nothing. SQLite has no
 version: there nothing is kept, and all is read each time.
 """
 
@@ -38,5 +38,5 @@ class Versioned(Generic[Found]):
         return found
 
     def forget(self) -> None:
-        """Have it read anew by whoever comes next."""
+        """Have it read anew the next time."""
         self._kept = None

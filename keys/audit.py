@@ -24,7 +24,7 @@ from keys.models import AuditEntry, ManagementKey
 
 # Who changes something with neither a request nor a command of ours around it: Python itself has the machine.
 COMMAND_LINE = "command line"
-# Whoever sends the request that is being answered, or runs the command.
+# The person or program that sends the request that is being answered, or runs the command.
 WHOEVER = ""
 # Who tries to log in, or is kept from it.
 NOBODY = "not logged in"
@@ -34,7 +34,7 @@ _SECRET = re.compile(r"(^|_)(password\d?|usable_password|secret|hash|token|seed)
 
 
 class Rule(str):
-    """A rule of ours as `who`: what it does on the way of a request is not the doing of whoever sent that."""
+    """A rule of ours as `who`: what it does on the way of a request is not the caller's doing."""
 
 
 @dataclass(frozen=True)
@@ -53,8 +53,8 @@ _recorded: ContextVar[dict[str, set[str]] | None] = ContextVar("audit_recorded",
 def record(*, action: str, target: models.Model | str, who: str = WHOEVER, **changes: Any) -> None:
     """Write the row. Call it inside the transaction of the change.
 
-    `target`: the row that was changed, or words for what is none, such as `address:10.0.0.1`. `who`: whoever is at it, unless given
-    (a Rule, NOBODY). `changes`: names and values as they are now or, of any action but `create` and `delete`, pairs of before
+    `target`: the row that was changed, or words for what is none, such as `address:10.0.0.1`. `who`: the person or program at
+    it, unless given (a Rule, NOBODY). `changes`: names and values as they are now or, of any action but `create` and `delete`, pairs of before
     and after; what is named like a secret is left out.
     """
     write(action=action, target=target, who=who, changes=changes)
@@ -81,7 +81,7 @@ def write(*, action: str, target: models.Model | str, changes: Mapping[str, Any]
 
 
 def actor_at_hand() -> str:
-    """The row of whoever sends the request that is being answered, as `target_of` names it; empty: there is none."""
+    """The row of the caller whose request is being answered, as `target_of` names it; empty: there is none."""
     return _origin().actor
 
 

@@ -22,7 +22,7 @@ class UnknownKey(UnknownSecret, Unauthenticated):
 
 
 class VirtualKeyAuthentication(BaseAuthentication):
-    """Sets `request.user` and `request.auth` to the VirtualKey, if it may be used from there. Whoever lets the call in counts it
+    """Sets `request.user` and `request.auth` to the VirtualKey, if it may be used from there. The view that lets the call in counts it
     (keys.keyed_view)."""
 
     schemes = ("key", "keyHeader")  # what the API's document calls it

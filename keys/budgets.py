@@ -2,7 +2,7 @@
 
 Held and spent money count alike. Each period of a budget is a row of counters (BudgetWindow). A hold adds to all that
 bind its key, and is refused when one would pass its limit; the periods in which it was taken are moved when it is resolved,
-however much later that is, and whether their budgets were there already or not. Whoever moves money holds the locks of
+however much later that is, and whether their budgets were there already or not. A transaction that moves money holds the locks of
 keys.locks, so that nothing here meets another writer.
 
 More may be credited to a key than it spent in a period. The rest waits for what it spends later in that period: `spent` is

@@ -23,7 +23,7 @@ class ClientToken(models.Model):
     class Meta:
         verbose_name = "client token"
         ordering = ["-id"]
-        default_permissions = ()  # whoever may see a key sees its tokens, and whoever may change it ends them
+        default_permissions = ()  # people who may see a key see its tokens, and those who may change it end them
         constraints = [
             CheckConstraint(
                 condition=Q(creates=True, tasks_max__gte=1, task_id=None) | Q(creates=False, tasks_max=None, usd_max=None),

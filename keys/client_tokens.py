@@ -1,7 +1,7 @@
 """Client tokens: secrets of minutes for browsers and other places where no key should be. Each is made with a key's secret, opens less
 than the key, and ends with it.
 
-While a call with a token is answered, the key that it is answered for carries the token (VirtualKey.client_token): whoever is handed
+While a call with a token is answered, the key that it is answered for carries the token (VirtualKey.client_token): code that is handed
 the key is handed its bounds.
 
 What a token may make is counted from the ledger's rows of the tasks that it made, within the transaction of the next create, while the
@@ -38,7 +38,7 @@ _SHOWN = 15
 # How long one is good, in seconds.
 SECONDS_LEAST, SECONDS_MOST, SECONDS_DEFAULT = 60, 3600, 600
 TASKS_MOST, TASKS_DEFAULT = 1000, 1
-# For so long whoever still sends a token is told that it has ended; later it is unknown.
+# For so long a client that still sends a token is told that it has ended; later it is unknown.
 KEPT = timedelta(days=1)
 
 
@@ -199,7 +199,7 @@ FROM {_TOKENS} t WHERE t.id = %s
 """  # noqa: S608 - our own words
 
 
-# ---- Those of a key, for who runs the place ----------------------------------------------------------------------------------
+# ---- Those of a key, for operators -------------------------------------------------------------------------------------
 
 
 def living(key: VirtualKey) -> QuerySet[ClientToken]:

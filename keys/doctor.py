@@ -15,7 +15,7 @@ def ledger_adds_up() -> Iterator[Finding]:
         yield Finding(
             f"The ledger does not add up: {difference}",
             Severity.DEGRADED,
-            "Keep a copy of the database and tell who maintains Conduit: this is a fault of its own.",
+            "Keep a copy of the database and tell the people who maintain Conduit: this is a fault of its own.",
         )
     if len(found) > SHOWN:
         yield Finding(

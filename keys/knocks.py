@@ -1,4 +1,4 @@
-"""Whose a secret is, as one statement: for whoever authenticates calls without Django's ORM."""
+"""Whose a secret is, as one statement: for the ways in that do without Django's ORM."""
 
 from datetime import datetime
 from functools import cache

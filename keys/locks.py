@@ -1,6 +1,6 @@
 """Who waits for whom where money moves.
 
-Every transaction that moves money of a key first locks the key's row and then its team's, and so does who changes their
+Every transaction that moves money of a key first locks the key's row and then its team's, and so does a change of their
 budgets. One thing at a time happens to the money of a key or team: what a counter is made of, or a limit is compared with,
 is read while nobody else writes it. Rows that only point to a key or team are kept waiting by neither.
 """
@@ -56,7 +56,7 @@ def still_as_read(key: VirtualKey, also: tuple[str, Sequence[Any]]) -> Statement
     """Lock the row of a key of no team, and fail (see `noticing_moves`) unless it is the very one that `key` was read from and that
     condition holds too, SQL with its values. So what follows from them may be sent along with it. PostgreSQL only.
 
-    Whoever changed the row meanwhile was waited for: PostgreSQL looks at the row that he left, which has another xmin.
+    A transaction that changed the row meanwhile was waited for: PostgreSQL looks at the row that it left, which has another xmin.
     """
     condition, values = also
     row = f"SELECT FROM {_KEY.source} WHERE k.id = %s AND k.xmin = %s AND {condition}{_LOCK} k"

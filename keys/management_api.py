@@ -126,7 +126,7 @@ class OwnKeyView(ManagementView):
 
 
 class OwnRotateView(ManagementView):
-    """Its new secret, for whoever holds the newest: what the key may do is the same."""
+    """Its new secret, for the holder of the newest: what the key may do is the same."""
 
     scopes: Mapping[str, Scope] = {}
 

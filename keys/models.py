@@ -117,9 +117,9 @@ class VirtualKey(models.Model):
 
     # REST framework asks its `request.user` whether somebody was authenticated.
     is_authenticated: ClassVar[bool] = True
-    # The client token that a call came with, and none of the key's own secrets: whoever is handed the key is handed its bounds.
+    # The client token that a call came with, and none of the key's own secrets: code that is handed the key is handed its bounds.
     client_token: ClientToken | None = None
-    # Which state of its row this is, where whoever read it knows (keys.locks.still_as_read).
+    # Which state of its row this is, where the code that read it knows (keys.locks.still_as_read).
     row_version: str | None = None
 
     class Meta:

@@ -29,13 +29,13 @@ def show_limits(key: VirtualKey) -> dict[str, Any]:
 
 
 def show_keys(keys: Sequence[VirtualKey]) -> list[dict[str, Any]]:
-    """Keys for who manages them: one query for the counters of all their budgets. Fetch secrets and budgets with them."""
+    """Keys for their managers: one query for the counters of all their budgets. Fetch secrets and budgets with them."""
     standing = _standing(keys)
     return [_show_key(key, [standing[budget.pk] for budget in key.budgets.all()]) for key in keys]
 
 
 def show_teams(teams: Sequence[Team]) -> list[dict[str, Any]]:
-    """Teams for who manages them, as `show_keys` does keys."""
+    """Teams for their managers, as `show_keys` does keys."""
     standing = _standing(teams)
     return [_show_team(team, [standing[budget.pk] for budget in team.budgets.all()]) for team in teams]
 
@@ -62,7 +62,7 @@ def show_own(key: VirtualKey, in_flight: int) -> dict[str, Any]:
 
 
 def show_client_token(token: ClientToken, used: Used | None = None) -> dict[str, Any]:
-    """A client token for whoever has it; with what is left of its bounds, when it is known what is used."""
+    """A client token for its holder; with what is left of its bounds, when it is known what is used."""
     create: dict[str, Any] | None = None
     if token.creates:
         create = {"tasks": token.tasks_max, "usd": money(token.usd_max), "models": token.model_names}
@@ -79,7 +79,7 @@ def show_client_token(token: ClientToken, used: Used | None = None) -> dict[str,
 
 
 def show_client_tokens(tokens: Sequence[ClientToken]) -> list[dict[str, Any]]:
-    """Tokens for who manages their key, as client_tokens.living gives them."""
+    """Tokens for the managers of their key, as client_tokens.living gives them."""
     return [
         {"id": token.pk, "prefix": token.prefix, "secret": token.secret.prefix, "tasks_made": getattr(token, "made_count", None)}
         | show_client_token(token)
@@ -88,7 +88,7 @@ def show_client_tokens(tokens: Sequence[ClientToken]) -> list[dict[str, Any]]:
 
 
 def show_management_key(key: ManagementKey) -> dict[str, Any]:
-    """A management key for who holds it."""
+    """A management key for its holder."""
     return {
         "object": "management_key",
         "name": key.name,

@@ -53,7 +53,7 @@ end
 
 local counted = wait <= patience and not crowded
 if not counted then
-  -- Who is refused is guarded from now on, and is told of the place that will then be free.
+  -- A caller that is refused is guarded from now on, and is told of the place that will then be free.
   for _, limit in ipairs(limits) do
     if limit.full then
       limit.span = limit.window + guard

@@ -22,7 +22,7 @@ DAY = 24 * 60 * 60
 PATIENCE = 0.25
 # How many calls of a key may wait at once: no more than come unevenly by chance.
 WAITING_MAX = 2
-# Who was refused lately gets each place this much later (seconds): the caller's own clock, which sees a call a little
+# A caller that was refused lately gets each place this much later (seconds): the caller's own clock, which sees a call a little
 # before or after it is counted here, then finds no window with too many either.
 GUARD = 0.25
 # What a Redis that hangs costs a request at most, in seconds.

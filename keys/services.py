@@ -21,7 +21,7 @@ GRACE = timedelta(hours=24)
 GRACE_MAX = timedelta(days=30)
 # Secrets of a key that work at once: rotations with grace add up, and each opens everything.
 SECRETS_MAX = 10
-# Secrets that have ended are kept so far, so that whoever still sends one is told that it ended; older ones are unknown.
+# Secrets that have ended are kept so far, so that a client that still sends one is told that it ended; older ones are unknown.
 _ENDED_KEPT = 20
 # Characters of a secret that are kept to tell it from others.
 _SHOWN = 12
@@ -68,7 +68,7 @@ def change_key(key: VirtualKey, *, who: str, **fields: Any) -> None:
 def rotate_key(key: VirtualKey, *, who: str, grace: timedelta = GRACE, replacing: str | None = None) -> str:
     """A new secret for the key; every older one works until `grace` is over, or its own end if that comes first.
 
-    `replacing`: what the secret begins with that is the newest to whoever asks. So a form that is sent twice rotates once.
+    `replacing`: what the secret begins with that is the newest that the caller knows of. So a form that is sent twice rotates once.
 
     Raises:
         Conflict: the key was deleted, was rotated meanwhile, or has as many secrets as may work at once.
@@ -145,7 +145,7 @@ def _new_management_secret() -> str:
 
 
 def _lock_living(key: VirtualKey) -> None:
-    """Make who else changes the key wait; raises Conflict when it was deleted meanwhile."""
+    """Make others that change the key wait; raises Conflict when it was deleted meanwhile."""
     deleted_at = VirtualKey.objects.select_for_update(no_key=True).values_list("deleted_at", flat=True).get(pk=key.pk)
     if deleted_at:
         raise Conflict(f"This key was deleted on {deleted_at:%Y-%m-%d %H:%M} UTC, for good. Make a new one.")

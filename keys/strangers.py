@@ -19,7 +19,7 @@ from conduit.redis_on_loop import loop_redis
 from conduit.streams.breaker import Away, breaker_of
 from keys.rates import ANSWER_SECONDS, MINUTE
 
-# For so long (seconds) a secret that was good passes whoever else comes from its address; it is noted anew so often.
+# For so long (seconds) a secret that was good passes others that come from its address; it is noted anew so often.
 GOOD_SECONDS = 24 * 3600
 NOTED_AGAIN_SECONDS = 3600
 # What each process remembers of either: addresses, and secrets that were good.

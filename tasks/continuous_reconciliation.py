@@ -73,8 +73,8 @@ LEDGER = Condition(
     severity=Severity.DEGRADED,
     says="The ledger does not add up: a task is charged otherwise than its rows say.",
     found_by="The control process proves the tasks of the newest events, and 6,000 others a minute in turn.",
-    what_to_do="Keep a copy of the database, run `manage.py check_ledger` for all of it, and tell who maintains Conduit: this is a fault "
-    "of its own. Videos are made all the same.",
+    what_to_do="Keep a copy of the database, run `manage.py check_ledger` for all of it, and tell the people who maintain Conduit: this "
+    "is a fault of its own. Videos are made all the same.",
     look=discrepancies,
     leads_to="tasks/",
 )

@@ -25,7 +25,7 @@ HEADERS = {
 
 @cache
 def said_always() -> dict[str, str]:
-    """Those, and in production over TLS that no browser comes without it again. Whoever says another value of one has said it."""
+    """Those, and in production over TLS that no browser comes without it again. An answer that says another value of one keeps it."""
     is_for_good = settings.PRODUCTION and urlsplit(settings.PUBLIC_URL).scheme == "https" and settings.HSTS_SECONDS
     return HEADERS | ({"Strict-Transport-Security": f"max-age={settings.HSTS_SECONDS}"} if is_for_good else {})
 

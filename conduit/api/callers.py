@@ -21,7 +21,7 @@ _at_hand: ContextVar[HttpRequest | None] = ContextVar("request_at_hand", default
 def known_as(request: HttpRequest, name: str) -> None:
     """From now on this request, and those that come with the same secret, count as `name`'s.
 
-    Told to whoever shares out what requests take (threads) as soon as it is known.
+    Told to the code that shares out what requests take (threads) as soon as it is known.
     """
     if tell := getattr(request, "scope", {}).get(KNOWN_AS):
         tell(name)

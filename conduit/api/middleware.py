@@ -18,7 +18,7 @@ from conduit.api.errors import classify, response_for
 from conduit.api.network import client_address
 from conduit.api.routes import route_of
 
-# Asked every few seconds by whoever watches the place; `/health/live` never comes as far as Django.
+# Asked every few seconds by load balancers and monitors; `/health/live` never comes as far as Django.
 HEALTH_PATHS = frozenset({"/health", "/health/ready", "/metrics"})
 _WELL_FORMED = re.compile(r"[A-Za-z0-9._-]{1,128}")
 
@@ -50,7 +50,7 @@ class RequestContext:
         always.put_on(response)
         if request.path.startswith("/v1/"):  # each answer belongs to the key that asked; one with an ETag says what may be kept
             response.headers.setdefault("Cache-Control", "private, no-store")
-        # Whoever asks for what is not there is told of, below these too.
+        # A client that asks for what is not there is logged, below these too.
         if not (request.path in HEALTH_PATHS or request.path.startswith("/static/")) or response.status_code in _NOT_SERVED:
             client = client_address(request)
             log_request(method=request.method or "", path=request.path, status=response.status_code, began=began, client=client)

@@ -8,7 +8,7 @@ from math import ceil
 from conduit.api.errors import TooManyRequests
 from conduit.api.network import network_of
 
-# Addresses that are remembered; beyond that those that have their whole burst left go first, then whoever comes next.
+# Addresses that are remembered; beyond that those that have their whole burst left go first, then the next address to come.
 ADDRESSES_MAX = 10_000
 
 

@@ -18,7 +18,7 @@ DESCRIPTORS = Condition(
     says="A process has nearly used up the files that it may have open: connections are refused then.",
     found_by=f"Each process counts its own every 5 seconds: {DESCRIPTORS_SHARE * 100:.0f} % or more of its limit are open.",
     what_to_do="Raise the limit (`ulimit -n`, LimitNOFILE=) above the streams that one process holds, or start more web processes. One "
-    "whose number grows while its streams do not has a fault: restart it, and tell who maintains Conduit.",
+    "whose number grows while its streams do not has a fault: restart it, and tell the people who maintain Conduit.",
 )
 DISK = Condition(
     name="disk",

@@ -55,7 +55,7 @@ def look(after: float = 0) -> bool:
             _call(condition.name, condition.look, found, failed)
     found[LOOKS] = failed
     with transaction.atomic():
-        LastLook.objects.select_for_update().get(pk=LastLook.ONLY)  # whoever looked meanwhile waits
+        LastLook.objects.select_for_update().get(pk=LastLook.ONLY)  # a process that looked meanwhile waits
         _keep({name: _bounded(findings) for name, findings in found.items()})
         Standing.objects.lapsed().delete()
         LastLook.objects.filter(pk=LastLook.ONLY).update(looked_at=Now())

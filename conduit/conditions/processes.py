@@ -19,7 +19,7 @@ from conduit.heartbeats import BEAT_SECONDS, LATELY_SECONDS, MISSED_SECONDS, Hea
 
 # A row that says when a process was heard is written no more often than this.
 WRITE_SECONDS = 2 * BEAT_SECONDS
-# Of whoever has become silent the last beat is written as exactly as two clocks compare: who began after it takes the place.
+# Of a silent process the last beat is written as exactly as two clocks compare: one that began after it takes its place.
 SILENT_WRITE_SECONDS = 0.1
 
 

@@ -1,4 +1,4 @@
-"""How the place is, as it was kept: for `/health`, the console and whoever else asks."""
+"""How the place is, as it was kept: for `/health`, the console and other readers."""
 
 import threading
 from collections.abc import Sequence
@@ -61,7 +61,7 @@ class Place:
 
 
 def place() -> Place:
-    """All of it, in two queries. What can only be found by who reads is found here: that the database is away, that nobody looks."""
+    """All of it, in two queries. What only a reader can find is found here: that the database is away, that nobody looks."""
     try:
         last = LastLook.objects.annotate(now=Now()).filter(pk=LastLook.ONLY).first()
         rows = list(Standing.objects.current().order_by("name", "subject", "since")[:ROWS_MAX])

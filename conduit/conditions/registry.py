@@ -28,7 +28,7 @@ Findings = Mapping[str, str]
 
 @dataclass(frozen=True)
 class Condition:
-    """Something that can be wrong, told in plain words to who runs the place."""
+    """Something that can be wrong, told in plain words to the operator."""
 
     name: str  # for programs: lower_case_words, never renamed
     severity: Severity

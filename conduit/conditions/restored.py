@@ -1,8 +1,8 @@
 """Whether the database is the one that the place last worked with, or was restored from a backup since: then the engine waits.
 
-What was sent to MiniMax after the backup's moment is in no row. Until `manage.py after_restore` has put every order before whoever can
-tell what became of it, no step is done: nothing is sent twice. A database is known by what PostgreSQL gave its cluster, itself and one
-of our tables: a dump that is loaded makes new ones, wherever. A copy of the cluster's files has the same, and is not noticed.
+What was sent to MiniMax after the backup's moment is in no row. Until `manage.py after_restore` has put every order before an operator
+who can tell what became of it, no step is done: nothing is sent twice. A database is known by what PostgreSQL gave its cluster, itself
+and one of our tables: a dump that is loaded makes new ones, wherever. A copy of the cluster's files has the same, and is not noticed.
 """
 
 import time

@@ -1,4 +1,4 @@
-"""What is well with the place and what is not, as whoever runs `manage.py doctor` finds it out at that moment.
+"""What is well with the place and what is not, as `manage.py doctor` finds it out at that moment.
 
 The table of conditions says what was found by itself; the doctor reads it out, and asks besides what can only be asked on the spot: of
 settings, servers, hosts, accounts. A room registers its questions when its app is ready:

@@ -25,7 +25,7 @@ def settings_are_safe() -> Iterator[Finding]:
 
 
 def has_room() -> Iterator[Finding]:
-    """Descriptors and disk of this host, as whoever runs the doctor has them."""
+    """Descriptors and disk of this host, as the doctor's own process has them."""
     descriptors, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     needed = settings.STREAMS_MAX + DESCRIPTORS_BESIDE
     if descriptors < needed:

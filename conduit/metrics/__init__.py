@@ -8,7 +8,7 @@
 
 Figures come about in one of three ways:
 
-- what is counted of rows, by whoever counts them once (`Totals`, in the transaction that moves the cursor of a roll-up);
+- what is counted of rows, by the process that counts them once (`Totals`, in the transaction that moves the cursor of a roll-up);
 - what a process notes of what it does (`note`, `note_seconds`: a tuple on a deque, no lock and no query), and hands in every two seconds.
   One that is killed loses what it noted since;
 - what stands in the database at this moment (`Reading`), asked for once for all web processes while anybody scrapes.

@@ -18,7 +18,7 @@ from conduit.metrics.models import OwnFigures
 from conduit.metrics.registry import Count, Gauge, Metric, Sample
 from conduit.version import VERSION
 
-# What a process tells counts for so long; its row is deleted by whoever reads when it is older than the second.
+# What a process tells counts for so long; a reader deletes its row when it is older than the second.
 FRESH_SECONDS, KEPT_SECONDS = 30.0, 3600.0
 
 BY = ("kind", "process")

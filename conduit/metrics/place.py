@@ -18,7 +18,7 @@ FAILED = Gauge("conduit_reading_failed", "1 for each group of figures that could
 
 
 def snapshot() -> tuple[list[Sample], float]:
-    """What was read last, and its age in seconds. Two queries; for who has the turn to read, those of all readings too."""
+    """What was read last, and its age in seconds. Two queries; for the process whose turn it is to read, those of all readings too."""
     kept = _kept()
     if kept is None or _is_ours():
         samples = list(_read())

@@ -55,7 +55,7 @@ def open_checked(host: str, port: int, *, usual_port: int, allowed: Allowed, sec
 
 
 def checked(host: str, port: int, *, usual_port: int, allowed: Allowed, seconds: float) -> list[Place]:
-    """All addresses of `host`. AddressRefused unless every one of them may be called: whoever mixes them in wants something."""
+    """All addresses of `host`. AddressRefused unless every one of them may be called: a name that mixes them is no honest one."""
     places = _look_up(host, port, seconds)
     for place in places:
         if not allowed.permits(host, place.address, port, usual_port):
@@ -75,7 +75,7 @@ def _look_up(host: str, port: int, seconds: float) -> list[Place]:
     def ask() -> None:
         try:
             answer.set_result(getaddrinfo(host, port))
-        except BaseException as error:  # noqa: BLE001 - it belongs to whoever waits
+        except BaseException as error:  # noqa: BLE001 - it belongs to the thread that waits
             answer.set_exception(error)
 
     threading.Thread(target=ask, name="look-up", daemon=True).start()

@@ -9,7 +9,7 @@ from django.db.models import Model
 
 @contextmanager
 def one_by_one(table: type[Model]) -> Iterator[None]:
-    """A transaction while which nobody else writes to that table. Who reads waits for nobody. On SQLite any that writes is so."""
+    """A transaction while which nobody else writes to that table. Readers wait for nobody. On SQLite any that writes is so."""
     with transaction.atomic():
         if connection.vendor == "postgresql":
             with connection.cursor() as cursor:

@@ -151,7 +151,7 @@ def numbered(sql: str) -> bytes:
 
 
 def as_django(error: psycopg.Error) -> DatabaseError:
-    """The error of Django's that stands for it, which whoever judges errors knows."""
+    """The error of Django's that stands for it, which the code that judges errors knows."""
     names = [kind.__name__ for kind in type(error).__mro__]
     kind = next((found for name in names if (found := getattr(utils, name, None))), DatabaseError)
     found = kind(*error.args)

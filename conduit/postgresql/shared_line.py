@@ -50,7 +50,7 @@ class SharedLine:
         return asked
 
     async def close(self) -> None:
-        """Give the connection back, for good: whoever asks still is told that the database is away."""
+        """Give the connection back, for good: a caller that asks still is told that the database is away."""
         self._is_closed = True
         if self._opening:
             await asyncio.wait([self._opening])
@@ -71,10 +71,10 @@ class SharedLine:
                 self._paused_until = self._line.ended_at + PAUSE_SECONDS
             if time.monotonic() < self._paused_until:
                 raise psycopg.OperationalError("the database did not answer a moment ago")
-            # Without the context of whoever asks first: the line would keep all that it holds.
+            # Without the context of the first caller: the line would keep all that it holds.
             self._opening = asyncio.get_running_loop().create_task(self._open(), context=Context())
             self._opening.add_done_callback(_looked_at)
-        # Whoever gives up waiting does not take the connection from the others.
+        # A caller that gives up waiting does not take the connection from the others.
         return await asyncio.shield(self._opening)
 
     async def _open(self) -> "_Line":
@@ -141,7 +141,7 @@ class _Line(Pipelined):
         return asker
 
     def end(self, error: Exception) -> None:
-        """Close it; whoever still waits is told why."""
+        """Close it; callers that still wait are told why."""
         if self._has_ended:
             return
         self.ended_at = time.monotonic()

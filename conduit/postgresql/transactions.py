@@ -35,7 +35,7 @@ class LoopTransactions:
         return await self._twice(lambda pipeline: _by_themselves(pipeline, steps()))
 
     async def run(self, steps: Callable[[], Steps[Result]]) -> Result:
-        """Do these steps in a transaction. What has begun is finished, whoever cancels the caller: `steps` are called twice only if
+        """Do these steps in a transaction. What has begun is finished, even if the caller is cancelled: `steps` are called twice only if
         nothing of the first time can be left.
 
         Raises:

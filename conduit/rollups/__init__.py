@@ -1,6 +1,6 @@
 """Roll-ups: counts by steps of time, which ticks make from rows that are only ever added, and pages read.
 
-Whoever adds such a row (an event, a ledger's entry) does nothing for them. Once a second `jobs.roll_up` calls what the rooms
+The code that adds such a row (an event, a ledger's entry) does nothing for them. Once a second `jobs.roll_up` calls what the rooms
 registered (`registry.register`); each goes on from where its `Cursor` stands, in one transaction that counts some rows and moves
 the cursor, under the cursor's lock: two at once, or one that is killed anywhere, count nothing twice and miss nothing.
 

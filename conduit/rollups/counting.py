@@ -113,7 +113,7 @@ def _empty(table: type[models.Model], start: datetime | None) -> None:
 def forget_before(name: str, moment: datetime) -> bool:
     """Note that rows up to that moment are about to be forgotten, none of them beyond `position_of`; False while somebody else counts.
 
-    It has to be noted before they are: whoever then counts all anew leaves their time as it was counted.
+    It has to be noted before they are: a rebuild after that leaves their time as it was counted.
     """
     with cursor_of(name) as cursor:
         if cursor is None:

@@ -8,7 +8,7 @@ from conduit.rollups.steps import Step
 
 
 class Cursor(models.Model):
-    """Up to which row a roll-up has counted. Whoever counts holds its lock."""
+    """Up to which row a roll-up has counted. The process that counts holds its lock."""
 
     name = models.CharField(max_length=60, primary_key=True)
     position = models.BigIntegerField(default=0, help_text="The id of the last row that was counted; 0 before the first.")

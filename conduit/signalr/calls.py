@@ -39,7 +39,7 @@ class Calls:
     """Runs what a client invokes, in order as a queue with one worker.
 
     What streams, either way, takes its turn to start and then runs beside, as in ASP.NET Core: a method that waits for its client's
-    stream keeps nobody else waiting. Nothing here refuses to wait: who feeds it looks at `is_full`.
+    stream keeps nobody else waiting. Nothing here refuses to wait: the caller that feeds it looks at `is_full`.
     """
 
     def __init__(self, connection: Side, hub: Hub, options: Options) -> None:

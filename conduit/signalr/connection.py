@@ -39,7 +39,7 @@ _HELD_SECONDS = 0.25
 # What a client may need after its handshake until it has started: when it says nothing, and after its first ping. That is the last step
 # of Microsoft's, which over server-sent events waits until the POST was answered, perhaps by way of another process.
 _START_SECONDS, _FIRST_PING_SECONDS = 0.5, 5.0
-_BEFORE_CLOSE_SECONDS = 1.0  # the same after its first ping, for who is to be gone and not only sent on
+_BEFORE_CLOSE_SECONDS = 1.0  # the same after its first ping, for a client that is to be gone and not only sent on
 # Of the messages in one frame, as many are handled in a row as take so long; then others have their turn.
 _IN_A_ROW_SECONDS = 0.002
 _STREAM_AHEAD = 16 * 1024  # bytes of streams that may wait for a client before their methods do
@@ -100,7 +100,7 @@ class Connection:
             self._put(message.encoded(self._protocol), numbered=True, replaces=replaces)
 
     async def drained(self) -> None:
-        """Wait until what was sent is on its way: for who sends much, at the client's pace."""
+        """Wait until what was sent is on its way: for a hub that sends much, at the client's pace."""
         await self._outbound.drained()
 
     def close(self, error: str | None = None, *, reconnect: bool = False) -> None:

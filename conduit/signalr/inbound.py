@@ -63,7 +63,7 @@ class Inbound:
         if not self._rate.allows():
             self.has_flooded = True
             raise TooMany(f"More messages came than may: the limit is {self._per_second:g} a second.")
-        if not self._allows() and not self._rate.is_little_used:  # who says little does not pay for others of the same owner
+        if not self._allows() and not self._rate.is_little_used:  # a client that says little does not pay for others of the same owner
             self.has_flooded = True
             raise TooMany("More messages came than may from all of an owner's connections together.")
 

@@ -68,7 +68,7 @@ class LocalConnections:
             self._tasks = [lasting(work) for work in (self._watch(), self._beat(), heard)]
 
     def leave(self) -> None:
-        """This process is about to end: whoever is here, or still comes, goes on elsewhere."""
+        """This process is about to end: clients that are here, or still come, go on elsewhere."""
         self.relayed.send_on()
         for connection in list(self.connections.values()):
             connection.come_again()

@@ -249,7 +249,7 @@ class Mailboxes:
             while True:
                 message = await subscription.get_message(timeout=_WAIT_SECONDS)
                 if message is None:
-                    # Whoever only listens never finds out by itself that nothing can come any more.
+                    # A process that only listens never finds out by itself that nothing can come any more.
                     if is_asked:
                         raise TimeoutError
                     await subscription.ping()

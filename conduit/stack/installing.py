@@ -28,7 +28,7 @@ _SAID_SECONDS = 5.0  # where there is no terminal whose line could be written an
 
 
 def main(venv: Path, requirements: Path) -> int:
-    """The exit status of who installed."""
+    """The exit status of the installer."""
     python = str(venv / "bin" / "python")
     pip = [python, "-m", "pip", "--disable-pip-version-check", "--no-input"]
     with _progress() as said:

@@ -19,7 +19,7 @@ def die_with_parent(parent: int | None = None, deadly: int = signal.SIGKILL) -> 
     """Ask the kernel for the signal `deadly` when the thread that started this process ends. Linux only; elsewhere it does nothing.
 
     `parent` is the process id that must still be our parent: one that died before the kernel was asked is noticed by
-    that alone. Left out, whoever is the parent now is believed.
+    that alone. Left out, the parent of now is believed.
     """
     if not sys.platform.startswith("linux"):
         return

@@ -1,6 +1,6 @@
 """Keeps the stack's processes running, and ends them in order.
 
-It has no thread and no loop of its own: whoever runs it calls `watch` again and again from one thread. That thread is
+It has no thread and no loop of its own: its caller calls `watch` again and again from one thread. That thread is
 the parent whose death the kernel tells to the children (`lifeline`).
 """
 

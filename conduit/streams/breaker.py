@@ -10,9 +10,9 @@ from redis.exceptions import RedisError
 
 logger = logging.getLogger(__name__)
 
-# What is not asked for so long (seconds) after it did not answer: each who asks would wait in vain. Then one asks for all.
+# What is not asked for so long (seconds) after it did not answer: each caller would wait in vain. Then one asks for all.
 PAUSE_SECONDS = 1.0
-# One line in the log for so many seconds in which it is away, for each who has to do without.
+# One line in the log for so many seconds in which it is away, for each caller that has to do without.
 LOG_SECONDS = 30.0
 # What Redis's clients raise that got no answer; a time limit of one's own is as good.
 NO_ANSWER: tuple[type[Exception], ...] = (RedisError, OSError, TimeoutError)

@@ -1,4 +1,4 @@
-"""Tasks of the event loop that outlive whoever began them."""
+"""Tasks of the event loop that outlive the request that began them."""
 
 import asyncio
 from collections.abc import Coroutine

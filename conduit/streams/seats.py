@@ -197,7 +197,7 @@ class LoopSeats:
         self._giving_back: asyncio.Task[None] | None = None
 
     async def acquire(self, owner: str, *, of_owner: int | None, in_all: int | None) -> None:
-        """As Seats.acquire does. Whoever is given up meanwhile has none."""
+        """As Seats.acquire does. A connection that is given up meanwhile has none."""
         taking = asyncio.ensure_future(self._run(partial(self.blocking.acquire, owner, of_owner=of_owner, in_all=in_all)))
         try:
             await asyncio.shield(taking)

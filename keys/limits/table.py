@@ -195,7 +195,7 @@ LIMITS = (
         about="Its class in that line.",
         example=0,
         null="",
-        is_told_to_holders=False,  # it is the affair of whoever runs the place
+        is_told_to_holders=False,  # it is the operator's affair
     ),
     KeyLimit(
         column="results_kept_days",
