@@ -53,9 +53,9 @@ _recorded: ContextVar[dict[str, set[str]] | None] = ContextVar("audit_recorded",
 def record(*, action: str, target: models.Model | str, who: str = WHOEVER, **changes: Any) -> None:
     """Write the row. Call it inside the transaction of the change.
 
-    `target`: the row that was changed, or words for what is none, such as `address:10.0.0.1`. `who`: the person or program at
-    it, unless given (a Rule, NOBODY). `changes`: names and values as they are now or, of any action but `create` and `delete`, pairs of before
-    and after; what is named like a secret is left out.
+    `target`: the row that was changed, or words for what is none, such as `address:10.0.0.1`. `who`: the person or program at it,
+    unless given (a Rule, NOBODY). `changes`: names and values as they are now or, of another action than `create` and `delete`, pairs
+    of before and after; what is named like a secret is left out.
     """
     write(action=action, target=target, who=who, changes=changes)
 

@@ -1,4 +1,4 @@
-"""What happened to any task since the last look: for a reader of all of them, who asks again and again.
+"""What happened to any task since the last look: for a reader of all of them, which asks again and again.
 
 Events are found by their ids. On PostgreSQL these become visible out of order: a transaction that took an id earlier may commit
 later. So ids that were jumped over are asked for again, until they are there or nobody can hold them any more.
@@ -19,11 +19,11 @@ from tasks.progress import Legs
 
 # How long an id is waited for that was jumped over (seconds): no transaction here stands for longer, and most that lost one rolled back.
 PATIENCE_SECONDS = 60.0
-# Ids that are waited for at most, and events of one look. Whoever is further behind begins anew: pages show what is, not what was.
+# Ids that are waited for at most, and events of one look. A reader that is further behind begins anew: pages show what is, not what was.
 MISSING_MAX, EVENTS_MAX = 1000, 2000
 # A reader who comes looks back by so many events: their neighbours may be in the air.
 LOOK_BACK = 100
-# The newest tasks that are remembered, for whoever asks how many are newer than one.
+# The newest tasks that are remembered, to tell how many are newer than one.
 NEWEST = 500
 # Clocks of processes differ by a little, and transactions commit late.
 SLACK = timedelta(seconds=10)
@@ -39,7 +39,7 @@ class Seen:
 
 
 class Standing(NamedTuple):
-    """Where a task stands, for who follows its progress between two events."""
+    """Where a task stands, for a reader that follows its progress between two events."""
 
     task_id: str
     updated_at: datetime

@@ -9,7 +9,7 @@ from conduit.conditions.registry import Findings
 from tasks.models import Lane, Task
 from tasks.pauses import PAUSED
 
-# A step is found within a second where there is room, and again after half a minute when who claimed it died.
+# A step is found within a second where there is room, and again after half a minute when the worker that claimed it died.
 LATE_SECONDS = 60
 
 

@@ -28,17 +28,17 @@ def hint(lane: str) -> bool:
 
 
 def hint_cancelled_on_commit(task_id: UUID, kind: str) -> None:
-    """Have whoever works on the task elsewhere told that it was cancelled."""
+    """Have the provider told that the task was cancelled."""
     transaction.on_commit(lambda: _send(kinds.job_after_cancel(kind), Lane.PROVIDER, str(task_id)), robust=True)
 
 
 def hint_run(run_id: int) -> bool:
-    """Have a run taken up by whoever calls the provider; False when the broker is away."""
+    """Have a run taken up by a worker of the provider's lane; False when the broker is away."""
     return _send("tasks.jobs.advance_run", Lane.PROVIDER, run_id)
 
 
 def _send(job: str, queue: str, *args: str | int) -> bool:
-    """A hung broker costs one of those who hint its time limit, and the others nothing."""
+    """A hung broker costs one caller its time limit, and the others nothing."""
     try:
         with breaker_of(current_app.conf.broker_url).asking("hints are not sent", errors=(OperationalError,)):
             current_app.send_task(job, args=list(args), queue=queue, headers=good_for(CLAIM_SECONDS))
@@ -49,7 +49,7 @@ def _send(job: str, queue: str, *args: str | int) -> bool:
 
 
 def hint_soon(lane: str) -> None:
-    """The same with others, a moment later; for who was asked for something and has no time."""
+    """The same with others, a moment later; for a request, which has no time."""
     hints.sender.put(Hint(DO_NEXT, Lane(lane).queue, (str(lane),), good_for(CLAIM_SECONDS)))
 
 

@@ -34,7 +34,7 @@ def register(lane: Lane, choose: Choose) -> None:
 
 
 def choose(lane: str, now: datetime, limit: int, among: Narrow | None = None) -> Sequence[UUID]:
-    """The rows of the lane whose turn it is; `among` leaves out some that who asks has no room for."""
+    """The rows of the lane whose turn it is; `among` leaves out some that the caller has no room for."""
     rows = Task.objects.due(now, lane)
     return _choose[lane](among(rows) if among else rows, limit)
 

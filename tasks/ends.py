@@ -1,6 +1,6 @@
 """One line in the log for each task that ended, with its whole story, and a span of its life where traces are sent.
 
-Whoever counts events (tasks.rollups) tells it, once for each: a second or two later, and at no cost to the step that ended the task.
+The process that counts events (tasks.rollups) tells it, once for each: a second or two later, and at no cost to the step that ended it.
 """
 
 import logging
@@ -18,7 +18,7 @@ from tasks.models import ACTIVE, Status, Task, TaskEvent
 
 log = structlog.get_logger(__name__)
 
-# After an upgrade, or a long absence of who counts, nobody is told of what is long ago.
+# After an upgrade, or a long time in which nothing counted, nobody is told of what is long ago.
 LATELY = timedelta(days=1)
 
 

@@ -90,7 +90,7 @@ class Finder:
                 close_old_connections()
                 pause = self._look()
             except Exception as error:
-                # While the database is away it is told by whoever looks at the place.
+                # While the database is away the control process tells it.
                 log.warning("did not look for work", error=type(error).__name__, exc_info=not isinstance(error, DatabaseFailure))
                 connection.close()
                 pause = ERROR_SECONDS

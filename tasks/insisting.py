@@ -49,7 +49,7 @@ def insist(write: Callable[[], T], *, until: Callable[[], float]) -> T:
                 attempt = _Attempt(_number(), result)
             return result
         except AWAY as error:
-            connection.close()  # whoever comes next gets a fresh one
+            connection.close()  # the next caller gets a fresh one
             if time.monotonic() + pause > until():
                 raise
             log.warning("not written yet: the database is away", error=type(error).__name__, tries_again_in=pause)

@@ -1,6 +1,6 @@
 """Leases: who may do a task's next step, and whose outcome counts.
 
-A row says when its next step is due. Whoever does it first takes the lease with one conditional UPDATE; the outcome is
+A row says when its next step is due. The first worker to do it takes the lease with one conditional UPDATE; the outcome is
 written with another, which holds only while the lease is still its own and the task still active. A process that dies
 simply never writes, and its lease lapses.
 """
@@ -34,7 +34,7 @@ T = TypeVar("T")
 
 # A row that was claimed by a worker that never came to its step is claimed again after this long.
 CLAIM_SECONDS = 30
-# Two processes read the one clock to within a round trip to the database: who was just told that a step is due, and finds
+# Two processes read the one clock to within a round trip to the database: a worker that was just told that a step is due, and finds
 # that it will be by this much later, need not wait.
 ABOUT_NOW = timedelta(seconds=0.1)
 # A renewal that failed is tried again after this long.
@@ -185,7 +185,7 @@ def _marked(now: datetime, lane: str, chosen: Sequence[UUID], **fields: Any) -> 
     """Those of the chosen rows that it wrote the fields to."""
     if not chosen:
         return ()
-    # Who chose may have locked none of them, so the UPDATE looks again.
+    # The choice may have locked none of them, so the UPDATE looks again.
     count = Task.objects.due(now, lane).filter(pk__in=chosen).update(**fields)
     if count == len(chosen):
         return chosen
@@ -215,7 +215,7 @@ def take(task_id: UUID, *, lane: str, claim: UUID | None = None) -> Lease | None
 
 
 def seize(task_id: UUID) -> Lease | None:
-    """The lease of a task that no living step works on, due or not, for whoever decides what becomes of it; None when there is none."""
+    """The lease of a task that no living step works on, due or not, to decide what becomes of it; None when there is none."""
     now = clock.now()
     lease = Lease(task_id, uuid.uuid4())
     taken = Task.objects.active().unleased(now).filter(pk=task_id).update(lease_token=lease.token, lease_until=lapse(now))

@@ -40,7 +40,7 @@ ENDED = frozenset({Status.COMPLETED, Status.FAILED, Status.CANCELLED})
 def creating(task: Task, *parts: Model, audience: Audience | None = None) -> Steps[TaskEvent]:
     """Write a new task with its hold, `parts` (what its kind keeps of it) and its first event; `tell_created` when it is committed.
 
-    Who knows the `audience` of a moment ago has all of it done with one batch, where the key's row allows.
+    With the `audience` of a moment ago all of it is one batch, where the key's row allows.
 
     Raises:
         ApiError: the key of now may not create it (keys.spending.reserve).

@@ -23,7 +23,7 @@ class Share(models.Model):
 class Outlook(models.Model):
     """What a further task of a key has to expect of the lines that it would stand in; of number 0, one of a key that has none there.
 
-    Written by who surveys the lines (tasks.outlooks), read by creates. Gone while nobody waits.
+    Written by the process that surveys the lines (tasks.outlooks), read by creates. Gone while nobody waits.
     """
 
     key_id = models.BigIntegerField(primary_key=True)

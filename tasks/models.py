@@ -271,7 +271,7 @@ class FeedQuerySet(models.QuerySet["Feed"]):
     def next_position(self, key_id: int) -> int:
         """Take the next position of the key's history, and keep it from everybody else until this transaction ends.
 
-        So events of a key become visible in the order of their positions and without a gap: who has read up to one has
+        So events of a key become visible in the order of their positions and without a gap: a reader of all up to one has
         missed none below. Take it late in a transaction: other events of the key wait for its end.
         """
         [[[position]]] = statements.do(self.taking_position(key_id))

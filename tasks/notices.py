@@ -22,7 +22,7 @@ ENDS = frozenset({"task.completed", "task.failed", "task.cancelled"})
 class Notice:
     """An event, a snapshot or progress of one task, or `resync`, which is about none.
 
-    `event_id` is the position in the key's history that whoever has this stands at; progress has none.
+    `event_id` is the position in the key's history that a reader of this stands at; progress has none.
     """
 
     __slots__ = ("_forms", "event_id", "task", "type")

@@ -1,6 +1,6 @@
 """What a new task has to expect of the lines that it would stand in: told as it is created, before it stands anywhere.
 
-Who surveys the lines writes the outlooks; a create reads them along with what it asks for anyhow, and adds what was made since.
+The process that surveys lines writes the outlooks; a create reads them along with what it asks for anyhow, and adds what was made since.
 """
 
 import json
@@ -64,7 +64,7 @@ def columns(key: str) -> str:
 
 
 def _parsed(value: Any) -> Mapping[str, Any] | None:
-    """JSON, as text or read already, by who has asked."""
+    """JSON, as text or read already, as the connection gives it."""
     found: Mapping[str, Any] | None = json.loads(value) if isinstance(value, str | bytes) else value
     return found
 

@@ -1,7 +1,7 @@
 """Tasks beyond the number that their key may have in flight, where its `over_limit` says that they wait.
 
 Such a task is not due until it is let go: once a second the oldest of each key go on, as many as others of the key have ended. It
-reads what is true now, so nothing has to be done by whoever ends a task, cancels one or changes a limit.
+reads what is true now, so nothing has to be done where a task ends or is cancelled, or a limit is changed.
 """
 
 from collections import defaultdict
@@ -55,7 +55,7 @@ def _room(key: VirtualKey, in_flight: int) -> int | None:
 
 def _let_go(key_id: int, now: datetime) -> None:
     with transaction.atomic():
-        # Whoever creates a task with this key, or lets others go, counts while nobody else does.
+        # A create with this key, or another look that lets go, counts while nobody else does.
         found = VirtualKey.objects.filter(pk=key_id)
         if connection.features.has_select_for_update:
             found = found.select_for_update(no_key=True)
@@ -64,7 +64,7 @@ def _let_go(key_id: int, now: datetime) -> None:
         count = GO_ON_LIMIT if room is None else min(room, GO_ON_LIMIT)
         held = Task.objects.over_limit().filter(key=key_id).order_by("pk")
         if connection.features.has_select_for_update_skip_locked:
-            # Whoever ends one has its row, and waits for the key.
+            # A transaction that ends one has its row, and waits for the key.
             held = held.select_for_update(skip_locked=True, no_key=True)
         for task in held[: max(0, count)]:
             # Our limits of time count from here.

@@ -1,7 +1,7 @@
 """Tasks whose next step a pause holds: set aside, and made to go on.
 
 A task that is set aside is never due by itself, so it costs no further step. Once a second `go_on` looks which tasks no pause
-holds any more. It reads what is true now, so nothing is lost when whoever ended a pause dies, and a pause whose end comes
+holds any more. It reads what is true now, so nothing is lost when the process that ended a pause dies, and a pause whose end comes
 needs nobody.
 """
 
@@ -50,7 +50,7 @@ def held_by(pause: Pause) -> TaskQuerySet:
 
 
 def end_of_hold(task: Task, lane: Lane) -> datetime | None:
-    """Until when a step of that lane is held, as `Holds.end`. Whoever asks begins the step at once when it is not."""
+    """Until when a step of that lane is held, as `Holds.end`. The caller begins the step at once when it is not."""
     return Holds(clock.now()).end(lane, task.model)
 
 

@@ -1,6 +1,6 @@
 """Stopping and resuming: sending to the provider, work on files, new work.
 
-A pause is a row while it lasts, and the audit keeps its story. Whoever is about to do what it stops looks for it: a step right
+A pause is a row while it lasts, and the audit keeps its story. A worker that is about to do what it stops looks for it: a step right
 before it begins (tasks.paused), a create with what it reads anyhow (`stops_new_work`). Ending one is deleting its row: tasks
 that waited for it go on by themselves.
 """
@@ -24,7 +24,7 @@ from tasks.models import Pause, PauseKind
 # When to come back while new work is refused without an end, in seconds.
 REFUSED_RETRY_SECONDS = 60
 NOT_ACCEPTED = "New videos are not accepted right now. Tasks that are under way go on."
-# Who ends a pause whose end has come, as the audit names it.
+# How the audit names what ends a pause whose end has come.
 ITS_END = audit.Rule("the pause's own end")
 
 

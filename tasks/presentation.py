@@ -55,7 +55,7 @@ def show(task: Task, now: datetime, own: Mapping[str, Any] | None = None) -> dic
 def version_of_ended(task: Task, now: datetime) -> Hashable:
     """Equal to what it was while `show` shows the same of a task that ended; None while it is under way, and moves with the clock.
 
-    Whoever changes what is shown of an ended task raises its `updated_at`.
+    A change of what is shown of an ended task raises its `updated_at`.
     """
     return None if task.is_active else (task.pk, task.updated_at, kinds.kind_of(task).clock_of_ended(now))
 
@@ -66,7 +66,7 @@ def location(task: Task) -> dict[str, str]:
 
 
 def show_to_operators(task: Task, now: datetime) -> dict[str, Any]:
-    """The same with whose it is and what holds it up, for those who run the place. `task` comes from `Task.objects.for_operators`."""
+    """The same with whose it is and what holds it up, for operators. `task` comes from `Task.objects.for_operators`."""
     return show(task, now) | {
         "key": {"id": task.key_id, "name": task.key.name},
         "team": {"id": task.team_id, "name": task.team.name if task.team else None} if task.team_id else None,

@@ -1,4 +1,4 @@
-"""A key's tasks and the key's secret in one statement, for whoever reads tasks without Django's ORM."""
+"""A key's tasks and the key's secret in one statement, for the ways in that do without Django's ORM."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

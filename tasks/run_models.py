@@ -1,4 +1,4 @@
-"""What is done to many tasks at once, as rows: it goes on whoever dies."""
+"""What is done to many tasks at once, as rows: it goes on whatever process dies."""
 
 from typing import Self
 from uuid import UUID

@@ -1,6 +1,6 @@
 """The same done to many tasks at once: cancelling, retrying or deleting what they made, in the background, as the API does it for one.
 
-A run is a row. Whoever takes it up does one task after the other, each in a transaction with its outcome; a process that is killed
+A run is a row. The worker that takes it up does one task after the other, each in a transaction with its outcome; a process that is killed
 leaves nothing half done, and another goes on from there. A tick hands out runs that nobody works on.
 """
 
@@ -41,7 +41,7 @@ KEPT = timedelta(days=90)
 FORGOTTEN_AT_ONCE = 20
 _BATCH = 50
 
-# Who stops a run whose beginner's right was taken, as the audit names it.
+# How the audit names what stops a run whose beginner's right was taken.
 LOST_RIGHT = audit.Rule("the loss of the right")
 # What an account of the console needs for each.
 RIGHTS = {Action.CANCEL: "tasks.cancel_task", Action.RETRY: "tasks.retry_task", Action.DELETE: "tasks.delete_media"}
@@ -218,7 +218,7 @@ def _batch(run: Run, until: float) -> bool:
 
 
 def _stop_for_want_of_right(run: Run) -> None:
-    """Who began it may do this no more, and so may the run."""
+    """The person who began it may do this no more, and so may the run."""
     why = f"{run.created_by} may {run.action} tasks no more."
     ended = {"state": RunState.STOPPED, "stopped_why": why, "ended_at": clock.now(), "lease_token": None, "lease_until": None}
     with transaction.atomic():

@@ -17,7 +17,7 @@ from conduit.api.pagination import parse_moment
 
 TEXT_MAX, TERMS_MAX, VALUES_MAX = 500, 20, 20
 
-# What each qualifier is, for whoever wrote another.
+# What each qualifier is, told where another was written.
 QUALIFIERS = {
     "id": "a task's id, or its end",
     "key": "a key's name or number (#7)",

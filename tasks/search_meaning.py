@@ -27,7 +27,7 @@ from tasks.search_language import MOMENTS, Between, NotUnderstood, Term, amount,
 IDS_MAX, NAMES_MAX = 100, 50
 # Events of a span of time by which it is known how old its tasks are.
 EVENTS_LOOKED_AT = 5_000
-# A moment of a task and that of its event are read one after the other; and who forgets events may be at it while a search goes on.
+# A moment of a task and that of its event are read one after the other; and events may be deleted while a search goes on.
 _BESIDE, _FORGOTTEN_BEFORE = timedelta(minutes=1), timedelta(days=1)
 # A shorter end of an id than TAIL_CHARACTERS is looked for among the rows that are looked at.
 SHORTEST_TAIL = 4

@@ -2,7 +2,7 @@
 
 Start-time fair queueing (Goyal, Vin, Cheng: 1996), in a tree: root, classes (a key's priority), teams, keys; a key without a team stands
 where teams do. Each node has a virtual time for those below it, and each below it the moment of that time at which its next service
-begins: where its last one ended, which is its price by its weight later than it began. Who begins first is served first, and of
+begins: where its last one ended, which is its price by its weight later than it began. The one that begins first is served first, and of
 several the one that waits longest. A key that was idle begins at the present, so it has saved up nothing; nor is it behind the thousand
 that another has waiting.
 
@@ -150,7 +150,7 @@ def flows(keys: Iterable[tuple[int, int | None]]) -> dict[int, Flow]:
 
 
 def lock(line: str) -> bool:
-    """Be the only one who serves that line until this transaction ends; False when somebody else does."""
+    """Be the only process that serves that line until this transaction ends; False when another does."""
     rows = Share.objects.filter(line=line, node="")
     if not rows.exists():
         Share.objects.bulk_create([Share(line=line)], ignore_conflicts=True)
@@ -160,7 +160,7 @@ def lock(line: str) -> bool:
 
 
 def claim(line: str, seconds: float) -> bool:
-    """Be the only one who does something about that line for so long; False when somebody else is. Holds no transaction open."""
+    """Be the only process that does something about that line for so long; False when another is. Holds no transaction open."""
     now = clock.now().timestamp()
     rows = Share.objects.filter(line=line, node="")
     if not rows.exists():
@@ -169,7 +169,7 @@ def claim(line: str, seconds: float) -> bool:
 
 
 def claimed_until(line: str, seconds: float) -> None:
-    """It is done: whoever comes in so many seconds does it anew."""
+    """It is done: the first process that comes in so many seconds does it anew."""
     Share.objects.filter(line=line, node="").update(start=clock.now().timestamp() + seconds)
 
 
@@ -178,13 +178,13 @@ def read(line: str) -> Shares:
 
 
 def write(line: str, changed: Mapping[str, tuple[float, float]]) -> None:
-    """Belongs to who has locked the line."""
+    """Belongs into the transaction that has locked the line."""
     rows = [Share(line=line, node=node, start=start, now=now) for node, (start, now) in changed.items()]
     if rows:
         Share.objects.bulk_create(rows, update_conflicts=True, unique_fields=["line", "node"], update_fields=["start", "now"])
 
 
 def forget(line: str) -> None:
-    """Nobody waits any more: whoever comes next begins anew. The root stays, which is locked."""
+    """Nobody waits any more: the next task begins anew. The root stays, which is locked."""
     Share.objects.filter(line=line).exclude(node="").delete()
     Share.objects.filter(line=line, node="").exclude(start=0, now=0).update(start=0, now=0)

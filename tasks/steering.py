@@ -1,4 +1,4 @@
-"""What those who run the place do to anybody's task: what its owner could do, with a row of the audit in the same transaction."""
+"""What operators do to anybody's task: what its owner could do, with a row of the audit in the same transaction."""
 
 from collections.abc import Callable
 from typing import Any
@@ -35,7 +35,7 @@ def cancel(task: Task, *, who: str, **told: Any) -> bool:
 def living_retry(task: Task) -> Task | None:
     """The newest retry of it that is under way, or was completed: it needs no other. Call it inside a transaction.
 
-    The task is the caller's until that ends: of two who meet at it the second finds what the first made.
+    The task is the caller's until that ends: of two operators who meet at it the second finds what the first made.
     """
     Task.objects.select_for_update(no_key=True).values_list("pk").get(pk=task.pk)
     return task.retries.exclude(status__in=[Status.FAILED, Status.CANCELLED]).order_by("-pk").first()
@@ -52,7 +52,7 @@ def retry(
 ) -> Task:
     """A new task of the same key for what a failed one asked for: that key's money, limits and budgets.
 
-    `first` is done in its transaction before anything is written; `seen` is the newest retry that whoever asks knows of (NO_RETRY:
+    `first` is done in its transaction before anything is written; `seen` is the newest retry that the operator knows of (NO_RETRY:
     none), None when it is wanted whatever there is; `own` is what the new task has of its own; `told` goes into the audit.
 
     Raises:
@@ -72,7 +72,7 @@ def retry(
             again = kinds.kind_of(task).retry(key=task.key, original=task, own=own or RetryRequest(), first=before)
             audit.record(who=who, action="retry", target=task, retried_as=again.pk, **told)
     except Unauthenticated as error:
-        # Not who calls is refused, but who would pay.
+        # Not the caller is refused, but the key that would pay.
         raise Conflict(f"The task's key takes no new tasks. {error.message}", code="task_not_retryable") from error
     return again
 

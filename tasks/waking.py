@@ -1,4 +1,4 @@
-"""Who in this process does the steps of a lane by itself, and is woken by a hint rather than have it do one."""
+"""What in this process does the steps of a lane by itself, and is woken by a hint rather than have it do one."""
 
 from collections.abc import Callable
 

@@ -10,5 +10,5 @@ How a webhook comes about:
 4. `sending` builds the body from the rows as they are now, signs it and calls the receiver; `outcomes` writes what came of it.
 
 A process that dies at any of these lines leaves rows that another goes on with: a message may come twice, never under another id.
-This room knows a task by its plain id; who has something to tell registers a source (`sources`).
+This room knows a task by its plain id; a room that has something to tell registers a source (`sources`).
 """

@@ -47,7 +47,7 @@ def with_secret(body: Mapping[str, Any], secret: str, status: int, headers: Mapp
 
 
 def who(key: VirtualKey) -> str:
-    """How the audit names whoever calls with a key of his own."""
+    """How the audit names the holder of a key, who calls with it."""
     return f"key {key.name}"
 
 

@@ -1,6 +1,6 @@
 """Whose tasks an endpoint is told of: kept in this process at a version (conduit.versioned), which migration 0002's triggers write.
 
-So who writes an event and knows the version need not look for endpoints, and misses none that was made before.
+So a create that knows the version need not look for endpoints for its event, and misses none that was made before.
 """
 
 from collections.abc import Sequence

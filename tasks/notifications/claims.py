@@ -67,7 +67,7 @@ def claim(now: datetime, limit: int, *, failing: int | None = None) -> list[Clai
     `failing`."""
     token = uuid4()
     with transaction.atomic():
-        # Two who count a receiver's connections at once would both fill them.
+        # Two processes that count a receiver's connections at once would both fill them.
         locks.take(locks.CLAIM)
         chosen = _due(now, limit, limit if failing is None else max(0, failing))
         if chosen:

@@ -30,7 +30,7 @@ def disable(endpoint: Endpoint, why: str, *, who: str = RULE) -> bool:
 
 
 def _told(endpoint: Endpoint) -> list[str]:
-    """Who is told by mail what becomes of it: its key's or team's contact; of the whole place's whoever runs that."""
+    """Who is told by mail what becomes of it: its key's or team's contact; of the whole place's the operators."""
     owner = endpoint.key or endpoint.team
     return [budget_owners.contact_of(owner)] if owner else settings.ALERT_EMAILS
 

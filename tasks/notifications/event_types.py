@@ -23,5 +23,5 @@ def for_owner(*, is_place: bool) -> list[str]:
 
 
 def wishes(event_types: Sequence[str]) -> dict[str, bool]:
-    """The columns of whoever asks for these types that say whether tasks and their progress are among them."""
+    """The columns of an endpoint of these types that say whether tasks and their progress are among them."""
     return {"wants_tasks": any(name in ABOUT_TASKS for name in event_types), "wants_progress": PROGRESS in event_types}

@@ -18,7 +18,7 @@ from tasks.notifications.models import KeySigning
 
 
 class KeySecretView(KeyedView):
-    """Whoever has the key may ask for it again."""
+    """The holder of the key may ask for it again."""
 
     def get(self, request: Request) -> Response:
         check_parameters(request.query_params, ())

@@ -167,7 +167,7 @@ class FailingHost(models.Model):
 
 
 class Message(models.Model):
-    """Something that happened and that somebody is told of: made once, whoever and however many are told."""
+    """Something that happened and that somebody is told of: made once, however many are told."""
 
     id = models.CharField(primary_key=True, max_length=40, default=new_message_id, editable=False)
     type = models.CharField(max_length=TYPE_CHARACTERS)

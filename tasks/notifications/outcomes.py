@@ -125,7 +125,7 @@ def _pause(attempts: int, outcome: Outcome) -> timedelta:
 
 
 def _note_failure(delivery: Delivery, outcome: Outcome, now: datetime) -> None:
-    # Who asks for less haste is not knocked at before.
+    # A receiver that asks for less haste is not called before.
     tried_at = now + timedelta(seconds=outcome.retry_after or 0.0)
     if delivery.endpoint is None:
         if outcome.is_gone and delivery.task_id:

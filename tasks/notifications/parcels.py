@@ -47,7 +47,7 @@ def packed(claims: Sequence[Claim], now: datetime) -> tuple[list[tuple[Claim, Pa
         try:
             living = signing.living_secrets(signs, now)
         except signing.Lost:
-            left.append(Unsendable(claim, signing.LOST_WORDS, is_final=False))  # whoever runs the place may put that right
+            left.append(Unsendable(claim, signing.LOST_WORDS, is_final=False))  # an operator may put that right
             continue
         ready.append((claim, Parcel(delivery.message_id, url, bodies[delivery.message_id], living)))
     return ready, left

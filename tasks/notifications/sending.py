@@ -133,7 +133,7 @@ def _problem_of(status: int) -> str:
 
 
 def _why(error: BaseException) -> str:
-    """In words for whoever owns the endpoint: nothing of where a name leads inside."""
+    """In words for the endpoint's owner: nothing of where a name leads inside."""
     chain = [error, *(cause for cause in (getattr(error, "__cause__", None), getattr(error, "__context__", None)) if cause)]
     chain += [reason for found in list(chain) if (reason := _reason_of(found))]
     for found in chain:

@@ -109,7 +109,7 @@ def sealed_anew(row: Signing) -> dict[str, object]:
 
 
 def of_key(key: VirtualKey) -> KeySigning:
-    """The key's own, made when it is first needed. Two who need it at once get the same."""
+    """The key's own, made when it is first needed. Two requests that need it at once get the same."""
     row, _ = KeySigning.objects.get_or_create(key=key, defaults=fields_of(new_secret()))
     return row
 

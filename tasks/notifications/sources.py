@@ -13,7 +13,7 @@ from tasks.notifications.models import Message
 class Happening:
     """Something that happened, as the rows say that it happened in."""
 
-    types: Sequence[str]  # all that it is called: whoever asked for several gets a message of each
+    types: Sequence[str]  # all that it is called: an endpoint of several gets a message of each
     at: datetime
     source_id: str = ""
     facts: Mapping[str, Any] = field(default_factory=dict)
@@ -21,7 +21,7 @@ class Happening:
     team_id: int | None = None
     task_id: UUID | None = None
     traceparent: str = ""  # the W3C trace that it belongs to
-    once: str = ""  # what happens but once under this name, whoever notices it and how often
+    once: str = ""  # what happens but once under this name, however often it is noticed
 
 
 @dataclass(frozen=True)

@@ -56,7 +56,7 @@ class Caller:
 
 
 def admit(secret: str, address: str) -> tuple[Caller, RateState | None]:
-    """Whoever has that secret. Counts as a call that reads.
+    """The caller with that secret. Counts as a call that reads.
 
     Raises:
         ApiError: the key may not be used, not from there, or not so often.

@@ -59,7 +59,7 @@ class KeyFeed:
         self.key_id = key_id
         self.position: int | None = None  # of the newest event that was handed on; None until it is known
         self.subscribers: dict[Subscriber, int] = {}  # each with the position that it stood at when it joined
-        self.users = 0  # who needs this feed: subscribers, and whoever is about to be one
+        self.users = 0  # subscribers of this feed, and connections that are about to be
         self.joined = False
         self._in_thread = in_thread
         self._live: dict[str, _Shown] = {}
@@ -80,7 +80,7 @@ class KeyFeed:
             await asyncio.shield(self._opening)
         except BaseException:
             if self._opening and self._opening.done():
-                self._opening = None  # whoever comes next tries again
+                self._opening = None  # the next connection tries again
             raise
 
     async def _open(self, join: Callable[[], Any]) -> None:
@@ -246,7 +246,7 @@ class _Shown:
         return self._task | {"progress": max(reading.progress, self._told_progress), "eta_seconds": reading.eta_seconds}
 
     def not_behind(self, notice: Notice) -> Notice:
-        """The task's next event, with no less progress than was told: who wrote it may have a clock that is a little behind."""
+        """The task's next event, with no less progress than was told: the clock of its writer may be a little behind."""
         if not notice.task or notice.task["progress"] >= self._told_progress:
             return notice
         return Notice(notice.type, notice.event_id, notice.task | {"progress": self._told_progress})

@@ -137,7 +137,7 @@ class Feeds:
         self._subscribers.discard(subscriber)
         feed = self._feeds[subscriber.caller.key_id]
         feed.subscribers.pop(subscriber, None)
-        feed.users -= 1  # a feed that nobody needs stays until the next watch: who reconnects finds it open
+        feed.users -= 1  # a feed that nobody needs stays until the next watch: a client that reconnects finds it open
 
     async def _feed_of(self, subscriber: Subscriber) -> KeyFeed:
         self.unsubscribe(subscriber)

@@ -144,7 +144,7 @@ def _camel(name: str) -> str:
 
 
 async def authenticate(scope: Mapping[str, Any]) -> Caller:
-    """Who connects.
+    """The caller that connects.
 
     Raises:
         Refused: with the API's envelope.

@@ -83,7 +83,7 @@ def head_of_stream() -> HttpResponse:
 
 
 class StreamView(ApiView):
-    """A call whose answer is a stream: who asks is authenticated and counted in one, as for sockets (tasks.realtime.connections.admit)."""
+    """A call whose answer is a stream: the caller is let in and counted in one, as for sockets (tasks.realtime.connections.admit)."""
 
     authentication_classes = [StreamAuthentication]
 

@@ -56,7 +56,7 @@ class TooSlow(ApiError):
 
 
 class Stream(ABC, Generic[Form]):
-    """What is told waits in an outbox; who draws the wire takes it at its reader's pace."""
+    """What is told waits in an outbox; the wire takes it at its reader's pace."""
 
     patience = float("inf")  # with a reader that takes nothing, in seconds: what piles up meanwhile ends others
 
