@@ -20,16 +20,10 @@ ROOMY = {
     "messages_per_second": 5000,
     "messages_per_second_of_owner": 50_000,
 }
-# Shorter than what ships, for the cases that wait for one to pass; long enough for whoever must not be late on a busy machine.
+# Shorter than what ships, for the cases that wait for one to pass; long enough for whoever must not be late on a busy machine. What a
+# client does within seconds here may be late all the same on one that stands still: what uses `brisk` races the clock.
 KEEP_ALIVE, CLIENT_TIMEOUT, DISCONNECT = 1.0, 5.0, 4.0
 BRISK = {**ROOMY, "keep_alive": KEEP_ALIVE, "client_timeout": CLIENT_TIMEOUT, "handshake": 3.0, "poll": 1.0, "disconnect": DISCONNECT}
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What uses `brisk` has seconds where a real client has longer: a machine that stands still for so long is no fault."""
-    for item in items:
-        if "brisk" in getattr(item, "fixturenames", ()) and "races_the_clock" not in item.keywords:
-            item.add_marker(pytest.mark.races_the_clock)
 
 
 @pytest.fixture(scope="session")

@@ -105,6 +105,7 @@ def test_messagepack_over_server_sent_events_is_refused(two: Service, make_clien
         make_client(two, Wire("ServerSentEvents", "messagepack")).start()
 
 
+@pytest.mark.races_the_clock  # timings of seconds
 @pytest.mark.parametrize("wire", WIRES, ids=lambda wire: wire.short)
 def test_who_never_shakes_hands_is_let_go(brisk: Service, http: requests.Session, wire: Wire) -> None:
     token = negotiate(brisk, http)["connectionToken"]

@@ -69,6 +69,7 @@ def test_a_poll_gets_all_that_waits_for_it_in_order(two: Service, http: requests
     assert [f'"result":{number}'.encode() in piece for number, piece in enumerate(heard.split(b"\x1e")[:5])] == [True] * 5
 
 
+@pytest.mark.races_the_clock  # timings of seconds
 def test_a_poll_with_nothing_to_bring_ends_empty(brisk: Service, http: requests.Session) -> None:
     token = start_polling(brisk, http)
     answer = http.get(brisk.url, params={"id": token}, timeout=SECONDS)

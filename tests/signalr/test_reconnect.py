@@ -149,6 +149,7 @@ def test_stateful_reconnect_is_refused_when_the_owner_is_gone_and_the_client_sta
     assert after["process"] != before["process"]
 
 
+@pytest.mark.races_the_clock  # timings of seconds
 def test_stateful_reconnect_after_too_long_is_refused_and_the_client_starts_anew(brisk: Service, call: Callable[..., Client]) -> None:
     client = call(brisk, Wire("WebSockets", "json"), stateful=100_000, reconnect=ATTEMPTS, keepAlive=300)
     before = client.invoke("WhoAmI")["id"]

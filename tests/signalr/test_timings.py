@@ -28,6 +28,7 @@ def test_idle_connections_outlive_pings_and_time_limits(brisk: Service, call: Ca
     assert [client.invoke("WhoAmI") for client in clients] == before
 
 
+@pytest.mark.races_the_clock  # timings of seconds
 def test_a_client_that_falls_silent_is_closed(brisk: Service, call: Callable[..., Client]) -> None:
     """The official client falls silent when its own pings are an hour apart; its first, at the start, arms the limit."""
     clients = [call(brisk, wire, keepAlive=3_600_000) for wire in WIRES if wire.transport != "LongPolling"]
@@ -37,6 +38,7 @@ def test_a_client_that_falls_silent_is_closed(brisk: Service, call: Callable[...
         assert "Server returned an error on close" in error
 
 
+@pytest.mark.races_the_clock  # timings of seconds
 def test_a_client_that_never_pings_is_not_expected_to(brisk: Service) -> None:
     with socket_to(brisk) as wire:
         wire.send(HANDSHAKE.decode())
@@ -65,6 +67,7 @@ def test_a_server_that_falls_silent_is_left_by_its_client(make_service: Callable
     assert [client.closed() for client in clients] == [silence] * 2
 
 
+@pytest.mark.races_the_clock  # timings of seconds
 def test_a_silent_network_ends_the_connection_on_the_server_too(brisk: Service, call: Callable[..., Client]) -> None:
     client = call(brisk, Wire("WebSockets", "json"), token="secret-unplugged", keepAlive=PING_MILLISECONDS)
     watching = call(brisk, Wire("WebSockets", "json"), url=brisk.servers[0].url, keepAlive=PING_MILLISECONDS)  # by another network
@@ -76,6 +79,7 @@ def test_a_silent_network_ends_the_connection_on_the_server_too(brisk: Service, 
         brisk.proxy.stall()
 
 
+@pytest.mark.races_the_clock  # timings of seconds
 def test_a_poller_that_does_not_come_back_loses_its_connection(brisk: Service, http: requests.Session, call: Callable[..., Client]) -> None:
     http.headers["Authorization"] = "Bearer secret-lapsed"
     token = start_polling(brisk, http)
@@ -96,12 +100,14 @@ def test_a_poller_whose_network_is_cut_comes_back_in_time_and_misses_nothing(bri
     assert [f'"arguments":[{number}]'.encode() in heard for number in range(10)] == [True] * 10
 
 
+@pytest.mark.races_the_clock  # timings of seconds
 def test_a_negotiation_that_nobody_takes_up_is_forgotten(brisk: Service, http: requests.Session) -> None:
     token = negotiate(brisk, http)["connectionToken"]
     time.sleep(DISCONNECT + 1)  # longer than a connection may be without a transport
     assert http.get(brisk.url, params={"id": token}, timeout=SECONDS).status_code == 404
 
 
+@pytest.mark.races_the_clock  # timings of seconds
 def test_a_stream_of_events_that_breaks_is_over(brisk: Service, http: requests.Session, call: Callable[..., Client]) -> None:
     http.headers["Authorization"] = "Bearer secret-broken-off"
     token = negotiate(brisk, http)["connectionToken"]
@@ -115,6 +121,7 @@ def test_a_stream_of_events_that_breaks_is_over(brisk: Service, http: requests.S
     assert http.post(brisk.url, params={"id": token}, data=b'{"type":6}\x1e', timeout=SECONDS).status_code == 404
 
 
+@pytest.mark.races_the_clock  # timings of seconds
 def test_long_polling_needs_no_pings(brisk: Service, http: requests.Session) -> None:
     token = start_polling(brisk, http)
     heard = b"".join(http.get(brisk.url, params={"id": token}, timeout=SECONDS).content for _ in range(3))
