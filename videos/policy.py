@@ -2,7 +2,7 @@
 
 import re
 import unicodedata
-from functools import lru_cache
+from functools import cache, lru_cache
 from os.path import commonprefix
 
 from conduit.api.errors import ContentPolicyViolation
@@ -15,8 +15,14 @@ _IN_WORDS = r"[^\W_]"
 _UNSPACED = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]")
 # Accents, dots and strokes that go on letters of any script. Vowel signs and points, which make other words, are none of them.
 _MARKS = re.compile("[\u0300-\u036f\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f]+")
-# Whatever else is put on a letter. Sorting thousands of them takes the square of their number.
-_PILED = re.compile("([{marks}]{{8}})[{marks}]+".format(marks="".join(c for c in map(chr, range(0x20000)) if unicodedata.combining(c))))
+
+
+@cache
+def _piled() -> re.Pattern[str]:
+    """Whatever else is put on a letter: sorting thousands of them takes the square of their number."""
+    marks = "".join(c for c in map(chr, range(0x20000)) if unicodedata.combining(c))
+    return re.compile(f"([{marks}]{{8}})[{marks}]+")
+
 
 # Branches inside branches of a pattern: Python compiles some hundred, and words part long before that.
 _DEPTH_MAX = 50
@@ -67,6 +73,6 @@ def _tree_of(words: list[str], depth: int = 0) -> str:
 
 def _plain(text: str) -> str:
     """Compatibility forms, case and white space folded, without unseen characters. At most 18 characters come of one (U+FDFA)."""
-    few_marks = _PILED.sub(r"\1", without_unseen(text))
+    few_marks = _piled().sub(r"\1", without_unseen(text))
     folded = without_unseen(unicodedata.normalize("NFKC", few_marks).casefold())
     return " ".join(folded.split())
