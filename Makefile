@@ -57,7 +57,7 @@ test: $(DEV) $(NODE) $(CLIENTS) ## run all tests: on PostgreSQL, then what touch
 
 test-browser: $(DEV) $(NODE) ## run the tests that look at it through a browser (Debian's Chromium)
 	@command -v chromium >/dev/null || { $(call GET,chromium,the browser tests); }
-	$(PY) -m pytest -n 2 --dist loadfile tests/browser
+	$(PY) -m pytest -n 3 --dist loadfile tests/browser
 
 test-clients: $(DEV) $(NODE) $(CLIENTS) $(LARGE_CLIENTS) ## run the tests with clients that are large: LiteLLM, aiperf, TanStack AI (2 GB, once)
 	$(PY) -m pytest $(PATIENT) -m clients
@@ -75,7 +75,7 @@ soak: $(DEV) $(NODE) ## run the tests that take long: chaos, real time, rolling 
 lint: $(DEV) ## check style, types, the rooms' imports, migrations and settings
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
-	$(PY) -m mypy
+	$(PY) -m mypy -n 2
 	.venv/bin/lint-imports
 	$(PY) manage.py makemigrations --check --dry-run
 	$(PY) manage.py check
@@ -83,7 +83,7 @@ lint: $(DEV) ## check style, types, the rooms' imports, migrations and settings
 check: $(DEV) ## for between two edits, under a minute: style and types, and the tests that only compute
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
-	$(PY) -m mypy
+	$(PY) -m mypy -n 2
 	$(PY) -m pytest -p tests.support.quick -q tests
 
 coverage: $(DEV) ## which branches of money and the engine no test takes (.coverage.html for all); it fails nothing

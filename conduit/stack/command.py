@@ -10,6 +10,8 @@ from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandParser
+from django.db import DatabaseError, connection
+from django.db.migrations.executor import MigrationExecutor
 
 from conduit.checks import refuse_unsafe_start
 from conduit.stack.environment import claim
@@ -62,4 +64,16 @@ def run(plan: Plan, during: Callable[[Stack], object], *, say: Callable[[str], o
 
 
 def _plan() -> Plan:
-    return Plan(home=settings.CONDUIT_HOME, environment=os.environ, host_header=urlsplit(settings.PUBLIC_URL).netloc)
+    host = urlsplit(settings.PUBLIC_URL).netloc
+    return Plan(home=settings.CONDUIT_HOME, environment=os.environ, is_prepared=_is_migrated, host_header=host)
+
+
+def _is_migrated() -> bool:
+    """Whether `migrate` would do nothing: looked at here in a tenth of the processor time that it takes in a process of its own."""
+    try:
+        executor = MigrationExecutor(connection)
+        return not executor.migration_plan(executor.loader.graph.leaf_nodes())
+    except DatabaseError:  # what is wrong is said by `migrate`
+        return False
+    finally:
+        connection.close()

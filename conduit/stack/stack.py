@@ -40,6 +40,7 @@ class Plan:
     environment: Mapping[str, str]
     procfile: Path = TREE / "Procfile"
     preparation: Sequence[str] = field(default_factory=lambda: manage("migrate", "--noinput"))
+    is_prepared: Callable[[], bool] = lambda: False  # asked at the start: whether the preparation would change nothing
     # The host that clients name: it is among ALLOWED_HOSTS, which the loopback address need not be.
     host_header: str | None = None
     ready_seconds: float = READY_SECONDS
@@ -156,6 +157,8 @@ class Stack:
 
     def _prepare(self) -> None:
         """Bring the database up to date before anything uses it."""
+        if self._plan.is_prepared():
+            return
         preparation = self._service("migrate", self._plan.preparation)
         written = preparation.log.stat().st_size if preparation.log.exists() else 0
         preparation.start()

@@ -88,8 +88,6 @@ PAGES = [
     "tasks/{completed}/",
     "tasks/{completed}/webhooks/",
     "tasks/{failed}/",
-    "tasks/",
-    "tasks/?q=status:failed",
     "audit/",
     "keys/",
     "keys/teams/",
