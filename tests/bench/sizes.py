@@ -41,10 +41,10 @@ def main() -> int:
     django.setup()
     print(f"Python {platform.python_version()}, {os.cpu_count()} cores, load average {os.getloadavg()[0]:.1f} before", flush=True)
     if wanted.tasks:
-        with _stack(SANDBOX_CLIP_SCALE="8") as stack:
+        with _stack() as stack:
             _growth(stack, wanted.tasks)
     if wanted.videos:
-        with _stack() as stack:
+        with _stack(SANDBOX_CLIP_SCALE="1") as stack:
             idle = _idle(stack)
             _videos(stack, wanted.videos, idle)
             _made_anew(stack, max(1, wanted.videos // 4), idle)

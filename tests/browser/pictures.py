@@ -20,7 +20,7 @@ LATER = [
 
 
 def main() -> None:
-    stack = RunningStack(CONDUIT_ENV="development", DJANGO_SUPERUSER_PASSWORD=PASSWORD)
+    stack = RunningStack(SANDBOX_CLIP_SCALE="1", CONDUIT_ENV="development", DJANGO_SUPERUSER_PASSWORD=PASSWORD)
     try:
         stack.start()
         stack.manage("createsuperuser", "--noinput", "--username=ann", "--email=ann@example.com")

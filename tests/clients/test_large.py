@@ -29,7 +29,7 @@ SORA = "sora-2"
 @pytest.fixture(scope="module")
 def stack(prepared: None) -> Iterator[RunningStack]:
     # Clips an eighth as wide and high: what is loaded here is the API.
-    with running(SANDBOX_CLIP_SCALE="8") as stack:
+    with running() as stack:
         stack.sql("UPDATE videos_videomodel SET aliases = %s WHERE name = 'video-01'", json.dumps(["minimax-video", SORA]))
         yield stack
 

@@ -17,7 +17,7 @@ from tests.support.running import RunningStack
 @pytest.mark.soak  # what comes before a change makes and checks a demo in a clean clone anyway
 def test_a_home_serves_what_a_demo_made_and_a_kill_leaves_nothing_that_runs() -> None:
     """One home with SQLite, as a newcomer has it, through two starts. What a demo says that the API refuses: tests/stack."""
-    with closing(RunningStack(sqlite=True)) as stack:
+    with closing(RunningStack(sqlite=True, SANDBOX_CLIP_SCALE="1")) as stack:
         _makes_one_video_says_where_and_stops(stack, stack.demo())
         _serves_what_the_demo_made(stack)
         _leaves_no_process_behind_when_it_is_killed(stack)
@@ -53,7 +53,7 @@ def _leaves_no_process_behind_when_it_is_killed(stack: RunningStack) -> None:
 
 @pytest.mark.soak
 def test_a_demo_of_another_length_and_size_saves_exactly_that() -> None:
-    stack = RunningStack(sqlite=True)
+    stack = RunningStack(sqlite=True, SANDBOX_CLIP_SCALE="1")
     done = stack.demo(DURATION="12", RESOLUTION="1080x1920", MINIMAX_TIME_SCALE="0.01")
     assert (done.returncode, done.stderr) == (0, "")
     assert faults(stack.home / "demo", seconds=12, size="1080x1920") == []

@@ -22,7 +22,7 @@ from tests.e2e.test_generation import ended, generate, jobs, task
 from tests.support.clips import make_mp4
 from tests.support.frame_numbers import read
 from tests.support.running import RunningStack
-from tests.support.stacks import SMALL_AND_NUMBERED, Elsewhere
+from tests.support.stacks import NUMBERED_FRAMES, Elsewhere
 
 # ---- What a delivered video shows ---------------------------------------------------------------------------------------
 
@@ -306,7 +306,7 @@ def test_a_cancelled_task_whose_job_still_queues_at_minimax_costs_nothing_there(
 
 @pytest.mark.soak
 def test_a_retry_of_a_chain_pays_minimax_only_for_what_is_missing(start_stack: Callable[..., RunningStack]):
-    stack = start_stack(**SMALL_AND_NUMBERED, MINIMAX_TIME_SCALE="0.005")
+    stack = start_stack(**NUMBERED_FRAMES, MINIMAX_TIME_SCALE="0.005")
     prompt = "a chain that breaks [sandbox: download slow=3]"
     original = generate(stack, prompt, duration=13, resolution="720x480")
     stack.until(lambda: len(jobs(stack)) == 1)
@@ -330,7 +330,7 @@ def test_a_retry_of_a_chain_pays_minimax_only_for_what_is_missing(start_stack: C
 
 @pytest.mark.soak
 def test_a_minute_of_upright_full_hd_is_exact_fast_and_small_in_memory(start_stack: Callable[..., RunningStack]):
-    stack = start_stack(SANDBOX_NUMBERS="1", MINIMAX_TIME_SCALE="0.01")
+    stack = start_stack(SANDBOX_NUMBERS="1", SANDBOX_CLIP_SCALE="1", MINIMAX_TIME_SCALE="0.01")
     with Use(lambda: tree(stack.pid("media") or 0)) as use:
         task_id = generate(stack, duration=60, resolution="1080x1920")
         stack.until(lambda: task(stack, task_id)["stage"] == "assembling", seconds=900)

@@ -18,9 +18,7 @@ WISH = {"model": "minimax-video", "prompt": "a cat"}
 
 @pytest.fixture
 def stack() -> Iterator[RunningStack]:
-    running = RunningStack(
-        MINIMAX_TIME_SCALE="0.05", SANDBOX_CLIP_SCALE="8", SANDBOX_ACCOUNTS="west=west-key,pace=10;east=east-key,pace=10"
-    )
+    running = RunningStack(MINIMAX_TIME_SCALE="0.05", SANDBOX_ACCOUNTS="west=west-key,pace=10;east=east-key,pace=10")
     try:
         running.start()
         yield running

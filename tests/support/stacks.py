@@ -10,8 +10,8 @@ from tests.support.lookalike import LookAlike
 from tests.support.running import RunningStack, running
 from tests.support.sharing import Shared
 
-# Clips an eighth as wide and high number their frames: a join, a cut or a freeze shows.
-SMALL_AND_NUMBERED = {"SANDBOX_NUMBERS": "1", "SANDBOX_CLIP_SCALE": "8"}
+# Clips number their frames: a join, a cut or a freeze shows.
+NUMBERED_FRAMES = {"SANDBOX_NUMBERS": "1"}
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ def with_somebody_elses_minimax() -> Iterator[Elsewhere]:
 
 ELSEWHERE = Shared("elsewhere", with_somebody_elses_minimax)
 NUMBERED = Shared(
-    "numbered", lambda: running(**SMALL_AND_NUMBERED, LEASE_SECONDS="5", MINIMAX_TIME_SCALE="0.005", FAILED_CLIPS_SECONDS="0.001")
+    "numbered", lambda: running(**NUMBERED_FRAMES, LEASE_SECONDS="5", MINIMAX_TIME_SCALE="0.005", FAILED_CLIPS_SECONDS="0.001")
 )
 # A minute for the lease of a process that a test killed would be a minute of waiting.
 STACK = Shared("stack", lambda: running(LEASE_SECONDS="15", OUTBOUND_ALLOWED="minio:9000"))

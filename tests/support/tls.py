@@ -44,4 +44,6 @@ class PostgresFront(Relay):
         self.heard += first
         while piece := await reader.read(65536):
             self.heard += piece
+            if piece.startswith(b"p"):
+                return  # the password: there is no more to hear
             writer.write(_SEND_YOUR_PASSWORD)
