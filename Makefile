@@ -25,7 +25,7 @@ PARALLEL := -n $(WORKERS) --maxprocesses 8 --dist worksteal
 INSTALL_IN := $(PY) -I conduit/stack/installing.py
 INSTALL := $(INSTALL_IN) .venv
 
-.PHONY: help demo run wheel wheels test test-browser test-clients pictures soak lint check coverage bench bench-realtime bench-console bench-engine bench-sizes clean
+.PHONY: help demo run wheel wheels test test-browser test-clients pictures soak lint check coverage bench bench-realtime bench-console bench-engine bench-sizes clean installed chromium
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
@@ -55,15 +55,13 @@ test: $(DEV) $(NODE) $(CLIENTS) ## run all tests: on PostgreSQL, then what touch
 	$(PY) -m pytest $(PARALLEL) -m "not soak and not clients"
 	CONDUIT_TEST_DATABASE=sqlite $(PY) -m pytest $(PARALLEL) -m "sqlite and not soak and not clients"
 
-test-browser: $(DEV) $(NODE) ## run the tests that look at it through a browser (Debian's Chromium)
-	@command -v chromium >/dev/null || { $(call GET,chromium,the browser tests); }
+test-browser: $(DEV) $(NODE) chromium ## run the tests that look at it through a browser (Debian's Chromium)
 	$(PY) -m pytest -n 3 --dist loadfile tests/browser
 
 test-clients: $(DEV) $(NODE) $(CLIENTS) $(LARGE_CLIENTS) ## run the tests with clients that are large: LiteLLM, aiperf, TanStack AI (2 GB, once)
 	$(PY) -m pytest $(PATIENT) -m clients
 
-pictures: $(DEV) $(NODE) ## take the pictures of the console anew (docs/pictures)
-	@command -v chromium >/dev/null || { $(call GET,chromium,the pictures); }
+pictures: $(DEV) $(NODE) chromium ## take the pictures of the console anew (docs/pictures)
 	$(PY) -m tests.browser.pictures
 
 soak: $(DEV) $(NODE) ## run the tests that take long: chaos, real time, rolling restarts
@@ -109,6 +107,12 @@ bench-sizes: $(DEV) ## measure what each kind of process takes for what it does,
 clean: ## remove the venv, caches and the embedded stack's data (.conduit)
 	rm -rf .coverage .coverage.* .venv .conduit .clients dist tests/clients/node/node_modules tests/clients/tanstack/node_modules .second-tries .pictures tests/signalr/node/node_modules .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# What the tests need, to be got beside something else: `make -j lint installed`.
+installed: $(DEV) $(NODE) $(CLIENTS) chromium
+
+chromium:
+	@command -v chromium >/dev/null || { $(call GET,chromium,the browser tests); }
 
 $(PY):
 	@test -n "$(PYTHON)" && "$(PYTHON)" $(NEW_ENOUGH) || \
