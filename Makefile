@@ -73,7 +73,7 @@ soak: $(DEV) $(NODE) ## run the tests that take long: chaos, real time, rolling 
 lint: $(DEV) ## check style, types, the rooms' imports, migrations and settings
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
-	$(PY) -m mypy -n 2
+	$(PY) -m mypy
 	.venv/bin/lint-imports
 	$(PY) manage.py makemigrations --check --dry-run
 	$(PY) manage.py check
@@ -81,7 +81,7 @@ lint: $(DEV) ## check style, types, the rooms' imports, migrations and settings
 check: $(DEV) ## for between two edits, under a minute: style and types, and the tests that only compute
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
-	$(PY) -m mypy -n 2
+	$(PY) -m mypy
 	$(PY) -m pytest -p tests.support.quick -q tests
 
 coverage: $(DEV) ## which branches of money and the engine no test takes (.coverage.html for all); it fails nothing
