@@ -22,7 +22,7 @@ CONDITIONS = (
         name=DATABASE,
         severity=Severity.UNAVAILABLE,
         says="The database does not answer.",
-        found_by="Whoever asks how the place is cannot read it.",
+        found_by="A request that asks how the place is cannot read it.",
         what_to_do="Start PostgreSQL, and see that DATABASE_URL leads to it from this host.",
     ),
     Condition(

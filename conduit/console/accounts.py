@@ -15,7 +15,7 @@ def may_administer(actor: User, account: User) -> bool:
 
 
 def may_administer_group(actor: User, group: Group) -> bool:
-    """Likewise for a group: whoever changes it changes all of its members."""
+    """Likewise for a group: a change of it changes all of its members."""
     return actor.is_superuser or not (_ids(group.permissions.all()) - permissions_of(actor))
 
 

@@ -12,7 +12,7 @@ from conduit.doctor import registry
 from keys import audit
 
 RIGHT = "tasks.pause_work"
-# It calls MiniMax, the storage and the way in: one who asks is enough for a process.
+# It calls MiniMax, the storage and the way in: one run at a time is enough for a process.
 _asking = threading.Lock()
 
 

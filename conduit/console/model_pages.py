@@ -31,7 +31,7 @@ class ReadOnly(admin.ModelAdmin):
 
 
 class FoundByTask(LongList):
-    """A long list of rows of tasks: whoever searches for a task's whole id finds its rows by their index, however many there are."""
+    """A long list of rows of tasks: a search for a task's whole id finds its rows by their index, however many there are."""
 
     def of_task(self, rows: QuerySet[Any], task_id: UUID) -> QuerySet[Any]:
         return rows.filter(task_id=task_id)

@@ -11,7 +11,7 @@ from conduit.console.pages import may
 
 @dataclass(frozen=True)
 class Place:
-    """An entry of the navigation. It is shown to whoever has one of the rights, and is where one is below any of the paths."""
+    """An entry of the navigation. It is shown to people who have one of the rights, and is where one is below any of the paths."""
 
     label: str
     key: str  # after `g`

@@ -1,4 +1,4 @@
-"""A new secret on its way to whoever made it: in the session of that account, encrypted, for ten minutes, and nowhere else.
+"""A new secret on its way to the person who made it: in the session of that account, encrypted, for ten minutes, and nowhere else.
 
 The page that shows it can so be loaded again without making another. What a session stores is a row of the database: without
 SECRET_KEY nobody reads the secret in it (conduit.sealing), and it says itself when it has waited too long.
@@ -16,7 +16,7 @@ from conduit import clock, sealing
 from keys.audit import target_of
 
 SHOWN_FOR = timedelta(minutes=10)
-# Of one session: who makes more within ten minutes has had time to copy the first.
+# Of one session: a person who makes more within ten minutes has had time to copy the first.
 WAITING_MAX = 20
 
 _IN_SESSION = "new_secrets"

@@ -17,7 +17,7 @@ View = Callable[..., HttpResponseBase]
 
 @dataclass(frozen=True)
 class Page:
-    """An address below `/admin/`, and the view that answers there to whoever has one of the rights."""
+    """An address below `/admin/`, and the view that answers there to people who have one of the rights."""
 
     route: str
     name: str
@@ -58,7 +58,7 @@ def may(request: HttpRequest, *rights: str) -> bool:
 
 
 def account(request: HttpRequest) -> User:
-    """Who is logged in: a page of the console lets nobody else in."""
+    """The person who is logged in: a page of the console lets nobody else in."""
     return request.user  # type: ignore[return-value]
 
 

@@ -1,7 +1,7 @@
 """Passwords of people: which requests look at one, and what people see when too many do.
 
-A hash takes some tenths of a second of a processor on purpose. Who tries passwords must not take them all: the web process looks at them
-in a few threads of their own, outside Python's lock, and at those of whoever is locked out not at all (conduit.console.security).
+A hash takes some tenths of a second of a processor on purpose. Tries of passwords must not take them all: the web process looks at them
+in a few threads of their own, outside Python's lock, and at those of an address that is locked out not at all (conduit.console.security).
 """
 
 import re

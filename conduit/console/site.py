@@ -38,7 +38,7 @@ _BEYOND_BOUNDS = (DataError, OverflowError, RecursionError)
 # What Django's pages meet where they take an address, or the rows that were chosen, as they come.
 _UNREAD = (ValueError, TypeError, AttributeError)
 
-# The pages of whoever has to set up a second factor before anything else.
+# The pages of people who have to set up a second factor before anything else.
 _OPEN_TO_ENROL = ("admin:second-factor", "admin:second-factor-codes", "admin:logout")
 
 
@@ -54,7 +54,7 @@ class ConsoleSite(admin.AdminSite):
     enable_nav_sidebar = False  # the way is in the header, by what people do (conduit.console.navigation)
 
     def register(self, model_or_iterable: Any, admin_class: Any = None, **options: Any) -> None:
-        """No page of a model changes anything that is not in the audit, whoever wrote it."""
+        """No page of a model changes anything that is not in the audit."""
         super().register(model_or_iterable, audited(admin_class or admin.ModelAdmin), **options)
 
     def password_change(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
@@ -73,11 +73,11 @@ class ConsoleSite(admin.AdminSite):
         return [path("login/code/", never_cache(code_step), name="login-code"), *urls(self), *super().get_urls()]
 
     def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> TemplateResponse:
-        """Now, for whoever may see tasks; the tables that he may see for whoever may not."""
+        """Now, for people who may see tasks; for others the tables that they may see."""
         return now_page(request) if may(request, RIGHT) else super().index(request, extra_context)
 
     def has_permission(self, request: HttpRequest) -> bool:
-        """Whoever has to set up a second factor may do that, and log out."""
+        """A person who has to set up a second factor may do that, and log out."""
         if may_enter(request.user, request.session):
             return True
         return request.path in map(reverse, _OPEN_TO_ENROL) and may_enrol(request.user, request.session)
@@ -90,7 +90,7 @@ class ConsoleSite(admin.AdminSite):
         return password_step(request, extra_context or {})
 
     def each_context(self, request: HttpRequest) -> dict[str, Any]:
-        """Every page says when videos come from the sandbox, and what is wrong with the place, for whoever may put it right."""
+        """Every page says when videos come from the sandbox, and what is wrong with the place, for people who may put it right."""
         context = super().each_context(request)
         is_in = may_enter(request.user, request.session)
         if is_in:

@@ -22,7 +22,7 @@ for model in (User, Group):
 
 
 class WithinRights(admin.ModelAdmin):
-    """Offers and changes what whoever is logged in may give and change (conduit.console.accounts)."""
+    """Offers and changes what the person may give and change (conduit.console.accounts)."""
 
     may_administer: Callable[[User, Any], bool]
 
@@ -50,7 +50,7 @@ class AccountAdmin(WithinRights, UserAdmin):
     def has_second_factor(self, user: User) -> bool:
         return second_factor.device_id_of(user) is not None
 
-    @admin.action(permissions=["change"], description="Take the second factor away: from whoever has lost it")
+    @admin.action(permissions=["change"], description="Take the second factor away: from people who have lost it")
     def take_second_factor_away(self, request: HttpRequest, users: QuerySet[User]) -> None:
         for user in users:
             if user.pk == request.user.pk:
@@ -67,7 +67,7 @@ class AccountAdmin(WithinRights, UserAdmin):
         return readonly if account(request).is_superuser else [*readonly, "is_superuser"]
 
     def get_fieldsets(self, request: HttpRequest, obj: User | None = None) -> Any:
-        """Without what stands for the password (its way of hashing, its salt) for whoever may only look."""
+        """Without what stands for the password (its way of hashing, its salt) for people who may only look."""
         fieldsets = super().get_fieldsets(request, obj)
         if obj is None or self.has_change_permission(request, obj):
             return fieldsets

@@ -6,7 +6,7 @@ from django.contrib.admin.widgets import AdminSplitDateTime
 
 
 class LabelledMoment(AdminSplitDateTime):
-    """A day and a time, each with a label of its own: Django writes the words beside them, and nobody who listens hears which is which."""
+    """A day and a time, each with a label of its own: Django writes the words beside them, which tells screen readers nothing."""
 
     def __init__(self, attrs: Any = None) -> None:
         super().__init__(attrs)

@@ -45,7 +45,7 @@ def _logged_out(*, user: Any, **_: Any) -> None:
 def _failed(*, credentials: dict[str, Any], request: HttpRequest | None = None, **_: Any) -> None:
     """One row whether there is such an account or not, so that the time it takes tells neither.
 
-    None while a lock keeps it from being looked at: the lock has its row, and whoever knocks on must not fill the audit.
+    None while a lock keeps it from being looked at: the lock has its row, and further tries must not fill the audit.
     """
     if getattr(request, "login_is_not_heard", False):
         return

@@ -1,4 +1,4 @@
-"""What the site puts before every admin class that is registered: each change, whoever's form or action it is, leaves its rows."""
+"""What the site puts before every admin class that is registered: each change, by whatever form or action, leaves its rows."""
 
 from collections.abc import Callable
 from typing import Any
@@ -37,7 +37,7 @@ class Audited(admin.ModelAdmin):
         return guarded(request, lambda: view(request, *args, **kwargs))
 
     def history_view(self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-        """A row's history is what the audit says of it; Django's own, which knows this console alone, is for who may not read that."""
+        """A row's history is what the audit says of it; Django's own, which knows this console alone, is for the rest."""
         if not request.user.has_perm("keys.view_auditentry"):
             return super().history_view(request, object_id, extra_context)
         query = urlencode({"target": f"{audit.kind_of(self.model)}:{unquote(object_id)}"})

@@ -125,7 +125,7 @@ def _shown_lists(before: list[Any], after: list[Any]) -> str:
 
 
 def _pages_of(request: HttpRequest, targets: Iterable[str]) -> dict[str, str]:
-    """The address of each target's page, where it still exists and whoever looks may see it."""
+    """The address of each target's page, where it still exists and the reader may see it."""
     by_kind: dict[str, set[str]] = {}
     for target in targets:
         kind, _, number = target.partition(":")

@@ -43,7 +43,7 @@ class SecretInline(admin.TabularInline):
 
 
 class WithBudgets(TellsRefusals):
-    """Writes the budgets beside the row that they belong to. Its price factor is for whoever may change these."""
+    """Writes the budgets beside the row that they belong to. Its price factor is for people who may change these."""
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         money = [] if request.user.has_perm("keys.change_budget") else ["price_factor"]
@@ -193,7 +193,7 @@ class ManagementKeyAdmin(TellsRefusals, ShowsSecrets):
     ]
 
     def get_form(self, request: HttpRequest, obj: ManagementKey | None = None, change: bool = False, **kwargs: Any) -> Any:
-        """With the scopes that whoever is logged in may give."""
+        """With the scopes that the person may give."""
         form = super().get_form(request, obj, change, **kwargs)
         if offered := form.base_fields.get("scopes"):
             form.base_fields["scopes"] = mine = deepcopy(offered)

@@ -34,7 +34,7 @@ class ShowsSecrets(admin.ModelAdmin):
         raise NotImplementedError
 
     def rotation_facts(self, key: Any) -> dict[str, Any]:
-        """What the page of a rotation says of who uses the key."""
+        """What the page of a rotation says of the key's use."""
         raise NotImplementedError
 
     def figures(self, key: Any) -> dict[str, Any]:
@@ -78,7 +78,7 @@ class ShowsSecrets(admin.ModelAdmin):
         return TemplateResponse(request, "admin/keys/secret.html", context, status=200 if found else 410, headers=headers)
 
     def rotate_view(self, request: HttpRequest, object_id: str) -> HttpResponseBase:
-        """Asks first: says who uses the key, and what becomes of the old secret."""
+        """Asks first: says how the key is used, and what becomes of the old secret."""
         key = self._key_to_change(request, object_id)
         if request.method == "POST" and (grace := GRACES.get(request.POST.get("old", ""))) is not None:
             try:

@@ -1,4 +1,4 @@
-"""The socket of the console's pages: `/admin/live/`, for whoever is logged in and may see tasks.
+"""The socket of the console's pages: `/admin/live/`, for people who may see tasks.
 
 A refusal is told on the open socket, because browsers do not see how an upgrade was answered: it is closed with 4000 + the HTTP
 status. A server that stops closes with 1012.

@@ -91,10 +91,10 @@ class Pump:
     # ---- Sockets come and go
 
     async def admit(self, session_key: str, address: str) -> Watcher:
-        """Who opens a socket.
+        """The person who opens a socket.
 
         Raises:
-            ApiError: nobody who may, or the database is away.
+            ApiError: the person may not, or the database is away.
         """
         if self._draining:
             raise Restarting

@@ -33,7 +33,7 @@ class Watcher:
 
 
 def admit(session_key: str) -> Watcher:
-    """Whoever is logged in with that session.
+    """The person who is logged in with that session.
 
     Raises:
         Unauthenticated: nobody is.

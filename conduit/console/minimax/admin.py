@@ -25,7 +25,7 @@ _SWITCHES = {AccountState.ON: "Switch on", AccountState.DRAINING: "Drain…", Ac
 
 @admin.register(ProviderAccount)
 class ProviderAccountAdmin(TellsRefusals):
-    """Whoever may operate accounts tests and switches them; the rest is for who may change them."""
+    """A person who may operate accounts tests and switches them; the rest is for people who may change them."""
 
     form = AccountForm
     list_display = [
@@ -60,7 +60,7 @@ class ProviderAccountAdmin(TellsRefusals):
     # ---- The list ----
 
     def get_changelist_instance(self, request: HttpRequest) -> Any:
-        """The rows of the page with their figures, and with what whoever reads it may do."""
+        """The rows of the page with their figures, and with what the reader may do."""
         page = super().get_changelist_instance(request)
         figures, may = figures_of(page.result_list), request.user.has_perm(OPERATE)
         for account in page.result_list:
@@ -173,7 +173,7 @@ class ProviderAccountAdmin(TellsRefusals):
         return super().change_view(request, object_id, form_url, mine | (extra_context or {}))
 
     def get_fields(self, request: HttpRequest, obj: ProviderAccount | None = None) -> Any:
-        """The environment's has its key and address there; who may not change one sees no place for a key."""
+        """The environment's has its key and address there; a person who may not change one sees no place for a key."""
         hidden = {"key", "base_url"} if obj and obj.from_environment else set()
         if not (self.has_change_permission(request, obj) if obj else self.has_add_permission(request)):
             hidden.add("key")

@@ -107,7 +107,7 @@ def rows_of(chart: Any) -> list[dict[str, Any]]:
 
 
 def in_words(of: Spanned) -> str:
-    """The charts in a sentence or two, for who cannot see them."""
+    """The charts in a sentence or two, for people who cannot see them."""
     span, total = SPAN_WORDS[of.span.name], of.total
     if not total.ended:
         return f"No task ended in {span}."

@@ -20,7 +20,7 @@ curl {url}/v1/video/generations -H "Authorization: Bearer $KEY" -H "Content-Type
 
 
 def now_page(request: HttpRequest) -> TemplateResponse:
-    """What needs somebody and what happens, for whoever may see tasks. It shows parts that its socket keeps as they are."""
+    """What needs somebody and what happens, for people who may see tasks. It shows parts that its socket keeps as they are."""
     span = SPANS.get(request.GET.get("span", ""), HOUR)
     all_parts = parts(Reader().figures([span.name]))  # what one has just done shows at once
     shown = are_for(all_parts, span.name, sees_money=may(request, MONEY_RIGHT))

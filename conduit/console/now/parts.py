@@ -23,10 +23,10 @@ from conduit.rollups.steps import SPANS, Span
 from tasks.models import Pause
 from videos.now import Before, Live, MoneyOf, Spanned, before, live, spanned, yesterday
 
-# Parts that only those see who may see money.
+# Parts that only people who may see money see.
 OF_MONEY = frozenset({"money", "keys"})
 MONEY_RIGHT = "keys.view_usagecost"
-# Figures that were read so lately (seconds) are good for whoever asks next.
+# Figures that were read so lately (seconds) are good for the next request.
 FRESH_SECONDS = 0.8
 # The same of figures of the day before.
 BEFORE_SECONDS = 60.0
@@ -54,7 +54,7 @@ class Figures:
 
 
 class Reader:
-    """Reads figures, once for all who ask within a moment. May be used by several threads: they may read the same at once."""
+    """Reads figures, once for all requests within a moment. May be used by several threads: they may read the same at once."""
 
     def __init__(self) -> None:
         self._read: dict[str, tuple[float, Any]] = {}

@@ -39,7 +39,7 @@ def attempt_of(request: HttpRequest, name: str | None) -> Attempt:
 
 def begin(attempt: Attempt) -> Lock | None:
     """Count it, before anybody looks at what was given; or give the lock because of which nobody will."""
-    if lock := _lock_on(attempt, clock.now()):  # whoever is locked out keeps nobody waiting
+    if lock := _lock_on(attempt, clock.now()):  # an address that is locked out keeps nobody waiting
         return lock
     with one_by_one(AccessAttempt):
         now = clock.now()

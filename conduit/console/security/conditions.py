@@ -17,7 +17,7 @@ LOG_INS_LOCKED = Condition(
     severity=Severity.NOTICE,
     says="Log-ins are locked after wrong passwords.",
     found_by="5 came for a name from an address, 30 from an address, or 50 for a name from anywhere.",
-    what_to_do="Unlock whoever has only forgotten his password. Where many are tried, ask who knows the console's address.",
+    what_to_do="Unlock people who only forgot their password. Where many are tried, find out who knows the console's address.",
     look=_locks,
     leads_to="security/lock/",
 )

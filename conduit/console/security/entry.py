@@ -11,7 +11,7 @@ def may_enter(user: User | AnonymousUser, session: SessionBase) -> bool:
     """Whether the console is open to that account with that session right now: staff, a session that has not ended, and in which the
     second factor was shown where one is asked for.
 
-    It reads what it is given, and the database only of an account that no request came with: whoever keeps a connection open loads
+    It reads what it is given, and the database only of an account that no request came with: a page that keeps a connection open loads
     both anew before asking again.
     """
     return isinstance(user, User) and is_known_staff(user, session) and second_factor.is_satisfied(user, session)

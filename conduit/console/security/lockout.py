@@ -1,4 +1,4 @@
-"""What django-axes asks of us at every log-in, and what whoever is locked out reads."""
+"""What django-axes asks of us at every log-in, and what a person who is locked out reads."""
 
 import math
 from typing import Any

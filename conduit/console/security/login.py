@@ -1,4 +1,4 @@
-"""Logging in: the password first, then the code of whoever has a second factor."""
+"""Logging in: the password first, then the code where the account has a second factor."""
 
 from datetime import datetime
 from typing import Any, cast
@@ -23,14 +23,14 @@ from conduit.console.pages import render
 from conduit.console.security import attempts, second_factor
 from conduit.console.security.lockout import locked_page
 
-# Whoever gave the right password has so long for the code, in seconds.
+# After the right password a person has so long for the code, in seconds.
 CODE_SECONDS = 300
 _WAITING = "waits_for_code"
 _BACKEND = "conduit.console.security.backends.Accounts"
 
 
 class PasswordStep(LoginView):
-    """Django's own; whoever has a second factor is then asked for it, and is not logged in before."""
+    """Django's own; a person with a second factor is then asked for it, and is not logged in before."""
 
     next_page = "admin:index"
 
@@ -53,7 +53,7 @@ class CodeForm(forms.Form):
 
 
 def code_step(request: HttpRequest) -> HttpResponseBase:
-    """The page that asks for the code, of whoever has just given the right password."""
+    """The page that asks for the code, after the right password."""
     found = _who_waits(request.session)
     if found is None:
         return HttpResponseRedirect(reverse("admin:login"))

@@ -1,4 +1,4 @@
-"""The second factor of whoever is logged in: setting it up, seeing it, renewing it, switching it off."""
+"""The second factor of the person who is logged in: setting it up, seeing it, renewing it, switching it off."""
 
 from collections.abc import Callable
 from typing import Any
@@ -42,7 +42,7 @@ def second_factor_page(request: HttpRequest) -> HttpResponseBase:
 
 @page("second-factor/codes/", name="second-factor-codes")
 def recovery_codes_page(request: HttpRequest) -> HttpResponseBase:
-    """The recovery codes that were just made: for ten minutes, in the session of whoever made them alone."""
+    """The recovery codes that were just made: for ten minutes, in the session in which they were made alone."""
     device = StaticDevice.objects.filter(user=account(request)).first()
     waiting = new_secrets.newest(request.session, device) if device else None
     context = {"codes": waiting.secret.split() if waiting else [], "until": waiting and waiting.until, **_standing(request)}
@@ -91,7 +91,7 @@ def _show_new_codes(request: HttpRequest, user: User) -> HttpResponseBase:
 
 
 def _standing(request: HttpRequest) -> dict[str, Any]:
-    """What the templates ask: whoever has to set it up sees nothing of the console beside it."""
+    """What the templates ask: a person who has to set it up sees nothing of the console beside it."""
     return {"is_a_must": settings.CONSOLE_SECOND_FACTOR == "required", "has_permission": may_enter(account(request), request.session)}
 
 

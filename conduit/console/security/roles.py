@@ -11,7 +11,7 @@ from typing import Any
 from django.apps import apps as installed
 from django.db import DEFAULT_DB_ALIAS, transaction
 
-# Rights as `app.codename`; `*` stands for anything. No page shows a secret to whoever may only view.
+# Rights as `app.codename`; `*` stands for anything. No page shows a secret to people who may only view.
 _VIEWER = (
     "keys.view_*", "notifications.view_*", "tasks.view_*", "videos.view_*", "console.view_*", "security.view_*", "auth.view_user",
     "auth.view_group",

@@ -2,7 +2,7 @@
 
 An account has one when it has a confirmed TOTP device. A session has shown it when it holds that device's id: one that began before
 the account had it, or before it was renewed, has not. Wrong codes are throttled by django-otp, longer with each, for each of the two
-kinds of codes on its own, so that who is kept from the one may use the other.
+kinds of codes on its own, so that a person who is kept from the one may use the other.
 """
 
 import secrets

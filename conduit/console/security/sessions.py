@@ -57,7 +57,7 @@ def _span(seconds: float) -> str:
 
 
 class SessionEnds:
-    """Middleware: whoever comes with a session that has ended is nobody, and hears why; else its use is noted."""
+    """Middleware: a request with a session that has ended is nobody's, and is told why; else its use is noted."""
 
     sync_capable = True
     async_capable = False

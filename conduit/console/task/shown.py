@@ -134,6 +134,6 @@ def _state(clip: Clip | None) -> str:
 
 
 def _fields(row: Model) -> list[tuple[str, str]]:
-    """A row as the database has it, for developers, but for what opens a file to whoever reads it, and what stands elsewhere at length."""
+    """A row as the database has it, for developers, but for what opens a file to its reader, and what stands elsewhere at length."""
     hidden = {"download_url", "plan", "prompt", "error"}
     return [(field.name, str(field.value_from_object(row))[:TEXT_MAX]) for field in row._meta.concrete_fields if field.name not in hidden]

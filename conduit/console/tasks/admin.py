@@ -44,7 +44,7 @@ class LeadsToTask(ReadOnly):
 
 
 class ListedElsewhere(LeadsToTask):
-    """Its rows are in the console's list of tasks: whoever comes to Django's is led there, with what it was narrowed by."""
+    """Its rows are in the console's list of tasks: an address of Django's leads there, with what it was narrowed by."""
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         if not self.has_view_permission(request):

@@ -26,7 +26,7 @@ _SHAPES = {"queued": "○", "processing": "◐", "completed": "●", "failed": "
 
 @register.inclusion_tag("console/parts/id.html")
 def short_id(value: Any, what: str = "id") -> dict[str, str]:
-    """The end of an id, with a button that copies the whole; `what` names it to those who listen."""
+    """The end of an id, with a button that copies the whole; `what` names it to screen readers."""
     return {"id": str(value), "tail": str(value)[-TAIL_CHARACTERS:], "what": what}
 
 
@@ -60,7 +60,7 @@ def factor(value: Decimal | None) -> str:
 
 @register.simple_tag
 def shape(value: str) -> SafeString:
-    """The shape of a status alone, for who shows it beside words of its own."""
+    """The shape of a status alone, for pages that show it beside words of their own."""
     return format_html('<span aria-hidden="true">{}</span>', _SHAPES.get(value, "○"))
 
 

@@ -19,7 +19,7 @@ REVIEWED, ACCEPTED = "_reviewed", "_accept_loss"
 
 
 class NamedFields(BaseInlineFormSet):
-    """The head of a table names its columns to those who see it; each field names itself to those who hear it."""
+    """The head of a table names its columns to the eye; each field names itself to screen readers."""
 
     def add_fields(self, form: Any, index: int | None) -> None:
         super().add_fields(form, index)

@@ -1,4 +1,4 @@
-"""What can be done with an endpoint on its page. Who may see a page that asks first may also do it."""
+"""What can be done with an endpoint on its page. A person who may see a page that asks first may also do it."""
 
 from datetime import UTC, datetime
 from typing import Any
