@@ -51,7 +51,7 @@ class ProviderAccountQuerySet(models.QuerySet["ProviderAccount"]):
 
 
 class ProviderAccount(models.Model):
-    """An account at MiniMax, or at who resells it. Its key is sealed, and never shown again."""
+    """An account at MiniMax, or at a reseller of it. Its key is sealed, and never shown again."""
 
     name = models.CharField(max_length=100, unique=True, help_text="For people.")
     kind = models.CharField(max_length=20, choices=AccountKind)
@@ -127,7 +127,7 @@ class ProviderAccount(models.Model):
 
     objects = models.Manager.from_queryset(ProviderAccountQuerySet)()
 
-    is_on_trial = False  # who has this row at hand is the one that tries it (videos.accounts.breakers)
+    is_on_trial = False  # the task that has this row at hand is the one that tries it (videos.accounts.breakers)
 
     class Meta:
         verbose_name = "MiniMax account"

@@ -27,7 +27,7 @@ class Offer:
     def price(self, *, duration: int, resolution: Resolution, price_factor: Decimal = Decimal(1), images: int = 0) -> Decimal:
         """USD for that many seconds at that size, rounded; a shorter video than the least is priced as the least.
 
-        `price_factor`: what who pays has (keys.price_factors). `images`: how many pictures the video is given.
+        `price_factor`: what the payer has (keys.price_factors). `images`: how many pictures the video is given.
         """
         seconds = max(duration, self.model.least_seconds)
         of_images = self.model.image_price * self.model.surcharged(images)
@@ -85,7 +85,7 @@ def _learn(model_id: int, *, seconds: int, resolution: str) -> None:
         model = VideoModel.objects.select_for_update(no_key=True, skip_locked=True).filter(pk=model_id).first()
         if model is None:
             return
-        # Asked only now: whoever had the row before may have finished such a clip too.
+        # Asked only now: the transaction that had the row before may have finished such a clip too.
         typical = Timing.objects.typical(upstreams=model.upstreams, seconds=seconds, resolution=resolution)
         model.learned[clip_name(seconds=seconds, resolution=resolution)] = typical
         model.save(update_fields=["learned"])

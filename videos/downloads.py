@@ -1,4 +1,4 @@
-"""`/media/{task_id}/{name}`: the files of a result, for whoever holds a link that we signed.
+"""`/media/{task_id}/{name}`: the files of a result, for the holder of a link that we signed.
 
 From the disk the file is streamed here, in whole or in one range; from S3 the answer is a redirect to a link that S3
 takes for just this method, file and time.
@@ -61,7 +61,7 @@ def _serve(request: HttpRequest, task_id: str, name: str) -> HttpResponseBase:
 
 
 def answer(request: HttpRequest, stored: StoredFile, seconds_left: int = ANSWERED_SECONDS) -> HttpResponseBase:
-    """GET and HEAD of a file, for somebody who was let in: caches may keep it, and a link elsewhere lives, for `seconds_left`.
+    """GET and HEAD of a file, for a client that was let in: caches may keep it, and a link elsewhere lives, for `seconds_left`.
 
     Raises:
         NotFound: it is no longer there.

@@ -30,7 +30,7 @@ def follow(clip_id: int) -> None:
     """Ask once how the job of an ended task goes, or whether MiniMax took its order. What could not be asked is asked later."""
     now = clock.now()
     clip = Clip.objects.to_follow(now).filter(pk=clip_id).select_related("account", "video").first()
-    # Whoever writes when it is asked for next is the one that asks now.
+    # The worker that writes when it is asked for next is the one that asks now.
     if clip is None or not Clip.objects.filter(pk=clip.pk, follow_at=clip.follow_at).update(follow_at=now + _pause()):
         return
     with listening() as said, about(clip.upstream):

@@ -103,7 +103,7 @@ class Catalogue:
 _catalogue: Versioned[Catalogue] = Versioned(LEARNED_SECONDS)
 # This process's catalogue, if it is of that version; touches no database.
 kept = _catalogue.at
-# Has it read anew by whoever comes next.
+# Has it read anew the next time.
 forget = _catalogue.forget
 
 

@@ -70,7 +70,7 @@ class Told:
 
 
 def names_of(makes: Sequence[str]) -> dict[int, str]:
-    """By number, from what each makes: a first image is no clip to those who count them."""
+    """By number, from what each makes: a first image is no clip to readers, who count clips of the video."""
     images = sum(made == Clip.Makes.IMAGE for made in makes[:1])
     return {number: f"Clip {number - images + 1}" if made != Clip.Makes.IMAGE else "First image" for number, made in enumerate(makes)}
 
@@ -140,7 +140,7 @@ def _end(task: Task) -> Iterator[LifePart]:
 
 
 def _events(events: Sequence[TaskEvent]) -> Iterator[LifePart]:
-    """Events are told as they are stored; who listened then is not kept."""
+    """Events are told as they are stored; which streams were open then is not kept."""
     if events:
         last = events[-1]
         words = ", ".join(f"{event.status} (event {event.position})" for event in events)

@@ -1,7 +1,7 @@
 """Signed links to results: made when they are handed out, good for a span of time, never stored.
 
 All links of one span are the same, so that a task that did not change keeps its body and its ETag. Each lives until the
-end of the next span: whoever is given one has between one and two spans to use it.
+end of the next span: its holder has between one and two spans to use it.
 """
 
 import hashlib

@@ -126,7 +126,7 @@ def loss(offer: Offer, discounts: Sequence[Discount]) -> Sample | None:
 
 
 def accept_loss(model: VideoModel, *, who: str) -> None:
-    """Have the place say no more that this model loses money, until it loses more than now. Whoever accepts it is audited."""
+    """Have the place say no more that this model loses money, until it loses more than now. Accepting it is audited."""
     worst = thinnest(offer_of(model), discounts())
     if worst is None or not worst.loses:
         return

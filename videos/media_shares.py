@@ -88,7 +88,7 @@ def survey(now: datetime | None = None) -> int:
         return 0
     at_work = Task.objects.active().filter(lane=Lane.MEDIA, attempts__gt=0, lease_until__gt=now).count()
     each = _usual_seconds() / max(1, at_work)
-    # Whoever finds a free worker is not told that it waits.
+    # A task that finds a free worker is not told that it waits.
     changes = [
         change
         for place, one in enumerate(_tree(rows).all(), 1)

@@ -1,7 +1,7 @@
 """What the console's first page shows, put together: each part is read by the room that owns its rows.
 
 `live` and `spanned` ask about twenty queries whose cost does not grow with the tasks that have ended, and Redis once; `yesterday` and
-`before` a few more, for who asks less often. What they put together is read where it lives:
+`before` a few more, for pages that ask less often. What they put together is read where it lives:
 
 - `tasks.standing`: how the tasks that have not ended stand; `tasks.rollups`: how many ended how, why they failed, how long it took
 - `keys.rollups`, `keys.budget_uses`: money by time, day, key, team and model; budgets that are nearly used up

@@ -3,7 +3,7 @@
 A walk goes through all folders of tasks, some at a time. Of a task that ended and was swept (videos.cleanup) whatever is not its
 result is nobody's any more, once it is older than any step may still be. Of one that was not, its own sweep takes care. Folders of
 tasks that the database does not know are counted, and removed by `manage.py remove_orphans --unknown` alone: they are what was made
-after the backup that was restored, or somebody else's who stores in the same place.
+after the backup that was restored, or of others that store in the same place.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence

@@ -48,7 +48,7 @@ def show(task: Task, now: datetime) -> dict[str, Any]:
 
 
 def show_whole(task: Task, now: datetime) -> dict[str, Any]:
-    """The contract's task object, of a video: what tasks.presentation.show gives, without that it asks who knows of videos."""
+    """The contract's task object, of a video: what tasks.presentation.show gives, without that it asks the task's kind."""
     return show_task(task, now, show(task, now))
 
 

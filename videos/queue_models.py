@@ -11,7 +11,7 @@ from videos.account_models import ProviderAccount
 
 # What a task waits for that stands in this line.
 IN_LINE = (FAIR_SHARE, RATE)
-# How long a call counts as one that takes a turn: whoever was called and does not come keeps nobody waiting for longer.
+# How long a call counts as one that takes a turn: a task that was called and does not come keeps no other waiting for longer.
 CALL_COUNTS_FOR = timedelta(seconds=10)
 
 

@@ -77,7 +77,7 @@ def render_sheet(*, task_id: UUID, video_file: str, token: UUID) -> tuple[str, i
 
 
 def remove_old_scratch() -> None:
-    """Remove what killed runs left on this machine, once it is too old to be anybody's who is at work."""
+    """Remove what killed runs left on this machine, once it is too old to be of a run that is at work."""
     _remove_scratch(of_task=None)
 
 

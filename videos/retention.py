@@ -41,7 +41,7 @@ def _all(now: datetime, column: str, forget: Callable[[Sequence[UUID], datetime]
         with transaction.atomic():
             over = Task.objects.filter(kind=KIND, **{f"{column}__lte": now}).order_by(column)
             ids = list(over.values_list("pk", flat=True)[:BATCH])
-            for task_id in ids:  # before the tasks, as whoever deletes one's media takes them
+            for task_id in ids:  # before the tasks, as a deletion of one's media takes them
                 idempotency.forget_in_answers(about=task_id, instead=instead)
             ours = over.filter(pk__in=ids)
             if connection.features.has_select_for_update_skip_locked:

@@ -226,7 +226,7 @@ def bills_of_days(
 def bills_of_days_by_months(
     first: date, last: date, *, key_id: int | None = None, team_id: int | None = None, model: str | None = None
 ) -> list[Whose]:
-    """The rows of each key for those who do not group by day, in parts: whole months as such, and the days that are left of others."""
+    """The rows of each key for pages that do not group by day, in parts: whole months as such, and the days that are left of others."""
     wanted = _named(key_id=key_id, team_id=team_id, model=model)
     split = in_months(first, last, clock.now().date())
     parts: list[Whose] = [BilledOfDay.objects.filter(day__range=days, **wanted) for days in split.rest]

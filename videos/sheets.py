@@ -30,7 +30,7 @@ log = structlog.get_logger(__name__)
 HINTED_MAX = 4
 # After the storage was away.
 STORAGE_PAUSE = timedelta(minutes=1)
-# Whoever began one and did not end it in this time is taken to be gone: several times what the longest video takes.
+# A worker that began one and did not end it in this time is taken to be gone: several times what the longest video takes.
 LEASE = timedelta(seconds=3 * rendering.LOOK_SECONDS_MAX)
 
 
@@ -111,7 +111,7 @@ def _make(claim: _Claim) -> None:
         ours.update(**_after(error, claim))
         return
     # Where this raises, the row may name the file all the same: if it does not, a walk (videos.orphans) removes it.
-    if not ours.update(file=name, size_bytes=size, due_at=None):  # deleted meanwhile, or made by somebody who came after us
+    if not ours.update(file=name, size_bytes=size, due_at=None):  # deleted meanwhile, or made by another worker that came after us
         forget(name)
 
 

@@ -1,4 +1,4 @@
-"""All that is known of one task and its video, as those who run the place see it: in a fixed number of queries, each by an index."""
+"""All that is known of one task and its video, as operators see it: in a fixed number of queries, each by an index."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""How often an account is asked how its jobs go: less often for everybody who uses it when MiniMax says that it is too often.
+"""How often an account is asked how its jobs go: less often for all its jobs when MiniMax says that it is too often.
 
 Like the pace of orders it is one for all processes and kept in the account's row. Each refusal doubles the pauses between two questions
 about a job; with every minute without one they are halved again. Right after a refusal nobody asks at all for a moment.

@@ -67,7 +67,7 @@ def choose(task: Task, clip: Clip, order: Callable[[ProviderAccount], None], *, 
     free = by_weight([account for account in found if account.pk not in hindrances])
     if called is None and free and all(account.is_bounded for account in free) and QueuedCreate.objects.filter(api=clip.api).exists():
         raise NoRoom(Hindrance(errors.RATE), now)
-    # Who could be tried is tried before others are used: a task that goes on with those would never find it well again.
+    # An account that may be tried is tried before others are used: a task that goes on with those would never find it well again.
     for account in sorted(free, key=lambda account: (not account.cause, called is None or account.pk != called.account_id)):
         is_wanting = (account.cause and not _passes_trial(account, now)) or not plans.may_try(account, clip.upstream, now)
         if is_wanting:
@@ -91,7 +91,7 @@ def take(account: ProviderAccount, clip: Clip, now: datetime) -> None:
     """
     if not account.is_bounded:
         return
-    # Who orders with it meanwhile waits, so that no two take the last place.
+    # Others that order with it meanwhile wait, so that no two take the last place.
     row = ProviderAccount.objects.select_for_update(no_key=True).filter(pk=account.pk).first()
     if row is None or row.state != AccountState.ON:
         raise Taken

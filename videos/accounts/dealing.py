@@ -1,6 +1,6 @@
-"""Handing out turns: whoever of those in line is next is called as soon as an account has room.
+"""Handing out turns: the next task in line is called as soon as an account has room.
 
-A turn goes by shares (tasks.shares) and takes no place of the account's yet: whoever was called takes it as the intent to order is stored
+A turn goes by shares (tasks.shares) and takes no place of the account's yet: the task takes it when its intent to order is stored
 (videos.accounts.choosing), so that a process which dies in between costs a moment of one turn, and nothing is doubled. Several hosts
 may deal at once: of each line one at a time does. Accounts that can make the same models share a line.
 """
@@ -163,14 +163,14 @@ def _without_called(line: Line, room: Mapping[int, int], now: datetime) -> Count
 
 
 def _until_room(line: Line, room: Mapping[int, int], now: datetime) -> float:
-    """An account whose room was just dealt out has some again after its interval, which whoever was called writes down."""
+    """An account whose room was just dealt out has some again after its interval, which the task that was called writes down."""
     known = [account.next_create_at for pk, account in line.accounts.items() if not room[pk] and account.next_create_at]
     ahead = [(moment - now).total_seconds() for moment in known if moment > now]
     return min(ahead, default=LOOKS_AGAIN_SECONDS)
 
 
 def _call_next(line: Line, room: Counter[int], now: datetime) -> None:
-    """Belongs to who has locked the line."""
+    """Belongs into the transaction that has locked the line."""
     _call_again(line, now)
     heads = _heads(line, sum(room.values()))
     known, changed = shares.read(line.name), shares.Shares()

@@ -1,4 +1,4 @@
-"""The pace of an account's orders: one for everybody who orders with it, which finds MiniMax's limit and keeps to it.
+"""The pace of an account's orders: one for all that order with it, which finds MiniMax's limit and keeps to it.
 
 A refusal tells the limit: what was taken in the minute before it. From then on orders go out evenly spaced at that pace, never more
 of them within a minute than were taken then, and ever quicker while none is refused, so that a limit that was raised is found too.
@@ -21,7 +21,7 @@ MINUTE = timedelta(minutes=1)
 _JITTER = timedelta(seconds=0.15)
 # After a refusal at this pace the next is a little slower.
 _SLOWER = 0.98
-# An account that ordered nothing for a moment may catch up on so much of it: who is called comes a moment later.
+# An account that ordered nothing for a moment may catch up on so much of it: a task that is called comes a moment later.
 CATCHES_UP = timedelta(seconds=2)
 # Fewer accepted orders say nothing of a limit by the minute.
 _TELLING = 2

@@ -1,4 +1,4 @@
-"""Telling those in line where they stand, and when their turn comes: once a second, by whoever deals.
+"""Telling those in line where they stand, and when their turn comes: once a second, by the process that deals.
 
 The line is served in thought, to its end. What is shown is written where it changed by more than anybody minds: exactly for those whose
 turn is near, ever more roughly the further it is, so that a long line costs few writes. A place that was told does not rise again: those
@@ -235,7 +235,7 @@ def _tell(rows: Sequence[Stands], expected: Mapping[UUID, Expected], now: dateti
     sets += "progress = %s, leg_goal = %s, leg_started_at = %s, leg_seconds = %s, updated_at = %s"
     still = f"status IN ({_words(ACTIVE)}) AND waits_for IN ({_words(IN_LINE)})"
     with connection.cursor() as cursor:
-        # Each by itself: nobody who cancels one waits for the others.
+        # Each by itself: a cancel of one does not wait for the others.
         for change in changes[:TOLD_MOST]:
             cursor.execute(f"UPDATE {Task._meta.db_table} SET {sets} WHERE id = %s AND {still}", change)  # noqa: S608 - our own words
 

@@ -1,4 +1,4 @@
-"""Accounts at MiniMax as a source of webhooks, for those who run the place."""
+"""Accounts at MiniMax as a source of webhooks, for operators."""
 
 from typing import Any
 

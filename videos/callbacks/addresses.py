@@ -33,7 +33,7 @@ def url_of(clip: Clip, *, number: int) -> str:
 
 
 def url_of_nothing() -> str:
-    """One that is ours and of no order, for who tries whether callbacks arrive."""
+    """One that is ours and of no order, to try whether callbacks arrive."""
     return f"{settings.PUBLIC_URL}{ROOT}/{_signer().sign('0.0')}"
 
 

@@ -17,7 +17,7 @@ from videos.stages import Stage
 
 log = structlog.get_logger(__name__)
 
-# Who stands in line is called; should everybody who calls be gone, it looks for itself now and then.
+# A task in line is called; should all dealers be gone, it looks for itself now and then.
 LOOKS_AFTER = timedelta(minutes=15)
 
 

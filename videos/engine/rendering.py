@@ -222,7 +222,7 @@ def _complete(step: Step, delivered: Rendered, began: datetime) -> None:
     facts, first = delivered.facts, step.videos[0]
 
     def write() -> None:
-        # Nothing in here waits for anybody but who changes this task, its key or its team: what it takes, they wait too.
+        # Nothing in here waits but for changes of this task, its key or its team: what it takes, they wait too.
         if not lifecycle.move(step.task.pk, Status.COMPLETED, lease=step.lease, stage="completed", stage_since=now, progress=100):
             raise LeaseLost
         Video.objects.filter(pk=step.task.pk).update(

@@ -85,7 +85,7 @@ class Step:
     ) -> None:
         """Write an outcome in one transaction and give the lease back; the next step is due at `next_step_at`.
 
-        Without a `lane` the next step is done by whoever does what the clip at hand needs next. `begins` says that MiniMax
+        Without a `lane` the next step is done by the workers of what the clip at hand needs next. `begins` says that MiniMax
         works on the task now.
         """
         now = clock.now()
@@ -148,7 +148,7 @@ class Step:
 
     def write_parts(self, clip: ClipFields | None, video: VideoFields | None) -> None:
         if clip:
-            assert self.row  # noqa: S101 - whoever writes of a clip has named it
+            assert self.row  # noqa: S101 - a step that writes of a clip has named it
             Clip.objects.filter(pk=self.row.pk).update(**clip)
         if video:
             Video.objects.filter(pk=self.task.pk).update(**video)

@@ -28,7 +28,7 @@ log = structlog.get_logger(__name__)
 
 
 def submit(step: Step, clip: Clip) -> None:
-    """Post the clip: the intent first, so that whoever comes after a crash knows that it may have been sent."""
+    """Post the clip: the intent first, so that the step after a crash knows that it may have been sent."""
     try:
         order = _with_pictures(_order(step, clip), step, clip)
     except FileNotFoundError:

@@ -89,7 +89,7 @@ def _job_of(clip: Clip, text: str) -> str:
 
 
 def _go_on(task: Task, decision: str, provider_task_id: str, record: Any) -> None:
-    """The task's next step, by who decided."""
+    """The task's next step, as the operator decided."""
     lease = leases.seize(task.pk)
     if lease is None:
         raise Conflict(_AT_WORK, code="task_at_work")

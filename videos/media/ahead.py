@@ -11,7 +11,7 @@ T = TypeVar("T")
 def ahead(things: Generator[T, None, None], *, by: int) -> Generator[T, None, None]:
     """The same things, which a thread of their own makes ready, up to `by` of them before they are asked for.
 
-    What `things` raise is raised here, in its place. Whoever stops early closes this, and `things` with it.
+    What `things` raise is raised here, in its place. A reader that stops early closes this, and `things` with it.
     """
     end = object()
     thread = ThreadPoolExecutor(1)

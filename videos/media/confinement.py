@@ -46,7 +46,7 @@ class _Machine(NamedTuple):
 
 # What no reader of videos needs, one line each: to talk (socket, socketpair) and run programs (execve, execveat); to look into other
 # processes (ptrace, process_vm_readv, process_vm_writev, pidfd_getfd, pidfd_open, perf_event_open); to go round the filter
-# (io_uring_setup, which makes sockets too, bpf, userfaultfd, unshare, setns); to share memory and keys with whoever is the same user
+# (io_uring_setup, which makes sockets too, bpf, userfaultfd, unshare, setns); to share memory and keys with processes of the same user
 # (shmget, mq_open, add_key, request_key, keyctl); to signal others (pidfd_send_signal, tkill, rt_sigqueueinfo, rt_tgsigqueueinfo)
 # or slow them down (setpriority, ioprio_set); and what Landlock lets pass, to open files to others (fchmod, fchmodat, fchmodat2,
 # fchown, fchownat, x86's chmod, chown and lchown) or mark them (setxattr, lsetxattr, fsetxattr, setxattrat, utimensat, x86's
@@ -117,7 +117,7 @@ def _landlock_version() -> int:
 def _has_seccomp() -> bool:
     if platform.machine() not in _MACHINES or not sys.platform.startswith("linux"):
         return False
-    # Whoever knows filters finds that this is none.
+    # A kernel that knows filters finds that this is none.
     _libc.prctl(_PR_SET_SECCOMP, _SECCOMP_MODE_FILTER, None, 0, 0)
     return ctypes.get_errno() == errno.EFAULT
 
@@ -157,7 +157,7 @@ def _allow(ruleset: int, path: Path | str, rights: int) -> None:
 
 @contextmanager
 def _opened(path: Path | str) -> Iterator[int | None]:
-    """A handle on what may not be there: then there is nothing to allow, and whoever opens it is told so."""
+    """A handle on what may not be there: then there is nothing to allow, and opening it says so."""
     try:
         place = os.open(path, os.O_PATH | os.O_CLOEXEC)
     except OSError as error:

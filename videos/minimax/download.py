@@ -110,7 +110,7 @@ def open_link(
     """Open the file behind `url` for reading once; `is_right` judges its first bytes. Sizes in bytes.
 
     LinkExpired when the link is dead; any other MiniMaxError, here or from the stream, when the download came to
-    nothing. OSError can only come from whoever saves it.
+    nothing. OSError can only come from the storage that saves it.
     """
     started = time.monotonic()
     answer: requests.Response | None = None

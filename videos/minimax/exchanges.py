@@ -1,4 +1,4 @@
-"""What is said between us and MiniMax, for whoever listens: who writes it down is no matter of the client's."""
+"""What is said between us and MiniMax, for listeners: what is written down of it is no matter of the client's."""
 
 import json
 import re
@@ -23,7 +23,7 @@ BODY_MAX = 2_000
 _ENTRIES_MAX, _ITEMS_MAX, _DEPTH_MAX, _VALUE_MAX = 40, 5, 6, 200
 # Fields that hold what a consumer wrote: it is kept with the video, and forgotten with it.
 _PROMPTS = frozenset({"prompt", "text", "prompt_text"})
-# Whoever knows it may say that he is MiniMax.
+# A caller that knows it may say that it is MiniMax.
 _UNGUESSABLE = "callback_url"
 
 

@@ -33,7 +33,7 @@ POLL_AFTER_MS = 1500
 _FILES: dict[str, MediaName] = {"video": "video.mp4", "thumbnail": "thumbnail.jpg"}
 SPRITESHEET = "spritesheet"
 VARIANTS = (*_FILES, SPRITESHEET)
-# When to ask for a sheet again that is being made, in seconds; who asks is kept waiting on the loop before (conduit.web.sheets).
+# When to ask for a sheet again that is being made, in seconds; the request is kept waiting on the loop before (conduit.web.sheets).
 SHEET_AFTER_SECONDS = 2
 _ORDERS = ("asc", "desc")
 

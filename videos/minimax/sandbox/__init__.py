@@ -7,7 +7,7 @@ restart, and makes true H.264 videos. MiniMax's are
     V2      POST and GET /v2/video_generation and /v2/query/video_generation[/ID], DELETE /v2/video_generation/ID
 
 and links to videos and images are under `/download/`. V1 says errors inside HTTP 200, V2 as HTTP statuses. A URL of an
-image elsewhere is taken without a look, as if no frame had been given. Whoever asks for another host than the loopback's at
+image elsewhere is taken without a look, as if no frame had been given. A client that asks for another host than the loopback's at
 the sandbox's own port is answered 421.
 
 A create may name a `callback_url` on the loopback, of http. While it is open `{"challenge": "…"}` is posted there and wanted

@@ -32,7 +32,7 @@ Tell = Callable[[dict[str, Any]], None]
 
 
 def challenge(url: str) -> bool:
-    """Whether whoever is behind the URL gives the challenge back in time."""
+    """Whether the server at the URL gives the challenge back in time."""
     word = uuid.uuid4().hex
     status, body = _post(url, {"challenge": word}, CHALLENGE_SECONDS)
     try:
