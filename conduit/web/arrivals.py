@@ -1,4 +1,4 @@
-"""Requests arrive in time: headers and bodies have a deadline and a least rate, and who drips is answered 408.
+"""Requests arrive in time: headers and bodies have a deadline and a least rate, and a client that drips is answered 408.
 
 Twisted gives up a connection on which nothing came for a minute. A byte now and then keeps it, and its descriptor, for ever.
 """
@@ -82,7 +82,7 @@ class Arrivals:
         self._refuse_in_turns(deque((channel, arrival) for channel, arrival in self._arriving.items() if self._is_late(arrival)))
 
     def _refuse_in_turns(self, late: deque[tuple[Any, _Arrival]]) -> None:
-        self._looking = None  # so that whoever comes after the last of them is looked at again
+        self._looking = None  # so that a connection that comes after the last of them is looked at again
         for _ in range(min(AT_ONCE, len(late))):
             channel, arrival = late.popleft()
             if self._arriving.get(channel) is arrival:  # it was not whole, nor gone, meanwhile

@@ -25,7 +25,7 @@ from conduit.streams.rates import Rate
 _FRAMES_PER_SECOND, _FRAMES_BURST = 400, 1000
 _SPARE_FRAMES = Rate(4000)
 _WAIT_SECONDS = 0.1
-# Pings and pongs of a socket: clients that ping at all do it every few seconds. Who sends more is told why it is closed, and has so long
+# Pings and pongs of a socket: clients that ping at all do it every few seconds. One that sends more is told why, and has so long
 # (seconds) to read it.
 _CONTROLS_PER_SECOND, _CONTROLS_BURST = 10, 100
 _FIRST_CONTROL_OPCODE = 8
@@ -74,7 +74,7 @@ class ConnectionGate:
         self._opened.set()
 
     def stopProducing(self) -> None:
-        self._opened.set()  # the connection is gone: who waits here finds out by cancellation
+        self._opened.set()  # the connection is gone: callers that wait here find out by cancellation
 
 
 def with_gate(scope: Mapping[str, Any], send: Any) -> dict[str, Any]:
@@ -127,7 +127,7 @@ def _gate_of_socket(protocol: Any) -> ConnectionGate | None:
 
 
 class _SocketGate(ConnectionGate):
-    """Of a WebSocket. Closes who floods it with pings or pongs, which no application sees and counts, and slows down who sends other frames
+    """Of a WebSocket. Closes on a flood of pings or pongs, which no application sees, and slows down a client that sends other frames
     that none does: pieces of an endless message."""
 
     def __init__(self, protocol: Any) -> None:
@@ -142,7 +142,7 @@ class _SocketGate(ConnectionGate):
         protocol.onFrameBegin = self._frame_begins
 
     def pause_reading(self) -> None:
-        """Who is not read cannot answer daphne's own pings either: it is asked for none until it is read again."""
+        """A client that is not read cannot answer daphne's own pings either: it is asked for none until it is read again."""
         self._is_paused = True
         self._protocol.last_ping = float("inf")
         if self._protocol.autoPingTimeoutCall:

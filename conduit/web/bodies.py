@@ -1,7 +1,7 @@
 """What is kept of a request's body while it comes, before the application sees its first byte.
 
 Twisted collects a body, however long, and writes one of more than 100 KB to a file; daphne then puts all of it into memory. Here so
-much is kept as any request without a key may hold, in memory, and more only of whoever may send it.
+much is kept as any request without a key may hold, in memory, and more only of clients that may send it.
 """
 
 import asyncio

@@ -20,13 +20,13 @@ from twisted.web.http import HTTPChannel
 
 log = structlog.get_logger(__name__)
 
-# What is under way may take this long after SIGTERM, in seconds. Whoever stops the process has more patience than that.
+# What is under way may take this long after SIGTERM, in seconds. A supervisor that stops the process has more patience than that.
 DRAIN_SECONDS = 8.0
 LOOK_SECONDS = 0.05
 # Kept connections on which nothing came for so long (seconds) are closed: their owners know by then that nobody listens here any
 # more, and use no others.
 QUIET_SECONDS = 1.0
-# How long requests are waited for that are still being sent (seconds): whoever sends them by drops keeps us no longer.
+# How long requests are waited for that are still being sent (seconds): a client that sends them by drops keeps us no longer.
 SENDING_SECONDS = 4.0
 # Twisted's port accepts some at a time: often enough for all that the kernel lets wait, and not for ever.
 ACCEPTS_MAX = 1000
@@ -104,7 +104,7 @@ async def _stop_listening(reactor: Any) -> None:
 
 
 def _accept_who_waits(port: Any) -> None:
-    """Who connected while this process was busy has perhaps sent a request already, and would be reset when the port is closed."""
+    """A client that came while this process was busy has perhaps sent a request already, and would be reset when the port is closed."""
     waiting = select.poll()
     waiting.register(port.fileno(), select.POLLIN)
     for _ in range(ACCEPTS_MAX):

@@ -1,7 +1,7 @@
-"""Who comes next of those who wait: of those who may have more, the one who has least.
+"""Which caller that waits comes next: of those that may have more, the one that has least.
 
 What a caller has is counted under one to three names (its key, its address, its secret alone), each with a bound. Every step here is
-as quick with thousands that wait as with two: who may have no more stands aside under the name that is full until it is less so.
+as quick with thousands that wait as with two: a caller that may have no more stands aside under the name that is full until it is less so.
 """
 
 from collections import Counter, OrderedDict, deque
@@ -10,7 +10,7 @@ from typing import Generic, TypeVar
 
 Caller = TypeVar("Caller", bound=Hashable)
 Job = TypeVar("Job")
-# Under which names a caller counts, and how many of each may be at work; the first is who it is to others.
+# Under which names a caller counts, and how many of each may be at work; the first is its name to others.
 Names = tuple[tuple[str, int], ...]
 
 
@@ -22,12 +22,12 @@ class FairQueue(Generic[Caller, Job]):
         self._names_of = names_of
         self._jobs: dict[Caller, deque[Job]] = {}
         self._running: Counter[str] = Counter()
-        # Those who may come next, by their first name, and these names by how many they have at work.
+        # Callers that may come next, by their first name, and these names by how many they have at work.
         self._ready: dict[str, OrderedDict[Caller, None]] = {}
         self._levels: list[OrderedDict[str, None]] = [OrderedDict() for _ in range(most + 1)]
         # By first name, the names for whose room somebody was called forward under it.
         self._called_for: dict[str, set[str]] = {}
-        # Those who stand aside, by the name that is full.
+        # Callers that stand aside, by the name that is full.
         self._aside: dict[str, OrderedDict[Caller, None]] = {}
         self._places: dict[Caller, tuple[dict[str, OrderedDict[Caller, None]], str, Names]] = {}
 
@@ -111,7 +111,7 @@ class FairQueue(Generic[Caller, Job]):
     # ---- Where a caller stands
 
     def _enter(self, caller: Caller) -> str:
-        """Among those who may come next, under the name that is returned."""
+        """Among those that may come next, under the name that is returned."""
         name = self._names_of(caller)[0][0]
         if name not in self._ready:
             self._level(name)[name] = None
@@ -134,13 +134,13 @@ class FairQueue(Generic[Caller, Job]):
         return names
 
     def _pass_on(self, names: Names) -> None:
-        """Somebody else may use what the one who left was called forward for."""
+        """Another may use what the one that left was called forward for."""
         for name, most in names:
             if self._running[name] < most:
                 self._come_forward(name)
 
     def _come_forward(self, name: str) -> None:
-        """One of those who stand aside under it may use its room; who counts elsewhere by now, or waits for another name too, does not."""
+        """One that stands aside under it may use its room; one that counts elsewhere by now, or waits for another name too, may not."""
         while aside := self._aside.get(name):
             caller = next(iter(aside))
             self._leave(caller)

@@ -1,4 +1,4 @@
-"""The threads that answer requests, shared out: no caller has more than half of them, and who has fewest at work comes first.
+"""The threads that answer requests, shared out: no caller has more than half of them, and the one with fewest at work comes first.
 
 A caller is a key, a login of the console, or an address as long as neither is known: invented keys are counted as their address. The
 first request that comes with a secret from somewhere goes alone, until authentication has said whose it is: a secret that was lost, and
@@ -33,7 +33,7 @@ KNOWN_MAX = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """What a request says of who sent it, before anybody has looked: its address, and a digest of its secret if it has one."""
+    """What a request says of its sender, before anybody has looked: its address, and a digest of its secret if it has one."""
 
     address: str
     secret: str = ""

@@ -128,7 +128,7 @@ class OneHopHandler(ASGIHandler):
         if response.status_code in _REFUSED:
             known_as("")
         if response.streaming:
-            close_old_connections()  # whoever downloads slowly must not keep one meanwhile
+            close_old_connections()  # a client that downloads slowly must not keep one meanwhile
         else:
             response.close()
         return response
@@ -163,7 +163,7 @@ class OneHopHandler(ASGIHandler):
 
 
 def caller_of(scope: Mapping[str, Any]) -> Caller:
-    """Who sent the request, as far as it says so itself."""
+    """The sender of the request, as far as it says so itself."""
     address = network_of(client_of(scope))
     if scope["path"] == READY_PATH:
         # Balancers often have the address of those that they send: what these take must not make us look full.

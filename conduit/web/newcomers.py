@@ -1,6 +1,6 @@
 """Connections whose clients have not shown yet who they are: some of each address, and never so many that nobody else has room.
 
-Who opens more closes with each the oldest on which nothing is done for him. Clients behind a proxy of ours come from its address: they
+One more closes the client's oldest on which nothing is done for it. Clients behind a proxy of ours come from its address: they
 count as the address that it tells with their headers, and until then with all that came by proxies.
 """
 

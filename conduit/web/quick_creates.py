@@ -1,7 +1,7 @@
 """Creating a video on the event loop: no thread, no REST framework, no ORM. Whatever is unusual goes the ordinary way.
 
 What is asked, locked, counted, held and written is what the ordinary way does, by the same steps (videos.services.starting), and so is
-every answer, to the byte (tests/web/test_quick_creates.py). Who is not let in is left to the ordinary way, which refuses him again;
+every answer, to the byte (tests/web/test_quick_creates.py). A call that is not let in goes the ordinary way, which refuses it again;
 from the moment that a call is counted it is answered here.
 """
 
@@ -166,7 +166,7 @@ class QuickCreates:
         return await self._at(version, audience.kept, read)
 
     async def _at(self, version: Any, kept: Callable[[Any], Kept | None], read: Callable[[], Awaitable[Kept]]) -> Kept:
-        """What is kept at that version; when it is to be read, one reads for all who wait."""
+        """What is kept at that version; when it is to be read, one reads for all that wait."""
         if found := kept(version):
             return found
         async with self._reading:

@@ -7,7 +7,7 @@ The database and Redis are asked at the same time. By whose limit the call count
 key may do is judged by the row of now. So nothing that is remembered lets anybody in: a change of the key costs each process one
 call that is counted by the old numbers, and again by the new ones.
 
-An ETag is the digest of the body, here as there. Of a task that ended a process remembers it with the version of the row: who has that
+An ETag is the digest of the body, here as there. Of a task that ended a process remembers it with its row's version: a client with that
 is told so before anything is rendered.
 """
 

@@ -9,7 +9,7 @@ from conduit.api.errors import InvalidRequest
 
 # A whole address as the target (RFC 9112, 3.2.2), without a user in it.
 _ABSOLUTE = re.compile(rb"(?:http|ws)s?://(?P<host>[^/?#@]+)(?P<path>/.*)?", re.IGNORECASE)
-# Who guards paths in front of us may read these as they are, where we would read a slash.
+# A proxy that guards paths in front of us may read these as they are, where we would read a slash.
 _AMBIGUOUS = re.compile(rb"%(?:2f|5c)|\\", re.IGNORECASE)
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 

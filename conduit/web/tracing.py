@@ -1,4 +1,4 @@
-"""What every request has, whoever answers it: an id on the answer and in the logs, an envelope when it is refused, a line in the log."""
+"""What every request has, wherever answered: an id on the answer and in the logs, an envelope when it is refused, a line in the log."""
 
 import time
 from dataclasses import dataclass

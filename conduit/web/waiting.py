@@ -1,7 +1,7 @@
 """`Prefer: wait=N` (RFC 7240) on a create, a retry and a read of one task, on either of its faces: the answer waits for the task's end,
 N seconds at most.
 
-What is asked is answered first, by whoever answers it without the preference. When that is a task under way the answer is kept back on
+What is asked is answered first, as it is without the preference. When that is a task under way the answer is kept back on
 the event loop, where waiting costs no thread, until the task ends; then the task is read anew, which counts as one more read. A wait
 takes a seat among the key's streams. Where there is none, or anything else is in the way, the first answer goes out without the wait:
 a preference is no demand.
@@ -42,7 +42,7 @@ _STATUS, _ID = re.compile(rb'"status":\s*"(\w+)"'), re.compile(rb'\{"id":\s*"([0
 
 
 class Waiting:
-    """In front of `application`; `reading` is who reads tasks."""
+    """In front of `application`; `reading` is what reads tasks."""
 
     def __init__(self, application: Application, *, reading: Application) -> None:
         self._application, self._reading = application, reading

@@ -1,4 +1,4 @@
-"""Who asks: threads of each account, so that one whose MiniMax is slow or silent keeps no other's questions waiting."""
+"""What asks: threads of each account, so that one whose MiniMax is slow or silent keeps no other's questions waiting."""
 
 import queue
 import threading
