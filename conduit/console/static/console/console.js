@@ -77,3 +77,8 @@ function reachScrollers() {
 }
 reachScrollers();
 addEventListener("resize", reachScrollers);
+
+/* Django's lists of rights have a sign with words that only an image may have, made as the page has loaded. */
+addEventListener("load", () => {
+  for (const sign of document.querySelectorAll(".search-label-icon[aria-label]")) sign.role = "img";
+});
