@@ -9,6 +9,7 @@ from django.db.models import Count, Q
 from conduit import clock
 from conduit.conditions import Condition, Severity
 from conduit.conditions.registry import Findings
+from conduit.conditions.sealed import sealed_before
 from tasks.models import Task, TaskQuerySet
 from videos.account_models import AccountKind, AccountState, ProviderAccount
 from videos.accounts import spending
@@ -147,13 +148,10 @@ CONDITIONS = (
         look=_plans,
         leads_to="videos/provideraccount/",
     ),
-    Condition(
+    sealed_before(
         name="minimax_sealed",
-        severity=Severity.NOTICE,
-        says="Keys of MiniMax accounts are still sealed with a former SECRET_KEY.",
-        found_by="SECRET_KEY as it is now does not open them, and one of SECRET_KEY_FALLBACKS does.",
-        what_to_do="When all processes run with the new SECRET_KEY, run `manage.py reseal_account_keys`; then the former may leave "
-        "SECRET_KEY_FALLBACKS.",
+        what="Keys of MiniMax accounts",
+        command="reseal_account_keys",
         look=_sealed_before,
         leads_to="videos/provideraccount/",
     ),

@@ -6,6 +6,7 @@ from conduit import clock
 from conduit.conditions import Condition, Severity
 from conduit.conditions.processes import nobody_of
 from conduit.conditions.registry import Findings
+from conduit.conditions.sealed import sealed_before
 from tasks.notifications import claims, seals
 from tasks.notifications.models import Endpoint, Mail, State
 from tasks.notifications.signing import Seal
@@ -89,13 +90,10 @@ CONDITIONS = (
         look=_mails,
         leads_to="webhooks/mails/?state=waiting",
     ),
-    Condition(
+    sealed_before(
         name="webhook_secrets_sealed",
-        severity=Severity.NOTICE,
-        says="Signing secrets of webhooks are still sealed with a former SECRET_KEY.",
-        found_by="SECRET_KEY as it is now does not open them, and one of SECRET_KEY_FALLBACKS does.",
-        what_to_do="When all processes run with the new SECRET_KEY, run `manage.py reseal_webhook_secrets`; then the former may leave "
-        "SECRET_KEY_FALLBACKS.",
+        what="Signing secrets of webhooks",
+        command="reseal_webhook_secrets",
         look=_sealed_before,
         leads_to="webhooks/",
     ),
