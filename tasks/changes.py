@@ -38,7 +38,7 @@ class Seen:
     everything: bool = False
 
 
-class Standing(NamedTuple):
+class FollowedTask(NamedTuple):
     """Where a task stands, for a reader that follows its progress between two events."""
 
     task_id: str
@@ -91,11 +91,11 @@ def _newest() -> int:
     return TaskEvent.objects.aggregate(newest=Max("pk"))["newest"] or 0
 
 
-def standings(task_ids: Collection[str], anyhow: Collection[str], since: datetime) -> list[Standing]:
+def followed(task_ids: Collection[str], anyhow: Collection[str], since: datetime) -> list[FollowedTask]:
     """Where those of the tasks stand that were written to since then or a little before, and `anyhow` those."""
     lately = Q(pk__in=anyhow) | Q(updated_at__gte=since - SLACK)
     rows = Task.objects.filter(lately, pk__in=task_ids).only(*STAGE_FIELDS)
-    return [Standing(str(task.pk), task.updated_at, Legs.of(task)) for task in rows]
+    return [FollowedTask(str(task.pk), task.updated_at, Legs.of(task)) for task in rows]
 
 
 def newest_ids() -> list[str]:

@@ -10,7 +10,7 @@ from conduit.metrics import Count, Gauge, Reading, Sample, Times
 from conduit.metrics.totals import Totals
 from tasks.conditions import LATE_SECONDS
 from tasks.models import Lane, Status, Task, TaskEvent
-from tasks.standing import standing
+from tasks.workload import workload
 
 CREATED = Count("conduit_tasks_created_total", "Tasks that were created.", ("model",))
 ENDED = Count("conduit_tasks_ended_total", "Tasks that ended, by how, and why where they were not completed.", ("model", "status", "cause"))
@@ -49,7 +49,7 @@ def total(events: Sequence[TaskEvent]) -> None:
 
 def _read() -> Iterator[Sample]:
     now = clock.now()
-    found = standing(now)
+    found = workload(now)
     yield TASKS.of(Status.QUEUED, value=found.queued)
     yield TASKS.of(Status.PROCESSING, value=found.processing)
     yield HELD.of(value=float(found.held))

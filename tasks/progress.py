@@ -22,7 +22,7 @@ NOT_KNOWN = datetime(9000, 1, 1, tzinfo=UTC)
 _LINEAR = 0.9
 
 
-class Standing(Protocol):
+class HasLegs(Protocol):
     """What progress is read off: a task, or what a process was told of one."""
 
     @property
@@ -85,7 +85,7 @@ class Reading:
     eta_seconds: int | None  # None when there is nothing left to wait for, or nobody knows
 
 
-def read(task: Standing, now: datetime) -> Reading:
+def read(task: HasLegs, now: datetime) -> Reading:
     """Where the task stands at `now`."""
     if task.status == Status.COMPLETED:
         return Reading(100, None)

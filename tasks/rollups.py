@@ -1,7 +1,7 @@
 """How many tasks got where in a span of time, why they failed and how long they took: counted of the stored events.
 
 A tick does that (conduit.rollups): pages read some dozens of counts, however many tasks there are. What is counted may be a
-second or two old. How things stand at this moment is `tasks.standing`'s.
+second or two old. How things stand at this moment is `tasks.workload`'s.
 """
 
 from collections import defaultdict

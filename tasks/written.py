@@ -17,7 +17,7 @@ class LegFields(TypedDict):
     rest_seconds: float
 
 
-class StandingFields(TypedDict, total=False):
+class ProgressFields(TypedDict, total=False):
     """Of where a task stands, as it is shown."""
 
     stage: str
@@ -30,7 +30,7 @@ class StandingFields(TypedDict, total=False):
     rest_seconds: float
 
 
-class TaskFields(StandingFields, total=False):
+class TaskFields(ProgressFields, total=False):
     """Of steps, and of moves from one status to another; what follows from the status itself is `lifecycle.move`'s own."""
 
     stage_since: datetime

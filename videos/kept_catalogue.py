@@ -35,7 +35,7 @@ DELIVERY_SECONDS = 3.0
 IMAGE_SECONDS = 20.0
 
 
-class Standing(NamedTuple):
+class CatalogueState(NamedTuple):
     """How the catalogue stands right now, for a key."""
 
     version: UUID | None
@@ -107,21 +107,21 @@ kept = _catalogue.at
 forget = _catalogue.forget
 
 
-def standing_columns(moment: str, key: str) -> str:
+def state_columns(moment: str, key: str) -> str:
     """What `standing_of` reads, for a statement that is made anyway. There `moment` stands for when that is, `key` for the key's number."""
     return f"{version_in(CatalogueVersion._meta.db_table)}, {stops_new_work(moment)}, {outlooks.columns(key)}"
 
 
-def standing_of(row: Sequence[Any]) -> Standing:
+def state_of(row: Sequence[Any]) -> CatalogueState:
     version, is_stopped, *lines = row
-    return Standing(version, bool(is_stopped), Lines(*lines))
+    return CatalogueState(version, bool(is_stopped), Lines(*lines))
 
 
-def standing(key_id: int = outlooks.NEWCOMER) -> Standing:
+def state(key_id: int = outlooks.NEWCOMER) -> CatalogueState:
     """How it stands, in one query."""
     values = [clock.now(), *[key_id] * outlooks.KEY_TIMES]
-    [[row]] = statements.do(Statement(f"SELECT {standing_columns('%s', '%s')}", values))
-    return standing_of(row)
+    [[row]] = statements.do(Statement(f"SELECT {state_columns('%s', '%s')}", values))
+    return state_of(row)
 
 
 def read(version: UUID | None) -> Catalogue:

@@ -3,7 +3,7 @@
 `live` and `spanned` ask about twenty queries whose cost does not grow with the tasks that have ended, and Redis once; `yesterday` and
 `before` a few more, for pages that ask less often. What they put together is read where it lives:
 
-- `tasks.standing`: how the tasks that have not ended stand; `tasks.rollups`: how many ended how, why they failed, how long it took
+- `tasks.workload`: how the tasks that have not ended stand; `tasks.rollups`: how many ended how, why they failed, how long it took
 - `keys.rollups`, `keys.budget_uses`: money by time, day, key, team and model; budgets that are nearly used up
 - `videos.rollups`: MiniMax's health, how long it takes, what it bills
 - `conduit.conditions.reading.place()`: what needs somebody; `conduit.conditions.processes.roster()`: workers and beat
@@ -25,10 +25,10 @@ from keys import rollups as money
 from keys.budget_uses import BudgetUse
 from keys.rollups import Money, Share
 from tasks import rollups as tasks
-from tasks import standing
+from tasks import workload
 from tasks.realtime.seats import seats
 from tasks.rollups import Cause, Counts, Point, TimePoint, What
-from tasks.standing import Standing
+from tasks.workload import Workload
 from videos import rollups as videos
 from videos.rollups import Bill, Code, Health, LastError
 
@@ -80,7 +80,7 @@ class Live:
     """How things stand at this moment: what changes each second."""
 
     at: datetime
-    standing: Standing
+    workload: Workload
     running: Sequence[UUID]  # the newest tasks that are being made
     workers: Sequence[Seen]
     subscribers: int | None  # open streams; None while Redis is away
@@ -110,8 +110,8 @@ def live(now: datetime | None = None) -> Live:
     now = now or clock.now()
     return Live(
         at=now,
-        standing=standing.standing(now),
-        running=standing.running(),
+        workload=workload.workload(now),
+        running=workload.running(),
         workers=roster(),
         subscribers=_subscribers(),
         today=_money_since(midnight(now)),

@@ -190,7 +190,7 @@ def quote_of_retry(original: Task) -> Quote:
 
 def _quote_of_now(wanted: GenerationRequest, key: VirtualKey) -> tuple[Quote, Lines]:
     """Raises Overloaded, too, while new work is refused."""
-    version, is_stopped, lines = kept_catalogue.standing(key.pk)
+    version, is_stopped, lines = kept_catalogue.state(key.pk)
     quoted = quote(wanted, key=key, catalogue=kept_catalogue.at(version))
     if is_stopped:
         raise refusal_of_new_work()

@@ -102,7 +102,7 @@ class EstimateView(KeyedView):
 
     def post(self, request: Request) -> Response:
         wanted = GenerationRequest.parse(request.data)
-        catalogue = kept_catalogue.at(kept_catalogue.standing().version)
+        catalogue = kept_catalogue.at(kept_catalogue.state().version)
         quoted = quote(wanted, key=self.key, catalogue=catalogue)
         return Response(
             {

@@ -44,13 +44,13 @@ from tasks.notifications.audience import Audience
 from tasks.pauses import refusing_new_work
 from tasks.presentation import location
 from videos import kept_catalogue
-from videos.kept_catalogue import Catalogue, Standing
+from videos.kept_catalogue import Catalogue, CatalogueState
 from videos.presentation import show_whole
 from videos.requests import GenerationRequest
 from videos.services import keeping_answer, planned, quote, starting, tell_created
 
 PATH = MADE_AT
-_STANDING = f"{audience.VERSION}, {kept_catalogue.standing_columns('$2', 'k.id')}"
+_STATE = f"{audience.VERSION}, {kept_catalogue.state_columns('$2', 'k.id')}"
 # With one of these a request has an origin, a session, or a second secret, on which other rules have a say, or a body without a length.
 _UNUSUAL = frozenset({b"cookie", b"expect", b"origin", b"transfer-encoding", b"upgrade", b"x-api-key"})
 _JSON = frozenset({b"application/json", b"application/json; charset=utf-8", b"application/json;charset=utf-8"})
@@ -77,7 +77,7 @@ class Call:
     """A call that was let in, and counted."""
 
     key: VirtualKey
-    standing: Standing
+    state: CatalogueState
     catalogue: Catalogue
     audience: Audience | None
     idempotency_key: str | None
@@ -133,14 +133,14 @@ class QuickCreates:
     async def _let_in(self, scope: Mapping[str, Any], asked: Asked) -> Call | None:
         """None for whom the ordinary way shall answer."""
         try:
-            rows = await self._asking.ask(*knocks.looking_for(asked.secret, _STANDING, clock.now()))
+            rows = await self._asking.ask(*knocks.looking_for(asked.secret, _STATE, clock.now()))
             if not rows:
                 return None
-            secret, (heard_at, *standing) = knocks.found(rows[0])
+            secret, (heard_at, *state) = knocks.found(rows[0])
             check_secret(secret)
             address = client_of(scope)
             limits.check_address(secret.key, address)
-            catalogue, hearing = await self._catalogue_of(standing[0]), await self._audience_of(heard_at)
+            catalogue, hearing = await self._catalogue_of(state[0]), await self._audience_of(heard_at)
             refusal = None
             try:
                 rate = await limits.count_call_on_loop(secret.key, "create", address=address)
@@ -149,7 +149,7 @@ class QuickCreates:
         except (ApiError, psycopg.Error, DatabaseError, TimeoutError, Away):
             return None
         client_known(scope)
-        return Call(secret.key, kept_catalogue.standing_of(standing), catalogue, hearing, asked.idempotency_key, rate, refusal)
+        return Call(secret.key, kept_catalogue.state_of(state), catalogue, hearing, asked.idempotency_key, rate, refusal)
 
     async def _catalogue_of(self, version: Any) -> Catalogue:
         return await self._at(version, kept_catalogue.kept, lambda: asyncio.to_thread(_read_catalogue, version))
@@ -203,9 +203,9 @@ class QuickCreates:
     async def _create(self, call: Call, data: dict[str, Any], idempotency: Idempotency | None) -> Said:
         wanted = GenerationRequest.parse(data)
         quoted = quote(wanted, key=call.key, catalogue=call.catalogue)
-        if call.standing.is_stopped:
+        if call.state.is_stopped:
             raise await self._writing.ask(refusing_new_work)
-        task = planned(key=call.key, wanted=wanted, quoted=quoted, retry_of=None, lines=call.standing.lines)
+        task = planned(key=call.key, wanted=wanted, quoted=quoted, retry_of=None, lines=call.state.lines)
         async with lines_of_keys().turn(name_of(call.key)):
             event = await self._write(task, keeping_answer(idempotency), call.audience)
         tell_created(event)

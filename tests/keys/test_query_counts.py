@@ -24,7 +24,7 @@ def test_a_create_with_an_idempotency_key_every_limit_and_alerts_takes_no_more_q
     budget_owners.set_budgets(consumer.key, budgets, who="root")
     change_key(consumer.key, who="root", team=team, creates_per_day=9, tasks_in_flight=9, tasks_per_hour=9, model_names=["video-01"])
 
-    kept_catalogue.at(kept_catalogue.standing().version)
+    kept_catalogue.at(kept_catalogue.state().version)
 
     with CaptureQueriesContext(connection) as queries:
         answer = consumer.post("/v1/video/generations", {"model": "minimax-video", "prompt": "a cat"}, **{"Idempotency-Key": "k"})

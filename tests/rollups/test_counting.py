@@ -54,14 +54,14 @@ def test_what_happened_is_counted_once_in_each_span_however_often_it_is_rolled_u
 
 
 def test_the_page_of_now_can_be_read_of_an_empty_place_and_of_one_at_work(consumer):
-    assert (live().standing.queued, spanned(HOUR).total.created) == (0, 0)
+    assert (live().workload.queued, spanned(HOUR).total.created) == (0, 0)
     consumer.generate()
     roll_up()
 
     now, hour = live(), spanned(HOUR)
 
-    assert (now.standing.queued, hour.total.created, now.subscribers) == (1, 1, 0)
-    assert now.today.money.held == now.standing.held > Decimal(0)
+    assert (now.workload.queued, hour.total.created, now.subscribers) == (1, 1, 0)
+    assert now.today.money.held == now.workload.held > Decimal(0)
     assert [key.name for key in hour.top_keys] == ["somebody"]
 
 

@@ -88,8 +88,8 @@ def test_only_tasks_that_were_written_to_lately_are_looked_at_again(consumer):
     now = clock.now()
     Task.objects.filter(pk=old).update(updated_at=now - timedelta(minutes=1))
 
-    assert [one.task_id for one in changes.standings([old, new], [], now)] == [new]
-    assert {one.task_id for one in changes.standings([old, new], [old], now)} == {old, new}
+    assert [one.task_id for one in changes.followed([old, new], [], now)] == [new]
+    assert {one.task_id for one in changes.followed([old, new], [old], now)} == {old, new}
 
 
 def test_how_many_tasks_are_newer_is_counted_up_to_a_bound(consumer, monkeypatch):

@@ -23,7 +23,7 @@ GOOD = {"model": "minimax-video", "prompt": "a cat"}
 
 
 def version():
-    return kept_catalogue.standing().version
+    return kept_catalogue.state().version
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from tasks import dispatch, progress
 from tasks.leases import LeaseLost
 from tasks.models import Status
 from tasks.progress import NOT_KNOWN
-from tasks.written import StandingFields
+from tasks.written import ProgressFields
 from videos.accounts import choosing
 from videos.accounts.calling import account_of
 from videos.engine import lining
@@ -119,7 +119,7 @@ def lost(step: Step, clip: Clip) -> None:
     step.write(next_step_at=clock.now() + growing_pause(step.task.attempts), attempts=step.task.attempts, **reconciling(step))
 
 
-def reconciling(step: Step) -> StandingFields:
+def reconciling(step: Step) -> ProgressFields:
     """The fields of a task of which nobody knows when it goes on: its progress stands still."""
     if step.task.stage == Stage.RECONCILING:
         return {"stage": Stage.RECONCILING}
@@ -133,7 +133,7 @@ def never_taken(step: Step) -> None:
     step.write(clip=UNSENT, **back_in_line(step))
 
 
-def back_in_line(step: Step) -> StandingFields:
+def back_in_line(step: Step) -> ProgressFields:
     """The fields of a task that goes on to where it may be ordered once more."""
     stage = "queued" if step.task.status == Status.QUEUED else Stage.GENERATING
     leg = step.leg(step.task.leg_goal, QUEUED_SECONDS, rest=step.task.rest_seconds)

@@ -6,7 +6,7 @@ import structlog
 
 from conduit import clock
 from tasks.models import FAIR_SHARE, RATE, Status
-from tasks.written import StandingFields
+from tasks.written import ProgressFields
 from videos import failures
 from videos.accounts import dealing
 from videos.engine.step import Step
@@ -76,7 +76,7 @@ def stay(step: Step, place: QueuedCreate) -> None:
     step.write(next_step_at=_looks_again(step, now), waits_for=step.task.waits_for, queue_position=step.task.queue_position)
 
 
-def leaving(step: Step) -> StandingFields:
+def leaving(step: Step) -> ProgressFields:
     """The fields of a task that leaves the line, with the intent to order; `left` belongs beside them."""
     return {"waits_for": "", "queue_position": None} if step.task.waits_for else {}
 
@@ -90,10 +90,10 @@ def _looks_again(step: Step, now: datetime) -> datetime:
     return min(now + LOOKS_AFTER, failures.queued_until(step.task, step.clips))
 
 
-def _shown(step: Step, *, is_next: bool) -> StandingFields:
+def _shown(step: Step, *, is_next: bool) -> ProgressFields:
     """What a task shows that joins; its place and time are told more truly in a second (videos.accounts.surveying)."""
     task = step.task
-    shown: StandingFields = {"waits_for": RATE if is_next else FAIR_SHARE, "queue_position": 1 if is_next else task.queue_position}
+    shown: ProgressFields = {"waits_for": RATE if is_next else FAIR_SHARE, "queue_position": 1 if is_next else task.queue_position}
     if task.status == Status.QUEUED:
         shown["stage"] = Stage.WAITING_FOR_RATE_LIMIT if is_next else "queued"
     return shown

@@ -16,7 +16,7 @@ from tasks import lifecycle
 from tasks.insisting import AWAY
 from tasks.leases import LeaseLost
 from tasks.models import Lane, Status
-from tasks.written import StandingFields
+from tasks.written import ProgressFields
 from videos import failures, rendering
 from videos.catalogue import learn
 from videos.engine import clip_rows
@@ -63,7 +63,7 @@ def probe(step: Step, clip: Clip) -> None:
         _fail_unplayable(step, failures.MISTIMED)
         return
     found: ClipFields = {"width": facts.width, "height": facts.height, "fps": facts.fps, "frames": facts.frames, "last_frame": frame}
-    leg: StandingFields = {}
+    leg: ProgressFields = {}
     if not step.after:
         last = step.leg(ASSEMBLED_GOAL, step.task.rest_seconds, rest=0, floor=step.fetched_goal)
         leg = {"stage": Stage.ASSEMBLING, **last}  # type: ignore[typeddict-item]  # mypy wants what may be left out named

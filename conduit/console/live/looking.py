@@ -11,7 +11,7 @@ from conduit.console.live.wanted import Wanted
 from conduit.console.now.parts import Part, are_for, parts, reader
 from conduit.console.tasks.rows import rows
 from tasks import changes
-from tasks.changes import Changes, Standing
+from tasks.changes import Changes, FollowedTask
 
 Row = dict[str, Any]
 
@@ -34,7 +34,7 @@ class Found:
 
     tasks: frozenset[str] = frozenset()
     rows: Mapping[str, Row | None] = field(default_factory=dict)
-    standings: Mapping[str, Standing] = field(default_factory=dict)
+    followed: Mapping[str, FollowedTask] = field(default_factory=dict)
     created: tuple[str, ...] = ()
     running: frozenset[str] = frozenset()
     parts: Mapping[str, Part] = field(default_factory=dict)
@@ -59,14 +59,14 @@ class Looking:
         tasks = asked.tasks | running
         newest = changes.newest_ids() if seen.everything or self._looked_at is None else None
         changed = tasks if seen.everything else (tasks - self._known) | (seen.tasks & tasks)
-        standings = {one.task_id: one for one in changes.standings(tasks, changed, self._looked_at or began)} if tasks else {}
-        changed |= {task_id for task_id, one in standings.items() if self._updated.get(task_id) != one.updated_at}
+        followed = {one.task_id: one for one in changes.followed(tasks, changed, self._looked_at or began)} if tasks else {}
+        changed |= {task_id for task_id, one in followed.items() if self._updated.get(task_id) != one.updated_at}
         rows = rows_of(changed)
-        updated = self._updated | {task_id: one.updated_at for task_id, one in standings.items()}
+        updated = self._updated | {task_id: one.updated_at for task_id, one in followed.items()}
         self._updated = {task_id: at for task_id, at in updated.items() if task_id in tasks}
         self._known, self._looked_at = tasks, began
         shown = parts(figures) if figures else {}
-        return Found(tasks, rows, standings, seen.created, running, shown, newest)
+        return Found(tasks, rows, followed, seen.created, running, shown, newest)
 
 
 def state(wanted: Wanted, *, sees_money: bool) -> dict[str, Any]:

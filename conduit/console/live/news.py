@@ -13,7 +13,7 @@ from conduit.api.formats import rfc3339
 from conduit.console.live.looking import Found, Row
 from conduit.console.now.parts import Part, are_for
 from tasks import progress
-from tasks.changes import NEWEST, Standing
+from tasks.changes import NEWEST, FollowedTask
 
 
 @dataclass(slots=True)
@@ -62,7 +62,7 @@ class News:
         self.stale_since: datetime | None = None
         self.looked_at: datetime | None = None
         self._rows: dict[str, Row | None] = {}
-        self._standings: dict[str, Standing] = {}
+        self._followed: dict[str, FollowedTask] = {}
         self._timed_at: dict[str, datetime] = {}  # when what is left of a task was told: pages count it down from there
         self.running: frozenset[str] = frozenset()  # what Now shows
         self._parts: dict[str, Part] = {}
@@ -91,8 +91,8 @@ class News:
         self._rows = {task_id: row for task_id, row in (self._rows | dict(found.rows)).items() if task_id in wanted}
         timed = self._timed_at | dict.fromkeys(changed, now)
         self._timed_at = {task_id: at for task_id, at in timed.items() if task_id in wanted}
-        standings = {task_id: one for task_id, one in (self._standings | dict(found.standings)).items() if task_id in wanted}
-        self._standings = {task_id: one for task_id, one in standings.items() if one.legs.is_active}
+        followed = {task_id: one for task_id, one in (self._followed | dict(found.followed)).items() if task_id in wanted}
+        self._followed = {task_id: one for task_id, one in followed.items() if one.legs.is_active}
         self._encoded = {name: text for name, text in self._encoded.items() if name in wanted and name not in changed}
         if found.newest is not None:
             self.newest.begin(found.newest)
@@ -104,7 +104,7 @@ class News:
     def go_on(self, now: datetime) -> set[str]:
         """Lead the progress of active tasks on by the clock; those of which pages no longer know it."""
         moved = set()
-        for task_id, standing in self._standings.items():
+        for task_id, standing in self._followed.items():
             row, reading = self._rows.get(task_id), progress.read(standing.legs, now)
             if row and (reading.progress != row["progress"] or self._is_off(task_id, row["eta_seconds"], reading.eta_seconds, now)):
                 self._rows[task_id] = row | {"progress": reading.progress, "eta_seconds": reading.eta_seconds}

@@ -12,7 +12,7 @@ from conduit.console.tasks.words import IN_LINE, WAITED_FOR
 from conduit.console.written import span as time_span
 from conduit.rollups.steps import Past, Span, first_of_month
 from tasks.models import Pause, PauseKind
-from tasks.standing import Standing
+from tasks.workload import Workload
 from videos.now import Spanned
 
 SPAN_WORDS = {"1h": "the last hour", "24h": "the last 24 hours", "30d": "the last 30 days"}
@@ -36,7 +36,7 @@ class Wait:
     since: Any
 
 
-def waits_of(standing: Standing) -> list[Wait]:
+def waits_of(standing: Workload) -> list[Wait]:
     """What tasks wait for, most first."""
     found: dict[tuple[str, str], Wait] = {}
     for one in standing.waiting:

@@ -94,7 +94,7 @@ def parts(figures: Figures, running: Mapping[UUID, dict[str, Any]] | None = None
         "needs": _needs(figures),
         "steering": _html("steering", steering_of(figures.pauses) | {"may_pause": False}),
         "steering.operator": _html("steering", steering_of(figures.pauses) | {"may_pause": True}),
-        "standing": _html("standing", {"standing": figures.live.standing, "waits": waits_of(figures.live.standing)}),
+        "standing": _html("standing", {"standing": figures.live.workload, "waits": waits_of(figures.live.workload)}),
         "money": _money(figures.live, figures.yesterday),
         "workers": _html("workers", {"live": figures.live, "heard": [seen for seen in figures.live.workers if seen.is_heard]}),
         "running": _running(figures.live, shown),
@@ -130,15 +130,15 @@ def _needs(figures: Figures) -> Part:
 
 
 def _money(of: Live, yesterday: MoneyOf) -> Part:
-    return _html("money", {"today": of.today, "yesterday": yesterday, "month": of.month, "held": of.standing.held})
+    return _html("money", {"today": of.today, "yesterday": yesterday, "month": of.month, "held": of.workload.held})
 
 
 def _running(of: Live, shown: Mapping[UUID, dict[str, Any]]) -> Part:
     """Oldest first, so that what begins comes below; rows are kept by themselves, so that their table is told when other ones are in it."""
     ids = [task_id for task_id in sorted(of.running) if task_id in shown]
     running = [shown[task_id] | {"age": (of.at - datetime.fromisoformat(shown[task_id]["created"])).total_seconds()} for task_id in ids]
-    part = _html("running", {"running": running, "processing": of.standing.processing})
-    return Part((ids, of.standing.processing), part.content)
+    part = _html("running", {"running": running, "processing": of.workload.processing})
+    return Part((ids, of.workload.processing), part.content)
 
 
 def _html(name: str, context: dict[str, Any]) -> Part:

@@ -19,7 +19,7 @@ from keys import known_models
 from tasks import paused, pauses
 from tasks.models import PAUSED, Pause, PauseKind, Task, TaskEvent
 from tasks.search_language import quoted
-from tasks.standing import standing
+from tasks.workload import workload
 
 # What Django's lists of tasks and videos were narrowed by, as the search of the console's list of tasks says it.
 _FILTERS = {
@@ -130,7 +130,7 @@ class PauseAdmin(TellsRefusals):
 
     def add_view(self, request: HttpRequest, form_url: str = "", extra_context: dict[str, Any] | None = None) -> HttpResponse:
         """Says what each kind will do, with how many tasks there are; the one that was asked for (`?kind=`) first."""
-        stands, asked_for = standing(), request.GET.get("kind")
+        stands, asked_for = workload(), request.GET.get("kind")
         kinds = sorted(PauseKind.values, key=lambda kind: kind != asked_for)
         return super().add_view(request, form_url, {"stands": stands, "kinds": kinds} | (extra_context or {}))
 

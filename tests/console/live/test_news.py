@@ -8,7 +8,7 @@ import pytest
 from conduit.console.live.looking import Found
 from conduit.console.live.news import Due, News
 from conduit.console.now.parts import Part
-from tasks.changes import Standing
+from tasks.changes import FollowedTask
 from tasks.progress import Legs
 
 NOON = datetime(2026, 11, 29, 12, tzinfo=UTC)
@@ -21,8 +21,8 @@ def row(**changed):
 
 def found(rows=None, legs=LEGS, **more):
     rows = {"a": row()} if rows is None else rows
-    standings = {task_id: Standing(task_id, NOON, legs) for task_id in rows}
-    return Found(frozenset({"a", *rows}), rows, standings, **more)
+    followed = {task_id: FollowedTask(task_id, NOON, legs) for task_id in rows}
+    return Found(frozenset({"a", *rows}), rows, followed, **more)
 
 
 @pytest.fixture

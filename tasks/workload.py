@@ -38,7 +38,7 @@ class LaneState:
 
 
 @dataclass(frozen=True)
-class Standing:
+class Workload:
     """Of all tasks that have not ended."""
 
     queued: int
@@ -53,7 +53,7 @@ class Standing:
         return [stage for stage in self.stages if stage.waiting_for]
 
 
-def standing(now: datetime | None = None) -> Standing:
+def workload(now: datetime | None = None) -> Workload:
     """All of it in one query, which reads each task under way once."""
     now = now or clock.now()
     due = Q(next_step_at__lte=now) & (Q(lease_until=None) | Q(lease_until__lt=now) | Q(attempts=0))
@@ -72,7 +72,7 @@ def standing(now: datetime | None = None) -> Standing:
     )
     found = cast(list[dict[str, Any]], list(groups))
     counts = {status: sum(group["count"] for group in found if group["status"] == status) for status in ACTIVE}
-    return Standing(
+    return Workload(
         queued=counts[Status.QUEUED],
         processing=counts[Status.PROCESSING],
         held=round(sum((group["prices"] for group in found), Decimal(0)), 4),
