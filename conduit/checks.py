@@ -43,7 +43,7 @@ def problems() -> Iterator[str]:
     if settings.PRODUCTION:
         yield from _secrets()
         if settings.DEBUG:
-            yield "DEBUG is on: it shows internals to whoever causes an error. Unset DEBUG."
+            yield "DEBUG is on: it shows internals to every caller that causes an error. Unset DEBUG."
         yield from _hosts()
         yield from _public_url()
         yield from _minimax()

@@ -83,7 +83,7 @@ def _to_an_operator(state: State) -> dict[str, Any]:
 
 
 def is_an_operator(request: HttpRequest) -> bool:
-    """Whoever shows a management key that may read, or is logged in to the console. Anybody else is a stranger, and refused nothing.
+    """A management key that may read, or a log-in to the console. Any other caller is a stranger, and refused nothing.
 
     The call is not counted as the key's: that would ask Redis, and `pace` bounds it.
     """

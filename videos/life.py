@@ -145,7 +145,7 @@ def _events(events: Sequence[TaskEvent]) -> Iterator[LifePart]:
         last = events[-1]
         words = ", ".join(f"{event.status} (event {event.position})" for event in events)
         yield LifePart(
-            "Told", last.created_at, last.created_at, State.MOMENT, f"{words}: to whoever listens, and to others when they come back"
+            "Told", last.created_at, last.created_at, State.MOMENT, f"{words}: to streams that listen, and to others when they come back"
         )
     else:
         yield LifePart("Told", None, None, State.UNKNOWN, "its events are no longer kept")

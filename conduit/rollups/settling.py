@@ -1,8 +1,8 @@
 """Up to which id everything is there of a table that is only ever added to.
 
-Ids are given out in order, but become visible in the order of the commits: who has seen id 6 may find 5 later. Whoever may still
-commit a lower id holds the lock that PostgreSQL takes for an INSERT before it gives out the id: when all are gone who held it
-after some id was seen, nothing below that id is still to come. Nobody is kept waiting for that, and writers do nothing for it.
+Ids are given out in order, but become visible in the order of the commits: a reader that has seen id 6 may find 5 later. A transaction
+that may still commit a lower id holds the lock that PostgreSQL takes for an INSERT before it gives out the id: when all are gone that
+held it after some id was seen, nothing below that id is still to come. Nobody is kept waiting for that, and writers do nothing for it.
 """
 
 import time
