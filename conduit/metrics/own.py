@@ -1,5 +1,6 @@
 """What this process tells of itself: a row of its own, written anew every few seconds."""
 
+import errno
 import os
 import platform
 import resource
@@ -78,7 +79,8 @@ def _figures(name: str) -> Iterator[tuple[Metric, tuple[str, ...], float]]:
     yield STARTED, (), time.monotonic() - _began
     yield CPU, (), time.process_time()
     yield MEMORY, (), _memory()
-    open_files, limit = _open_files(), resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    open_files = _open_files(limit)
     free = shutil.disk_usage(settings.WORK_DIR).free if settings.WORK_DIR.exists() else None
     if open_files is not None:
         yield FILES, (), open_files
@@ -99,11 +101,12 @@ def _memory() -> float:
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
-def _open_files() -> int | None:
+def _open_files(limit: int) -> int | None:
+    """Counting takes one more: where that is refused all of the limit are open."""
     try:
         return len(os.listdir("/proc/self/fd")) - 1  # the folder itself
-    except OSError:
-        return None
+    except OSError as error:
+        return limit if error.errno == errno.EMFILE else None
 
 
 def _pool(name: str) -> Iterator[tuple[Metric, tuple[str, ...], float]]:
