@@ -65,8 +65,8 @@ pictures: $(DEV) $(NODE) chromium ## take the pictures of the console anew (docs
 	$(PY) -m tests.browser.pictures
 
 soak: $(DEV) $(NODE) ## run the tests that take long: chaos, real time, rolling restarts
-	@{ command -v chromium && PATH="$$PATH:/usr/sbin" command -v nginx && command -v systemd-analyze && command -v promtool && ls /usr/lib/*/faketime/libfaketimeMT.so.1; } >/dev/null 2>&1 || \
-		{ $(call GET,chromium nginx libfaketime prometheus systemd,the soak tests); }
+	@{ command -v chromium && PATH="$$PATH:/usr/sbin" command -v nginx && command -v systemd-analyze && command -v promtool && command -v caddy && ls /usr/lib/*/faketime/libfaketimeMT.so.1; } >/dev/null 2>&1 || \
+		{ $(call GET,chromium nginx caddy libfaketime prometheus systemd,the soak tests); }
 	$(PY) -m pytest $(PATIENT) -m soak
 	CONDUIT_TEST_DATABASE=sqlite $(PY) -m pytest $(PATIENT) -m "sqlite and soak"
 
