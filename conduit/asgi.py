@@ -122,7 +122,7 @@ application = Router(
 get_resolver().url_patterns  # noqa: B018 - imports every view now, and not with the first request
 gc.collect()
 gc.freeze()
-gc.set_threshold(1_000, 10, 100)
+gc.set_threshold(1_000, 5, 200)
 # A thread at work on rows keeps the event loop waiting for so many seconds at most (5 ms unless told), each time that it wakes.
 sys.setswitchinterval(0.001)
 drain_at_sigterm(
