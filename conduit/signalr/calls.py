@@ -4,7 +4,7 @@ import asyncio
 import inspect
 import logging
 from collections import deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from functools import partial
 from typing import Any, Protocol
 
@@ -48,6 +48,7 @@ class Calls:
         self._options = options
         self._bytes = 0  # of what waits, as it came
         self._waiting: deque[tuple[Call, int]] = deque()
+        self._next: Call | None = None  # has waited, and is about to begin
         self._cancelled: set[str] = set()  # streams that wait for their turn, only to end
         self._uploads: dict[str, asyncio.Queue[Any]] = {}
         self._streams: dict[str, asyncio.Task[None]] = {}
@@ -106,8 +107,13 @@ class Calls:
         its method sees the end at the first thing that it waits for."""
         if stream := self._streams.get(invocation_id):
             asyncio.get_running_loop().call_soon(stream.cancel)  # it begins first, if it was only just made
-        elif any(call.streams and call.invocation_id == invocation_id for call, _ in self._waiting):
+        elif any(call.streams and call.invocation_id == invocation_id for call in self._not_begun()):
             self._cancelled.add(invocation_id)
+
+    def _not_begun(self) -> Iterator[Call]:
+        if self._next is not None:
+            yield self._next
+        yield from (call for call, _ in self._waiting)
 
     async def end(self, patience: float) -> None:
         """End the streams; give what the client invoked before it left so many seconds, cancel the rest, and wait until all is over."""
@@ -139,8 +145,9 @@ class Calls:
         if not self._connected:
             await self._connect()
         while self._waiting:
-            call, size = self._waiting.popleft()
-            self._took(size)
+            self._next, size = self._waiting.popleft()
+            self._took(size)  # by which more may be read, such as this one's cancellation
+            call, self._next = self._next, None
             await self._run(call)
 
     async def _connect(self) -> None:

@@ -171,4 +171,4 @@ def test_a_page_reads_well_at_every_width_and_theme(themed: tuple[str, Page], st
 def _keep_picture(page: Page, path: str, width: int, theme: str) -> None:
     PICTURES.mkdir(exist_ok=True)
     name = path.replace("{", "").replace("}", "").strip("/").replace("/", "-").replace("?", "-").replace(" ", "-") or "now"
-    page.screenshot(path=PICTURES / f"{name}-{width}-{theme}.png", full_page=True)
+    page.screenshot(path=PICTURES / f"{name}-{width}-{theme}.jpg", type="jpeg", quality=80, full_page=True)

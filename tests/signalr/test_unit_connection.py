@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from conduit.signalr import HubException
+from conduit.signalr import connection as connections
 from conduit.signalr.wires import Transport
 from tests.signalr.seat import HELLO, NOTES, Seat, seated
 
@@ -57,6 +58,29 @@ async def test_a_stream_that_is_cancelled_in_the_same_breath_begins_and_is_compl
     assert heard == [{}, {"type": 2, "invocationId": "1", "item": 1}, {"type": 3, "invocationId": "1"}]
     assert seat.hub is not None
     assert seat.hub.log == ["ended"]
+
+
+@pytest.mark.parametrize("breath", [1.0, -1.0], ids=["read in one go", "read one by one"])
+def test_a_stream_whose_cancellation_is_read_as_it_begins_is_completed(breath: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connections, "_IN_A_ROW_SECONDS", breath)
+
+    @seated
+    async def case() -> None:
+        seat = Seat()
+        seat.connection.received(HELLO)
+        seat.says({"type": 1, "invocationId": "0", "target": "Note", "arguments": ["first"]})
+        while len(seat.hears()) < 1:
+            await asyncio.sleep(0)
+        await asyncio.sleep(0.01)  # nothing is under way any more
+        seat.says({"type": 4, "invocationId": "1", "target": "Forever", "arguments": []}, {"type": 5, "invocationId": "1"})
+        heard: list[dict[str, Any]] = []
+        for _ in range(200):
+            heard += seat.hears()
+            await asyncio.sleep(0)
+        assert {"type": 3, "invocationId": "1"} in heard
+        await seat.ends()
+
+    case()
 
 
 @seated
