@@ -27,7 +27,7 @@ class MaybeBilled:
 
 
 def maybe_billed(most: int) -> MaybeBilled:
-    """Two queries, or one where there is none."""
+    """Three queries, or one where there is none."""
     return _summed(Clip.objects.maybe_billed(), most, "cost")
 
 
