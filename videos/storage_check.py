@@ -9,6 +9,8 @@ import socket
 import threading
 import time
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -25,7 +27,9 @@ from videos.storage import files_in, forget
 log = structlog.get_logger(__name__)
 
 # Between two tries, while the storage is well and while it is not.
-CHECK_SECONDS, CHECK_SECONDS_IN_TROUBLE = 60.0, 10.0
+CHECK_SECONDS, CHECK_SECONDS_IN_TROUBLE = 45.0, 10.0
+# A try that takes longer is told of before it ends: a storage that hangs keeps it for minutes.
+SILENT_SECONDS, SILENT = 10.0, "It does not answer."
 # What was found counts for so long where no thread looks again, or could not come to it.
 KNOWN_SECONDS = 2 * CHECK_SECONDS
 # More than a disk still has that says it is full.
@@ -38,7 +42,8 @@ STORAGE = Condition(
     name="storage",
     severity=Severity.DEGRADED,
     says="A worker cannot store files: it orders no clips, and what was made waits.",
-    found_by="Each worker writes, reads and deletes a file when it starts and each minute.",
+    found_by="Each worker writes, reads and deletes a file when it starts and every 45 seconds, and tells after ten that it does not "
+    "answer.",
     what_to_do="See that the storage answers, that the bucket (or the folder CONDUIT_HOME/media) exists and has room, and that the "
     "workers of that host may write, read and delete there. Videos go on by themselves, and nothing that MiniMax made is paid for twice.",
 )
@@ -129,16 +134,42 @@ def start() -> None:
 def _check_on() -> None:
     while True:
         _doubted.clear()
-        with _trying:
+        with _trying, _silence_told():
             found = check()
-        try:
-            conditions.report(STORAGE.name, subject=socket.gethostname(), detail=found)
-        finally:
-            connection.close()
+        _report(found)
         if found:
             time.sleep(CHECK_SECONDS_IN_TROUBLE)
         else:
             _doubted.wait(CHECK_SECONDS)
+
+
+@contextmanager
+def _silence_told() -> Iterator[None]:
+    """Tell that the storage does not answer for as long as the block lasts longer than it should."""
+    over = threading.Event()
+    telling = threading.Thread(target=_tell_of_silence, args=(over,), name="storage is silent", daemon=True)
+    telling.start()
+    try:
+        yield
+    finally:
+        over.set()
+        telling.join()
+
+
+def _tell_of_silence(over: threading.Event) -> None:
+    global _last
+    while not over.wait(SILENT_SECONDS):
+        if not (_last and _last.trouble):
+            log.error("storage fails", trouble=SILENT)
+        _last = Finding(storages["default"], time.monotonic(), SILENT)
+        _report(SILENT)
+
+
+def _report(found: str | None) -> None:
+    try:
+        conditions.report(STORAGE.name, subject=socket.gethostname(), detail=found)
+    finally:
+        connection.close()
 
 
 def remove_leftovers() -> None:

@@ -1,5 +1,6 @@
 """A storage that fails is noticed before anything is paid for."""
 
+import queue
 import threading
 from pathlib import Path
 from typing import Any
@@ -140,6 +141,17 @@ def test_a_silent_storage_keeps_one_step_waiting_and_not_all(media, monkeypatch)
     answers.set()
     one.join()
     assert storage_check.trouble() is None
+
+
+def test_a_storage_that_hangs_is_told_of_before_it_answers_and_again_until_it_does(media, monkeypatch):
+    told: queue.Queue[str | None] = queue.Queue()
+    monkeypatch.setattr(storage_check.conditions, "report", lambda name, *, subject, detail: told.put(detail))
+    monkeypatch.setattr(storage_check, "SILENT_SECONDS", 0.01)
+    monkeypatch.setattr(storage_check, "_last", None)
+
+    with storage_check._silence_told():
+        assert [told.get(timeout=30) for _ in range(2)] == [storage_check.SILENT] * 2
+    assert storage_check.trouble() == storage_check.SILENT
 
 
 def test_a_task_that_the_storage_fails_makes_the_check_come_sooner(consumer, driver: Driver, minimax, failing):
