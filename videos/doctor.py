@@ -22,6 +22,10 @@ ANSWER_SECONDS = 10.0
 CHALLENGE_SECONDS = 3.0
 
 
+# Of a storage that hangs it is told after so long: the other questions wait meanwhile.
+STORAGE_SECONDS = 20.0
+
+
 def accounts_answer() -> Iterator[Finding]:
     """Each account that is not off is asked what costs nothing."""
     accounts = ProviderAccount.objects.exclude(state=AccountState.OFF).order_by("name")
@@ -37,7 +41,7 @@ def accounts_answer() -> Iterator[Finding]:
 
 def storage_works() -> Iterator[Finding]:
     """One file is written, read and deleted, and fetched by a link such as clients are given."""
-    if trouble := storage_check.check():
+    if trouble := storage_check.check_within(STORAGE_SECONDS):
         yield Finding(f"The storage fails: {trouble}", Severity.DEGRADED, storage_check.STORAGE.what_to_do)
         return
     if isinstance(default_storage, FileSystemStorage):

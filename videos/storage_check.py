@@ -101,6 +101,15 @@ def check() -> str | None:
     return found
 
 
+def check_within(seconds: float) -> str | None:
+    """What `check` finds, or that the storage does not answer for so long; the check goes on by itself then."""
+    found: list[str | None] = []
+    checking = threading.Thread(target=lambda: found.append(check()), name="storage", daemon=True)
+    checking.start()
+    checking.join(seconds)
+    return found[0] if found else SILENT
+
+
 def _try() -> str | None:
     name = f"{FOLDER}/{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:12]}"
     content = os.urandom(CONTENT_BYTES)

@@ -189,5 +189,5 @@ def storage(place, seen):
     place.make_bucket()
     place.until(lambda: "storage" not in place.needs(), 90)
     place.wire_to_storage.silence(for_good=True)
-    seen.expect("storage", doctor=False)  # which asks the storage itself, and waits
+    seen.expect("storage")
     place.wire_to_storage.mend()

@@ -154,6 +154,15 @@ def test_a_storage_that_hangs_is_told_of_before_it_answers_and_again_until_it_do
     assert storage_check.trouble() == storage_check.SILENT
 
 
+def test_who_waits_for_a_check_only_so_long_is_told_that_nothing_came_back(media, monkeypatch):
+    over = threading.Event()
+    monkeypatch.setattr(storage_check, "check", lambda: over.wait(30) and None)
+    try:
+        assert storage_check.check_within(0.01) == storage_check.SILENT
+    finally:
+        over.set()
+
+
 def test_a_task_that_the_storage_fails_makes_the_check_come_sooner(consumer, driver: Driver, minimax, failing):
     task_id = consumer.generate()["task_id"]
     driver.until(task_id, ClipState.LOCATED)
