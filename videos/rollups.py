@@ -257,7 +257,9 @@ def count_billed() -> bool:
     What is billed of a clip may change late, when MiniMax fails it or is asked to cancel it: what was counted is then corrected where
     it was counted.
     """
-    if not Clip.objects.to_count().exists():
+    # By their order the index that holds these alone is the cheapest: without one PostgreSQL reckons that nearly all rows differ, and
+    # reads all of them to find none (300 ms of a million).
+    if Clip.objects.to_count().order_by("pk").values_list("pk", flat=True).first() is None:
         return False
     with cursor_of(BILLED) as cursor:
         if cursor is None:
@@ -265,7 +267,7 @@ def count_billed() -> bool:
         clips = Clip.objects.to_count().select_related("video__task")
         if connection.features.has_select_for_update_skip_locked:
             clips = clips.select_for_update(skip_locked=True, of=("self",), no_key=True)
-        found = list(clips.order_by()[:BATCH])
+        found = list(clips.order_by("pk")[:BATCH])
         _add_billed([(clip, clip.billed - clip.billed_counted, bool(clip.billed) - bool(clip.billed_counted)) for clip in found])
         metrics.total_billed([(clip.upstream, clip.billed - clip.billed_counted) for clip in found])
         # The rows are ours: nobody has billed them otherwise meanwhile.
