@@ -53,8 +53,10 @@ def data_of(messages: Sequence[Message], now: datetime) -> Mapping[str, dict[str
     for message in messages:
         if event := events.get(numbers.get(message.id, 0)):
             data[message.id] = _with_id(show_then(event, now))
-        elif (task := tasks.get(message.task_id)) and (task.is_active or message.type != event_types.PROGRESS):
+        elif (task := tasks.get(message.task_id)) and message.type != event_types.PROGRESS:
             data[message.id] = _with_id(show(task, now))
+        elif task and task.is_active:  # as far as it was then: who sends it later would tell a figure that the next message tells too
+            data[message.id] = _with_id(show(task, message.happened_at))
     return data
 
 

@@ -107,6 +107,22 @@ def test_progress_is_told_to_whoever_asked_for_it_and_each_figure_once(consumer,
     assert receiver.types("/a").count("task.progress") >= 4
 
 
+def test_progress_is_told_as_it_was_when_the_message_was_made_however_late_it_is_sent(consumer):
+    from tasks import lifecycle, progress, telling
+    from tasks.models import Status, Task
+
+    task_id = consumer.generate()["task_id"]
+    leg = {"leg_goal": 90, "leg_seconds": 100.0, "rest_seconds": 10.0}
+    lifecycle.move(task_id, Status.PROCESSING, stage="generating", started_at=clock.now(), leg_started_at=clock.now(), **leg)
+    task, then = Task.objects.get(pk=task_id), clock.now() + timedelta(seconds=20)
+    late = then + timedelta(seconds=20)
+    message = Message(type="task.progress", source="progress", task_id=task.pk, happened_at=then)
+
+    told = telling.data_of([message], late)[message.id]["progress"]
+
+    assert told == progress.read(task, then).progress < progress.read(task, late).progress
+
+
 def test_progress_that_nobody_received_is_not_tried_again(consumer, receiver, make_endpoint, sends, hour):
     from tasks import lifecycle
     from tasks.models import Status
