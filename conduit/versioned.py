@@ -28,9 +28,8 @@ class Versioned(Generic[Found]):
 
     def at(self, version: UUID | None) -> Found | None:
         """What is kept, if it is of that version, and not too old."""
-        if self._kept and self._kept[0] == version and time.monotonic() < self._kept[1] + self.seconds:
-            return self._kept[2]
-        return None
+        kept = self._kept  # read once: another thread may keep another meanwhile
+        return kept[2] if kept and kept[0] == version and time.monotonic() < kept[1] + self.seconds else None
 
     def keep(self, version: UUID | None, found: Found) -> Found:
         """Keep what was read after the version was: it is at least as new, and if newer, is read again next time."""

@@ -4,7 +4,7 @@ A change of status is one guarded UPDATE with its event and its money in the sam
 somebody else's change is an answer, not an error.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, Unpack
@@ -74,10 +74,10 @@ def creating(task: Task, *parts: Model, audience: Audience | None = None) -> Ste
     return event
 
 
-def tell_created(event: TaskEvent, own: Mapping[str, Any]) -> None:
+def tell_created(event: TaskEvent, own: Callable[[], Mapping[str, Any]]) -> None:
     """What is told of a new task once it is committed. All of it may be lost: what goes wrong is logged, and stops nothing else.
 
-    `own`: the fields that its kind shows of it.
+    `own` gives the fields that its kind shows of it.
     """
     task = event.task
     for tell in (

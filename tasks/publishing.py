@@ -49,10 +49,10 @@ def tell(event: TaskEvent) -> None:
     _publisher.put(event.key_id, lambda: message)
 
 
-def tell_whole(event: TaskEvent, own: Mapping[str, Any]) -> None:
+def tell_whole(event: TaskEvent, own: Callable[[], Mapping[str, Any]]) -> None:
     """The same of one whose task has all with it that showing it needs, with what its kind shows of it (`own`): it is shown only if
     anybody listens, and waits for others."""
-    _publisher.put(event.key_id, lambda: event_message(event, own), waits=True)
+    _publisher.put(event.key_id, lambda: event_message(event, own()), waits=True)
 
 
 def tell_stage_on_commit(task: Task, written: Mapping[str, Any]) -> None:

@@ -108,7 +108,7 @@ forget = _catalogue.forget
 
 
 def state_columns(moment: str, key: str) -> str:
-    """What `standing_of` reads, for a statement that is made anyway. There `moment` stands for when that is, `key` for the key's number."""
+    """What `state_of` reads, for a statement that is made anyway. There `moment` stands for when that is, `key` for the key's number."""
     return f"{version_in(CatalogueVersion._meta.db_table)}, {stops_new_work(moment)}, {outlooks.columns(key)}"
 
 

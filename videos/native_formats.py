@@ -38,7 +38,7 @@ class NativeFormat:
         """One entry of the list.
 
         Raises:
-            NativesError: naming the part at fault.
+            NativeFormatsError: naming the part at fault.
         """
         if not isinstance(entry, dict):
             raise NativeFormatsError("it must be an object in braces")
@@ -59,7 +59,7 @@ def read_native_formats(natives: Any) -> tuple[NativeFormat, ...]:
     """All of them.
 
     Raises:
-        NativesError: naming the entry and the part at fault.
+        NativeFormatsError: naming the entry and the part at fault.
     """
     if not isinstance(natives, list) or not natives:
         raise NativeFormatsError(

@@ -118,7 +118,7 @@ def starting(task: Task, first: First | None, *, audience: Audience | None = Non
 
 def tell_created(event: TaskEvent) -> None:
     """Of a task that is written: tasks.lifecycle.tell_created, with what only a video shows."""
-    lifecycle.tell_created(event, show(event.task, event.created_at))
+    lifecycle.tell_created(event, lambda: show(event.task, event.created_at))
 
 
 def planned(

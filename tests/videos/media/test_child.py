@@ -105,6 +105,30 @@ def test_a_child_that_did_not_come_to_read_says_nothing_of_the_file(long_order, 
         long_order.run()
 
 
+@pytest.mark.parametrize(("now", "then"), [("probe", "inspect"), ("target", "wish")])
+def test_a_child_does_what_a_worker_of_the_release_before_asks_for(order, monkeypatch, now, then):
+    """An upgrade replaces its files while those workers still run."""
+    worded_as(monkeypatch, now, then)
+    in_child(LIMITS, probe, order.clip, last_frame=None)
+    assert order.run().frames > 0
+
+
+def test_a_child_that_knows_no_such_work_says_nothing_of_the_file(order, monkeypatch):
+    worded_as(monkeypatch, "assemble", "a work of another release")
+    with pytest.raises(ReaderStopped, match="did not come to read"):
+        order.run()
+
+
+def worded_as(monkeypatch, now: str, then: str) -> None:
+    ask = child._ask
+
+    def ask_then(process, order):
+        given = {then if name == now else name: value for name, value in order["given"].items()}
+        ask(process, order | {"work": then if order["work"] == now else order["work"], "given": given})
+
+    monkeypatch.setattr(child, "_ask", ask_then)
+
+
 def test_a_child_without_memory_fails_alone(long_order):
     with pytest.raises(MediaError):
         long_order.run(replace(LIMITS, memory_bytes=220 << 20))
