@@ -4,7 +4,7 @@ import os
 import signal
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import structlog
@@ -140,7 +140,8 @@ class MindsChildren(bootsteps.StartStopStep):
         for process in pool._pool:
             if process.pid not in at_work and process not in pool._waiting_to_start:
                 log.warning("a process of the pool takes no job and is replaced", child=process.pid)
-                os.kill(process.pid, signal.SIGKILL)
+                with suppress(ProcessLookupError):
+                    os.kill(process.pid, signal.SIGKILL)
 
 
 def _unwatched(pool: Any) -> list[Any]:

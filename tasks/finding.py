@@ -129,7 +129,9 @@ class Finder:
             free = min(free, semaphore.value)
         # The loop may drop what it was asked to do, where something else failed that it was to do in the same turn: the claim lapses.
         now = time.monotonic()
-        self._on_their_way = {claim: until for claim, until in tuple(self._on_their_way.items()) if until > now}
+        for claim, until in tuple(self._on_their_way.items()):
+            if until <= now:
+                self._on_their_way.pop(claim, None)  # the loop takes from this very dictionary meanwhile
         return int(free) - len(self._on_their_way)
 
     def _soon(self, call: Callable[[], None]) -> None:

@@ -143,13 +143,17 @@ def start() -> None:
 def _check_on() -> None:
     while True:
         _doubted.clear()
-        with _trying, _silence_told():
-            found = check()
-        _report(found)
-        if found:
+        if _check_once():
             time.sleep(CHECK_SECONDS_IN_TROUBLE)
         else:
             _doubted.wait(CHECK_SECONDS)
+
+
+def _check_once() -> str | None:
+    with _silence_told(), _trying:  # told also while it is another thread's try that hangs
+        found = check()
+    _report(found)
+    return found
 
 
 @contextmanager

@@ -162,6 +162,7 @@ class Calls:
         try:
             method, arguments = self._bound_call(call)
         except _Failed as error:
+            self._cancelled.discard(call.invocation_id or "")
             self._close_uploads(call)
             self._complete(call, error=str(error))
             return

@@ -120,6 +120,8 @@ class Connection:
             self._close(error, reconnect, reason)
         elif self._sealed_at is None:
             self._parting, self._comes_again = (error, reconnect, reason), False
+            self._close_reason = reason  # also for a client that leaves before it is told
+            self._inbound.buffer.clear()
 
     def _close(self, error: str | None, reconnect: bool, reason: Exception | None) -> None:
         if self._sealed_at is not None:

@@ -35,8 +35,12 @@ class SwitchedGate:
 
 
 class Desk(Hub):
+    fails = False  # as its client is connected
+
     async def on_connected(self) -> None:
         self.log: list[str] = []
+        if self.fails:
+            raise HubException("it failed")
 
     async def on_disconnected(self, error: Exception | None) -> None:
         self.log.append(f"gone: {error}")
@@ -69,6 +73,7 @@ class Seat:
 
     def __init__(self, *, stateful: bool = False, transport: Transport = Transport.WEB_SOCKETS, **options: Any) -> None:
         self.hub: Desk | None = None
+        self.fails = False
         self.forgotten = 0
         self.gate = SwitchedGate()
         self.wire = Wire(self.gate)
@@ -86,6 +91,7 @@ class Seat:
 
     def _make_hub(self, connection: Connection) -> Hub:
         self.hub = Desk(connection)
+        self.hub.fails = self.fails
         return self.hub
 
     async def _gone(self, connection: Connection) -> None:

@@ -1,6 +1,7 @@
 """What one connection does with what it hears and what it is told to send, without a network."""
 
 import asyncio
+import json
 import time
 from typing import Any
 
@@ -174,5 +175,24 @@ def test_over_server_sent_events_a_close_waits_until_the_client_has_started(said
         await seat.ends()
         assert seat.hub is not None
         assert seat.hub.log == ["gone: not today"]
+
+    case()
+
+
+def test_a_client_whose_hub_failed_as_it_connected_invokes_nothing_that_it_had_sent_with_its_handshake() -> None:
+    @seated
+    async def case() -> None:
+        seat = Seat(transport=Transport.SERVER_SENT_EVENTS)
+        seat.fails = True
+        seat.connection.received(HELLO + b"".join(json.dumps(note).encode() + b"\x1e" for note in NOTES))
+        for _ in range(50):
+            await asyncio.sleep(0)
+        assert seat.hears() == [{}]
+        assert seat.hub is not None
+        assert seat.hub.log == []
+        seat.connection.check(time.monotonic() + 1)
+        assert [one["type"] for one in seat.hears()] == [7]
+        await seat.ends()
+        assert seat.hub.log == ["gone: it failed"]
 
     case()

@@ -154,6 +154,19 @@ def test_a_storage_that_hangs_is_told_of_before_it_answers_and_again_until_it_do
     assert storage_check.trouble() == storage_check.SILENT
 
 
+def test_silence_is_told_too_while_another_thread_s_try_hangs(media, monkeypatch):
+    told: queue.Queue[str | None] = queue.Queue()
+    monkeypatch.setattr(storage_check.conditions, "report", lambda name, *, subject, detail: told.put(detail))
+    monkeypatch.setattr(storage_check, "SILENT_SECONDS", 0.01)
+    monkeypatch.setattr(storage_check, "_last", None)
+    monkeypatch.setattr(storage_check, "check", lambda: None)
+    with storage_check._trying:
+        checking = threading.Thread(target=storage_check._check_once)
+        checking.start()
+        assert told.get(timeout=30) == storage_check.SILENT
+    checking.join()
+
+
 def test_who_waits_for_a_check_only_so_long_is_told_that_nothing_came_back(media, monkeypatch):
     over = threading.Event()
     monkeypatch.setattr(storage_check, "check", lambda: over.wait(30) and None)
