@@ -25,7 +25,7 @@ can also be given in the environment, as SANDBOX_NUMBERS=1 and so on, to a sandb
 
 Faults can be scripted through two doors that share one grammar.
 
-**In a prompt**, so that anybody can see one: `a cat [sandbox: create status=1002 times=2; download cut]`.
+**In a prompt**, so that anybody can see one: `a cat [sandbox: create status=1000 times=2; download cut]`.
 
     [sandbox: DIRECTIVE; DIRECTIVE; ...]      DIRECTIVE is  [CALL] FAULT[=VALUE] [times=N|times=always]
 
