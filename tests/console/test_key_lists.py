@@ -57,7 +57,8 @@ def test_a_key_s_row_says_what_it_spent_has_left_and_does(page, consumer):
     ],
 )
 def test_a_budget_says_when_it_will_be_used_up_at_this_pace(page, consumer, time_travel, hours, amount, words):
-    midnight = clock.now().replace(hour=0, minute=0, second=0, microsecond=0)
+    # Of yesterday: some hours after the login the session would have ended.
+    midnight = (clock.now() - timedelta(days=1)).replace(hour=0, minute=0, second=0, microsecond=0)
     time_travel.move_to(midnight, tick=False)
     budget_owners.set_budgets(consumer.key, [{"period": "daily", "amount": Decimal(amount)}], who="root")
     for _ in range(2):

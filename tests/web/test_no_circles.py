@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import warnings
 import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,7 +24,9 @@ TIMES = 10
 
 @contextmanager
 def no_collection() -> Iterator[None]:
-    gc.collect()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)  # of what tests before this one have left to the collection
+        gc.collect()
     gc.disable()
     try:
         yield
