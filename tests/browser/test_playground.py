@@ -70,7 +70,7 @@ def test_from_the_address_to_a_video_that_plays(visitor: Page, stack: RunningSta
         expect(visitor.locator("#bar")).to_be_visible()
         picture(visitor, f"{name}-progress")
         box = visitor.locator("#stage").bounding_box()
-        visitor.wait_for_function(PLAYS)
+        visitor.wait_for_function(PLAYS, timeout=60_000)
         assert time.monotonic() - began < 60
         assert visitor.locator("#stage").bounding_box()["width"] == box["width"]
         assert visitor.locator("#stage video").get_attribute("poster")
@@ -174,7 +174,7 @@ def test_a_token_that_ends_and_a_key_that_is_disabled_meanwhile(page: Page, prob
 
     # One task's token shows that task, and offers nothing to do with it.
     page.goto(f"{stack.url}/#token={token_of(mine, task_id=task_id)}&task={task_id}")
-    page.wait_for_function(PLAYS)
+    page.wait_for_function(PLAYS, timeout=60_000)
     assert not page.locator("#make").is_visible()
     assert not page.locator("#delete").is_visible()
     stack.sql("UPDATE keys_clienttoken SET expires_at = now() WHERE task_id = %s", task_id)
