@@ -13,14 +13,13 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from videos.media.assembling import assemble, probe
-from videos.media.child import WRITTEN
+from videos.media.child import ANSWERS, WRITTEN
 from videos.media.confinement import confine
 from videos.media.errors import Harm, MediaError
 from videos.media.facts import ClipFacts, SheetFacts, Target, VideoFacts
 from videos.media.sheets import draw_spritesheet
 
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
-_WORKS = ("probe", "assemble", "draw_spritesheet")
 # What workers of the release before say: an upgrade replaces these files while they still run. Until the next release.
 _FORMER = {"inspect": "probe", "wish": "target"}
 
@@ -29,7 +28,7 @@ def main() -> None:
     order = json.loads(sys.stdin.readline())
     order["work"] = _FORMER.get(order["work"], order["work"])
     order["given"] = {_FORMER.get(name, name): value for name, value in order["given"].items()}
-    if order["work"] not in _WORKS:  # another release's: it has not begun, and so says nothing of the file
+    if order["work"] not in {work.__name__ for work in ANSWERS}:  # another release's: it has not begun, and so says nothing of the file
         sys.exit(f"There is no such work: {order['work']}")
     _die_with(order["parent"])
     _limit(**order["limits"])
