@@ -1,12 +1,14 @@
 """How the place is, as it was kept: for `/health`, the console and other readers."""
 
+import os
 import threading
+import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import structlog
-from django.db import Error
+from django.db import Error, connection
 from django.db.models.functions import Now
 
 from conduit.conditions.looking import OLD_SECONDS
@@ -18,6 +20,8 @@ log = structlog.get_logger(__name__)
 DATABASE, CONTROL = "database", "control"
 # Far above what a place writes, with as many reporters as it may have.
 ROWS_MAX = 5000
+# Between two tries of the database while it is away.
+AWAY_LOOK_SECONDS = 0.5
 
 
 @dataclass(frozen=True)
@@ -50,6 +54,11 @@ class Place:
     looked_at: datetime | None
 
     @property
+    def is_known(self) -> bool:
+        """False while the database is away, and nothing is known but that."""
+        return all(state.known for state in self.states)
+
+    @property
     def holding(self) -> list[State]:
         """What holds, worst first."""
         return sorted((state for state in self.states if state.holds), key=lambda state: -state.condition.severity)
@@ -61,14 +70,17 @@ class Place:
 
 
 def place() -> Place:
-    """All of it, in two queries. What only a reader can find is found here: that the database is away, that nobody looks."""
+    """All of it, in two queries; in none while the database is known to be away. What only a reader can find is found here: that it is
+    away, that nobody looks."""
+    if _database.away_since:
+        return _without_database()
     try:
         last = LastLook.objects.annotate(now=Now()).filter(pk=LastLook.ONLY).first()
         rows = list(Standing.objects.current().order_by("name", "subject", "since")[:ROWS_MAX])
     except Error as error:
         log.warning("conditions not read", error=type(error).__name__)
+        _database.gave_no_answer()
         return _without_database()
-    _database.answers()
     found = _by_name(rows)
     if silence := _silence(last):
         found.setdefault(CONTROL, {})[""] = silence
@@ -95,27 +107,52 @@ def _silence(last: LastLook | None) -> Subject | None:
 
 
 def _without_database() -> Place:
-    away = Subject("", "The database does not answer.", _database.away())
+    away = Subject("", "The database does not answer.", _database.away_since)
     states = [
         State(condition, (away,) if condition.name == DATABASE else (), known=condition.name == DATABASE) for condition in registered()
     ]
     return Place(states, None)
 
 
-@dataclass
+def _answers() -> bool:
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1")
+    except Exception:  # noqa: BLE001 - whatever it is, nobody but this thread finds out when it is over
+        return False
+    finally:
+        connection.close()
+    return True
+
+
 class _Away:
-    """Since when this process has had no answer: by its own clock, since the database's cannot be asked."""
+    """Since when this process has had no answer: by its own clock, since the database's cannot be asked.
 
-    _since: datetime | None = None
-    _lock: threading.Lock = field(default_factory=threading.Lock)
+    While it is away one thread asks, and no reader does: a web process's pool would let each wait for seconds, and who watches the
+    place must be told at once.
+    """
 
-    def answers(self) -> None:
-        self._since = None
+    def __init__(self) -> None:
+        self._reset()
 
-    def away(self) -> datetime:
+    def _reset(self) -> None:
+        self.away_since: datetime | None = None
+        self.asking: threading.Thread | None = None
+        self._lock = threading.Lock()
+
+    def gave_no_answer(self) -> None:
         with self._lock:
-            self._since = self._since or datetime.now(UTC)  # noqa: TID251 - as the docstring says
-            return self._since
+            if self.away_since is None:
+                self.away_since = datetime.now(UTC)  # noqa: TID251 - as the docstring says
+                self.asking = threading.Thread(target=self._until_it_answers, name="the database is away", daemon=True)
+                self.asking.start()
+
+    def _until_it_answers(self) -> None:
+        while not _answers():
+            time.sleep(AWAY_LOOK_SECONDS)
+        self.away_since = None
 
 
 _database = _Away()
+# A child has no thread that asks.
+os.register_at_fork(after_in_child=_database._reset)

@@ -32,11 +32,11 @@ def processes_beat() -> Iterator[Finding]:
 
 def nothing_holds() -> Iterator[Finding]:
     """Each row of the table of conditions, as it was kept."""
-    states = place().states
-    if any(state.holds is None for state in states):
+    at_hand = place()
+    if not at_hand.is_known:
         yield Finding("What holds is not known while the database is away.", Severity.DEGRADED, "See database above.")
         return
-    for state in states:
+    for state in at_hand.states:
         condition = state.condition
         if not state.holds:
             yield Finding(f"{condition.name}: does not hold.")

@@ -10,6 +10,7 @@ from prometheus_client import Metric as Family
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
 from prometheus_client.registry import Collector
 
+from conduit.conditions.reading import Place
 from conduit.conditions.reading import place as conditions_now
 from conduit.metrics import own, place
 from conduit.metrics.models import Total
@@ -37,26 +38,34 @@ class Exposition(Collector):
     """Reads everything when it is asked to collect. While the database is away it tells the conditions, of which that is one."""
 
     def collect(self) -> Iterator[Family]:
-        samples = list(_conditions())
-        try:
-            found, age = place.snapshot()
-            samples += [*found, AGE.of(value=age), *own.told()]
-            totals = _totals()
-        except Error as error:
-            log.warning("metrics not read: the database is away", error=type(error).__name__)
+        at_hand = conditions_now()
+        samples = list(_conditions(at_hand))
+        figures = _figures() if at_hand.is_known else None
+        if figures is None:
             yield _family(CONDITION, samples, {})  # and no count: one of 0 would be taken for a new beginning
             return
+        of_the_place, totals = figures
         told: dict[str, list[Sample]] = defaultdict(list)
-        for sample in samples:
+        for sample in samples + of_the_place:
             told[sample.metric].append(sample)
         for metric in registered():
             yield _family(metric, told.get(metric.name, ()), totals.get(metric.name, {}))
 
 
-def _conditions() -> Iterator[Sample]:
-    for state in conditions_now().states:
+def _conditions(at_hand: Place) -> Iterator[Sample]:
+    for state in at_hand.states:
         if state.known:
             yield CONDITION.of(state.condition.name, state.condition.severity.word, value=len(state.subjects))
+
+
+def _figures() -> tuple[list[Sample], dict[str, Parts]] | None:
+    """All but the conditions; None when the database is away."""
+    try:
+        found, age = place.snapshot()
+        return [*found, AGE.of(value=age), *own.told()], _totals()
+    except Error as error:
+        log.warning("metrics not read: the database is away", error=type(error).__name__)
+        return None
 
 
 def _totals() -> dict[str, Parts]:

@@ -4,11 +4,11 @@ import threading
 from datetime import timedelta
 
 import pytest
-from django.db import connection
+from django.db import OperationalError, connection
 from django.test.utils import CaptureQueriesContext
 
 from conduit import clock, conditions
-from conduit.conditions import CannotTell, Severity
+from conduit.conditions import CannotTell, Severity, reading
 from conduit.conditions.looking import look
 from conduit.conditions.models import LastLook, Standing
 from conduit.conditions.reading import place
@@ -198,6 +198,23 @@ def test_reading_costs_two_queries_however_much_holds(condition, django_assert_n
 
     with django_assert_num_queries(2):
         assert [state.condition.name for state in place().holding] == ["tea", "milk"]
+
+
+def test_while_the_database_is_away_one_thread_asks_it_and_no_reader_does(monkeypatch, django_assert_num_queries):
+    def away():
+        raise OperationalError("connection refused")
+
+    back = threading.Event()
+    monkeypatch.setattr(reading, "_answers", back.wait)
+    with monkeypatch.context() as patch:
+        patch.setattr(Standing.objects, "current", away)
+        assert [state.condition.name for state in place().holding] == ["database"]
+
+    with django_assert_num_queries(0):
+        assert not place().is_known
+    back.set()
+    reading._database.asking.join(30)
+    assert place().is_known
 
 
 @pytest.mark.django_db(transaction=True, serialized_rollback=True)

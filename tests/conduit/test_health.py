@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from conduit import conditions, health
 from conduit.api.pacing import Pace
-from conduit.conditions import Condition, Severity, registry
+from conduit.conditions import Condition, Severity, reading, registry
 from conduit.conditions.looking import look
 from conduit.conditions.models import LastLook
 from conduit.stack.ports import free_port
@@ -93,6 +93,8 @@ def test_without_its_database_it_is_not_ready_and_the_place_says_so(client, oper
     assert body["conditions"].pop("database") == {"holds": True}
     assert {condition["holds"] for condition in body["conditions"].values()} == {None}
     assert with_key["conditions"]["database"] == {"holds": True}  # who asks cannot be known
+    reading._database.asking.join(30)
+    assert place()[1]["conditions"]["database"] == {"holds": False}
 
 
 def test_a_database_connection_that_broke_makes_it_not_ready(client, monkeypatch):
