@@ -18,6 +18,8 @@ LOOK_SECONDS, LOOK_SECONDS_UNAVAILABLE = 3.0, 0.5
 # What is kept counts as old when nobody looked for so long.
 OLD_SECONDS = 30.0
 LOOKS = "looks"
+# Of what holds the log of a start has so many lines at most.
+LOGGED_MAX = 100
 
 
 def start() -> None:
@@ -26,16 +28,26 @@ def start() -> None:
 
 
 def _look_on() -> None:
-    over, pause = threading.Event(), 0.0
+    over, pause, is_told = threading.Event(), 0.0, False
     while not over.wait(pause):
         try:
             close_old_connections()
             look(pause * 0.8)
+            if not is_told:
+                log_what_holds()
+                is_told = True
             pause = LOOK_SECONDS_UNAVAILABLE if _is_unavailable() else LOOK_SECONDS
         except Exception:
             log.exception("conditions not looked at")
             pause = LOOK_SECONDS
             close_old_connections()
+
+
+def log_what_holds() -> None:
+    """A line for each condition and subject: the log of a start tells too what began long before it, such as a price below its cost."""
+    names = [condition.name for condition in registered()]
+    for row in Standing.objects.current().filter(name__in=names).order_by("name", "subject")[:LOGGED_MAX]:
+        log.warning("condition holds", condition=row.name, subject=row.subject, detail=row.detail)
 
 
 def _is_unavailable() -> bool:

@@ -4,12 +4,13 @@ import threading
 from datetime import timedelta
 
 import pytest
+import structlog.testing
 from django.db import OperationalError, connection
 from django.test.utils import CaptureQueriesContext
 
 from conduit import clock, conditions
 from conduit.conditions import CannotTell, Severity, reading
-from conduit.conditions.looking import look
+from conduit.conditions.looking import log_what_holds, look
 from conduit.conditions.models import LastLook, Standing
 from conduit.conditions.reading import place
 from conduit.conditions.reports import LAPSES_SECONDS
@@ -198,6 +199,17 @@ def test_reading_costs_two_queries_however_much_holds(condition, django_assert_n
 
     with django_assert_num_queries(2):
         assert [state.condition.name for state in place().holding] == ["tea", "milk"]
+
+
+def test_the_log_of_a_start_tells_what_holds(condition):
+    condition("tea", look=lambda: {"pot": "It is cold."})
+    condition("milk", look=dict)
+    look()
+
+    with structlog.testing.capture_logs() as logged:
+        log_what_holds()
+
+    assert logged == [{"event": "condition holds", "condition": "tea", "subject": "pot", "detail": "It is cold.", "log_level": "warning"}]
 
 
 def test_while_the_database_is_away_one_thread_asks_it_and_no_reader_does(monkeypatch, django_assert_num_queries):
