@@ -5,6 +5,7 @@ can be cut, and `CONDUIT_HOME` a disk that can be made full. Linux, and root, al
 """
 
 import json
+import logging
 import os
 import re
 import secrets
@@ -42,7 +43,7 @@ START_SECONDS, LOOK_SECONDS = 120.0, 1.0
 
 
 class Faulty:
-    """A context manager. `seen` on Now, `fired` as alerts, and `told` by the doctor are since when, by the name of the condition."""
+    """A context manager: the place, and what Now (`needs`), Prometheus (`alerts`) and the doctor (`doctor`) say of it."""
 
     def __init__(self) -> None:
         self.home = scratch("faulty")
@@ -75,6 +76,7 @@ class Faulty:
             connection.execute("CREATE DATABASE conduit")
         subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8g", "home", str(self.home)], check=True)
         starting.callback(subprocess.run, ["umount", "--lazy", str(self.home)], check=False)
+        logging.getLogger("werkzeug").setLevel(logging.WARNING)  # a failure is found among the lines of it
         storage = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
         storage.start()
         starting.callback(storage.stop)
@@ -131,6 +133,11 @@ class Faulty:
             self.start(name)
         self.until(lambda: all(self._answers(name) for name in self.ports), START_SECONDS)
 
+    def stop(self, name: str) -> None:
+        """In good order, and wait until it has ended."""
+        self.processes[name].terminate()
+        self.until(lambda: self.processes[name].ended() is not None, START_SECONDS)
+
     def start(self, name: str, *, clock: str | None = None) -> None:
         """A line of the Procfile: `worker 1`. `clock`: of a host that goes by another time, such as `+3s`."""
         kind = name.partition(" ")[0]
@@ -167,6 +174,9 @@ class Faulty:
         secret = self.secret if manager is None else self.managers[manager]
         headers = {"Authorization": f"Bearer {secret}"}
         return requests.request(method, f"http://127.0.0.1:{self.ports[web]}{path}", headers=headers, timeout=30, **options)
+
+    def status(self, task: str) -> str:
+        return str(self.call("GET", f"/v1/tasks/{task}").json()["status"])
 
     def make(self, prompt: str) -> str:
         answer = self.call("POST", "/v1/video/generations", json={"model": "minimax-video", "prompt": prompt})

@@ -13,6 +13,8 @@ import signal
 import socket
 import subprocess
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from conduit.stack.lifeline import tied
@@ -94,12 +96,20 @@ class Postgres(Databases):
         self._serve()
 
     def restart(self, pause: float = 0.0) -> None:
-        """Stop it as an operator does, connections and all, and start it `pause` seconds later on the same data and port."""
+        """Stop it as an operator does, and start it `pause` seconds later."""
+        with self.away():
+            time.sleep(pause)
+
+    @contextmanager
+    def away(self) -> Iterator[None]:
+        """Stopped as an operator does it, connections and all; in the end started again on the same data and port."""
         assert self._process is not None
         self._process.send_signal(signal.SIGINT)
         self._process.wait(timeout=30)
-        time.sleep(pause)
-        self._serve()
+        try:
+            yield
+        finally:
+            self._serve()
 
     def stop(self) -> None:
         """Stop the server. May be called twice."""
