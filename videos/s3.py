@@ -1,8 +1,10 @@
 """Results on S3, Amazon's or another: what django-storages has no option for."""
 
+import copy
 from datetime import datetime
-from typing import Any
+from typing import Any, Self
 
+from boto3.s3.transfer import TransferConfig
 from botocore.config import Config
 from storages.backends.s3 import S3Storage
 
@@ -18,6 +20,8 @@ class S3(S3Storage):
     """
 
     client_config: Any
+    transfer_config: Any
+    _connections: Any
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
@@ -34,6 +38,14 @@ class S3(S3Storage):
     def get_default_settings(self) -> dict[str, Any]:
         usual: dict[str, Any] = super().get_default_settings()
         return usual | {"checksums": "when_required", "public_endpoint_url": None}
+
+    def alone(self) -> Self:
+        """The same, whose files come and go in the calling thread: a process cannot end while threads of boto's wait for a store that is
+        silent.
+        """
+        other = copy.copy(self)
+        other._connections, other.transfer_config = self._connections, TransferConfig(use_threads=False)
+        return other
 
     def page(self, place: str, after: str) -> tuple[list[tuple[str, datetime]], bool]:
         """The next names under a place, in their order, after a given one ("": from the first on), each with when it was stored; and

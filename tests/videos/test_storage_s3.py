@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from io import BytesIO
 from typing import Any
@@ -101,6 +102,17 @@ def test_a_stored_clip_is_assembled_like_one_on_disk(tmp_path):
     assert delivered.facts == facts
     with default_storage.open(delivered.file) as stored:
         assert stored.read() == (tmp_path / "video.mp4").read_bytes()
+
+
+def test_a_check_needs_no_thread_of_boto_s_for_which_a_process_would_wait_at_its_end(monkeypatch):
+    def refuse(*_: object, **__: object) -> None:
+        raise RuntimeError("a thread was wanted")
+
+    monkeypatch.setattr(ThreadPoolExecutor, "submit", refuse)
+
+    with pytest.raises(RuntimeError):
+        default_storage.save("clips/six/clip.mp4", ContentFile(CONTENT))
+    assert storage_check.check() is None
 
 
 def test_saving_under_a_taken_name_replaces_the_file():
