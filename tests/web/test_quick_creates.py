@@ -323,7 +323,8 @@ def test_connections_that_ended_cost_one_create_the_ordinary_way(consumer):
 def _end_others() -> None:
     with psycopg.connect(**_server(), autocommit=True) as other:
         other.execute(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            "SELECT pg_terminate_backend(pid, 30000) FROM pg_stat_activity"  # until it has ended
+            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
         )
     connection.close()
 
