@@ -41,6 +41,7 @@ def test_sixteen_connections_with_one_key_get_one_answer(stack):
     assert prompts(stack).count("at-once") == 1
 
 
+@pytest.mark.soak  # without a stack: test_idempotency_races.py
 def test_calls_that_a_killed_server_never_answered_are_sent_again_and_done_once(stack):
     keys = [f"killed-{number}" for number in range(AT_ONCE)]
 

@@ -20,7 +20,7 @@ PATIENCE_SECONDS = 120
 Client = Callable[[str, str, str], Any]
 
 
-@pytest.fixture(params=["openai-2", "openai-3", "node"])
+@pytest.fixture(params=[pytest.param("openai-2", marks=pytest.mark.soak), "openai-3", "node"])
 def client(request: pytest.FixtureRequest) -> Client:
     """Runs a part of a client's program: `client(url, secret, "life")`."""
     if request.param == "node":

@@ -15,7 +15,7 @@ from tests.signalr.wires import until
 from tests.support.procfile_processes import ProcfileProcess
 from videos.margins import LOSSES
 
-pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
+pytestmark = [pytest.mark.django_db(transaction=True, serialized_rollback=True), pytest.mark.soak]
 
 SECONDS = 60
 

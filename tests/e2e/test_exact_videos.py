@@ -126,7 +126,7 @@ def files(stack: RunningStack, task_id: str) -> list[str]:
     [
         ("video-01", 7, "720x480", 2, 175),
         pytest.param("video-01", 7, "1080x1920", 2, 175, marks=pytest.mark.soak),
-        ("video-01", 1, "720x480", 1, 25),
+        pytest.param("video-01", 1, "720x480", 1, 25, marks=pytest.mark.soak),
         pytest.param("minimax-h3", 17, "1080x1920", 2, 408, marks=pytest.mark.soak),
         ("minimax-h3", 4, "1280x720", 1, 96),
     ],
@@ -176,8 +176,9 @@ def test_a_file_that_is_no_video_fails_its_task_and_not_its_worker(elsewhere: El
 # ---- Killed in the middle -------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.soak
 @pytest.mark.races_the_clock  # the reader has to be caught at work
-@pytest.mark.parametrize("victim", ["the media worker", pytest.param("the reader alone", marks=pytest.mark.soak)])
+@pytest.mark.parametrize("victim", ["the media worker", "the reader alone"])
 def test_an_assembly_that_is_killed_is_done_again_for_nothing_and_leaves_nothing(numbered: RunningStack, victim: str):
     before = bill(numbered)
     task_id = generate(numbered, f"killed: {victim}", duration=12, resolution="720x480")
@@ -199,6 +200,7 @@ def test_an_assembly_that_is_killed_is_done_again_for_nothing_and_leaves_nothing
     assert files(numbered, task_id) == ["thumbnail", "video"]
 
 
+@pytest.mark.soak
 @pytest.mark.races_the_clock  # the reader has to be caught at work
 def test_a_cancel_stops_the_assembly_and_leaves_nothing(numbered: RunningStack):
     # Large enough that it cannot be over before the cancel is heard of: most of it is never done.
@@ -279,6 +281,7 @@ def runs(pid: int) -> bool:
 # ---- What MiniMax is paid -------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.soak  # without a stack: tests/engine/test_crashes.py
 def test_a_worker_killed_before_the_answer_to_a_v2_create_finds_its_job_and_orders_no_other(numbered: RunningStack):
     prompt = "an answer that is lost [sandbox: create slow=8]"
     task_id = generate(numbered, prompt, model="minimax-h3", duration=4, resolution="720x480")

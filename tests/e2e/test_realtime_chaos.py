@@ -80,10 +80,6 @@ class Subscriber:
             self.reached = position
 
 
-def test_every_change_of_status_arrives_although_redis_and_daphne_die(stack: RunningStack):
-    watch_while_they_die(stack.for_another_key(), rounds=1, tasks=4, subscribers=6)
-
-
 @pytest.mark.soak
 def test_every_change_of_status_arrives_however_often_redis_and_daphne_die(start_stack: Callable[..., RunningStack]):
     stack = start_stack(MINIMAX_TIME_SCALE="0.05", RETRY_SECONDS="0.5", LEASE_SECONDS="5", MINIMAX_READ_SECONDS="4")

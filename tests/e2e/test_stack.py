@@ -8,6 +8,8 @@ import requests
 
 from tests.support.running import RunningStack
 
+REST = ("media", "control", "beat", "sandbox")  # in `make soak`
+
 
 def _finished(stack: RunningStack, task_id: str) -> bool:
     try:
@@ -46,7 +48,7 @@ def test_the_stack_allows_its_sandbox_beside_what_it_was_given(stack: RunningSta
     assert stack.outbound_allowed == f"minio:9000,{stack.sandbox_url.removeprefix('http://')}"
 
 
-@pytest.mark.parametrize("name", ["web", "worker", "media", "control", "beat", "sandbox", "valkey"])
+@pytest.mark.parametrize("name", ["web", "worker", "valkey", *(pytest.param(name, marks=pytest.mark.soak) for name in REST)])
 def test_a_task_completes_although_one_process_is_killed_meanwhile(stack: RunningStack, name: str) -> None:
     stack.until(stack.is_ready)
     # The prompt of all: the sandbox has its clip already.

@@ -85,6 +85,7 @@ def assert_served_in_their_turn(scarce, found):
     assert told_well >= len(found) * 0.9
 
 
+@pytest.mark.soak
 def test_one_key_with_a_thousand_delays_twenty_with_one_each_by_at_most_a_slot(scarce, make_consumer):
     hog = make_consumer("hog")
     crowd(hog.key, 1000)

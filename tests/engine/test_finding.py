@@ -64,6 +64,7 @@ def completed() -> int:
     return Task.objects.filter(status="completed").count()
 
 
+@pytest.mark.soak
 def test_videos_are_made_without_any_hint_while_redis_is_away_and_messages_are_taken_when_it_is_back(consumer, minimax, valkey, workers):
     consumer.generate(duration=1, resolution="720x480")
     until(lambda: completed() == 1, "not made without hints")

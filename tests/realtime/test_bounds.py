@@ -72,6 +72,7 @@ def test_the_hub_and_the_plain_streams_of_a_key_share_its_places(pair, listen, c
     until(lambda: status_of(web, consumer.secret) == 200)
 
 
+@pytest.mark.soak
 def test_clients_that_come_and_go_leave_nothing_behind(measured, listen, consumer):
     web, held = measured
     consumer.generate()

@@ -104,6 +104,7 @@ def test_counting_anew_counts_months_too(spent):
 
 
 @pytest.mark.django_db(transaction=True, serialized_rollback=True)
+@pytest.mark.soak  # as what else earlier versions wrote
 def test_what_was_counted_before_there_were_months_is_in_them(make_consumer):
     leaves = MigrationExecutor(connection).loader.graph.leaf_nodes()
     earlier = migrate(("keys", "0014_alerts_of_lately"), ("videos", "0013_bills_of_minimax"))

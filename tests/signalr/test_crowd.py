@@ -56,6 +56,7 @@ def test_two_hundred_connections_call_at_once_and_each_gets_its_own_answer(two: 
     assert [answer.result(SECONDS) for answer in answers] == [client.number for client in clients]
 
 
+@pytest.mark.soak
 def test_connections_that_came_and_went_leave_nothing_behind(
     measured: Service, make_client: Callable[..., Client], call: Callable[..., Client]
 ) -> None:

@@ -11,14 +11,9 @@ from django.db.migrations.executor import MigrationExecutor
 from django.db.migrations.state import StateApps
 
 from tasks.models import Task
-from tests.settings import ON_SQLITE
 
-# Migrating back and forth takes long, and SQLite's turn can wait: each of its runs migrates an empty database anyway.
-pytestmark = [
-    pytest.mark.django_db(transaction=True, serialized_rollback=True),
-    pytest.mark.sqlite,
-    *([pytest.mark.soak] if ON_SQLITE else []),
-]
+# Migrating back and forth takes long, and nothing of it changes any more: each run migrates an empty database anyway.
+pytestmark = [pytest.mark.django_db(transaction=True, serialized_rollback=True), pytest.mark.sqlite, pytest.mark.soak]
 
 BEFORE = [("tasks", "0005_moments_by_the_one_clock"), ("keys", "0009_moments_by_the_one_clock")]
 

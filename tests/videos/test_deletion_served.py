@@ -45,7 +45,7 @@ def messages_with(stack: RunningStack, word: str) -> list[str]:
 
 
 @pytest.mark.skipif(ON_SQLITE, reason="its tables are looked through by PostgreSQL's catalogue")
-@pytest.mark.parametrize("way", ["/v1/tasks/{}/media", "/v1/videos/{}"])
+@pytest.mark.parametrize("way", ["/v1/tasks/{}/media", pytest.param("/v1/videos/{}", marks=pytest.mark.soak)])
 def test_no_column_file_log_or_message_holds_what_was_deleted(stack: RunningStack, way: str):
     own, marker = stack.for_another_key(), f"zanzibar{uuid.uuid4().hex}"
     wanted = {

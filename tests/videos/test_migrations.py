@@ -8,18 +8,13 @@ from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 
 from conduit import clock
-from tests.settings import ON_SQLITE
 from tests.support.other_databases import empty_database
 from videos.models import Clip, Video, VideoModel
 from videos.native_formats import read_native_formats
 from videos.planning import Plan, plan
 
-# Migrating back and forth takes long, and SQLite's turn can wait: each of its runs migrates an empty database anyway.
-pytestmark = [
-    pytest.mark.django_db(transaction=True, serialized_rollback=True),
-    pytest.mark.sqlite,
-    *([pytest.mark.soak] if ON_SQLITE else []),
-]
+# Migrating back and forth takes long, and nothing of it changes any more: each run migrates an empty database anyway.
+pytestmark = [pytest.mark.django_db(transaction=True, serialized_rollback=True), pytest.mark.sqlite, pytest.mark.soak]
 
 BEFORE = [("videos", "0003_learned_times")]
 SUBMITTED = {"sent_at": clock.now(), "submitted_at": clock.now(), "provider_task_id": "7"}
