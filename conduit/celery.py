@@ -18,6 +18,8 @@ from celery.signals import (
 )
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "conduit.settings")
+# Celery makes Django's checks, which load every view, and throws away what they find. Ours are made in _refuse_unsafe_start.
+os.environ.setdefault("CELERY_SKIP_CHECKS", "true")
 
 # The prefork worker's main process, as its children know it.
 _worker_pid: int | None = None
