@@ -22,6 +22,8 @@ from conduit.tree import TREE
 READY_SECONDS = 90.0
 # A process that keeps ending while the stack starts will not be better the next time.
 DEATHS_BEFORE_GIVING_UP = 3
+# What takes a video and makes it. The others start when the web process answers: all at once, none would for twice as long.
+FIRST = ("web", "worker", "media")
 SANDBOX_LINE = (
     "MiniMax sandbox: no MINIMAX_API_KEY is set, so videos are made by the built-in look-alike at {url} and cost nothing there. "
     "Set MINIMAX_API_KEY for real ones."
@@ -53,7 +55,10 @@ def manage(*arguments: str) -> list[str]:
 
 
 class Stack:
-    """One stack. Use it as a context manager: leaving it stops everything, however it is left."""
+    """One stack. Use it as a context manager: within, its web process answers; leaving it stops everything, however it is left.
+
+    Whatever waits for it raises CannotStart, until all of it was well once, when a process keeps ending or that takes too long.
+    """
 
     def __init__(self, plan: Plan, *, say: Callable[[str], object]) -> None:
         self._plan = plan
@@ -68,6 +73,9 @@ class Stack:
         self._environment = for_processes(plan.environment, home=plan.home, port=self.port)
         self._supervisor = Supervisor(say=say, roster=plan.home / "stack.json")
         self._lock: HomeLock | None = None
+        self._is_well = False
+        self._answer: str | None = None  # to how the place is
+        self._look_again_at = self._well_until = 0.0
 
     def __enter__(self) -> "Stack":
         try:
@@ -91,10 +99,17 @@ class Stack:
             if self._stopping:
                 raise Stopped
             self._supervisor.watch()
+            if not self._is_well:
+                self._mind_the_start()
             left = until - time.monotonic()
             if left <= 0:
                 return
             time.sleep(min(0.1, left))
+
+    def wait_until_well(self) -> None:
+        """Watch until /health says that everything is there."""
+        while not self._is_well:
+            self.pause(0.1)
 
     def serve(self) -> None:
         """Watch until a stop is requested."""
@@ -129,9 +144,11 @@ class Stack:
             self._say(SANDBOX_LINE.format(url=self._embedded["MINIMAX_BASE_URL"]))
         if self._embedded:
             write_private(self._run_env, "".join(f"{name}={value}\n" for name, value in self._embedded.items()))
-        for name, command in self._commands.items():
-            self._run(name, ["/bin/sh", "-c", f"exec {command}"])
-        self._wait_until_ready()
+        self._well_until = time.monotonic() + self._plan.ready_seconds
+        self._run_all(lambda name: name in FIRST)
+        while self._answer is None:
+            self.pause(0.1)
+        self._run_all(lambda name: name not in FIRST)
 
     def _embed_valkey(self) -> None:
         url = self._environment.get("REDIS_URL")
@@ -140,7 +157,7 @@ class Stack:
         valkey = Valkey(self.home / "valkey")
         # None of our secrets: its environment can be read by every process of this user.
         self._run("valkey", valkey.configure(), {"PATH": self._environment["PATH"], "CONDUIT_HOME": str(self.home)})
-        if not valkey.wait(self._pause_for("valkey")):
+        if not valkey.wait(self.pause):
             raise self._failed("valkey", "Valkey does not answer.")
         self._tell(REDIS_URL=valkey.url)
 
@@ -170,19 +187,28 @@ class Stack:
         if status != 0:
             raise CannotStart(_message(preparation.log, written) or f"The database could not be prepared; see {preparation.log}")
 
-    def _wait_until_ready(self) -> None:
-        until = time.monotonic() + self._plan.ready_seconds
-        answer = "no answer"
-        while time.monotonic() < until:
-            self._pause_for(*self._supervisor.services)(0.2)
-            try:
-                response = self.get("/health", timeout=5)
-            except requests.RequestException:
-                continue
-            if response.status_code == 200:
-                return
-            answer = f"{response.status_code} {response.text[:500]}"
-        raise self._failed("web", f"The stack is not ready after {self._plan.ready_seconds:g} s; /health says: {answer}")
+    def _run_all(self, chosen: Callable[[str], bool]) -> None:
+        for name, command in self._commands.items():
+            if chosen(name):
+                self._run(name, ["/bin/sh", "-c", f"exec {command}"])
+
+    def _mind_the_start(self) -> None:
+        for name, service in self._supervisor.services.items():
+            if service.deaths >= DEATHS_BEFORE_GIVING_UP:
+                raise self._failed(name, f"{name} does not start.")
+        if not self._well_until or time.monotonic() < self._look_again_at:
+            return  # nobody could answer yet, or was asked just now
+        self._look_again_at = time.monotonic() + 0.2
+        try:
+            response = self.get("/health", timeout=5)
+        except requests.RequestException:
+            pass
+        else:
+            self._is_well = response.status_code == 200
+            self._answer = f"{response.status_code} {response.text[:500]}"
+        if not self._is_well and time.monotonic() > self._well_until:
+            said = self._answer or "no answer"
+            raise self._failed("web", f"The stack is not ready after {self._plan.ready_seconds:g} s; /health says: {said}")
 
     def get(self, path: str, *, timeout: float) -> requests.Response:
         """GET from our own web process, past any proxy that the environment names."""
@@ -198,17 +224,6 @@ class Stack:
             return session.request(
                 method, self.url + path, timeout=timeout, headers={**named, **(headers or {})}, json=json, allow_redirects=False
             )
-
-    def _pause_for(self, *names: str) -> Callable[[float], None]:
-        """`pause` that gives the start up as soon as one of these keeps ending."""
-
-        def pause(seconds: float) -> None:
-            self.pause(seconds)
-            for name in names:
-                if self._supervisor.services[name].deaths >= DEATHS_BEFORE_GIVING_UP:
-                    raise self._failed(name, f"{name} does not start.")
-
-        return pause
 
     def _tell(self, **embedded: str) -> None:
         """Where an embedded service listens: to the processes, and to commands started beside the stack."""

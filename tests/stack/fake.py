@@ -16,6 +16,7 @@ def say(line: str) -> None:
 def serve(stack: Stack) -> None:
     if failure := os.environ.get("FAKE_FAILURE"):
         raise DemoFailed(failure)
+    stack.wait_until_well()
     say("ready")
     stack.serve()
 

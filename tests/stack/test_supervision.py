@@ -28,6 +28,17 @@ def test_a_killed_supervisor_leaves_no_process_behind(run_stack: RunStack) -> No
     assert eventually(lambda: not any(_exists(pid) for pid in stack.roster.values()))
 
 
+def test_what_makes_a_video_starts_first_and_the_rest_when_the_web_process_answers(run_stack: RunStack) -> None:
+    slow = PROCFILE.replace("web: ", """web: sh -c 'until [ -e "$CONDUIT_HOME/go" ]; do sleep 0.02; done; exec """).replace(
+        '"$PORT"', '"$PORT"\''
+    )
+    stack = run_stack(procfile=slow)
+    assert eventually(lambda: (stack.home / "stack.json").exists() and set(stack.roster) == {"valkey", "web", "worker"})
+    (stack.home / "go").touch()
+    stack.hears("ready")
+    assert set(stack.roster) == {"valkey", "web", "worker", "beat"}
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_a_stop_signal_ends_everything_quietly_with_exit_status_zero(run_stack: RunStack, number: signal.Signals) -> None:
     stack = run_stack()

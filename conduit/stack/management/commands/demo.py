@@ -36,6 +36,7 @@ class Command(AuditedCommand, StackCommand):
             again = "conduit run" if IS_INSTALLED else "make run"
             self.say(f"\nONCE is set: everything stops now. `{again}` serves again, with the same key and login.")
             return
+        stack.wait_until_well()
         self.say("\nConduit serves until Ctrl-C.")
         stack.serve()
 
