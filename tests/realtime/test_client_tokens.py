@@ -39,7 +39,7 @@ def test_a_token_of_one_task_is_told_of_that_alone_on_every_kind_of_stream(liste
 
 def test_a_token_of_the_key_is_told_of_all_its_tasks(listen, consumer):
     token = with_token(consumer).secret
-    hub = listen.hub(secret=token)
+    hub = listen.hub(secret=token).joined()
 
     task_id = with_token(consumer, create={}).generate()["task_id"]
 

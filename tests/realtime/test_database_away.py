@@ -26,7 +26,7 @@ def cancelled(stream):
 
 def test_streams_outlive_a_database_that_is_away_and_miss_nothing(web_on_wire, wire, listen, consumer):
     first, second = (consumer.generate()["task_id"] for _ in range(2))
-    streams = [listen.socket(web=web_on_wire), listen.events(web=web_on_wire), listen.hub(web=web_on_wire)]
+    streams = [listen.socket(web=web_on_wire), listen.events(web=web_on_wire), listen.hub(web=web_on_wire).joined()]
     for stream in streams[:2]:
         stream.until_type("task.snapshot")
 

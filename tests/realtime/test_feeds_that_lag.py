@@ -88,7 +88,7 @@ def test_an_event_of_which_is_heard_while_those_before_are_read_is_read_next(con
         feed.heard_of(4)
         while len(reader.told) < 2:
             reader.changed.clear()
-            await asyncio.wait_for(reader.changed.wait(), 10)
+            await asyncio.wait_for(reader.changed.wait(), 60)
         return reader.told
 
     assert asyncio.run(case()) == [("task.cancelled", 4), ("task.cancelled", 5)]

@@ -35,7 +35,7 @@ def test_whoever_pings_more_often_than_may_is_closed_with_the_reason(web, consum
     reader = closing(stalled(web, path, consumer.secret, *UPGRADE))
     reader.sendall(frame(TEXT, HANDSHAKE))
     reader.sendall(frame(PING, b"x") * 150)
-    reader.settimeout(20)
+    reader.settimeout(60)
     told = b""
     with suppress(ConnectionResetError):
         while piece := reader.recv(65536):
@@ -45,7 +45,7 @@ def test_whoever_pings_more_often_than_may_is_closed_with_the_reason(web, consum
 
 def test_a_client_that_answers_a_close_late_is_not_reset(web, consumer, closing):
     reader = closing(stalled(web, "/ws/tasks/00000000-0000-7000-8000-000000000000", consumer.secret, *UPGRADE))
-    reader.settimeout(30)
+    reader.settimeout(60)
     told = b""
     while bytes([0x80 | CLOSE]) not in told:
         told += reader.recv(4096)

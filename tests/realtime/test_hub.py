@@ -35,7 +35,7 @@ def next_event(hub):
 
 
 def test_connecting_is_enough_to_be_told_of_every_task_with_the_contracts_fields(listen, consumer):
-    hub = listen.hub()
+    hub = listen.hub().joined()
     made, failed, cancelled = (consumer.generate(name)["task_id"] for name in ("made", "failed", "cancelled"))
     end(made, "completed")
     end(failed, "failed")
@@ -69,7 +69,7 @@ def test_progress_is_told_with_its_stage_in_words_and_without_an_event_id(listen
 
 def test_a_failure_under_the_content_policy_is_not_worth_a_retry(listen, consumer):
     task_id = consumer.generate()["task_id"]
-    hub = listen.hub()
+    hub = listen.hub().joined()
     lifecycle.move(task_id, Status.FAILED, stage="failed", error="content policy", error_code="content_policy_violation")
 
     assert next_event(hub)["retryable"] is False

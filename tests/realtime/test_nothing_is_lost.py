@@ -98,7 +98,9 @@ def test_an_event_arrives_whose_process_died_between_commit_and_publishing(web, 
 @pytest.mark.skipif(connection.vendor == "sqlite", reason="SQLite has one writer at a time")
 def test_an_event_that_commits_late_comes_before_those_that_waited_for_it(listen, consumer):
     slow, quick = consumer.generate("slow")["task_id"], consumer.generate("quick")["task_id"]
-    streams = [listen.socket(), listen.events(), listen.hub()]
+    streams = [listen.socket(), listen.events(), listen.hub().joined()]
+    for stream in streams[:2]:
+        assert stream.next()["type"] == "task.snapshot"
     holding, release, done = threading.Event(), threading.Event(), threading.Event()
 
     def hold():
@@ -208,9 +210,13 @@ def test_a_request_under_way_is_answered_before_the_process_ends(start_web, cons
 
 
 def until_somebody_waits_for_a_lock():
+    """In this test's database: others are on the same server."""
+    waits = (
+        "SELECT pg_stat_clear_snapshot(), count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+    )
     with connection.cursor() as cursor:
         for _ in range(6000):
-            cursor.execute("SELECT pg_stat_clear_snapshot(), count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'")
+            cursor.execute(waits)
             if cursor.fetchone()[1]:
                 return
             threading.Event().wait(0.01)

@@ -4,12 +4,16 @@ import pytest
 
 from conduit import clock
 from tasks import paused, pauses
+from tests.support.ending import end
 
 pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
 
 
 def test_streams_tell_of_a_pause_and_of_its_end_as_progress_and_change_no_order_of_events(listen, consumer, driver):
-    stream, hub = listen.events(), listen.hub()
+    there_before = consumer.generate()["task_id"]
+    stream, hub = listen.events(), listen.hub().joined()
+    assert stream.next()["task"]["task_id"] == there_before  # it listens
+    end(there_before, "cancelled")
     pause = pauses.begin(who="ops", kind="sending")
     task_id = consumer.generate()["task_id"]
 

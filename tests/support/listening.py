@@ -14,7 +14,7 @@ from urllib.parse import urlencode, urlsplit
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
-PATIENCE_SECONDS = 30.0
+PATIENCE_SECONDS = 90.0
 RECORD = "\x1e"
 
 
@@ -189,6 +189,12 @@ class HubListener(Listener):
         if "error" in answer:
             raise RuntimeError(answer["error"])
         return answer.get("result")
+
+    def joined(self) -> Self:
+        """Wait until it is told of what happens: what a client invokes is looked at after that, such as this that is refused."""
+        with suppress(RuntimeError):
+            self.invoke("Resume", "")
+        return self
 
     def resume(self, after: int) -> None:
         """Ask for what came after that event. RuntimeError when the connection ends instead."""
