@@ -16,7 +16,7 @@ from tests.support.databases import database_url
 from tests.support.scratch import scratch
 
 ROOT = Path(__file__).resolve().parents[2]
-START_SECONDS = 90.0
+START_SECONDS = 180.0
 APPLICATION = "conduit.asgi:application"
 
 
@@ -63,6 +63,11 @@ class Web:
         return self._log.read_text()
 
     @property
+    def lines(self) -> list[str]:
+        """Of its log, those that are written whole."""
+        return self.log.rpartition("\n")[0].splitlines()
+
+    @property
     def pid(self) -> int:
         assert self._process
         return self._process.pid
@@ -77,7 +82,7 @@ class Web:
     def wait(self) -> int:
         """Wait for its end; the exit status."""
         assert self._process
-        return self._process.wait(timeout=30)
+        return self._process.wait(timeout=90)
 
     def kill(self) -> None:
         """End it at once, as a crash would."""
@@ -90,6 +95,6 @@ class Web:
 
     def _answers(self) -> bool:
         try:
-            return requests.get(f"{self.url}/health/live", timeout=1).status_code == 200
+            return requests.get(f"{self.url}/health/live", timeout=5).status_code == 200
         except requests.RequestException:
             return False

@@ -41,9 +41,9 @@ def line_of(web: Web) -> Callable[[str], dict[str, Any]]:
     """The one line of the access log with that request id."""
 
     def find(request_id: str) -> dict[str, Any]:
-        end = time.monotonic() + 20  # a line may be written just after its answer
+        end = time.monotonic() + 60  # a line may be written just after its answer
         while True:
-            lines = [json.loads(text) for text in web.log.splitlines() if f'"{request_id}"' in text and '"conduit.request"' in text]
+            lines = [json.loads(text) for text in web.lines if f'"{request_id}"' in text and '"conduit.request"' in text]
             if lines or time.monotonic() > end:
                 [found] = lines
                 return found
