@@ -112,12 +112,12 @@ def test_a_connection_that_ended_meanwhile_is_made_anew():
 
 def _end(pid: int) -> None:
     with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_terminate_backend(%s)", [pid])
+        cursor.execute("SELECT pg_terminate_backend(%s, 30000)", [pid])  # once it has ended
     connection.close()
 
 
 def test_nobody_waits_for_an_answer_longer_than_the_patience(monkeypatch):
-    monkeypatch.setattr(shared_line, "PATIENCE_SECONDS", 0.3)
+    monkeypatch.setattr(shared_line, "PATIENCE_SECONDS", 1.0)
 
     async def act(line: SharedLine) -> Any:
         [(pid,)] = await line.ask("SELECT pg_backend_pid()", ())
@@ -125,6 +125,7 @@ def test_nobody_waits_for_an_answer_longer_than_the_patience(monkeypatch):
         for late in (slow, behind):
             with pytest.raises(TimeoutError):
                 await late
+        monkeypatch.setattr(shared_line, "PATIENCE_SECONDS", 60.0)
         await asyncio.to_thread(_end, pid)  # it sleeps on, and would keep the database of the tests
         return await _echo(line)
 

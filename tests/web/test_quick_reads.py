@@ -305,9 +305,10 @@ def test_a_connection_that_broke_costs_one_read_nothing(consumer):
 
 
 def _end_others() -> None:
+    """Once they have ended: each is waited for, thirty seconds at most."""
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid() "
+            "SELECT pg_terminate_backend(pid, 30000) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid() "
             "AND query LIKE 'SELECT s.%'"
         )
 
