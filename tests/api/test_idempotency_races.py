@@ -7,7 +7,7 @@ import sys
 import threading
 
 import pytest
-from django.db import connection
+from django.db import connection, connections
 
 from conduit.api.errors import Overloaded
 from conduit.api.idempotency import Idempotency
@@ -168,10 +168,15 @@ def test_who_waits_too_long_is_told_when_to_come_back_and_then_gets_the_answer(c
     assert Task.objects.count() == 1
 
 
-def test_a_process_that_hangs_in_the_middle_loses_its_claim_and_doubles_nothing(consumer, first_call, monkeypatch, postgres_only):
+def test_a_process_that_hangs_in_the_middle_loses_its_claim_and_doubles_nothing(consumer, first_call, postgres_only):
     """So does one whose host lost its power: the database hears nothing more of it."""
-    monkeypatch.setitem(connection.settings_dict["OPTIONS"], "options", "-c idle_in_transaction_session_timeout=300ms")
-    connection.close()
+
+    def hanging():
+        """The database has no patience with this one."""
+        own = connections["default"]
+        options = own.settings_dict["OPTIONS"] | {"options": "-c idle_in_transaction_session_timeout=1s"}
+        own.settings_dict = own.settings_dict | {"OPTIONS": options}
+        return send(consumer)
 
     def second():
         first_call.wait()
@@ -180,7 +185,7 @@ def test_a_process_that_hangs_in_the_middle_loses_its_claim_and_doubles_nothing(
         finally:
             first_call.let_go()
 
-    hung, then = in_threads(lambda: send(consumer), second)
+    hung, then = in_threads(hanging, second)
 
     assert hung.status_code >= 500
     assert (then.status_code, was_replayed(then)) == (202, False)

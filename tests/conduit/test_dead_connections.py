@@ -26,8 +26,9 @@ pytestmark = [
     pytest.mark.skipif(connection.vendor == "sqlite", reason="SQLite is a file: it has no connections"),
 ]
 POOLS = pytest.mark.parametrize("pool", [0, 4], ids=["worker", "web"])
-# What a wire that went silent may cost: found after 3 s, asked about for 2, and half a second for what was under way.
-SILENT_SECONDS = 6.5
+# What a wire that went silent may cost on the busiest machine: by itself it is found after 3 s, asked about for 2, and half a second is
+# for what was under way. The kernel alone takes minutes.
+SILENT_SECONDS = 30
 
 
 @pytest.fixture
@@ -42,6 +43,7 @@ class Process:
     def __init__(self, port: int, pool: int) -> None:
         self._handler = ConnectionHandler({"default": database_settings(database_url(port), pool=pool)})
         self._name = f"tests {port} {pool}"
+        self.number = port  # nobody else's
         self._first = self.wrapper
 
     @property
@@ -97,6 +99,21 @@ def patiently_idle(monkeypatch):
     monkeypatch.setattr(wires, "_LATELY", 0.0)
 
 
+@pytest.fixture
+def found_silent(monkeypatch) -> list[Any]:
+    """The connections of which it was found out after a wait."""
+    found, silent = [], wires.WatchedConnection._silent
+    monkeypatch.setattr(wires.WatchedConnection, "_silent", lambda lost: found.append(lost) or silent(lost))
+    return found
+
+
+@pytest.fixture
+def quickly_asked_about(monkeypatch):
+    """A statement that says nothing for a moment is asked about, with all the time that the answer needs."""
+    monkeypatch.setattr(wires, "_QUIET_SECONDS", 0.3)
+    monkeypatch.setattr(wires, "_ANSWER_SECONDS", 60.0)
+
+
 @POOLS
 def test_after_a_restart_nobody_is_refused_however_many_connections_there_were(process, relay, pool):
     assert process.ask_at_once(4) == [1] * 4
@@ -132,25 +149,35 @@ def test_a_transaction_that_lost_its_connection_is_not_gone_on_with(relay):
 
 
 @POOLS
-def test_idle_connections_that_went_silent_cost_one_question(process, relay, pool, patiently_idle):
+def test_idle_connections_that_went_silent_cost_one_question(process, relay, pool, patiently_idle, found_silent):
     assert process.ask_at_once(4) == [1] * 4
     process.ask()
 
     relay.silence()
-    started = time.monotonic()
 
     assert [process.ask() for _ in range(6)] == [1] * 6
-    assert time.monotonic() - started < wires._ANSWER_SECONDS + 1
+    assert len(found_silent) == 1
 
 
 @POOLS
 def test_a_statement_on_a_wire_that_goes_silent_ends_in_seconds_and_frees_its_thread(process, relay, pool):
-    asked = threading.Thread(target=lambda: time.sleep(0.5) or relay.silence())
+    statement = f"SELECT {process.number} FROM pg_sleep(1.5)"
+
+    def silence() -> None:
+        """While it is at work on the statement."""
+        with psycopg.connect(database_url(), autocommit=True) as other:
+            at_work, end = "SELECT 1 FROM pg_stat_activity WHERE state = 'active' AND query = %s", time.monotonic() + 60
+            while other.execute(at_work, [statement]).fetchone() is None and time.monotonic() < end:
+                time.sleep(0.01)
+        relay.silence()
+
+    assert process.ask() == 1
+    asked = threading.Thread(target=silence)
     asked.start()
     started = time.monotonic()
 
     with pytest.raises(OperationalError, match="silent"):
-        process.ask("SELECT 1 FROM pg_sleep(1)")
+        process.ask(statement)
 
     assert time.monotonic() - started < SILENT_SECONDS
     assert process.ask() == 1
@@ -168,7 +195,7 @@ def test_what_a_silent_connection_had_locked_is_free_as_soon_as_it_is_found(rela
             process.ask_and_keep()
         process.wrapper.in_atomic_block = False
 
-        other.execute("SET lock_timeout = '2s'")
+        other.execute("SET lock_timeout = '20s'")
         other.execute("SELECT pg_advisory_xact_lock(4712)")
 
 
@@ -198,21 +225,18 @@ def test_a_server_that_says_nothing_to_anybody_frees_every_thread(process, relay
     started = time.monotonic()
     told = process.ask_at_once(4)
 
-    assert time.monotonic() - started < SILENT_SECONDS + 6  # another connection is tried for, too
+    assert time.monotonic() - started < SILENT_SECONDS  # another connection is tried for, too
     assert all(isinstance(answer, OperationalError) for answer in told)
     relay.cut()  # what tries to connect need not be waited for
 
 
 @POOLS
-def test_a_slow_statement_is_let_finish(process, pool, monkeypatch):
-    monkeypatch.setattr(wires, "_QUIET_SECONDS", 0.3)
-
+def test_a_slow_statement_is_let_finish(process, pool, quickly_asked_about):
     assert process.ask("SELECT 7 FROM pg_sleep(1.5)") == 7
 
 
 @POOLS
-def test_a_statement_that_waits_for_a_lock_is_let_wait(process, pool, monkeypatch):
-    monkeypatch.setattr(wires, "_QUIET_SECONDS", 0.3)
+def test_a_statement_that_waits_for_a_lock_is_let_wait(process, pool, quickly_asked_about):
     with psycopg.connect(database_url()) as other:
         other.execute("SELECT pg_advisory_xact_lock(4711)")
         threading.Timer(1.5, other.rollback).start()
@@ -245,6 +269,7 @@ def test_a_pool_serves_at_once_after_a_long_outage(relay):
             with pytest.raises(OperationalError):
                 process.ask()
         relay.mend()
+        pool.timeout = pool.reconnect_timeout = 60  # from here on it is the machine that takes its time
 
         assert process.ask() == 1
 
@@ -290,4 +315,4 @@ def test_reads_on_connections_that_a_firewall_forgot_are_answered_in_seconds(web
 
     told = reads(web, consumer.secret, 12)
     assert [status for status, _ in told] == [200] * 12
-    assert max(seconds for _, seconds in told) < wires._ANSWER_SECONDS + 2
+    assert max(seconds for _, seconds in told) < SILENT_SECONDS

@@ -4,6 +4,7 @@ import io
 import json
 import logging
 import logging.config
+import threading
 from collections.abc import Iterator
 
 import pytest
@@ -22,6 +23,8 @@ def written() -> Iterator[io.StringIO]:
     handler = logging.StreamHandler(io.StringIO())
     formatter = config["formatters"]["json"]
     handler.setFormatter(formatter["()"](**{name: value for name, value in formatter.items() if name != "()"}))
+    here = threading.get_ident()
+    handler.addFilter(lambda record: threading.get_ident() == here)  # what tests before left running has its own to say
     root = logging.getLogger()
     level = root.level
     root.addHandler(handler)

@@ -27,9 +27,9 @@ from tests.support.tls import TlsFront
 
 pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
 
-# What it takes a worker at most to ask over another connection: a second for the question, two more without its answer, two until that
-# is looked at, and what else is asked in vain meanwhile.
-WORKER_SECONDS = 8.0
+# What it takes a worker at most to ask over another connection, on the busiest machine. By itself that is eight: a second for the
+# question, two more without its answer, two until that is looked at, and what else is asked in vain meanwhile. Without, it is a minute.
+WORKER_SECONDS = 30.0
 
 
 @pytest.fixture
@@ -82,7 +82,7 @@ def taken_after(broker: Any, queue: str, job: str, *, within: float) -> float:
 )
 def test_a_worker_whose_wire_went_silent_takes_the_next_job_within_seconds(start, relay, broker, name, queue):
     start(name)
-    taken_after(broker, queue, "keys.jobs.note_last_uses", within=60)
+    taken_after(broker, queue, "keys.jobs.note_last_uses", within=120)
 
     relay.silence()
     time.sleep(1.5)  # a job that is sent in the second of a question goes to whoever asked
@@ -111,12 +111,12 @@ def _until(true: Any, seconds: float) -> None:
 
 
 def test_many_connections_that_went_silent_cost_one_question(relay, address):
-    client = brief_client(address, seconds=0.5)
+    client = brief_client(address, seconds=1.5)
     together = threading.Barrier(6)
     pipelines = [client.pipeline(transaction=False) for _ in range(6)]
 
     def ask(pipeline: Any) -> None:
-        together.wait(10)
+        together.wait(60)
         pipeline.get("nothing").execute()
 
     threads = [threading.Thread(target=ask, args=(pipeline,)) for pipeline in pipelines]
@@ -131,11 +131,11 @@ def test_many_connections_that_went_silent_cost_one_question(relay, address):
 
     began = time.monotonic()
     assert [client.get("nothing") for _ in range(6)] == [None] * 6
-    assert time.monotonic() - began < 0.5
+    assert time.monotonic() - began < 1.5
 
 
 def test_a_restart_of_redis_is_nothing_to_the_next_question(relay, address):
-    client = brief_client(address, seconds=0.5)
+    client = brief_client(address, seconds=60)
     assert client.get("nothing") is None
 
     relay.cut()

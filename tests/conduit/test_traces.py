@@ -160,11 +160,11 @@ def test_a_trace_that_is_not_sampled_is_kept_and_sent_nowhere(spans, consumer):
     assert (traces.trace_id_of(kept), kept[-2:]) == (TRACE, "00")
 
 
-def test_without_a_collector_nothing_of_the_sdk_is_imported():
+def test_without_a_collector_nothing_of_the_sdk_is_imported(tmp_path):
     code = (
         "import django, sys; django.setup(); from conduit import traces\n"
         "with traces.step('brew', ''): pass\n"
         "sys.exit('conduit.opentelemetry_exporter' in sys.modules or 'opentelemetry.exporter' in sys.modules)"
     )
-    environment = {"PATH": "/usr/bin:/bin", "DJANGO_SETTINGS_MODULE": "conduit.settings", "CONDUIT_HOME": "/tmp/conduit-traces"}
+    environment = {"PATH": "/usr/bin:/bin", "DJANGO_SETTINGS_MODULE": "conduit.settings", "CONDUIT_HOME": str(tmp_path)}
     assert subprocess.run([sys.executable, "-c", code], env=environment, check=False, timeout=60).returncode == 0

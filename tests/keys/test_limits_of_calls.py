@@ -266,8 +266,10 @@ def test_once_redis_is_back_calls_are_counted_again(consumer, own_valkey, settin
     assert told(consumer.get(TASKS))[:2] == (3, 1)
 
 
-def test_a_redis_that_hangs_delays_one_call_and_not_the_next(consumer, own_valkey, settings):
+def test_a_redis_that_hangs_delays_one_call_and_not_the_next(consumer, own_valkey, settings, monkeypatch):
     settings.LIMITS_FAIL_OPEN = True
+    monkeypatch.setattr(rates, "ANSWER_SECONDS", 2.0)
+    monkeypatch.setattr(breaker, "PAUSE_SECONDS", 60)
     consumer.get(TASKS)
     redis.Redis.from_url(own_valkey.url).client_pause(60_000)
 

@@ -14,7 +14,7 @@ from tasks.notifications.models import Delivery, Endpoint
 from tasks.notifications.worker import LOOK_SECONDS, Sender
 from tests.support.receiving import Receiver
 
-PATIENCE_SECONDS = 30.0
+PATIENCE_SECONDS = 120.0
 
 
 @pytest.fixture

@@ -316,7 +316,7 @@ def test_receivers_that_fail_leave_the_others_half_of_the_connections_however_ma
 
 
 def test_a_receiver_that_hangs_delays_nobody_else(consumer, receiver, make_endpoint, sends, monkeypatch):
-    monkeypatch.setattr("tasks.notifications.sending.TRY_SECONDS", 1.0)
+    monkeypatch.setattr("tasks.notifications.sending.TRY_SECONDS", 3.0)
     make_endpoint("/slow", "task.queued", key=consumer.key)
     make_endpoint("/fast", "task.queued", key=consumer.key)
     receiver.delays["/slow"] = 20
@@ -327,8 +327,8 @@ def test_a_receiver_that_hangs_delays_nobody_else(consumer, receiver, make_endpo
 
     came = {path: [one.at for one in receiver.received if one.path == path] for path in ("/slow", "/fast")}
     assert len(came["/fast"]) == 6
-    assert max(came["/fast"]) - came["/slow"][0] < 0.9
-    assert {one.problem for one in Try.objects.filter(status_code=None)} == {"It did not answer within 1 seconds."}
+    assert max(came["/fast"]) - came["/slow"][0] < 2.9  # before the first of the slow ones is given up
+    assert {one.problem for one in Try.objects.filter(status_code=None)} == {"It did not answer within 3 seconds."}
 
 
 def test_a_tasks_own_webhook_goes_to_the_address_that_its_call_names(consumer, receiver, sends):

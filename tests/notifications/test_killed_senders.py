@@ -23,7 +23,7 @@ pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
 @pytest.fixture
 def senders():
     environment = os.environ | {
-        "DATABASE_URL": database_url(), "DJANGO_SETTINGS_MODULE": "conduit.settings", "LOG_LEVEL": "ERROR", "LEASE_SECONDS": "0.5",
+        "DATABASE_URL": database_url(), "DJANGO_SETTINGS_MODULE": "conduit.settings", "LOG_LEVEL": "ERROR", "LEASE_SECONDS": "2",
         "OUTBOUND_HTTP": "true", "OUTBOUND_ALLOWED": "127.0.0.1:*",
     }  # fmt: skip
     process = subprocess.Popen(
@@ -35,7 +35,7 @@ def senders():
         text=True,
     )
     yield process
-    process.communicate(timeout=30)
+    process.communicate(timeout=120)
 
 
 @pytest.mark.parametrize("kills", [6, pytest.param(20, marks=pytest.mark.soak)])
@@ -52,7 +52,7 @@ def test_kills_lose_nothing_and_double_little(kills, consumer, receiver, make_en
         pid = int(senders.stdout.readline())
         time.sleep(chance.uniform(0.01, 0.25))
         os.kill(pid, signal.SIGKILL)
-    until = time.monotonic() + 60
+    until = time.monotonic() + 180
     while Delivery.objects.exclude(state=State.DELIVERED).exists() or Delivery.objects.count() < 4 * TASKS:
         assert time.monotonic() < until, Counter(Delivery.objects.values_list("state", flat=True))
         time.sleep(0.1)

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 import requests
 
+from conduit.signalr import connection
 from tests.settings import VALKEY
 from tests.signalr.client import FOLDER, Client, Node
 from tests.signalr.servers import Service
@@ -32,6 +33,13 @@ def node() -> Iterator[Node]:
     node = Node()
     yield node
     node.close()
+
+
+@pytest.fixture(autouse=True)
+def _what_is_said_at_once_is_read_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Here, where a test is both sides: after the two thousandths of a second that ship, which it may lose to another process, the rest
+    of a piece is read in a later turn of the loop."""
+    monkeypatch.setattr(connection, "_IN_A_ROW_SECONDS", 60.0)
 
 
 @pytest.fixture(autouse=True)

@@ -17,7 +17,7 @@ from tests.signalr.seat import HELLO, seated
 
 @asynccontextmanager
 async def _mail_of(process: str) -> AsyncIterator[Mailboxes]:
-    mail = Mailboxes(VALKEY.url, prefix="relayed:", process=process, lease=6, offered=15)
+    mail = Mailboxes(VALKEY.url, prefix="relayed:", process=process, lease=60, offered=60)
     try:
         yield mail
     finally:

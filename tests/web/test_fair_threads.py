@@ -203,13 +203,17 @@ def test_who_has_fewest_at_work_comes_before_those_who_came_earlier(works):
     async def scenario() -> None:
         begun: list[str] = []
         threads = FairThreads(THREADS)
-        busy = [begin(threads, caller, works.held("busy")) for caller in (ANN, BEN) for _ in range(HALF)]
-        await works.until(THREADS)
+        first = Works()  # one thread is free at first: who begins in it first is seen by nobody else's thread
+        busy = [begin(threads, ANN, first.held("busy"))]
+        busy += [begin(threads, caller, works.held("busy")) for caller in (ANN, BEN, BEN)]
+        await asyncio.gather(first.until(1), works.until(THREADS - 1))
         late = [begin(threads, ANN, lambda known_as: begun.append("ann")) for _ in range(20)]
         late += [begin(threads, BEN, lambda known_as: begun.append("ben")) for _ in range(20)]
         await asyncio.sleep(0)
         late.append(begin(threads, CAT, lambda known_as: begun.append("cat")))
         await asyncio.sleep(0)
+        first.let_go()
+        await settled(late[-1])
         works.let_go()
         await settled(*busy, *late)
         assert begun[0] == "cat"

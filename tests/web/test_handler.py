@@ -57,14 +57,13 @@ def which_thread(request: Any) -> HttpResponse:
     return HttpResponse(b"ok")
 
 
-paused = threading.Event()
+PAUSE_SECONDS = 77.0
 
 
 @csrf_exempt
 def waits(request: Any) -> HttpResponse:
     if not (known := known_before_pause(request)):
-        paused.set()
-        pause(request, 0.5, "again")
+        pause(request, PAUSE_SECONDS, "again")
     return HttpResponse(f"{known}: {request.read().decode()}")
 
 
@@ -236,18 +235,29 @@ def test_a_view_runs_outside_the_event_loops_thread():
     assert threads[0] != threading.get_ident()
 
 
-def test_a_request_that_has_to_wait_gives_its_thread_back_and_begins_again_when_it_is_time(settings):
+def test_a_request_that_has_to_wait_gives_its_thread_back_and_begins_again_when_it_is_time(settings, monkeypatch):
     settings.WEB_THREADS = 1
+    sleep = asyncio.sleep
 
     async def scenario() -> None:
+        paused, over = asyncio.Event(), asyncio.Event()
+
+        async def until_it_is_time(seconds: float, *given: Any) -> Any:
+            if seconds != PAUSE_SECONDS:
+                return await sleep(seconds, *given)
+            paused.set()
+            return await over.wait()
+
+        monkeypatch.setattr(asyncio, "sleep", until_it_is_time)
         handler = OneHopHandler()
         waits = Exchange("/waits", b"body")
         waiting = asyncio.create_task(handler(waits.scope, waits.receive, waits.send))
-        assert await asyncio.to_thread(paused.wait, 20)
+        await asyncio.wait_for(paused.wait(), timeout=60)
         other = Exchange("/thread", method="GET")
         await asyncio.wait_for(handler(other.scope, other.receive, other.send), timeout=60)  # while the other waits
         assert other.status == 200
         assert not waiting.done()
+        over.set()
         await asyncio.wait_for(waiting, timeout=60)
         assert (waits.status, waits.body) == (200, b"again: body")
 

@@ -28,24 +28,27 @@ def test_two_of_a_name_go_at_a_time_in_the_order_in_which_they_came_and_others_g
 
 def test_more_than_may_wait_are_told_to_come_back_and_so_is_who_waited_for_too_long():
     async def scenario() -> None:
-        lines, go = Lines(at_once=1, length=1, patience=0.05), asyncio.Event()
+        lines, go = Lines(at_once=1, length=1), asyncio.Event()
 
-        async def call() -> None:
+        async def call(lines: Lines) -> None:
             async with lines.turn("key 1"):
                 await go.wait()
 
-        first, second = asyncio.create_task(call()), asyncio.create_task(call())
+        first, second = asyncio.create_task(call(lines)), asyncio.create_task(call(lines))
         await asyncio.sleep(0)
         with pytest.raises(LineTooLong) as refused:
-            await call()
+            await call(lines)
         assert (refused.value.status, refused.value.code) == (429, "concurrency_limit_exceeded")
         assert int(refused.value.headers["Retry-After"]) > 0
         assert "rate limit" in refused.value.message
+        brief = Lines(at_once=1, length=1, patience=0.01)
+        third, late = asyncio.create_task(call(brief)), asyncio.create_task(call(brief))
         with pytest.raises(LineTooLong):
-            await second
+            await late
         go.set()
-        await first
-        await call()  # nothing is left of those that were refused
+        await asyncio.gather(first, second, third)
+        for left in (lines, brief):
+            await call(left)  # nothing is left of those that were refused
 
     asyncio.run(scenario())
 

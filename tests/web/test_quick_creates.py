@@ -343,7 +343,7 @@ def test_a_key_that_is_held_elsewhere_is_told_to_come_back_and_keeps_nobody_else
             with psycopg.connect(**_server()) as holder:
                 holder.execute("SELECT FROM keys_virtualkey WHERE id = %s FOR UPDATE", [consumer.key.pk])
                 held = [asyncio.create_task(post(creates, consumer.secret)) for _ in range(20)]
-                free = await asyncio.wait_for(post(creates, other.secret), 10)
+                free = await asyncio.wait_for(post(creates, other.secret), 60)
                 told = [free, await held[0], *[task for task in held[1:] if not task.done()]]
             await asyncio.gather(*held)  # one that is given up on its way to a connection leaves it open
             return told

@@ -16,6 +16,8 @@ from tests.support.ending import end
 pytestmark = [pytest.mark.django_db(transaction=True, serialized_rollback=True)]
 
 GOOD = {"model": "minimax-video", "prompt": "a cat"}
+# Of thirty seconds, on the busiest machine.
+MUCH_LESS_THAN_ASKED = 25
 
 
 @pytest.fixture
@@ -31,16 +33,20 @@ def call(web, consumer):
 
 @contextmanager
 def ending(status, *, after):
-    """End the one task that is under way so many seconds later."""
+    """End the one task that is under way so many seconds after there is one."""
 
     def act():
-        end(Task.objects.active().get().pk, status)
+        until = time.monotonic() + 60
+        while not (task := Task.objects.active().first()) and time.monotonic() < until:
+            time.sleep(0.02)
+        time.sleep(after)
+        end(task.pk, status)
         connections.close_all()
 
-    timer = threading.Timer(after, act)
-    timer.start()
+    thread = threading.Thread(target=act)
+    thread.start()
     yield
-    timer.join()
+    thread.join()
 
 
 @pytest.mark.parametrize("path", ["/v1/tasks/{}", "/v1/video/generations/{}"])
@@ -50,7 +56,7 @@ def test_a_read_waits_for_the_end(call, consumer, path):
     with ending("completed", after=0.5):
         answer = call("GET", path.format(task_id), "respond-async, wait=30")
 
-    assert 0.4 < answer.elapsed.total_seconds() < 10
+    assert answer.elapsed.total_seconds() < MUCH_LESS_THAN_ASKED
     assert (answer.status_code, answer.json()) == (200, consumer.task(task_id))
     assert answer.json()["status"] == "completed"
     assert answer.headers["Preference-Applied"] == "wait=30"
@@ -58,7 +64,7 @@ def test_a_read_waits_for_the_end(call, consumer, path):
 
 
 def test_a_create_waits_for_the_end_and_is_still_a_create(call, consumer):
-    with ending("failed", after=1.0):
+    with ending("failed", after=0.5):
         answer = call("POST", "/v1/video/generations", "wait=30", GOOD, Idempotency_Key="one", X_Request_ID="mine")
 
     task = answer.json()
@@ -81,7 +87,7 @@ def test_a_retry_waits_too(call, consumer):
 
 def test_on_openais_wire_too_a_create_and_a_read_wait(call, consumer):
     wanted = {"prompt": "a cat", "seconds": "6"}
-    with ending("completed", after=1.0):
+    with ending("completed", after=0.5):
         made = call("POST", "/v1/videos", "wait=30", wanted)
     assert (made.status_code, made.json()["status"], made.json()["progress"]) == (200, "completed", 100)
     assert (made.headers["Preference-Applied"], made.headers["openai-poll-after-ms"]) == ("wait=30", "1500")
@@ -98,7 +104,7 @@ def test_when_the_time_is_over_the_task_is_told_as_it_is_then(call, consumer):
 
     answer = call("GET", f"/v1/tasks/{task_id}", "wait=1")
 
-    assert 0.9 < answer.elapsed.total_seconds() < 5
+    assert 0.9 < answer.elapsed.total_seconds() < MUCH_LESS_THAN_ASKED
     assert (answer.json()["status"], answer.headers["Preference-Applied"]) == ("queued", "wait=1")
 
 
@@ -115,12 +121,13 @@ def test_a_version_that_the_client_has_is_waited_out(call, consumer):
 def test_what_is_over_or_refused_is_answered_at_once(call, consumer, make_consumer):
     over = end(consumer.generate()["task_id"], "completed").pk
     foreign = make_consumer("bob").generate()["task_id"]
-    began = time.monotonic()
+    ended = call("GET", f"/v1/tasks/{over}", "wait=30")
+    missed = call("GET", f"/v1/tasks/{foreign}", "wait=30")
+    refused = call("POST", "/v1/video/generations", "wait=30", {"model": "minimax-video"})
 
-    assert call("GET", f"/v1/tasks/{over}", "wait=30").json()["status"] == "completed"
-    assert call("GET", f"/v1/tasks/{foreign}", "wait=30").status_code == 404
-    assert call("POST", "/v1/video/generations", "wait=30", {"model": "minimax-video"}).status_code == 400
-    assert time.monotonic() - began < 10
+    assert ended.json()["status"] == "completed"
+    assert (missed.status_code, refused.status_code) == (404, 400)
+    assert all(answer.elapsed.total_seconds() < MUCH_LESS_THAN_ASKED for answer in (ended, missed, refused))
 
 
 def test_a_wait_counts_as_one_more_read_and_one_that_is_refused_leaves_the_first_answer(call, consumer):

@@ -15,6 +15,7 @@ from django.core.files.storage import FileSystemStorage
 
 from tests.support.clients import client_of
 from tests.support.lookalike import Answer, LookAlike, make_mp4
+from videos.minimax.download import REDIRECTS_MAX
 from videos.minimax.errors import LinkExpired, MiniMaxError, Outcome
 from videos.minimax.provider import Order
 from videos.minimax.v1 import MiniMaxV1
@@ -263,16 +264,17 @@ def test_a_download_has_its_time_however_steadily_it_drips(minimax):
     minimax.next("download", Answer(drip=0.02))
     started = time.monotonic()
     assert failure(client, link_of(minimax)).outcome is Outcome.AGAIN
-    assert 0.3 <= time.monotonic() - started < 1
+    assert 0.3 <= time.monotonic() - started < 30  # it would go on for minutes
 
 
 def test_redirects_share_the_time_of_one_download(minimax):
     client = client_of(minimax, download_seconds=0.3)
     link = link_of(minimax)
+    before = len(minimax.calls("download"))
     minimax.always("download", Answer(302, body=b"", headers={"Location": link, "X": "x" * 100}, drip_head=0.0005))
-    started = time.monotonic()
     failure(client, link)
-    assert time.monotonic() - started < 0.6
+    # Each answer takes more than a tenth of a second. As many are followed where each has time of its own.
+    assert len(minimax.calls("download")) - before <= 3 < REDIRECTS_MAX
 
 
 def test_a_download_that_falls_silent_is_left_before_its_time(minimax):
@@ -280,7 +282,7 @@ def test_a_download_that_falls_silent_is_left_before_its_time(minimax):
     minimax.next("download", Answer(hold=threading.Event()))
     started = time.monotonic()
     assert failure(client, link_of(minimax)).outcome is Outcome.AGAIN
-    assert time.monotonic() - started < 2
+    assert time.monotonic() - started < 30
 
 
 def test_a_full_disk_is_not_taken_for_a_broken_download(client, minimax):

@@ -221,8 +221,8 @@ def test_people_never_read_minimax_s_words(minimax, client):
 
 
 def test_an_answer_that_takes_too_long_ends_in_time(minimax):
+    task_id = v2_client_of(minimax).create(ORDER)
     client = v2_client_of(minimax, read_seconds=0.3)
-    task_id = client.create(ORDER)
     for call in ("create", "query", "cancel", "list"):
         minimax.next(call, Answer(hold=threading.Event()))
     assert verdict(lambda: client.create(ORDER)) == UNKNOWN

@@ -21,11 +21,11 @@ class Caller:
         self.url, self.headers = sandbox.url, {"Authorization": f"Bearer {key}"}
 
     def create(self) -> tuple[int, str]:
-        answer = requests.post(f"{self.url}/v1/video_generation", json=CAT, headers=self.headers, timeout=10).json()
+        answer = requests.post(f"{self.url}/v1/video_generation", json=CAT, headers=self.headers, timeout=60).json()
         return answer["base_resp"]["status_code"], answer["task_id"]
 
     def get(self, path: str, **parameters: str) -> requests.Response:
-        return requests.get(f"{self.url}{path}", params=parameters, headers=self.headers, timeout=10)
+        return requests.get(f"{self.url}{path}", params=parameters, headers=self.headers, timeout=60)
 
     def code_of_query(self, task_id: str) -> int:
         return int(self.get("/v1/query/video_generation", task_id=task_id).json()["base_resp"]["status_code"])
@@ -44,7 +44,7 @@ def test_each_key_opens_an_account_that_sees_its_own_jobs_alone(tmp_path, clock)
     with sandbox_with(tmp_path, clock, "east=key-1") as sandbox:
         main, east, nobody = (Caller(sandbox, key) for key in ("sandbox", "key-1", "key-2"))
         (_, mine), (_, theirs) = main.create(), east.create()
-        requests.post(f"{sandbox.url}/v2/video_generation", json=FISH, headers=east.headers, timeout=10)
+        requests.post(f"{sandbox.url}/v2/video_generation", json=FISH, headers=east.headers, timeout=60)
 
         assert (east.code_of_query(theirs), east.code_of_query(mine), nobody.code_of_query(mine)) == (0, 2013, 2049)
         assert len(east.get("/v2/query/video_generation").json()["items"]) == 1
@@ -77,7 +77,7 @@ def test_a_balance_is_used_up_and_topped_up_and_what_was_changed_outlives_a_rest
         east = Caller(sandbox, "key-1")
         assert [east.create()[0] for _ in range(3)] == [0, 0, 1008]
 
-        told = requests.post(f"{sandbox.url}/sandbox/accounts", json={"name": "east", "balance": "1.5", "key": "key-2"}, timeout=10).json()
+        told = requests.post(f"{sandbox.url}/sandbox/accounts", json={"name": "east", "balance": "1.5", "key": "key-2"}, timeout=60).json()
 
         assert told[1] == {"name": "east", "pace": None, "balance": "1.5", "billed": "0.86"}
         assert east.create()[0] == 2049
@@ -100,7 +100,7 @@ def test_a_balance_is_used_up_and_topped_up_and_what_was_changed_outlives_a_rest
 )
 def test_a_change_that_makes_no_sense_is_told(tmp_path, clock, change, status):
     with sandbox_with(tmp_path, clock, "east=key-1") as sandbox:
-        assert requests.post(f"{sandbox.url}/sandbox/accounts", json=change, timeout=10).status_code == status
+        assert requests.post(f"{sandbox.url}/sandbox/accounts", json=change, timeout=60).status_code == status
 
 
 @pytest.mark.parametrize("text", ["east", "=key", "East=key", "east=", "east=key,pace=x", "east=key,balance=free", "east=key,colour=red"])
@@ -119,7 +119,7 @@ def test_the_command_takes_them_as_arguments_and_from_the_environment(tmp_path):
     with start(tmp_path, "--account", "east=key-1,pace=20", SANDBOX_ACCOUNTS="west=key-2,balance=5;south=key-3") as process:
         assert process.stdout
         url = next(word for word in process.stdout.readline().replace(",", " ").split() if word.startswith("http://127.0.0.1:"))
-        found = requests.get(f"{url}/sandbox/accounts", timeout=10).json()
+        found = requests.get(f"{url}/sandbox/accounts", timeout=60).json()
         process.terminate()
         assert process.wait(60) == 0
 

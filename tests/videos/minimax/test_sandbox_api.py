@@ -198,7 +198,7 @@ def test_the_file_of_a_running_job_is_not_handed_out(driver: Driver) -> None:
 def raw(driver: Driver, request: bytes) -> bytes:
     """What the sandbox answers to these bytes, with its host among the headers if there are any, until it closes."""
     host = urlsplit(driver.sandbox.url)
-    with socket.create_connection(("127.0.0.1", host.port or 0), timeout=5) as connection:
+    with socket.create_connection(("127.0.0.1", host.port or 0), timeout=60) as connection:
         connection.sendall(request.replace(b" HTTP/1.1\r\n", b" HTTP/1.1\r\nHost: %s\r\n" % host.netloc.encode(), 1))
         connection.shutdown(socket.SHUT_WR)
         return b"".join(iter(lambda: connection.recv(65536), b""))
@@ -238,7 +238,7 @@ def test_a_client_that_leaves_within_its_body_makes_no_job(driver: Driver) -> No
 
 
 def test_connections_are_kept_alive(driver: Driver) -> None:
-    connection = http.client.HTTPConnection("127.0.0.1", urlsplit(driver.sandbox.url).port, timeout=5)
+    connection = http.client.HTTPConnection("127.0.0.1", urlsplit(driver.sandbox.url).port, timeout=60)
     connection.connect()
     first = connection.sock
     for _ in range(3):

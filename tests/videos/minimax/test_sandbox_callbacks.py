@@ -25,7 +25,7 @@ class Listener(ThreadingHTTPServer):
     def statuses(self, count):
         """The statuses that were pushed, as soon as there are so many."""
         with self.changed:
-            assert self.changed.wait_for(lambda: len(self.told) >= count, 10)
+            assert self.changed.wait_for(lambda: len(self.told) >= count, 60)
             return [said.get("status") or said["task"]["status"] for said in self.told]
 
 
@@ -68,7 +68,7 @@ def sandbox(tmp_path):
 def create(sandbox, url, prompt="a cat"):
     headers = {"Authorization": "Bearer sandbox"}
     fields = {"model": "video-01", "prompt": prompt, "callback_url": url}
-    return requests.post(f"{sandbox.url}/v1/video_generation", json=fields, headers=headers, timeout=10).json()
+    return requests.post(f"{sandbox.url}/v1/video_generation", json=fields, headers=headers, timeout=60).json()
 
 
 def test_a_job_tells_that_it_began_and_that_it_is_done(sandbox, listener):
@@ -121,7 +121,7 @@ def test_callbacks_that_are_off_get_lost(sandbox, listener):
 def test_version_2_calls_back_in_its_own_words(sandbox, listener):
     fields = {"model": "MiniMax-H3", "content": [{"type": "text", "text": "a fish"}], "duration": 4, "callback_url": listener.url}
     headers = {"Authorization": "Bearer sandbox"}
-    answer = requests.post(f"{sandbox.url}/v2/video_generation", json=fields, headers=headers, timeout=10).json()
+    answer = requests.post(f"{sandbox.url}/v2/video_generation", json=fields, headers=headers, timeout=60).json()
 
     assert listener.statuses(2) == ["running", "succeeded"]
     assert listener.told[1]["task"]["id"] == answer["task_id"]
@@ -131,7 +131,7 @@ def test_a_sandbox_that_was_killed_calls_back_when_it_is_there_again(tmp_path, l
     with Sandbox(tmp_path / "home", time_scale=0.02, clip_scale=8) as first:
         create(first, listener.url)
     with Sandbox(tmp_path / "home", time_scale=0.02, clip_scale=8), listener.changed:
-        assert listener.changed.wait_for(lambda: listener.told and listener.told[-1]["status"] == "success", 10)
+        assert listener.changed.wait_for(lambda: listener.told and listener.told[-1]["status"] == "success", 60)
 
 
 def test_a_late_job_takes_so_many_seconds_more(sandbox, listener):

@@ -251,7 +251,7 @@ def test_the_bill_holds_what_was_made_and_neither_the_cancelled_nor_the_failed(t
             accepted(driver, **fields)
         driver.accepted("a cat")
         driver.http.post(
-            f"{driver.sandbox.url}/v1/image_generation", json={"model": "image-01", "prompt": "a cat", "n": 2}, headers=BEARER, timeout=5
+            f"{driver.sandbox.url}/v1/image_generation", json={"model": "image-01", "prompt": "a cat", "n": 2}, headers=BEARER, timeout=60
         )
         delete(driver, accepted(driver))
         post(driver, ratio="wrong")
