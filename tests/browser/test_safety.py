@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from django_otp.oath import totp
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.conftest import PASSWORD, PATIENCE_MS, watched
 from tests.browser.test_looks import PICTURES
@@ -138,25 +138,24 @@ def test_what_scripts_of_django_draw_works_under_the_policy(root: Page, stack: R
     with watched(root) as problems:
         root.goto(f"{stack.url}/admin/keys/virtualkey/add/")
         root.locator(".datetimeshortcuts a:has(.date-icon)").first.click()
-        assert root.locator(".calendarbox").first.is_visible()
+        expect(root.locator(".calendarbox").first).to_be_visible()
         picture(root, "calendar")
         root.locator(".calendarbox .calendar-cancel a").first.click()
         root.click("text='Add another Budget'")
-        assert root.locator(".dynamic-budgets").count() == 1
+        expect(root.locator(".dynamic-budgets")).to_have_count(1)
         with root.expect_popup() as opened:
             root.click("#add_id_team")
         with watched(opened.value) as theirs:
             opened.value.fill("#id_name", "cinema")
             opened.value.click("[name=_save]")
             opened.value.wait_for_event("close") if not opened.value.is_closed() else None
-        root.wait_for_timeout(0)
-        assert "cinema" in root.inner_text("#id_team")
+        expect(root.locator("#id_team")).to_contain_text("cinema")
 
         root.goto(f"{stack.url}/admin/auth/group/add/")
         root.locator("#id_permissions_from option").first.wait_for(state="attached")
         root.locator("#id_permissions_from").select_option(index=0)
         root.click("#id_permissions_add, #id_permissions_add_link")
-        assert root.locator("#id_permissions_to option").count() == 1
+        expect(root.locator("#id_permissions_to option")).to_have_count(1)
     assert problems == []
     assert theirs == []
 

@@ -131,7 +131,7 @@ def test_copy_as_curl_makes_it_again_when_it_is_pasted_into_a_shell(admin: Page,
 
     assert stack.secret not in copied
     environment = {"PATH": os.environ["PATH"], "CONDUIT_KEY": stack.secret, "no_proxy": "*"}
-    answer = subprocess.run(["bash", "-c", copied], env=environment, capture_output=True, text=True, timeout=30, check=True).stdout
+    answer = subprocess.run(["bash", "-c", copied], env=environment, capture_output=True, text=True, timeout=90, check=True).stdout
     assert '"object":"task"' in answer.replace(" ", "")
     (asked,) = stack.sql("SELECT count(*) FROM videos_video WHERE prompt = %s", prompt)[0]
     assert asked == 2

@@ -10,10 +10,8 @@ import pytest
 import requests
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import PASSWORD, PATIENCE_MS
+from tests.browser.conftest import PASSWORD
 from tests.support.running import RunningStack
-
-expect.set_options(timeout=PATIENCE_MS)
 
 MAKE_A_VIEWER = (
     "from django.contrib.auth.models import Group, User; "

@@ -3,7 +3,7 @@
 
 const HUB_EVENTS = ["Started", "Progress", "Completed", "Failed", "Cancelled"].map((name) => `VideoGeneration${name}`).concat("Resync");
 const STREAM_EVENTS = ["snapshot", "queued", "started", "progress", "completed", "failed", "cancelled"].map((name) => `task.${name}`);
-const PATIENCE_MS = 15_000;
+const PATIENCE_MS = 60_000;
 const RETRY_MS = 250;
 
 // By the name a test gave it: what a stream was told, in order, and what became of it.
