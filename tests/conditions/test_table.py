@@ -234,7 +234,7 @@ def test_two_looks_at_once_write_each_row_once(condition):
     both = threading.Barrier(2)
 
     def find():
-        both.wait(timeout=20)
+        both.wait(timeout=120)
         return {"pot": "It is cold."}
 
     condition("tea", look=find)

@@ -53,7 +53,7 @@ class Browser:
                 "X-Forwarded-For": "203.0.113.7",
             },
             allow_redirects=False,
-            timeout=20,
+            timeout=60,
         )
         for header in answer.raw.headers.getlist("Set-Cookie"):
             self.cookies.load(header)

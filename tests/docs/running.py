@@ -8,7 +8,7 @@ from tests.docs.pages import ROOT, Block
 from tests.signalr.client import FOLDER, NODE
 from tests.support.running import RunningStack
 
-PAGE_SECONDS = 120
+PAGE_SECONDS = 300
 _ENDINGS = {"python": "py", "js": "mjs"}
 _BY = {"python": ".venv/bin/python", "js": f"{NODE}"}
 

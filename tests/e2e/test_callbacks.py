@@ -7,7 +7,7 @@ from tests.support.lookalike_server import Answer
 from tests.support.stacks import Elsewhere
 
 # Jobs that are called back for are asked for once a minute: what is known sooner, the callback told. A busy machine takes its time.
-SOON_SECONDS = 20
+SOON_SECONDS = 40
 LOST, KNOWN = "a lost ship", "a known ship"
 
 

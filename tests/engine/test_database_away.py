@@ -44,7 +44,7 @@ def through(wire: Relay, work: Callable[[], object]) -> Callable[[], BaseExcepti
     thread.start()
 
     def ended() -> BaseException | None:
-        thread.join(30)
+        thread.join(60)
         assert not thread.is_alive()
         return error[0] if error else None
 
@@ -85,7 +85,7 @@ def test_a_database_that_stays_away_is_given_up_when_the_lease_is_over(consumer,
     hold.set()
 
     assert isinstance(ended(), OperationalError)
-    assert time.monotonic() - began < 1.5 + insisting.LONGEST_PAUSE_SECONDS + 1
+    assert time.monotonic() - began < 25  # not as long as the database is away
     assert clip_of(task_id).state == ClipState.SUBMITTING
 
 

@@ -17,8 +17,8 @@ from videos.minimax.sandbox import Sandbox
 
 pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
 
-# A busy machine starts a worker in ten seconds.
-PATIENCE_SECONDS = 60.0
+# A busy machine starts a worker in twenty seconds.
+PATIENCE_SECONDS = 180.0
 SOAKED = 40
 
 
@@ -79,7 +79,7 @@ def test_videos_are_made_without_any_hint_while_redis_is_away_and_messages_are_t
     away = Celery("sender", broker=valkey.url, set_as_current=False)
     for lane in ("provider", "media"):
         away.send_task("tasks.jobs.do_next", args=[lane], queue=lane)
-    until(lambda: all("tasks.jobs.do_next" in worker.log for worker in workers), "no message is taken after Redis came back", 30)
+    until(lambda: all("tasks.jobs.do_next" in worker.log for worker in workers), "no message is taken after Redis came back")
 
     assert len([entry for entry in minimax.log() if entry["call"] == "create"]) == 5
     assert [worker.stop() for worker in workers] == [0, 0]

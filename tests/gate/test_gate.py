@@ -75,7 +75,7 @@ class Suite:
         many = ["-n", str(workers), "--dist", "worksteal"] if workers else []
         done = subprocess.run(
             [sys.executable, "-m", "pytest", *plugins, *many],
-            cwd=self.root, env=environment, capture_output=True, text=True, timeout=120, check=False,
+            cwd=self.root, env=environment, capture_output=True, text=True, timeout=300, check=False,
         )  # fmt: skip
         return Run(done.returncode, done.stdout + done.stderr, [file.read_text() for file in (self.root / gate.FOLDER).glob("*")])
 

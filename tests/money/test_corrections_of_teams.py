@@ -27,7 +27,7 @@ def test_refunds_of_two_keys_that_swapped_their_teams_do_not_wait_for_each_other
     both_began, refund = threading.Barrier(2), ledger.refund
 
     def once_both_began(**named):
-        both_began.wait(10)
+        both_began.wait(60)
         return refund(**named)
 
     monkeypatch.setattr(ledger, "refund", once_both_began)

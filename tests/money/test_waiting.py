@@ -45,7 +45,7 @@ def held(postgres):
 
         threads.append(threading.Thread(target=work))
         threads[-1].start()
-        assert locked.wait(10)
+        assert locked.wait(60)
 
     yield hold
     over.set()

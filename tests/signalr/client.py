@@ -17,7 +17,7 @@ from conduit.stack.lifeline import tied
 NODE = Path(executable.ROOT_DIR) / "bin" / "node"
 FOLDER = Path(__file__).parent / "node"
 # How long a case waits for what must come. Only a failing case ever waits so long.
-PATIENCE = 30.0
+PATIENCE = 90.0
 
 
 class ClientError(Exception):

@@ -54,7 +54,7 @@ class Proxy:
         self._loop.close()
 
     def _run(self, work: Coroutine[Any, Any, Any]) -> Any:
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result(30)
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result(120)
 
     def _stall(self, to_client: bool, to_server: bool) -> None:
         for stalled, opened in ((to_client, self._to_client), (to_server, self._to_server)):

@@ -125,7 +125,7 @@ class Seat:
 def seated(case: Callable[..., Awaitable[None]]) -> Callable[[], None]:
     def run() -> None:
         async def within_a_loop() -> None:
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(60):
                 await case()
 
         asyncio.run(within_a_loop())

@@ -17,7 +17,7 @@ from tests.signalr.proxy import Proxy
 from tests.support.scratch import scratch
 
 ROOT = Path(__file__).resolve().parents[2]
-START_SECONDS = 60
+START_SECONDS = 120
 
 
 class EchoServer:
@@ -64,7 +64,7 @@ class EchoServer:
         """Its exit status after the signal."""
         assert self._process is not None
         self._process.send_signal(number)
-        return self._process.wait(timeout=20)
+        return self._process.wait(timeout=60)
 
     def close(self) -> None:
         if self._process is not None and self._process.poll() is None:

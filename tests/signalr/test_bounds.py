@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 
 import pytest
+import redis
 import requests
 
 from tests.settings import VALKEY
@@ -14,18 +15,28 @@ from tests.signalr.wires import WIRES, Wire, until
 
 PER_OWNER, IN_ALL = 3, 5
 # In a second: so few that asking one after the other is too fast on any machine.
-NEGOTIATIONS = 3
+NEGOTIATIONS = 1
 MESSAGES, BURST = 5, 40
 
 
+# A database of its own: connections count over all processes that share one.
+BOUNDED_REDIS = VALKEY.url.removesuffix("/0") + "/3"
+
+
 @pytest.fixture(scope="module")
-def bounded() -> Iterator[Service]:
-    """Two processes with room for three connections of one owner, and five in all."""
-    # A database of its own: connections count over all processes that share one.
-    redis_url = VALKEY.url.removesuffix("/0") + "/3"
-    service = Service(redis_url, processes=2, **ROOMY | {"connections_per_owner": PER_OWNER, "connections": IN_ALL})
+def bounded_processes() -> Iterator[Service]:
+    service = Service(BOUNDED_REDIS, processes=2, **ROOMY | {"connections_per_owner": PER_OWNER, "connections": IN_ALL})
     yield service
     service.close()
+
+
+@pytest.fixture
+def bounded(bounded_processes: Service) -> Service:
+    """Two processes with room for three connections of one owner, and five in all, once those of the test before have ended."""
+    with redis.Redis.from_url(BOUNDED_REDIS) as store:
+        [of_all] = list(store.scan_iter("*:seats:all")) or [b"none yet"]
+        until(lambda: sum(int(count) for count in store.hvals(of_all)) == 0)
+    return bounded_processes
 
 
 @pytest.fixture(scope="module")

@@ -120,7 +120,7 @@ def test_a_slow_reader_gets_the_newest_progress_and_not_a_queue(make_service: Ca
     client = call(service, Wire("WebSockets", "json"))
     watching = call(service, Wire("WebSockets", "json"), url=service.servers[0].url)
     service.proxy.stall(to_client=True)
-    client.send("FillUp", 0.3)  # every buffer on the way, so that what follows has to wait in the process
+    client.send("FillUp", 1.0)  # every buffer on the way, so that what follows has to wait in the process
     until(lambda: watching.invoke("IsFull", "ann"))
     for _ in range(5):
         client.send("Progress", 2_000)

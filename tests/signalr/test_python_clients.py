@@ -21,7 +21,7 @@ from tests.signalr.conftest import ROOMY
 from tests.signalr.servers import Service
 from tests.signalr.wires import Wire
 
-SECONDS = 15
+SECONDS = 60
 # pysignalr negotiates before it asks for a token: the header has to be given beside.
 HEADERS = {"Authorization": "Bearer secret-ann"}
 

@@ -69,7 +69,7 @@ class Running:
 
     def ends(self) -> tuple[int, str]:
         """Its exit status and what it wrote on standard error."""
-        _, errors = self._process.communicate(timeout=30)
+        _, errors = self._process.communicate(timeout=120)
         return self._process.returncode, errors
 
     def leaves_nothing(self) -> bool:
@@ -97,7 +97,7 @@ def _knowing(home: Path) -> list[int]:
     return found
 
 
-def eventually(true: Callable[[], bool], seconds: float = 30) -> bool:
+def eventually(true: Callable[[], bool], seconds: float = 120) -> bool:
     """Whether it becomes true within so many seconds."""
     until = time.monotonic() + seconds
     while time.monotonic() < until:

@@ -28,7 +28,7 @@ if __name__ == "__main__":
             environment=os.environ,
             procfile=Path(sys.argv[1]),
             preparation=["/bin/sh", "-c", os.environ.get("FAKE_PREPARATION", "true")],
-            ready_seconds=20,
+            ready_seconds=90,
             grace_seconds=float(os.environ.get("FAKE_GRACE", "10")),
         ),
         serve,

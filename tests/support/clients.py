@@ -15,7 +15,7 @@ MAX_CLIP_BYTES = 10 * 1024**2
 
 
 def http_client(
-    base_url: str, api_key: str = "key", *, connect_seconds: float = 2.0, read_seconds: float = 5.0, download_seconds: float = 20.0
+    base_url: str, api_key: str = "key", *, connect_seconds: float = 15.0, read_seconds: float = 30.0, download_seconds: float = 60.0
 ) -> Client:
     return Client(base_url, api_key, CallLimits(connect_seconds, read_seconds, download_seconds), LOOPBACK)
 

@@ -34,7 +34,7 @@ def at_once(secrets: Sequence[str], *, processes: int, **environment: str) -> li
     assert crowd.stdout
     for _ in range(processes):
         assert crowd.stdout.readline() == "ready\n"
-    said, _ = crowd.communicate(timeout=120)
+    said, _ = crowd.communicate(timeout=300)
     assert crowd.returncode == 0
     return [json.loads(line) for line in said.splitlines()]
 

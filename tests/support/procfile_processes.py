@@ -38,10 +38,10 @@ class ProcfileProcess:
         """Send a signal and wait for the end. Again is fine."""
         if self._process.poll() is None:
             self._process.send_signal(number)
-        return self._process.wait(timeout=30)
+        return self._process.wait(timeout=90)
 
     def kill(self) -> None:
         """End it at once, as a crash would, with what it has started."""
         if self._process.poll() is None:
             os.killpg(self._process.pid, signal.SIGKILL)
-        self._process.wait(timeout=30)
+        self._process.wait(timeout=90)

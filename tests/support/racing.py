@@ -17,7 +17,7 @@ def in_threads(*works: Callable[[], Found]) -> list[Found]:
 
     def run(number: int, work: Callable[[], Found]) -> None:
         try:
-            begin.wait(timeout=60)
+            begin.wait(timeout=120)
             found[number] = work()
         except Exception as error:  # noqa: BLE001 - raised again where the test sees it
             failures.append(error)
@@ -28,7 +28,7 @@ def in_threads(*works: Callable[[], Found]) -> list[Found]:
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(timeout=120)
+        thread.join(timeout=300)
     if failures:
         raise failures[0]
     return [found[number] for number in range(len(works))]

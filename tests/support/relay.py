@@ -50,10 +50,10 @@ class Relay:
 
     def wait_until_refused(self) -> None:
         """Until somebody tried to connect since it was cut."""
-        assert self._refused.wait(30), "nobody tried to connect"
+        assert self._refused.wait(120), "nobody tried to connect"
 
     def _run(self, work: Coroutine[Any, Any, Any]) -> Any:
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result(30)
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result(120)
 
     async def _break(self) -> None:
         self._silent.clear()

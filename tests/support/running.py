@@ -24,7 +24,7 @@ from tests import settings as test_settings
 from tests.support.scratch import scratch
 
 ROOT = Path(__file__).resolve().parents[2]
-START_SECONDS = 90
+START_SECONDS = 240
 # Each look at a stack takes processor time from what is looked at: often at first, and then less and less often.
 LOOK_SECONDS, LOOK_SECONDS_MAX = 0.05, 0.25
 
@@ -43,6 +43,7 @@ class RunningStack:
         self.url = f"http://127.0.0.1:{self.port}"
         self.database_url = f"sqlite:///{self.home / 'db.sqlite3'}" if sqlite else self._new_database()
         own = {"CONDUIT_HOME": str(self.home), "DATABASE_URL": self.database_url, "PORT": str(self.port), "PUBLIC_URL": self.url}
+        own["UNKNOWN_SECRETS_PER_MINUTE"] = "1000000"  # all who share it come from one address
         self._given = fresh_environment() | own | environment
         self._output = self.home / "stack.out"
         self._process: subprocess.Popen[bytes] | None = None
@@ -74,7 +75,7 @@ class RunningStack:
         """Stop it by a signal and return its exit status; its home and database stay for another `start`."""
         assert self._process is not None
         self._process.send_signal(number)
-        return self._process.wait(timeout=60)
+        return self._process.wait(timeout=120)
 
     def close(self) -> None:
         """Stop whatever still runs. AssertionError when it does not stop as it should."""
@@ -121,7 +122,7 @@ class RunningStack:
         self.until(lambda: self.pid(name) not in (None, killed))
         self.until(self.is_ready)
 
-    def until(self, true: Callable[[], bool], seconds: float = 120, *, every: float | None = None) -> None:
+    def until(self, true: Callable[[], bool], seconds: float = 240, *, every: float | None = None) -> None:
         """Wait until it becomes true, looking `every` so many seconds; AssertionError when it does not within `seconds`."""
         began = time.monotonic()
         while not true():
@@ -138,7 +139,7 @@ class RunningStack:
     def call(self, method: str, path: str, **options: Any) -> requests.Response:
         """A request with the tests' key, as any client makes it."""
         headers = {"Authorization": f"Bearer {self.secret}", **options.pop("headers", {})}
-        return self._session.request(method, self.url + path, headers=headers, timeout=30, **options)
+        return self._session.request(method, self.url + path, headers=headers, timeout=90, **options)
 
     @property
     def beside(self) -> dict[str, str]:

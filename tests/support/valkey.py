@@ -25,7 +25,7 @@ class ValkeyForTests:
             stdout=subprocess.DEVNULL,
             start_new_session=True,
         )
-        if not self._valkey.wait():
+        if not self._valkey.wait(seconds=90):
             raise RuntimeError("Valkey does not answer")
 
     def stop(self) -> None:

@@ -47,7 +47,7 @@ def test_no_more_are_made_than_there_is_room_for_and_who_stops_early_ends_the_ma
 
     coming = ahead(things(), by=3)
     assert next(coming) == 0
-    assert enough.wait(10)
+    assert enough.wait(60)
     coming.close()
     assert made == [0, 1, 2, 3]
     assert closed == [True]
