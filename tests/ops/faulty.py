@@ -39,7 +39,7 @@ from tests.support.valkey import ValkeyForTests
 
 TWO_OF_EACH = [f"{kind} {number}" for kind in ("web", "worker", "media", "notifications") for number in (1, 2)] + ["control", "beat"]
 BUCKET, PASSWORD = "results", "a password of nobody's"
-START_SECONDS, LOOK_SECONDS = 120.0, 1.0
+START_SECONDS, LOOK_SECONDS = 300.0, 1.0
 
 
 class Faulty:
@@ -163,7 +163,7 @@ class Faulty:
     def manage(self, *arguments: str, check: bool = True, **environment: str) -> str:
         own = for_processes(self._environment, home=self.home, port=8000) | environment
         command = [sys.executable, "manage.py", *arguments]
-        return subprocess.run(command, cwd=ROOT, env=own, check=check, stdout=subprocess.PIPE, text=True, timeout=120).stdout
+        return subprocess.run(command, cwd=ROOT, env=own, check=check, stdout=subprocess.PIPE, text=True, timeout=START_SECONDS).stdout
 
     def sql(self, statement: str, *values: object) -> list[tuple[Any, ...]]:
         with psycopg.connect(self.postgres.url("conduit")) as connection:
