@@ -1,6 +1,7 @@
 """The control process looks: it calls each condition's look, and keeps what came of it."""
 
 import threading
+import time
 from collections.abc import Callable, Mapping
 
 import structlog
@@ -28,12 +29,13 @@ def start() -> None:
 
 
 def _look_on() -> None:
-    over, pause, is_told = threading.Event(), 0.0, False
+    over, pause, began, is_told = threading.Event(), 0.0, time.monotonic(), False
     while not over.wait(pause):
         try:
             close_old_connections()
             look(pause * 0.8)
-            if not is_told:
+            # By then the others that were started with it are heard.
+            if not is_told and time.monotonic() - began > OLD_SECONDS:
                 log_what_holds()
                 is_told = True
             pause = LOOK_SECONDS_UNAVAILABLE if _is_unavailable() else LOOK_SECONDS
