@@ -83,7 +83,10 @@ class _Server(ThreadingHTTPServer):
 def _handler(receiver: Receiver) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            length = int(self.headers.get("Content-Length", 0))
+            body = self.rfile.read(length)
+            if len(body) < length:
+                return  # whoever sent it was killed in the middle of it: nothing was received
             headers = {name.lower(): value for name, value in self.headers.items()}
             status, said, answer = receiver.take(Received(self.path, headers, body))
             self.send_response(status)
