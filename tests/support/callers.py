@@ -7,6 +7,7 @@ import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 import psycopg
 import requests
@@ -39,6 +40,10 @@ class Caller:
         self._http = requests.Session()
         self._http.trust_env = False
         self._http.headers["Authorization"] = f"Bearer {secret}"
+
+    def trust(self, authority: Path) -> None:
+        """Take certificates that this one signed."""
+        self._http.verify = str(authority)
 
     def call(self, method: str, path: str, **options: object) -> requests.Response | None:
         """The answer, or None when there was none."""
