@@ -19,6 +19,7 @@ from django.test import Client
 from pytest_django import DjangoDbBlocker, fixtures
 
 from conduit import beat, clock, heartbeats, messages
+from conduit.conditions import reading
 from conduit.postgresql import shared_line
 from conduit.streams.breaker import breaker_of
 from keys import rates, strangers
@@ -177,6 +178,12 @@ def answers_are_waited_for() -> Iterator[None]:
 @pytest.fixture(autouse=True)
 def redis_is_not_known_to_be_away() -> None:
     breaker_of.cache_clear()
+
+
+@pytest.fixture(autouse=True)
+def the_database_is_not_known_to_be_away() -> None:
+    """A thread finds out that it is back, for which a test that asked at a bad moment does not wait."""
+    reading._database.away_since = None
 
 
 @pytest.fixture(autouse=True)
