@@ -176,7 +176,7 @@ class HubListener(Listener):
         answer = json.loads(str(self._socket.recv(timeout=PATIENCE_SECONDS)).removesuffix(RECORD))
         self.refusal: str = answer.get("error", "")  # what the handshake was answered, where it was refused
         self.closing: dict[str, Any] | None = None
-        self._answers: queue.Queue[dict[str, Any]] = queue.Queue()
+        self._answers: queue.Queue[dict[str, Any] | None] = queue.Queue()  # None: the connection ended
         self._invocations = 0
 
     def invoke(self, target: str, *arguments: object) -> Any:
@@ -185,6 +185,8 @@ class HubListener(Listener):
         message = {"type": 1, "invocationId": str(self._invocations), "target": target, "arguments": arguments}
         self._socket.send(json.dumps(message) + RECORD)
         answer = self._answers.get(timeout=PATIENCE_SECONDS)
+        if answer is None:
+            raise RuntimeError("the connection ended")
         assert answer["invocationId"] == str(self._invocations)
         if "error" in answer:
             raise RuntimeError(answer["error"])
@@ -200,7 +202,7 @@ class HubListener(Listener):
         """Ask for what came after that event. RuntimeError when the connection ends instead."""
         try:
             self.invoke("Resume", after)
-        except (queue.Empty, ConnectionClosed) as error:
+        except ConnectionClosed as error:
             raise RuntimeError("the connection ended") from error
 
     def close(self) -> None:
@@ -211,6 +213,7 @@ class HubListener(Listener):
             for text in self._socket:
                 for record in str(text).split(RECORD)[:-1]:
                     self._take(json.loads(record))
+        self._answers.put(None)
 
     def _take(self, message: dict[str, Any]) -> None:
         match message["type"]:
