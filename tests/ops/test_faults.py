@@ -162,8 +162,10 @@ def another_clock(place):
     workers = "SELECT count(*) FROM conditions_process WHERE name LIKE 'provider@%%'"
     [(before,)] = place.sql(workers)
     place.start("worker 3", clock="+3s")
-    # One that begins when another is gone would be taken for the one in its place.
     place.until(lambda: place.sql(workers) == [(before + 1,)], PATIENCE_SECONDS)
+    # One that begins after another was last heard would be taken for the one in its place, should that be killed.
+    heard = f"{workers} AND heard_at > (SELECT max(began_at) FROM conditions_process WHERE name LIKE 'provider@%%')"
+    place.until(lambda: place.sql(heard) == [(before + 1,)], PATIENCE_SECONDS)
     try:
         yield
     finally:
