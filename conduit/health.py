@@ -59,7 +59,7 @@ def whole(request: HttpRequest) -> JsonResponse:
     severity = now.severity or Severity.NOTICE
     body: dict[str, Any] = {"status": "ok" if severity is Severity.NOTICE else severity.word}
     show = _to_a_stranger
-    if is_an_operator(request):
+    if now.is_known and is_an_operator(request):
         body["looked_at"] = now.looked_at
         show = _to_an_operator
     body["conditions"] = {state.condition.name: show(state) for state in now.states}

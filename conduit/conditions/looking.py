@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Callable, Mapping
+from itertools import groupby
 
 import structlog
 from django.db import close_old_connections, transaction
@@ -48,8 +49,9 @@ def _look_on() -> None:
 def log_what_holds() -> None:
     """A line for each condition and subject: the log of a start tells too what began long before it, such as a price below its cost."""
     names = [condition.name for condition in registered()]
-    for row in Standing.objects.current().filter(name__in=names).order_by("name", "subject")[:LOGGED_MAX]:
-        log.warning("condition holds", condition=row.name, subject=row.subject, detail=row.detail)
+    rows = Standing.objects.current().filter(name__in=names).order_by("name", "subject", "since")
+    for (name, subject), (row, *_) in groupby(rows[:LOGGED_MAX], key=lambda row: (row.name, row.subject)):
+        log.warning("condition holds", condition=name, subject=subject, detail=row.detail)
 
 
 def _is_unavailable() -> bool:

@@ -4,6 +4,7 @@ import os
 import threading
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -72,15 +73,13 @@ class Place:
 def place() -> Place:
     """All of it, in two queries; in none while the database is known to be away. What only a reader can find is found here: that it is
     away, that nobody looks."""
-    if _database.away_since:
-        return _without_database()
+    if since := _database.away_since:
+        return _without_database(since)
     try:
-        last = LastLook.objects.annotate(now=Now()).filter(pk=LastLook.ONLY).first()
-        rows = list(Standing.objects.current().order_by("name", "subject", "since")[:ROWS_MAX])
+        last, rows = _kept()
     except Error as error:
         log.warning("conditions not read", error=type(error).__name__)
-        _database.gave_no_answer()
-        return _without_database()
+        return _without_database(_database.gave_no_answer())
     found = _by_name(rows)
     if silence := _silence(last):
         found.setdefault(CONTROL, {})[""] = silence
@@ -106,8 +105,13 @@ def _silence(last: LastLook | None) -> Subject | None:
     return Subject("", "No control process looks at the place: what else is told here is as old as this.", last.looked_at)
 
 
-def _without_database() -> Place:
-    away = Subject("", "The database does not answer.", _database.away_since)
+def _kept() -> tuple[LastLook | None, list[Standing]]:
+    last = LastLook.objects.annotate(now=Now()).filter(pk=LastLook.ONLY).first()
+    return last, list(Standing.objects.current().order_by("name", "subject", "since")[:ROWS_MAX])
+
+
+def _without_database(since: datetime) -> Place:
+    away = Subject("", "The database does not answer.", since)
     states = [
         State(condition, (away,) if condition.name == DATABASE else (), known=condition.name == DATABASE) for condition in registered()
     ]
@@ -116,16 +120,17 @@ def _without_database() -> Place:
 
 def _answers() -> bool:
     try:
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT 1")
+        _kept()
     except Exception:  # noqa: BLE001 - whatever it is, nobody but this thread finds out when it is over
         return False
+    else:
+        return True
     finally:
-        connection.close()
-    return True
+        with suppress(Exception):
+            connection.close()
 
 
-class _Away:
+class _Database:
     """Since when this process has had no answer: by its own clock, since the database's cannot be asked.
 
     While it is away one thread asks, and no reader does: a web process's pool would let each wait for seconds, and who watches the
@@ -133,26 +138,27 @@ class _Away:
     """
 
     def __init__(self) -> None:
-        self._reset()
-
-    def _reset(self) -> None:
         self.away_since: datetime | None = None
         self.asking: threading.Thread | None = None
         self._lock = threading.Lock()
 
-    def gave_no_answer(self) -> None:
+    def gave_no_answer(self) -> datetime:
         with self._lock:
+            since = self.away_since or datetime.now(UTC)  # noqa: TID251 - as the docstring says
             if self.away_since is None:
-                self.away_since = datetime.now(UTC)  # noqa: TID251 - as the docstring says
-                self.asking = threading.Thread(target=self._until_it_answers, name="the database is away", daemon=True)
+                self.asking = threading.Thread(target=self._ask_on, args=(since,), name="the database is away", daemon=True)
                 self.asking.start()
+                self.away_since = since  # once somebody asks: else nobody would ever find out that it is back
+            return since
 
-    def _until_it_answers(self) -> None:
+    def _ask_on(self, since: datetime) -> None:
         while not _answers():
             time.sleep(AWAY_LOOK_SECONDS)
-        self.away_since = None
+        with self._lock:
+            if self.away_since is since:
+                self.away_since = None
 
 
-_database = _Away()
+_database = _Database()
 # A child has no thread that asks.
-os.register_at_fork(after_in_child=_database._reset)
+os.register_at_fork(after_in_child=_database.__init__)  # type: ignore[misc]

@@ -4,6 +4,7 @@ import secrets
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -54,8 +55,18 @@ def manage(*arguments: str) -> list[str]:
     return [sys.executable, "-m", "conduit", *arguments]
 
 
+@dataclass
+class _Expected:
+    """What the web process answers with 200 when the start is so far; no path before it runs. Moments are monotonic seconds."""
+
+    path: str | None
+    until: float
+    answer: str = "no answer"
+    look_at: float = 0.0
+
+
 class Stack:
-    """One stack. Use it as a context manager: within, its web process answers; leaving it stops everything, however it is left.
+    """One stack. Use it as a context manager: within, its web process serves; leaving it stops everything, however it is left.
 
     Whatever waits for it raises CannotStart, until all of it was well once, when a process keeps ending or that takes too long.
     """
@@ -73,9 +84,7 @@ class Stack:
         self._environment = for_processes(plan.environment, home=plan.home, port=self.port)
         self._supervisor = Supervisor(say=say, roster=plan.home / "stack.json")
         self._lock: HomeLock | None = None
-        self._is_well = False
-        self._answer: str | None = None  # to how the place is
-        self._look_again_at = self._well_until = 0.0
+        self._expected: _Expected | None = _Expected(None, float("inf"))  # None once all of it was well
 
     def __enter__(self) -> "Stack":
         try:
@@ -99,8 +108,8 @@ class Stack:
             if self._stopping:
                 raise Stopped
             self._supervisor.watch()
-            if not self._is_well:
-                self._mind_the_start()
+            if self._expected:
+                self._mind_the_start(self._expected)
             left = until - time.monotonic()
             if left <= 0:
                 return
@@ -108,7 +117,7 @@ class Stack:
 
     def wait_until_well(self) -> None:
         """Watch until /health says that everything is there."""
-        while not self._is_well:
+        while self._expected:
             self.pause(0.1)
 
     def serve(self) -> None:
@@ -144,11 +153,12 @@ class Stack:
             self._say(SANDBOX_LINE.format(url=self._embedded["MINIMAX_BASE_URL"]))
         if self._embedded:
             write_private(self._run_env, "".join(f"{name}={value}\n" for name, value in self._embedded.items()))
-        self._well_until = time.monotonic() + self._plan.ready_seconds
         self._run_all(lambda name: name in FIRST)
-        while self._answer is None:
+        self._expect("/health/live")
+        while self._expected:
             self.pause(0.1)
         self._run_all(lambda name: name not in FIRST)
+        self._expect("/health")
 
     def _embed_valkey(self) -> None:
         url = self._environment.get("REDIS_URL")
@@ -192,23 +202,25 @@ class Stack:
             if chosen(name):
                 self._run(name, ["/bin/sh", "-c", f"exec {command}"])
 
-    def _mind_the_start(self) -> None:
+    def _expect(self, path: str) -> None:
+        self._expected = _Expected(path, time.monotonic() + self._plan.ready_seconds)
+
+    def _mind_the_start(self, expected: _Expected) -> None:
         for name, service in self._supervisor.services.items():
             if service.deaths >= DEATHS_BEFORE_GIVING_UP:
                 raise self._failed(name, f"{name} does not start.")
-        if not self._well_until or time.monotonic() < self._look_again_at:
-            return  # nobody could answer yet, or was asked just now
-        self._look_again_at = time.monotonic() + 0.2
-        try:
-            response = self.get("/health", timeout=5)
-        except requests.RequestException:
-            pass
-        else:
-            self._is_well = response.status_code == 200
-            self._answer = f"{response.status_code} {response.text[:500]}"
-        if not self._is_well and time.monotonic() > self._well_until:
-            said = self._answer or "no answer"
-            raise self._failed("web", f"The stack is not ready after {self._plan.ready_seconds:g} s; /health says: {said}")
+        if expected.path is None or time.monotonic() < expected.look_at:
+            return
+        expected.look_at = time.monotonic() + 0.2
+        with suppress(requests.RequestException):
+            response = self.get(expected.path, timeout=5)
+            if response.status_code == 200:
+                self._expected = None
+                return
+            expected.answer = f"{response.status_code} {response.text[:500]}"
+        if time.monotonic() > expected.until:
+            waited = f"{self._plan.ready_seconds:g} s"
+            raise self._failed("web", f"The stack is not ready after {waited}; {expected.path} says: {expected.answer}")
 
     def get(self, path: str, *, timeout: float) -> requests.Response:
         """GET from our own web process, past any proxy that the environment names."""

@@ -11,7 +11,7 @@ from django.contrib.auth.hashers import PBKDF2PasswordHasher
 
 from tests.support.web import Web
 
-pytestmark = [pytest.mark.django_db(transaction=True, serialized_rollback=True), pytest.mark.soak]
+pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
 
 PLACE = {
     "CONDUIT_ENV": "production",

@@ -10,9 +10,10 @@ from django.db.models import F
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from conduit import scraping
+from conduit import clock, scraping
 from conduit.api.pacing import Pace
 from conduit.conditions.looking import look
+from conduit.conditions.reading import _without_database
 from conduit.metrics import Count, Gauge, Reading, Times, exposition, own, place, registry
 from conduit.metrics.models import OwnFigures, Snapshot
 from conduit.rollups.jobs import roll_up
@@ -211,21 +212,20 @@ def test_a_scrape_asks_six_queries_and_the_one_that_reads_the_place_seventeen_mo
 
 
 def test_while_the_database_is_away_that_is_told_and_no_count_begins_anew(scrape, monkeypatch):
-    def away():
-        raise OperationalError("the server closed the connection")
-
-    monkeypatch.setattr(place, "_kept", away)
-    monkeypatch.setattr(exposition, "conditions_now", lambda: exposition_of_away())
+    monkeypatch.setattr(exposition, "conditions_now", lambda: _without_database(clock.now()))
     now = scrape()
 
     assert now("conduit_condition_subjects", condition="database") == 1
     assert set(now.families) == {"conduit_condition_subjects"}
 
 
-def exposition_of_away():
-    from conduit.conditions.reading import _without_database
+def test_a_database_that_goes_away_in_the_middle_of_a_scrape_makes_no_count_begin_anew(scrape, monkeypatch):
+    def away():
+        raise OperationalError("the server closed the connection")
 
-    return _without_database()
+    monkeypatch.setattr(place, "_kept", away)
+
+    assert set(scrape().families) == {"conduit_condition_subjects"}
 
 
 # ---- Each process ----

@@ -16,8 +16,7 @@ from conduit.stack.ports import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 PROCFILE = """
-# web answers /health because a file of that name is there
-web: python -m http.server --bind 127.0.0.1 --directory "$CONDUIT_HOME/site" "$PORT"
+web: python -m tests.stack.site "$PORT" "$CONDUIT_HOME/site/health"
 worker: python -c 'import subprocess, time; subprocess.Popen(["sleep", "1000"]); time.sleep(1000)'
 beat: sleep 1000
 """

@@ -65,7 +65,7 @@ def test_a_preparation_that_fails_says_why_and_nothing_stays(run_stack: RunStack
 
 def test_a_process_that_keeps_ending_at_the_start_is_shown_with_the_end_of_its_log(run_stack: RunStack) -> None:
     stack = run_stack(
-        procfile=PROCFILE.replace("beat: sleep 1000", "beat: sh -c 'echo the schedule is gone; exit 3'").replace("site", "no-site")
+        procfile=PROCFILE.replace("beat: sleep 1000", "beat: sh -c 'echo the schedule is gone; exit 3'").replace("site/health", "nowhere")
     )
     errors = _refusal(stack)
     assert errors.startswith("conduit: beat does not start.")

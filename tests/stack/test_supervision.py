@@ -29,11 +29,10 @@ def test_a_killed_supervisor_leaves_no_process_behind(run_stack: RunStack) -> No
 
 
 def test_what_makes_a_video_starts_first_and_the_rest_when_the_web_process_answers(run_stack: RunStack) -> None:
-    slow = PROCFILE.replace("web: ", """web: sh -c 'until [ -e "$CONDUIT_HOME/go" ]; do sleep 0.02; done; exec """).replace(
-        '"$PORT"', '"$PORT"\''
-    )
-    stack = run_stack(procfile=slow)
+    waits = """sh -c 'until [ -e "$CONDUIT_HOME/go" ]; do sleep 0.02; done; exec "$@"' sh """
+    stack = run_stack(procfile=PROCFILE.replace("web: ", f"web: {waits}"))
     assert eventually(lambda: (stack.home / "stack.json").exists() and set(stack.roster) == {"valkey", "web", "worker"})
+    assert not eventually(lambda: "beat" in stack.roster, seconds=1)
     (stack.home / "go").touch()
     stack.hears("ready")
     assert set(stack.roster) == {"valkey", "web", "worker", "beat"}

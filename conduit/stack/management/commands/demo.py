@@ -32,11 +32,11 @@ class Command(AuditedCommand, StackCommand):
         demo = Demo(stack, secret=access.key, public_url=settings.PUBLIC_URL)
         self._show(demo.generate(body, ProgressBar(sys.stdout)))
         self._invite(access, token=demo.playground_token(), kept_at=str(kept_at))
+        stack.wait_until_well()
         if os.environ.get("ONCE", "") not in ("", "0"):
             again = "conduit run" if IS_INSTALLED else "make run"
             self.say(f"\nONCE is set: everything stops now. `{again}` serves again, with the same key and login.")
             return
-        stack.wait_until_well()
         self.say("\nConduit serves until Ctrl-C.")
         stack.serve()
 
