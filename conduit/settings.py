@@ -397,7 +397,7 @@ except ValueError as error:
 # True when MINIMAX_BASE_URL is our own look-alike; only the embedded stack sets it.
 MINIMAX_SANDBOX = env.bool("MINIMAX_SANDBOX", default=False)
 # How long the sandbox takes, as a share of the real thing: typical times and the pace of polls shrink alike.
-MINIMAX_TIME_SCALE = env.positive("MINIMAX_TIME_SCALE", default=0.05 if MINIMAX_SANDBOX else 1.0)
+MINIMAX_TIME_SCALE = env.positive("MINIMAX_TIME_SCALE", default=0.02 if MINIMAX_SANDBOX else 1.0)
 MINIMAX_CONNECT_SECONDS = 5.0
 MINIMAX_READ_SECONDS = env.positive("MINIMAX_READ_SECONDS", default=30.0)
 # The whole of one download, however slowly it drips.

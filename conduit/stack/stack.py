@@ -175,7 +175,7 @@ class Stack:
         own = self._environment
         if own.get("MINIMAX_API_KEY") or own["CONDUIT_ENV"] != "development":
             return
-        port, key, scale = free_port(), f"sandbox-{secrets.token_urlsafe(16)}", own.get("MINIMAX_TIME_SCALE") or "0.05"
+        port, key, scale = free_port(), f"sandbox-{secrets.token_urlsafe(16)}", own.get("MINIMAX_TIME_SCALE") or "0.02"
         folder = private_folder(self.home / "sandbox")
         allowed = ",".join(filter(None, (own.get("OUTBOUND_ALLOWED"), f"127.0.0.1:{port}")))
         self._tell(MINIMAX_BASE_URL=f"http://127.0.0.1:{port}", MINIMAX_API_KEY=key, MINIMAX_SANDBOX="1", MINIMAX_TIME_SCALE=scale)

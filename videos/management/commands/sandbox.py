@@ -27,7 +27,7 @@ class Command(BaseCommand):
         )
         parser.add_argument("--home", type=Path, default=settings.CONDUIT_HOME / "sandbox", help="its jobs, log and videos")
         parser.add_argument(
-            "--time-scale", type=float, default=settings.MINIMAX_TIME_SCALE if ours else 0.05, help="share of MiniMax's times"
+            "--time-scale", type=float, default=settings.MINIMAX_TIME_SCALE if ours else 0.02, help="share of MiniMax's times"
         )
         parser.add_argument(
             "--frames-off",

@@ -29,7 +29,7 @@ class Sandbox:
     """A MiniMax look-alike on the loopback.
 
     `home` holds its jobs, log and clips; started again with the same one it goes on where it was, SIGKILL included.
-    `port` 0 takes a free one. `time_scale` is its pace as a share of MiniMax's (0.05: a clip of video-01 takes 8 s).
+    `port` 0 takes a free one. `time_scale` is its pace as a share of MiniMax's (0.02: a clip of video-01 takes 3.2 s).
     Download links live `link_seconds`. Clips have `frames_off` frames more (or, negative, less) than their length
     asks for, up to `frames_jitter` more or less beside that, and show their `numbers` if asked to. Clips and images have
     a `clip_scale`-th of their width and height, which V1's answers tell too, and frames may be as much smaller; words
@@ -43,7 +43,7 @@ class Sandbox:
         *,
         port: int = 0,
         api_key: str = "sandbox",
-        time_scale: float = 0.05,
+        time_scale: float = 0.02,
         link_seconds: float = 3600.0,
         frames_off: int = 0,
         frames_jitter: int = 0,
