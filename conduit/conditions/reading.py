@@ -161,4 +161,4 @@ class _Database:
 
 _database = _Database()
 # A child has no thread that asks.
-os.register_at_fork(after_in_child=_database.__init__)  # type: ignore[misc]
+os.register_at_fork(after_in_child=_database.__init__)  # type: ignore[misc]  # begun anew, its lock too
