@@ -15,8 +15,8 @@ from django.core.files.base import File
 from django.core.files.storage import default_storage
 
 from conduit import clock
-from videos.media import ClipFacts, Target, VideoFacts, assemble, draw_spritesheet, probe
-from videos.media.child import ChildLimits, in_child
+from videos.media import child
+from videos.media.facts import ClipFacts, Target, VideoFacts
 from videos.storage import folder, forgotten_upon
 
 # Looking into a clip takes a second or two. One that keeps its reader busy must not keep every other task waiting.
@@ -46,7 +46,7 @@ def probe_clip(*, task_id: UUID, clip_file: str, token: UUID, wants_frame: bool)
     with _scratch(task_id, token) as scratch:
         frame = scratch / "last.png" if wants_frame else None
         clip = _fetched(clip_file, scratch / "clip.mp4")
-        facts = in_child(_limits(LOOK_SECONDS_MAX), probe, clip, last_frame=frame)
+        facts = child.probe(_limits(LOOK_SECONDS_MAX), clip, last_frame=frame)
         return facts, _store(frame, f"{folder(task_id)}/frame-{token.hex[:12]}.png") if frame else ""
 
 
@@ -60,7 +60,7 @@ def render_and_store(
     with _scratch(task_id, token) as scratch:
         clips = [_fetched(name, scratch / f"clip-{number}.mp4") for number, name in enumerate(clip_files)]
         video, thumbnail = scratch / "video.mp4", scratch / "thumbnail.jpg"
-        facts = in_child(_limits(), assemble, clips, target, video, thumbnail, on_progress=on_progress)
+        facts = child.assemble(_limits(), clips, target, video, thumbnail, on_progress=on_progress)
         made_at, place, run = clock.now(), folder(task_id), token.hex[:12]
         stored = _store(video, f"{place}/video-{run}.mp4")
         # A disk that is full must not be filled with a further copy at each try.
@@ -72,7 +72,7 @@ def render_sheet(*, task_id: UUID, video_file: str, token: UUID) -> tuple[str, i
     """Make the sheet of a stored video's pictures, and store it: its name and its size in bytes. Raises what `probe_clip` raises."""
     with _scratch(task_id, token) as scratch:
         video, sheet = _fetched(video_file, scratch / "video.mp4"), scratch / "sheet.jpg"
-        facts = in_child(_limits(LOOK_SECONDS_MAX), draw_spritesheet, video, sheet=sheet)
+        facts = child.draw_spritesheet(_limits(LOOK_SECONDS_MAX), video, sheet=sheet)
         return _store(sheet, f"{folder(task_id)}/spritesheet-{token.hex[:12]}.jpg"), facts.size_bytes
 
 
@@ -81,10 +81,10 @@ def remove_old_scratch() -> None:
     _remove_scratch(of_task=None)
 
 
-def _limits(seconds_max: float = math.inf) -> ChildLimits:
+def _limits(seconds_max: float = math.inf) -> child.ChildLimits:
     """What one child may take: it ends before the worker's own limit would end everything."""
     seconds = min(settings.MEDIA_STEP_SECONDS * 0.9, seconds_max)
-    return ChildLimits(seconds=seconds, cpu_seconds=math.ceil(seconds * PROCESSOR_SHARE), file_bytes=settings.MAX_CLIP_BYTES)
+    return child.ChildLimits(seconds=seconds, cpu_seconds=math.ceil(seconds * PROCESSOR_SHARE), file_bytes=settings.MAX_CLIP_BYTES)
 
 
 @contextmanager

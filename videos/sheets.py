@@ -18,7 +18,7 @@ from conduit import clock
 from tasks import dispatch, leases, paused
 from tasks.models import Lane
 from videos import rendering
-from videos.media import Harm, MediaError, ReaderStopped
+from videos.media.errors import Harm, MediaError, ReaderStopped
 from videos.models import Video
 from videos.sheet_models import TRIES_MAX, Spritesheet
 from videos.storage import STORAGE_ERRORS, forget

@@ -4,7 +4,7 @@ from contextlib import suppress
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from django.core.files.storage import FileSystemStorage
@@ -13,11 +13,12 @@ from django.db import OperationalError
 from tasks.models import Task
 from tests.support.real_clips import Clip as RealClip
 from tests.support.real_clips import write
-from videos import rendering
 from videos.engine import rendering as media_steps
 from videos.engine.step import Step
-from videos.media import Harm, MediaError, ReaderStopped
+from videos.media import child
+from videos.media.errors import Harm, MediaError, ReaderStopped
 from videos.media.facts import ClipFacts
+from videos.media.orders import Work
 from videos.models import Clip, ClipState, Video
 from videos.stages import Stage
 
@@ -64,7 +65,8 @@ def ends_with(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
     def end(*args: Any, **kwargs: Any) -> None:
         raise error
 
-    monkeypatch.setattr(rendering, "in_child", end)
+    for work in get_args(Work):
+        monkeypatch.setattr(child, work, end)
 
 
 def counted(task_id: str) -> int:

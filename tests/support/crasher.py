@@ -158,12 +158,13 @@ def main() -> None:
 
 def read_here() -> None:
     """Read and write videos without a process for each: no fault point lies within, and how such a process dies is test_child's matter."""
-    from videos import rendering
+    from videos.media import assembling, child, sheets
 
-    def in_this_process(limits: object, work: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-        return work(*args, **kwargs)
+    def in_this_process(work: Callable[..., Any]) -> Callable[..., Any]:
+        return lambda limits, *args, **kwargs: work(*args, **kwargs)
 
-    setattr(rendering, "in_child", in_this_process)  # noqa: B010 - where it is looked up, and not where it is from
+    for work in (assembling.probe, assembling.assemble, sheets.draw_spritesheet):
+        setattr(child, work.__name__, in_this_process(work))
 
 
 def trust_the_storage() -> None:

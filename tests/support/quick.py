@@ -11,7 +11,7 @@ import pytest
 ROOMS = ("api", "conduit", "docs", "engine", "keys", "signalr", "streams", "tasks", "videos", "web")
 # A module of tests that has one of these, or whose words for it are these, starts something or waits for it.
 STARTS = frozenset({"asyncio", "redis", "requests", "socket", "subprocess", "threading", "time"})
-_WORDS = ("django_db", "tests.support", "tests.signalr.client", "tests.conftest", "minimax.sandbox", "in_child", "moto", "Client(")
+_WORDS = ("django_db", "tests.support", "tests.signalr.client", "tests.conftest", "minimax.sandbox", "import child", "moto", "Client(")
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:

@@ -11,6 +11,7 @@ from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 
 from videos import rendering
+from videos.media import child
 
 
 @pytest.fixture(autouse=True)
@@ -33,7 +34,7 @@ def test_stored_files_and_their_folders_are_closed_to_others(media):
 
 def test_scratch_files_lie_where_others_cannot_look(media, settings, monkeypatch):
     seen = list[int]()
-    monkeypatch.setattr(rendering, "in_child", lambda limits, work, clip, **_: seen.extend([mode(clip.parent), mode(clip.parent.parent)]))
+    monkeypatch.setattr(child, "probe", lambda limits, clip, **_: seen.extend([mode(clip.parent), mode(clip.parent.parent)]))
     name = default_storage.save("tasks/one/clip.mp4", ContentFile(b"a clip"))
     rendering.probe_clip(task_id=uuid4(), clip_file=name, token=uuid4(), wants_frame=False)
     assert seen == [0o700, 0o700]

@@ -11,7 +11,7 @@ from tasks.models import Task
 from tests.support.finished_videos import finished_video
 from tests.support.real_clips import Clip, write
 from videos import cleanup, rendering, retention, sheets
-from videos.media import Harm, MediaError, ReaderStopped
+from videos.media.errors import Harm, MediaError, ReaderStopped
 from videos.models import Video
 from videos.sheet_models import TRIES_MAX, Spritesheet
 from videos.storage import files_in, folder

@@ -31,7 +31,8 @@ from tests.support.strict_s3 import StrictS3
 from videos import cleanup, orphans, storage_check
 from videos.downloads import PRESIGNED_SECONDS_MAX
 from videos.links import media_url
-from videos.media import Target, assemble
+from videos.media.assembling import assemble
+from videos.media.facts import Target
 from videos.models import ClipState, Video
 from videos.rendering import render_and_store
 from videos.storage import folder

@@ -24,7 +24,9 @@ from videos.engine.step import ASSEMBLED_GOAL, Step, fail, is_held, try_again, w
 from videos.engine.written import ClipFields, VideoFields
 from videos.exchange_models import Timing
 from videos.failures import Failure
-from videos.media import Harm, MediaError, ReaderStopped, Target, cut
+from videos.media.cutting import cut
+from videos.media.errors import Harm, MediaError, ReaderStopped
+from videos.media.facts import Target
 from videos.metrics import ASSEMBLED_IN, STORED, STORED_IN
 from videos.models import Clip, ClipState, Video
 from videos.rendering import Rendered

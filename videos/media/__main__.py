@@ -1,4 +1,4 @@
-"""The child's side of `in_child`: one order on the input, progress and one answer on the output, a line of JSON each."""
+"""The child's side of `videos.media.child`: one order on the input, progress and one answer on the output, a line of JSON each."""
 
 import ctypes
 import errno
@@ -10,13 +10,13 @@ import sys
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, TextIO, get_args
 
 from videos.media.assembling import assemble, probe
-from videos.media.child import ANSWERS, WRITTEN
 from videos.media.confinement import confine
 from videos.media.errors import Harm, MediaError
 from videos.media.facts import ClipFacts, SheetFacts, Target, VideoFacts
+from videos.media.orders import WRITTEN, Work
 from videos.media.sheets import draw_spritesheet
 
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
@@ -28,7 +28,7 @@ def main() -> None:
     order = json.loads(sys.stdin.readline())
     order["work"] = _FORMER.get(order["work"], order["work"])
     order["given"] = {_FORMER.get(name, name): value for name, value in order["given"].items()}
-    if order["work"] not in {work.__name__ for work in ANSWERS}:  # another release's: it has not begun, and so says nothing of the file
+    if order["work"] not in get_args(Work):  # another release's: it has not begun, and so says nothing of the file
         sys.exit(f"There is no such work: {order['work']}")
     _die_with(order["parent"])
     _limit(**order["limits"])

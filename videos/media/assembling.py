@@ -9,9 +9,10 @@ from pathlib import Path
 import av
 
 from videos.media.ahead import ahead
+from videos.media.blaming import blaming_the_file
 from videos.media.clips import OpenClip, last_picture, open_clip
 from videos.media.cutting import Cut, cut
-from videos.media.errors import MediaError, blaming_the_file
+from videos.media.errors import MediaError
 from videos.media.facts import ClipFacts, Target, VideoFacts
 from videos.media.framing import Framing
 from videos.media.levels import Levels

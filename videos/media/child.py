@@ -1,6 +1,12 @@
-"""Work on a file from somebody else's server, in a process of its own that may be killed by it."""
+"""Work on a file from somebody else's server, in a process of its own that may be killed by it.
 
-import inspect as calls
+Each function has its namesake's work done: the same arguments, the same answer. They raise
+    MediaError: the file is bad; `harm` says what it did to its reader (crash, time of processors, memory, size).
+    ReaderStopped: the process never began to read, was killed from outside, or ran into the limit on the clock, which says nothing of the
+        file: try again.
+    OSError: the disk cannot take the result. None of these leaves a file behind.
+"""
+
 import json
 import os
 import selectors
@@ -8,25 +14,15 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, ParamSpec, TypeVar
+from typing import Any
 
-from videos.media.assembling import assemble, probe
 from videos.media.errors import Harm, MediaError, ReaderStopped
 from videos.media.facts import ClipFacts, SheetFacts, Target, VideoFacts
-from videos.media.sheets import draw_spritesheet
-
-P = ParamSpec("P")
-Facts = TypeVar("Facts", ClipFacts, VideoFacts, SheetFacts)
-
-# What a child may be asked to do, and what it answers.
-ANSWERS: dict[Callable[..., Any], type] = {probe: ClipFacts, assemble: VideoFacts, draw_spritesheet: SheetFacts}
-
-# The arguments that name what it writes.
-WRITTEN = ("video", "thumbnail", "last_frame", "sheet")
+from videos.media.orders import WRITTEN, Work
 
 _ROOT = Path(__file__).resolve().parents[2]
 # No secret of ours is any business of a process that reads strangers' files.
@@ -53,23 +49,29 @@ class ChildLimits:
     file_bytes: int = 1 << 30
 
 
-def in_child(limits: ChildLimits, work: Callable[P, Facts], *args: P.args, **kwargs: P.kwargs) -> Facts:
-    """`work(*args, **kwargs)`, which is one of ANSWERS, in a fresh process that dies with this thread.
+def probe(limits: ChildLimits, clip: Path, *, last_frame: Path | None) -> ClipFacts:
+    """`videos.media.assembling.probe`."""
+    return ClipFacts(**_done(limits, "probe", {"clip": clip, "last_frame": last_frame}))
 
-    An exception out of `on_progress` ends the process and is raised.
 
-    Raises:
-        MediaError: the file is bad; `harm` says what it did to its reader (crash, time of processors, memory, size).
-        ReaderStopped: the process never began to read, was killed from outside, or ran into the limit on the clock, which
-            says nothing of the file: try again.
-        OSError: the disk cannot take the result. None of these leaves a file behind.
-    """
-    given = calls.signature(work).bind(*args, **kwargs).arguments
-    on_progress = given.pop("on_progress", None)
-    order = {"work": work.__name__, "given": given, "limits": asdict(limits), "parent": os.getpid()}
+def assemble(
+    limits: ChildLimits, clips: Sequence[Path], target: Target, video: Path, thumbnail: Path, *, on_progress: Callable[[float], None]
+) -> VideoFacts:
+    """`videos.media.assembling.assemble`. An exception out of `on_progress` ends the process and is raised."""
+    given = {"clips": clips, "target": target, "video": video, "thumbnail": thumbnail}
+    return VideoFacts(**_done(limits, "assemble", given, on_progress))
+
+
+def draw_spritesheet(limits: ChildLimits, clip: Path, *, sheet: Path) -> SheetFacts:
+    """`videos.media.sheets.draw_spritesheet`."""
+    return SheetFacts(**_done(limits, "draw_spritesheet", {"clip": clip, "sheet": sheet}))
+
+
+def _done(limits: ChildLimits, work: Work, given: dict[str, Any], on_progress: Callable[[float], None] | None = None) -> dict[str, Any]:
+    """The work's answer, from a fresh process that dies with this thread."""
+    order = {"work": work, "given": given, "limits": asdict(limits), "parent": os.getpid()}
     try:
-        facts: Facts = ANSWERS[work](**_answer(order, limits.seconds, on_progress))
-        return facts
+        return _answer(order, limits.seconds, on_progress)
     except BaseException:
         # A process that was killed could not tidy up.
         for name in WRITTEN:

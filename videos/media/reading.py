@@ -16,7 +16,8 @@ from av.container import InputContainer
 from av.packet import Packet
 from av.video.stream import VideoStream
 
-from videos.media.errors import MediaError, blaming_the_file
+from videos.media.blaming import blaming_the_file
+from videos.media.errors import MediaError
 
 # Longest and largest that any model makes is 60 s (a chain of clips) of 2560x1440: twice that is somebody's mistake.
 LONGEST_SECONDS = 120

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import av
 
-from videos.media.errors import MediaError, blaming_the_file
+from videos.media.blaming import blaming_the_file
+from videos.media.errors import MediaError
 from videos.media.facts import SheetFacts
 from videos.media.framing import graph
 from videos.media.reading import decoded, reading, scan

@@ -5,7 +5,7 @@ import pytest
 
 from tests.support.real_clips import Clip, write
 from tests.videos.media.making import Made
-from videos.media import Target
+from videos.media.facts import Target
 
 
 @pytest.fixture

@@ -11,7 +11,8 @@ import av
 
 from tests.support.frame_numbers import read
 from tests.support.real_clips import Clip, decoded_frames, write
-from videos.media import Target, VideoFacts, assemble
+from videos.media.assembling import assemble
+from videos.media.facts import Target, VideoFacts
 
 # A tenth of the real sizes, even where they are: what video-01 and minimax-h3 make.
 LANDSCAPE_01 = Clip(width=128, height=72, fps=Fraction(25), frames=150, encoder={"preset": "veryfast"})

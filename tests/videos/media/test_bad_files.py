@@ -11,7 +11,9 @@ import av
 import pytest
 
 from tests.support.real_clips import Clip, boxes, write
-from videos.media import MediaError, Target, assemble, probe
+from videos.media.assembling import assemble, probe
+from videos.media.errors import MediaError
+from videos.media.facts import Target
 
 WISH = Target(128, 72, 1)
 

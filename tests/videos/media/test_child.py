@@ -17,7 +17,11 @@ import pytest
 from tests.support.frame_numbers import read
 from tests.support.real_clips import Clip, write
 from tests.videos.media.making import LANDSCAPE_01
-from videos.media import ChildLimits, Harm, MediaError, ReaderStopped, Target, VideoFacts, assemble, child, in_child, probe
+from videos.media import child
+from videos.media.assembling import assemble, probe
+from videos.media.child import ChildLimits
+from videos.media.errors import Harm, MediaError, ReaderStopped
+from videos.media.facts import Target, VideoFacts
 
 ROOT = Path(__file__).resolve().parents[3]
 LIMITS = ChildLimits(seconds=60, cpu_seconds=60)
@@ -33,7 +37,7 @@ class Order:
 
     def run(self, limits: ChildLimits = LIMITS, on_progress=lambda share: None) -> VideoFacts:
         video, thumbnail = self.folder / "video.mp4", self.folder / "thumbnail.jpg"
-        return in_child(limits, assemble, [self.clip], self.wish, video, thumbnail, on_progress=on_progress)
+        return child.assemble(limits, [self.clip], self.wish, video, thumbnail, on_progress=on_progress)
 
     def readers(self) -> set[int]:
         """The processes that run for us now."""
@@ -68,7 +72,7 @@ def test_a_child_answers_what_the_function_itself_would(order, tmp_path):
     assert (order.folder / "video.mp4").read_bytes() == (tmp_path / "here.mp4").read_bytes()
     assert told == sorted(told)
     assert told[-1] == 1.0
-    assert in_child(LIMITS, probe, order.clip, last_frame=order.folder / "last.png") == probe(order.clip, last_frame=None)
+    assert child.probe(LIMITS, order.clip, last_frame=order.folder / "last.png") == probe(order.clip, last_frame=None)
     assert order.left_over() == ["last.png", "thumbnail.jpg", "video.mp4"]
 
 
@@ -109,7 +113,7 @@ def test_a_child_that_did_not_come_to_read_says_nothing_of_the_file(long_order, 
 def test_a_child_does_what_a_worker_of_the_release_before_asks_for(order, monkeypatch, now, then):
     """An upgrade replaces its files while those workers still run."""
     worded_as(monkeypatch, now, then)
-    in_child(LIMITS, probe, order.clip, last_frame=None)
+    child.probe(LIMITS, order.clip, last_frame=None)
     assert order.run().frames > 0
 
 
@@ -165,7 +169,7 @@ def test_an_exception_of_the_listener_ends_the_child(long_order):
 
 def test_trouble_with_the_disk_stays_what_it_is(order, tmp_path):
     with pytest.raises(OSError) as caught:
-        in_child(LIMITS, probe, tmp_path / "missing.mp4", last_frame=None)
+        child.probe(LIMITS, tmp_path / "missing.mp4", last_frame=None)
     assert (caught.value.errno, caught.value.filename) == (errno.ENOENT, str(tmp_path / "missing.mp4"))
 
 
@@ -189,12 +193,12 @@ def test_a_child_is_told_nothing_of_our_environment(long_order, monkeypatch):
 
 def test_a_child_dies_with_its_parent(long_order, tmp_path):
     script = (
-        "from pathlib import Path; from videos.media import *; import os, sys, threading\n"
+        "import os, sys, threading; from pathlib import Path; from videos.media import child; from videos.media.facts import Target\n"
         "def tell(share):\n"
         "    print(Path(f'/proc/self/task/{threading.get_native_id()}/children').read_text().split()[0], flush=True); sys.stdin.read()\n"
         f"clip, folder = Path({str(long_order.clip)!r}), Path({str(long_order.folder)!r})\n"
-        "limits = ChildLimits(seconds=60, cpu_seconds=60)\n"
-        "in_child(limits, assemble, [clip], Target(108, 192, 5), folder / 'v', folder / 't', on_progress=tell)\n"
+        "limits = child.ChildLimits(seconds=60, cpu_seconds=60)\n"
+        "child.assemble(limits, [clip], Target(108, 192, 5), folder / 'v', folder / 't', on_progress=tell)\n"
     )
     with subprocess.Popen([sys.executable, "-c", script], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as parent:
         assert parent.stdout
@@ -206,7 +210,7 @@ def test_a_child_dies_with_its_parent(long_order, tmp_path):
 
 def test_a_last_picture_is_the_very_last_and_fit_for_a_first_one(tmp_path):
     clip = write(tmp_path / "clip.mp4", Clip(width=134, height=76, fps=Fraction(24), frames=107, number=1000))
-    facts = in_child(LIMITS, probe, clip, last_frame=tmp_path / "last.png")
+    facts = child.probe(LIMITS, clip, last_frame=tmp_path / "last.png")
     with av.open(str(tmp_path / "last.png")) as file:
         picture = next(file.decode(video=0))
     assert (picture.width, picture.height, picture.format.name) == (134, 76, "rgb24")

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from videos.media import LACK_MAX, cut
+from videos.media.cutting import LACK_MAX, cut
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ import pytest
 from tests.support.frame_numbers import read, rise_by_one
 from tests.support.real_clips import Clip, boxes, write
 from tests.videos.media.making import LANDSCAPE_01, LANDSCAPE_H3, PORTRAIT_H3, Made, chain_of
-from videos.media import Target
+from videos.media.facts import Target
 
 SIZES = [(72, 48), (128, 72), (192, 108), (72, 128), (108, 192)]
 LENGTHS = [1, 2, 3, 5, 6, 7, 10, 12, 15, 17, 30, 60]

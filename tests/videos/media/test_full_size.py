@@ -23,9 +23,10 @@ H3 = Clip(width=768, height=1344, fps=Fraction(24), sound="aac", encoder={"prese
 def measured(folder: Path, clips: Sequence[Path], wish: tuple[int, int, int]) -> dict[str, float]:
     """An assembly's facts, and the seconds and megabytes that its child took."""
     script = (
-        "import json, resource, sys, time; from pathlib import Path; from dataclasses import asdict; from videos.media import *\n"
+        "import json, resource, sys, time; from pathlib import Path; from dataclasses import asdict\n"
+        "from videos.media import child; from videos.media.facts import Target\n"
         "order = json.loads(sys.argv[1]); began = time.monotonic()\n"
-        "facts = in_child(ChildLimits(seconds=900, cpu_seconds=900), assemble, [Path(clip) for clip in order['clips']],\n"
+        "facts = child.assemble(child.ChildLimits(seconds=900, cpu_seconds=900), [Path(clip) for clip in order['clips']],\n"
         "                 Target(*order['wish']), Path(order['folder'], 'video.mp4'),\n"
         "                 Path(order['folder'], 'thumbnail.jpg'), on_progress=lambda share: None)\n"
         "used = resource.getrusage(resource.RUSAGE_CHILDREN)\n"

@@ -8,7 +8,8 @@ import av
 import pytest
 
 from tests.support.real_clips import Clip
-from videos.media import Target, assemble
+from videos.media.assembling import assemble
+from videos.media.facts import Target
 
 
 def noise(path: Path, width: int, height: int, frames: int) -> Path:

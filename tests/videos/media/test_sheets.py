@@ -5,9 +5,11 @@ import pytest
 
 from tests.support.frame_numbers import read
 from tests.support.real_clips import Clip, write
-from videos.media import ChildLimits, MediaError, draw_spritesheet, in_child
+from videos.media import child
+from videos.media.errors import MediaError
+from videos.media.sheets import draw_spritesheet
 
-LIMITS = ChildLimits(seconds=60, cpu_seconds=60)
+LIMITS = child.ChildLimits(seconds=60, cpu_seconds=60)
 
 
 def pictures(path):
@@ -54,7 +56,7 @@ def test_a_video_of_few_pictures_shows_some_of_them_twice(tmp_path):
 def test_in_a_process_of_its_own_it_is_the_same_file(tmp_path):
     clip = write(tmp_path / "clip.mp4", Clip(frames=25))
 
-    facts = in_child(LIMITS, draw_spritesheet, clip, sheet=tmp_path / "sheet.jpg")
+    facts = child.draw_spritesheet(LIMITS, clip, sheet=tmp_path / "sheet.jpg")
 
     assert facts == draw_spritesheet(clip, sheet=tmp_path / "own.jpg")
     assert (tmp_path / "sheet.jpg").read_bytes() == (tmp_path / "own.jpg").read_bytes()
@@ -64,6 +66,6 @@ def test_what_is_no_video_leaves_no_sheet(tmp_path):
     (tmp_path / "clip.mp4").write_bytes(b"no video")
 
     with pytest.raises(MediaError):
-        in_child(LIMITS, draw_spritesheet, tmp_path / "clip.mp4", sheet=tmp_path / "sheet.jpg")
+        child.draw_spritesheet(LIMITS, tmp_path / "clip.mp4", sheet=tmp_path / "sheet.jpg")
 
     assert not (tmp_path / "sheet.jpg").exists()
