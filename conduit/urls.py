@@ -17,7 +17,7 @@ urlpatterns = [
     path("health", health.whole),
     path("health/ready", health.ready),
     path("openapi.json", served.openapi),
-    path("docs", served.DocsView.as_view()),
+    path("docs", served.docs),
     path("metrics", scraping.metrics),
     path("v1/admin/hosts", hosts_api.HostsView.as_view()),
     path("v1/admin/hosts/<str:host>/drain", hosts_api.DrainView.as_view()),
