@@ -25,7 +25,6 @@ from django.urls import get_resolver, reverse
 from conduit import clock, traces
 from conduit.api import routes
 from conduit.api.errors import NotFound, Unauthenticated
-from conduit.api.unseen import without_unseen
 from conduit.checks import refuse_unsafe_start
 from conduit.console.live.consumer import LiveConsumer, login_in
 from conduit.console.live.pump import pump
@@ -56,7 +55,6 @@ from videos.callbacks.receiver import Receiver
 
 refuse_unsafe_start()
 clock.start()
-without_unseen("")  # its table takes a twentieth of a second, which no call on the loop should wait for
 if "daphne.server" in sys.modules:  # and not a test that only looks at the application
     own.also(realtime_metrics.told)
     noting.tell("web")
