@@ -20,12 +20,13 @@ except ImproperlyConfigured as error:
 
 from django.conf import settings
 from django.db import connection
-from django.urls import get_resolver, reverse
+from django.urls import get_resolver
 
 from conduit import clock, traces
 from conduit.api import routes
 from conduit.api.errors import NotFound, Unauthenticated
 from conduit.checks import refuse_unsafe_start
+from conduit.console.errors import CONSOLE
 from conduit.console.live.consumer import LiveConsumer, login_in
 from conduit.console.live.pump import pump
 from conduit.console.security.sessions import is_logged_in
@@ -112,7 +113,7 @@ application = Router(
             HUB_PATH: hub_application,
             "/ws/tasks": traced(guarded(tasks_socket)),
             **{f"{path}$": traced(guarded(socket)) for path, socket in endpoints.sockets().items()},
-            f"{reverse('admin:index')}live/$": traced(guarded(LiveConsumer.as_asgi(), for_own_pages=True)),
+            f"{CONSOLE}live/$": traced(guarded(LiveConsumer.as_asgi(), for_own_pages=True)),
         },
     },
 )
@@ -120,8 +121,7 @@ application = Router(
 # seconds. What was imported is never garbage; of the rest, they come as rarely as conduit/__init__.py says. What looks at the newest
 # alone comes more often than there, and is short: with 110,000 objects in one look the loop stood still for 46 to 82 ms in a flood.
 get_resolver().url_patterns  # noqa: B018 - imports every view now, and not with the first request
-gc.collect()
-gc.freeze()
+gc.freeze()  # as it is: to collect first takes a tenth of a second of each start, and finds 0.2 MB
 gc.set_threshold(1_000, 5, 200)
 # A thread at work on rows keeps the event loop waiting for so many seconds at most (5 ms unless told), each time that it wakes.
 sys.setswitchinterval(0.001)
