@@ -73,15 +73,19 @@ class _Lines(structlog.stdlib.ProcessorFormatter):
         return super().format(record)
 
 
+# One list for good: a logger keeps the one that it was first used with, however often settings are read after that.
+_PROCESSORS: list[Processor] = [
+    structlog.stdlib.filter_by_level,
+    structlog.stdlib.PositionalArgumentsFormatter(),
+    *_SHARED,
+    structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+]
+
+
 def configure_structlog() -> None:
     """Send structlog's events through the standard library's handlers, so that ours and others' look the same."""
     structlog.configure(
-        processors=[
-            structlog.stdlib.filter_by_level,
-            structlog.stdlib.PositionalArgumentsFormatter(),
-            *_SHARED,
-            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
-        ],
+        processors=_PROCESSORS,
         logger_factory=structlog.stdlib.LoggerFactory(),
         cache_logger_on_first_use=True,
     )

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 import structlog
+from structlog.testing import capture_logs
 
 from conduit.logs import levels_of, logging_config, without_secrets
 from tests.support.envelopes import refused
@@ -194,3 +195,14 @@ def test_single_loggers_have_levels_of_their_own():
 def test_what_is_no_logger_and_level_is_named(entry):
     with pytest.raises(ValueError, match="is no logger and level"):
         levels_of([entry])
+
+
+def test_a_logger_is_heard_by_tests_also_after_settings_were_read_again():
+    log = structlog.get_logger("early")
+    log.info("kept at its first use")
+
+    logging_config(level="INFO")
+    with capture_logs() as told:
+        log.info("heard")
+
+    assert [line["event"] for line in told] == ["heard"]
