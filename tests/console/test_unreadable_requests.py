@@ -66,13 +66,14 @@ def test_an_action_on_rows_that_cannot_be_changes_nothing(crashing, name):
 
 
 @pytest.mark.parametrize(
-    "query", ["expires_at=x", "team=x", "enabled=x", "limits=%00", "creates_per_day=x", "scopes=x", "base_price=x", "key=9e9"]
-)
-@pytest.mark.parametrize(
     "model", ["keys/virtualkey", "keys/managementkey", "keys/team", "keys/usagecost", "videos/videomodel", "auth/user"]
 )
-def test_a_form_that_is_filled_in_by_its_address_says_what_it_cannot_read(crashing, model, query):
-    assert crashing.get(f"/admin/{model}/add/?{query}").status_code in (200, 302, 400)
+def test_a_form_that_is_filled_in_by_its_address_says_what_it_cannot_read(crashing, model):
+    wrong = ["expires_at=x", "team=x", "enabled=x", "limits=%00", "creates_per_day=x", "scopes=x", "base_price=x", "key=9e9"]
+
+    answers = {query: crashing.get(f"/admin/{model}/add/?{query}").status_code for query in wrong}
+
+    assert {query: code for query, code in answers.items() if code not in (200, 302, 400)} == {}
 
 
 @pytest.mark.parametrize("nested", ["[" * 100_000, "[" * 100_000 + "]" * 100_000, "[" + "9" * 10_000 + "]", '["\\u0000"]', "\0"])

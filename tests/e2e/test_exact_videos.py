@@ -131,8 +131,8 @@ def files(stack: RunningStack, task_id: str) -> list[str]:
         ("minimax-h3", 4, "1280x720", 1, 96),
     ],
 )
-def test_the_delivered_video_is_exactly_what_was_asked_for(numbered: RunningStack, model, duration, resolution, clips, frames):
-    done = ended(numbered, generate(numbered, model=model, duration=duration, resolution=resolution), seconds=180)
+def test_the_delivered_video_is_exactly_what_was_asked_for(stack: RunningStack, model, duration, resolution, clips, frames):
+    done = ended(stack, generate(stack, model=model, duration=duration, resolution=resolution), seconds=180)
 
     result = done["result"]
     seen = watch(result)
@@ -301,6 +301,7 @@ def test_a_worker_killed_before_the_answer_to_a_v2_create_finds_its_job_and_orde
     assert sum(job["prompt"] == prompt for job in jobs(numbered)) == 1
 
 
+@pytest.mark.soak  # without a stack: tests/engine/test_chains.py
 @pytest.mark.parametrize("create", ["", "create slow=3; "], ids=["after its create", "during its create"])
 def test_a_cancelled_task_whose_job_still_queues_at_minimax_costs_nothing_there(numbered: RunningStack, create: str):
     prompt, before = f"one that queues [sandbox: {create}queued]", bill(numbered)

@@ -42,12 +42,12 @@ def until_ready(driver: Driver, task_id: str, *, clips: int) -> None:
 @pytest.mark.parametrize(
     ("model", "duration", "resolution", "clips", "frames"),
     [
-        ("minimax-video", 4, "720x480", 1, 100),
         ("minimax-video", 7, "1280x720", 2, 175),
-        ("minimax-video", 12, "720x480", 2, 299),
-        ("minimax-hailuo-02", 11, "720x480", 2, 264),
-        ("minimax-h3", 16, "720x480", 2, 383),
         ("minimax-h3", 5, "720x1280", 1, 120),
+        pytest.param("minimax-video", 4, "720x480", 1, 100, marks=pytest.mark.soak),
+        pytest.param("minimax-video", 12, "720x480", 2, 299, marks=pytest.mark.soak),
+        pytest.param("minimax-hailuo-02", 11, "720x480", 2, 264, marks=pytest.mark.soak),
+        pytest.param("minimax-h3", 16, "720x480", 2, 383, marks=pytest.mark.soak),
     ],
 )
 def test_a_video_of_any_length_shows_every_frame_once(consumer, driver, sandbox, media, ledger, model, duration, resolution, clips, frames):

@@ -54,5 +54,5 @@ NUMBERED = Shared(
     "numbered", lambda: running(**NUMBERED_FRAMES, LEASE_SECONDS="5", MINIMAX_TIME_SCALE="0.005", FAILED_CLIPS_SECONDS="0.001")
 )
 # A minute for the lease of a process that a test killed would be a minute of waiting.
-STACK = Shared("stack", lambda: running(LEASE_SECONDS="15", OUTBOUND_ALLOWED="minio:9000"))
+STACK = Shared("stack", lambda: running(**NUMBERED_FRAMES, LEASE_SECONDS="15", OUTBOUND_ALLOWED="minio:9000"))
 SHARED: tuple[Shared[Any], ...] = (NUMBERED, STACK, ELSEWHERE)

@@ -160,46 +160,48 @@ def two(make_consumer):
     return ann, bob, team, made
 
 
-@pytest.mark.parametrize(
-    ("query", "matches"),
-    [
-        ("key={ann}", lambda name, status: name == "ann"),
-        ("team={team}", lambda name, status: name == "bob"),
-        ("status=failed", lambda name, status: status == "failed"),
-        ("status=failed&status=cancelled", lambda name, status: status in ("failed", "cancelled")),
-        ("status=queued,processing", lambda name, status: status in ("queued", "processing")),
-        ("status=queued,completed", lambda name, status: status in ("queued", "completed")),
-        ("status=queued,processing,completed,failed,cancelled", lambda name, status: True),
-        ("stage=failed", lambda name, status: status == "failed"),
-        ("stage=queued", lambda name, status: status in ("queued", "processing")),  # `of` moves only the status
-        ("stage=failed&status=queued", lambda name, status: False),
-        ("stage=nothing", lambda name, status: False),
-        ("error=provider_error", lambda name, status: status == "failed"),
-        ("error=rate_limit", lambda name, status: False),
-        ("model=minimax-video", lambda name, status: True),
-        ("model=video-01", lambda name, status: False),
-        ("key={ann}&team={team}", lambda name, status: False),
-        ("key={bob}&team={team}&status=completed", lambda name, status: (name, status) == ("bob", "completed")),
-        (
-            "team={team}&status=failed,completed&model=minimax-video",
-            lambda name, status: name == "bob" and status in ("failed", "completed"),
-        ),
-        ("key={ann}&status=queued", lambda name, status: (name, status) == ("ann", "queued")),
-        ("error=provider_error&key={bob}", lambda name, status: (name, status) == ("bob", "failed")),
-        ("created_after=9999-12-31T23:59:59.9999Z", lambda name, status: False),
-        ("created_before=0001-01-01", lambda name, status: False),
-        ("created_before=9999-12-31T23:59:59.9999Z&created_after=0001-01-01", lambda name, status: True),
-        ("created_after=2020-01-01&created_before=2020-02-01", lambda name, status: False),
-        ("created_after=2020-01-01&status=failed&key={ann}", lambda name, status: (name, status) == ("ann", "failed")),
-    ],
-)
-def test_filters_find_what_matches_all_of_them(manager, two, query, matches):
+FILTERS = [
+    ("key={ann}", lambda name, status: name == "ann"),
+    ("team={team}", lambda name, status: name == "bob"),
+    ("status=failed", lambda name, status: status == "failed"),
+    ("status=failed&status=cancelled", lambda name, status: status in ("failed", "cancelled")),
+    ("status=queued,processing", lambda name, status: status in ("queued", "processing")),
+    ("status=queued,completed", lambda name, status: status in ("queued", "completed")),
+    ("status=queued,processing,completed,failed,cancelled", lambda name, status: True),
+    ("stage=failed", lambda name, status: status == "failed"),
+    ("stage=queued", lambda name, status: status in ("queued", "processing")),  # `of` moves only the status
+    ("stage=failed&status=queued", lambda name, status: False),
+    ("stage=nothing", lambda name, status: False),
+    ("error=provider_error", lambda name, status: status == "failed"),
+    ("error=rate_limit", lambda name, status: False),
+    ("model=minimax-video", lambda name, status: True),
+    ("model=video-01", lambda name, status: False),
+    ("key={ann}&team={team}", lambda name, status: False),
+    ("key={bob}&team={team}&status=completed", lambda name, status: (name, status) == ("bob", "completed")),
+    (
+        "team={team}&status=failed,completed&model=minimax-video",
+        lambda name, status: name == "bob" and status in ("failed", "completed"),
+    ),
+    ("key={ann}&status=queued", lambda name, status: (name, status) == ("ann", "queued")),
+    ("error=provider_error&key={bob}", lambda name, status: (name, status) == ("bob", "failed")),
+    ("created_after=9999-12-31T23:59:59.9999Z", lambda name, status: False),
+    ("created_before=0001-01-01", lambda name, status: False),
+    ("created_before=9999-12-31T23:59:59.9999Z&created_after=0001-01-01", lambda name, status: True),
+    ("created_after=2020-01-01&created_before=2020-02-01", lambda name, status: False),
+    ("created_after=2020-01-01&status=failed&key={ann}", lambda name, status: (name, status) == ("ann", "failed")),
+]
+
+
+def test_filters_find_what_matches_all_of_them(manager, two):
     ann, bob, team, made = two
 
-    page = listed(manager, query.format(ann=ann.key.pk, bob=bob.key.pk, team=team.pk))
+    pages = {query: listed(manager, query.format(ann=ann.key.pk, bob=bob.key.pk, team=team.pk)) for query, _ in FILTERS}
 
-    assert ids(page) == sorted((task_id for (name, status), task_id in made.items() if matches(name, status)), reverse=True)
-    assert page["has_more"] is False
+    assert {query: ids(page) for query, page in pages.items()} == {
+        query: sorted((task_id for (name, status), task_id in made.items() if matches(name, status)), reverse=True)
+        for query, matches in FILTERS
+    }
+    assert not any(page["has_more"] for page in pages.values())
 
 
 def test_moments_filter_what_was_created_between_them(manager, consumer):
@@ -226,27 +228,27 @@ def test_an_id_at_minimax_finds_the_tasks_that_it_was_given_to(manager, consumer
     assert ids(listed(manager, "provider=1")) == []
 
 
-@pytest.mark.parametrize("limit", [1, 2, 3, 7, 100])
 @pytest.mark.parametrize("query", ["status=queued", "status=queued,failed", "model=minimax-video", "stage=queued&model=minimax-video", ""])
-def test_paging_shows_every_task_once(manager, make_consumer, monkeypatch, query, limit):
+def test_paging_shows_every_task_once(manager, make_consumer, monkeypatch, query):
     monkeypatch.setattr(search, "LOOKED_AT", 3)
     consumers = [make_consumer("ann"), make_consumer("bob")]
     made = [of(consumers[number % 2]) for number in range(7)]
     of(consumers[0], "cancelled")
     skipped = {} if not query or query == "model=minimax-video" else {"cancelled"}
 
-    seen, after = [], ""
-    for _ in range(20):
-        page = listed(manager, f"{query}&limit={limit}{after}".strip("&"))
-        assert len(page["data"]) <= limit
-        seen += [task for task in page["data"] if task["status"] != "cancelled" or not skipped]
-        assert not any(task["status"] in skipped for task in page["data"])
-        if not page["has_more"]:
-            break
-        after = f"&after={page['last_id']}"
+    for limit in (1, 2, 3, 7, 100):
+        seen, after = [], ""
+        for _ in range(20):
+            page = listed(manager, f"{query}&limit={limit}{after}".strip("&"))
+            assert len(page["data"]) <= limit
+            seen += [task for task in page["data"] if task["status"] != "cancelled" or not skipped]
+            assert not any(task["status"] in skipped for task in page["data"])
+            if not page["has_more"]:
+                break
+            after = f"&after={page['last_id']}"
 
-    assert [task["task_id"] for task in seen if task["status"] == "queued"] == sorted(made, reverse=True)
-    assert page["has_more"] is False
+        assert [task["task_id"] for task in seen if task["status"] == "queued"] == sorted(made, reverse=True), limit
+        assert page["has_more"] is False
 
 
 def test_what_lies_far_back_is_reached_over_pages_that_hold_nothing(manager, make_consumer, monkeypatch):
