@@ -56,7 +56,7 @@ test: $(DEV) $(NODE) $(CLIENTS) ## run all tests: on PostgreSQL, then what touch
 	CONDUIT_TEST_DATABASE=sqlite $(PY) -m pytest $(PARALLEL) -m "sqlite and not soak and not clients"
 
 test-browser: $(DEV) $(NODE) chromium ## run the tests that look at it through a browser (Debian's Chromium)
-	$(PY) -m pytest -n 3 --dist loadfile tests/browser
+	$(PY) -m pytest -n 2 --dist loadfile tests/browser
 
 test-clients: $(DEV) $(NODE) $(CLIENTS) $(LARGE_CLIENTS) ## run the tests with clients that are large: LiteLLM, aiperf, TanStack AI (2 GB, once)
 	$(PY) -m pytest $(PATIENT) -m clients

@@ -36,8 +36,8 @@ def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def stack() -> Iterator[RunningStack]:
-    """One stack for all: it comes back by itself from what a test kills."""
+def stack(prepared: None) -> Iterator[RunningStack]:
+    """One stack for all of a worker: it comes back by itself from what a test kills."""
     # Commands beside it then see the stack for what it is, as in a clone. Clips take long enough for a page to be told of progress.
     running = RunningStack(CONDUIT_ENV="development", DJANGO_SUPERUSER_PASSWORD=PASSWORD, MINIMAX_TIME_SCALE="0.02")
     try:
