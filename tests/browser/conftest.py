@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, Request, expect
@@ -54,6 +55,24 @@ def browser() -> Iterator[Browser]:
         yield started
 
 
+def log_in(page: Page, stack: RunningStack, name: str = "ann", password: str = PASSWORD) -> None:
+    """By hand, and wait for all of the page that it leads to: what is left sooner is a request that failed."""
+    page.goto(f"{stack.url}/admin/login/")
+    page.fill("#id_username", name)
+    page.fill("#id_password", password)
+    with page.expect_navigation(wait_until="load"):
+        page.click("[type=submit]")
+
+
+@pytest.fixture(scope="session")
+def session_of_ann(browser: Browser, stack: RunningStack) -> list[Any]:
+    """The cookies of an administrator, who logged in by hand: a login takes as long as many a test. No test may end it."""
+    with browser.new_context() as context:
+        context.set_default_timeout(PATIENCE_MS)
+        log_in(context.new_page(), stack)
+        return list(context.cookies())
+
+
 @pytest.fixture(scope="session")
 def origin() -> Iterator[str]:
     """Where the consumer's page is."""
@@ -68,6 +87,12 @@ def context(browser: Browser) -> Iterator[BrowserContext]:
     made.set_default_timeout(PATIENCE_MS)
     yield made
     made.close()
+
+
+@pytest.fixture
+def logged_in(context: BrowserContext, session_of_ann: list[Any]) -> None:
+    """The test's tabs are an administrator's."""
+    context.add_cookies(session_of_ann)
 
 
 @pytest.fixture

@@ -5,9 +5,8 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Page
 
-from tests.browser.conftest import PATIENCE_MS, watched
-from tests.browser.test_looks import PICTURES
-from tests.browser.test_safety import log_in
+from tests.browser.conftest import PATIENCE_MS, log_in, watched
+from tests.browser.looking import keep_picture
 from tests.support.running import RunningStack
 
 
@@ -47,9 +46,7 @@ def test_a_price_that_is_changed_in_the_console_is_found_in_the_audit(ann: Page,
     ann.click(".audit-search button")
     ann.wait_for_url("**/audit/?q=*")
     assert ann.locator("table.audit tbody tr").count() >= 1
-    PICTURES.mkdir(exist_ok=True)
     for width in (1440, 390):
-        ann.set_viewport_size({"width": width, "height": 900})
-        ann.screenshot(path=PICTURES / f"audit-found-{width}.png", full_page=True)
+        keep_picture(ann, f"audit-found-{width}.png", width=width)
     ann.locator("table.audit .target").first.click()
     ann.wait_for_url("**/admin/videos/videomodel/4/change/")

@@ -2,7 +2,7 @@
 
 from playwright.sync_api import Page
 
-from tests.browser.test_looks import PICTURES
+from tests.browser.looking import keep_picture
 from tests.support.running import RunningStack
 
 
@@ -21,10 +21,8 @@ def test_the_page_of_the_api_opens_and_a_call_is_tried_from_it(page: Page, probl
     page.wait_for_selector("#operations-Key-get_v1_key .live-responses-table .response-col_status")
     assert page.inner_text("#operations-Key-get_v1_key .live-responses-table tbody .response-col_status").startswith("200")
 
-    PICTURES.mkdir(exist_ok=True)
     for width in (1440, 390):
-        page.set_viewport_size({"width": width, "height": 900})
-        page.screenshot(path=PICTURES / f"docs-{width}.png")
+        keep_picture(page, f"docs-{width}.png", width=width, full_page=False)
     page.emulate_media(color_scheme="dark")
-    page.screenshot(path=PICTURES / "docs-dark.png")
+    keep_picture(page, "docs-dark.png", full_page=False)
     assert problems == []

@@ -1,37 +1,23 @@
 """Every page of the console's own: nothing is cut, nothing serious bars anybody (axe), the browser has nothing to complain of.
 
-At three widths and in two themes. A picture of each is kept in `.pictures/` beside the repository's files, to be looked at.
+At three widths and in two themes. `PICTURES=1` keeps a picture of each in `.pictures/` beside the repository's files, to be looked at.
 """
 
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
+from itertools import product
+from typing import Any, Literal
 
 import pytest
 from playwright.sync_api import Browser, Page
 
-from tests.browser.conftest import PASSWORD, PATIENCE_MS, watched
-from tests.browser.serving import MODULES
+from tests.browser.conftest import PATIENCE_MS, watched
+from tests.browser.looking import barred, by_colour, cut, keep_picture, laid_out, load_axe, show
 from tests.support.running import RunningStack
 
 WIDTHS = (1440, 1024, 390)  # a desk, a small laptop or tablet, a phone
-THEMES = ("light", "dark")
-PICTURES = Path(__file__).parents[2] / ".pictures"
-AXE = (MODULES / "axe-core" / "axe.min.js").read_text()
-# Without its look at style sheets, which needs inline styles, and which none of these rules needs.
-_BARRED = """async () => {
-  const found = await axe.run(document, { resultTypes: ["violations"], preload: false });
-  return found.violations
-    .filter((rule) => ["serious", "critical"].includes(rule.impact))
-    .flatMap((rule) => rule.nodes.map((node) => `${rule.id}: ${node.target.join(" ")} (${rule.help})`));
-}"""
-_DRAWN = "() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
-_CUT = """() => [...document.querySelectorAll("body *")]
-  .filter((element) => element.getBoundingClientRect().right > document.documentElement.clientWidth + 1)
-  .filter((element) => !element.closest(".wide, .results, .tabular, .places, .cut, pre, .heard, .visually-hidden"))
-  .map((element) => element.outerHTML.slice(0, 120))
-  .concat(document.documentElement.scrollWidth > document.documentElement.clientWidth + 1 ? ["the page, which moves sideways"] : [])"""
+THEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 
 
 @dataclass(frozen=True)
@@ -46,7 +32,17 @@ class Made:
 
 
 @pytest.fixture(scope="module")
-def made(stack: RunningStack, browser: Browser) -> Iterator[Made]:
+def tab(browser: Browser, session_of_ann: list[Any]) -> Iterator[Page]:
+    """An administrator's."""
+    context = browser.new_context(reduced_motion="reduce")
+    context.set_default_timeout(PATIENCE_MS)
+    context.add_cookies(session_of_ann)
+    yield context.new_page()
+    context.close()
+
+
+@pytest.fixture(scope="module")
+def made(stack: RunningStack, tab: Page) -> Iterator[Made]:
     def task(prompt: str) -> str:
         return str(stack.call("POST", "/v1/video/generations", json={"model": "minimax-video", "prompt": prompt}).json()["task_id"])
 
@@ -59,39 +55,16 @@ def made(stack: RunningStack, browser: Browser) -> Iterator[Made]:
     lost = task("a lost dog [sandbox: create lost]")
     stack.until(lambda: ended(completed) and ended(failed))
     stack.until(lambda: stack.call("GET", f"/v1/tasks/{lost}").json()["stage"] == "reconciling")
-    yield Made(completed, failed, lost, endpoint, _run(browser, stack, failed))
+    yield Made(completed, failed, lost, endpoint, _run(tab, stack, failed))
     stack.call("DELETE", f"/v1/video/generations/{lost}")
 
 
-def _run(browser: Browser, stack: RunningStack, failed: str) -> str:
+def _run(page: Page, stack: RunningStack, failed: str) -> str:
     """The number of a run that retries that task."""
-    page = browser.new_page()
-    _log_in(page, stack)
     page.goto(f"{stack.url}/admin/tasks/act/?do=retry&task={failed}")
     page.get_by_role("button", name="Retry 1 task").click()
     page.wait_for_url("**/admin/tasks/runs/*/")
-    number = page.url.rstrip("/").rpartition("/")[2]
-    page.close()
-    return number
-
-
-def _log_in(page: Page, stack: RunningStack) -> None:
-    page.goto(f"{stack.url}/admin/login/")
-    page.fill("#id_username", "ann")
-    page.fill("#id_password", PASSWORD)
-    page.click("[type=submit]")
-    page.wait_for_url("**/admin/")
-
-
-@pytest.fixture(scope="module", params=THEMES)
-def themed(request: pytest.FixtureRequest, browser: Browser, stack: RunningStack) -> Iterator[tuple[str, Page]]:
-    """A tab of an administrator who likes that theme, logged in once."""
-    context = browser.new_context(color_scheme=request.param, reduced_motion="reduce")
-    context.set_default_timeout(PATIENCE_MS)
-    page = context.new_page()
-    _log_in(page, stack)
-    yield request.param, page
-    context.close()
+    return page.url.rstrip("/").rpartition("/")[2]
 
 
 PAGES = [
@@ -150,25 +123,24 @@ PAGES = [
 
 
 @pytest.mark.parametrize("path", PAGES)
-def test_a_page_reads_well_at_every_width_and_theme(themed: tuple[str, Page], stack: RunningStack, made: Made, path: str):
-    theme, page = themed
-    address = path.format(**vars(made))
+def test_a_page_reads_well_at_every_width_and_theme(tab: Page, stack: RunningStack, made: Made, path: str):
+    """Loaded once, its window made narrower and its theme changed: loading anew for each would take most of the time."""
     faults = []
-    with watched(page) as problems:
-        page.set_viewport_size({"width": WIDTHS[0], "height": 900})
-        page.goto(f"{stack.url}/admin/{address}", wait_until="load")
-        page.evaluate(AXE + "; undefined")
-        for width in WIDTHS:  # as a window that is made narrower: loading anew for each would take most of the time
-            page.set_viewport_size({"width": width, "height": 900})
-            page.evaluate(_DRAWN)
-            faults += [f"{width}: {fault}" for fault in page.evaluate(_BARRED)]
-            faults += [f"{width}: is cut: {element}" for element in page.evaluate(_CUT)]
-            _keep_picture(page, path, width, theme)
+    with watched(tab) as problems:
+        show(tab, width=WIDTHS[0], theme=THEMES[0])
+        tab.goto(f"{stack.url}/admin/{path.format(**vars(made))}", wait_until="load")
+        load_axe(tab)
+        judged: set[str] = set()  # by all rules, laid out so
+        for theme, width in product(THEMES, WIDTHS):
+            show(tab, width=width, theme=theme)
+            layout = laid_out(tab)
+            faults += [f"{width} {theme}: {fault}" for fault in barred(tab, by_colour(tab) if layout in judged else None)]
+            judged.add(layout)
+            faults += [f"{width} {theme}: is cut: {element}" for element in cut(tab)]
+            keep_picture(tab, f"{_name(path)}-{width}-{theme}.jpg")
     assert faults == [], json.dumps(faults, indent=1)
     assert problems == []
 
 
-def _keep_picture(page: Page, path: str, width: int, theme: str) -> None:
-    PICTURES.mkdir(exist_ok=True)
-    name = path.replace("{", "").replace("}", "").strip("/").replace("/", "-").replace("?", "-").replace(" ", "-") or "now"
-    page.screenshot(path=PICTURES / f"{name}-{width}-{theme}.jpg", type="jpeg", quality=80, full_page=True)
+def _name(path: str) -> str:
+    return path.replace("{", "").replace("}", "").strip("/").replace("/", "-").replace("?", "-").replace(" ", "-") or "now"

@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.conftest import PATIENCE_MS, watched
-from tests.browser.test_looks import _BARRED, _CUT, AXE, PICTURES
+from tests.browser.looking import barred, cut, keep_picture, load_axe
 from tests.support.running import RunningStack
 
 # For a video to be made, on a machine that several browsers and stacks share.
@@ -30,13 +30,12 @@ def token_of(stack: RunningStack, **asked: Any) -> str:
 
 
 def picture(page: Page, name: str) -> None:
-    PICTURES.mkdir(exist_ok=True)
-    page.screenshot(path=PICTURES / f"playground-{name}.png", full_page=True)
+    keep_picture(page, f"playground-{name}.png")
 
 
 def faults(page: Page) -> list[str]:
-    page.evaluate(AXE + "; undefined")
-    return page.evaluate(_BARRED, None) + page.evaluate(_CUT)
+    load_axe(page)
+    return barred(page) + cut(page)
 
 
 def unexpected(problems: list[str]) -> list[str]:

@@ -2,25 +2,19 @@
 
 from base64 import b32decode
 from collections.abc import Iterator
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 from django_otp.oath import totp
 from playwright.sync_api import Browser, Page, expect
 
-from tests.browser.conftest import PASSWORD, PATIENCE_MS, watched
-from tests.browser.test_looks import PICTURES
+from tests.browser.conftest import PATIENCE_MS, log_in, watched
+from tests.browser.looking import keep_picture
 from tests.support.running import RunningStack
 
 # What a lock and a refusal are answered is seen by who watches; it is what the test wants.
 EXPECTED = ("answer: 429", "console: Failed to load resource: the server responded with a status of 429")
-
-
-def log_in(page: Page, stack: RunningStack, name: str, password: str = PASSWORD) -> None:
-    page.goto(f"{stack.url}/admin/login/")
-    page.fill("#id_username", name)
-    page.fill("#id_password", password)
-    press(page, "[type=submit]")
 
 
 def press(page: Page, what: str) -> None:
@@ -31,11 +25,8 @@ def press(page: Page, what: str) -> None:
 
 def picture(page: Page, name: str) -> None:
     """At a desk and on a phone, to be looked at."""
-    PICTURES.mkdir(exist_ok=True)
     for width in (1440, 390):
-        page.set_viewport_size({"width": width, "height": 900})
-        page.screenshot(path=PICTURES / f"safety-{name}-{width}.png", full_page=True)
-    page.set_viewport_size({"width": 1280, "height": 900})
+        keep_picture(page, f"safety-{name}-{width}.png", width=width)
 
 
 def code_for(secret: str, *, later: int = 0) -> str:
@@ -94,13 +85,12 @@ def test_after_five_wrong_passwords_the_page_says_until_when(page: Page, problem
 
 
 @pytest.fixture(scope="module")
-def root(browser: Browser, stack: RunningStack) -> Iterator[Page]:
+def root(browser: Browser, session_of_ann: list[Any]) -> Iterator[Page]:
     """An administrator's tab."""
     context = browser.new_context()
     context.set_default_timeout(PATIENCE_MS)
-    page = context.new_page()
-    log_in(page, stack, "ann")
-    yield page
+    context.add_cookies(session_of_ann)
+    yield context.new_page()
     context.close()
 
 
