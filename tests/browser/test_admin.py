@@ -5,7 +5,6 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import Page
 
-from tests.browser.conftest import PASSWORD
 from tests.support.running import RunningStack
 
 
@@ -18,12 +17,9 @@ def completed(stack: RunningStack) -> str:
 
 
 @pytest.fixture
-def admin(page: Page, problems: list[str], stack: RunningStack) -> Page:
-    """The console's first page, after a login by hand."""
+def admin(logged_in: None, page: Page, problems: list[str], stack: RunningStack) -> Page:
+    """The console's first page."""
     page.goto(f"{stack.url}/admin")
-    page.fill("#id_username", "ann")
-    page.fill("#id_password", PASSWORD)
-    page.click("[type=submit]")
     page.wait_for_url("**/admin/")
     return page
 

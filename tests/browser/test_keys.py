@@ -6,18 +6,13 @@ import subprocess
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import PASSWORD
 from tests.support.running import RunningStack
 
 
 @pytest.fixture
-def console(page: Page, problems: list[str], stack: RunningStack) -> Page:
+def console(logged_in: None, page: Page, problems: list[str], stack: RunningStack) -> Page:
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
-    page.goto(f"{stack.url}/admin/login/?next=/admin/keys/")
-    page.fill("#id_username", "ann")
-    page.fill("#id_password", PASSWORD)
-    page.click("[type=submit]")
-    page.wait_for_url("**/admin/keys/")
+    page.goto(f"{stack.url}/admin/keys/")
     return page
 
 

@@ -39,8 +39,8 @@ GONE = "(id) => seen.some((one) => one.id === id && one.bar === null)"
 
 
 @pytest.fixture
-def log_in(context: BrowserContext, stack: RunningStack) -> Callable[[], Page]:
-    """Opens Now in one more tab of the same login."""
+def log_in(logged_in: None, context: BrowserContext, stack: RunningStack) -> Callable[[], Page]:
+    """Opens Now in one more tab of the same login, which is made by hand when there is none."""
 
     def open_now() -> Page:
         tab = context.new_page()
@@ -145,11 +145,7 @@ def test_without_redis_it_goes_on_and_without_its_server_it_says_so_and_is_right
 def test_while_the_socket_is_kept_away_it_asks(stack, context, log_in, generate):
     context.route_web_socket("**/admin/live/", lambda socket: socket.close())
     page = context.new_page()
-    page.goto(f"{stack.url}/admin/login/")
-    page.fill("#id_username", "ann")
-    page.fill("#id_password", PASSWORD)
-    page.click("[type=submit]")
-    page.wait_for_url("**/admin/")
+    page.goto(f"{stack.url}/admin/")
     expect(page.locator("#live")).to_have_text("asks every 5 s")
 
     task_id = generate("a cloud [sandbox: stuck]")
@@ -159,8 +155,9 @@ def test_while_the_socket_is_kept_away_it_asks(stack, context, log_in, generate)
     expect(page.locator("#live")).to_have_text("asks every 5 s")
 
 
-def test_a_logout_in_another_tab_ends_it_and_leads_to_the_login(now, log_in):
-    other = log_in()
+def test_a_logout_in_another_tab_ends_it_and_leads_to_the_login(context, log_in):
+    context.clear_cookies()  # the session that it ends is its own
+    now, other = log_in(), log_in()
     other.click("#logout-form button")
 
     expect(now.locator("#live")).to_contain_text("You are logged out.")

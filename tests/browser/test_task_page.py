@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.browser.conftest import PASSWORD, PATIENCE_MS
+from tests.browser.conftest import PASSWORD, PATIENCE_MS, log_in
 from tests.support.running import RunningStack
 
 # MiniMax refuses what is asked for so.
@@ -15,18 +15,9 @@ REFUSED = "somebody famous [sandbox: create status=1026 times=always]"
 
 
 @pytest.fixture
-def admin(page: Page, problems: list[str], stack: RunningStack) -> Page:
-    """The console, after a login by hand."""
-    log_in(page, stack, "ann")
+def admin(logged_in: None, page: Page, problems: list[str]) -> Page:
+    """An administrator's tab."""
     return page
-
-
-def log_in(page: Page, stack: RunningStack, name: str) -> None:
-    page.goto(f"{stack.url}/admin/login/?next=/admin/settings/")
-    page.fill("#id_username", name)
-    page.fill("#id_password", PASSWORD)
-    page.click("[type=submit]")
-    page.wait_for_url("**/settings/")
 
 
 def complaints(problems: list[str]) -> list[str]:

@@ -10,7 +10,7 @@ import pytest
 import requests
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import PASSWORD
+from tests.browser.conftest import PASSWORD, log_in
 from tests.support.running import RunningStack
 
 MAKE_A_VIEWER = (
@@ -19,19 +19,11 @@ MAKE_A_VIEWER = (
 )
 
 
-def log_in(page: Page, stack: RunningStack, name: str) -> Page:
-    page.goto(f"{stack.url}/admin/login/?next=/admin/tasks/")
-    page.fill("#id_username", name)
-    page.fill("#id_password", PASSWORD)
-    page.click("[type=submit]")
-    page.wait_for_url("**/admin/tasks/")
-    return page
-
-
 @pytest.fixture
-def tasks(page: Page, problems: list[str], stack: RunningStack) -> Page:
+def tasks(logged_in: None, page: Page, problems: list[str], stack: RunningStack) -> Page:
     """The list of tasks, as an administrator sees it."""
-    return log_in(page, stack, "ann")
+    page.goto(f"{stack.url}/admin/tasks/")
+    return page
 
 
 @pytest.fixture(scope="module")
@@ -150,6 +142,7 @@ def test_a_viewer_sees_no_button(page: Page, problems: list[str], stack: Running
     stack.manage("shell", "-c", MAKE_A_VIEWER)
 
     log_in(page, stack, "viv")
+    page.goto(f"{stack.url}/admin/tasks/")
 
     expect(page.locator("table.tasks tbody tr").first).to_be_visible()
     assert page.locator("text=Cancel…").count() == 0

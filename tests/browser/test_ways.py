@@ -5,17 +5,12 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import PASSWORD
 from tests.support.running import RunningStack
 
 
 @pytest.fixture
-def now(page: Page, problems: list[str], stack: RunningStack) -> Page:
-    page.goto(f"{stack.url}/admin/login/")
-    page.fill("#id_username", "ann")
-    page.fill("#id_password", PASSWORD)
-    page.click("[type=submit]")
-    page.wait_for_url("**/admin/")
+def now(logged_in: None, page: Page, problems: list[str], stack: RunningStack) -> Page:
+    page.goto(f"{stack.url}/admin/")
     return page
 
 
