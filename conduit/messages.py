@@ -10,6 +10,7 @@ import redis
 import structlog
 from celery import Task
 from django.conf import settings
+from django.db import close_old_connections
 
 from conduit import clock
 from conduit.redis_client import shared_client
@@ -34,9 +35,14 @@ def once_in(seconds: float) -> dict[str, Any]:
 
 
 class TimelyTask(Task):
-    """A job that is not run for a message that nobody needs any more. Called as a function it always runs."""
+    """A job that is not run for a message that nobody needs any more. Called as a function it always runs.
+
+    It takes over the connection to the database that the thread's last job had, unless that is old or broke: CONN_MAX_AGE.
+    """
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if not self.request.called_directly:
+            close_old_connections()
         headers = self.request.headers or {}
         if _GOOD_UNTIL in headers and clock.now().timestamp() > headers[_GOOD_UNTIL]:
             return None

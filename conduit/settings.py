@@ -12,6 +12,7 @@ import os
 import re
 import secrets
 import ssl
+import sys
 import tempfile
 from ipaddress import ip_network
 from pathlib import Path
@@ -225,6 +226,8 @@ CELERY_WORKER_CONSUMER = "conduit.worker:Consumer"
 CELERY_WORKER_PROC_ALIVE_TIMEOUT = 60.0
 # A thread takes one job at a time: what waits stays in Redis for the next worker that is free.
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+# Threads keep their connection, as TimelyTask has it; Celery would close it before and after each job.
+CELERY_DB_REUSE_MAX = sys.maxsize
 # conduit.logs formats everything; Celery would replace it with its own.
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_BEAT_SCHEDULE = SCHEDULE

@@ -5,19 +5,30 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import redis
 import time_machine
-from celery import current_app, shared_task
+from celery import current_app, shared_task, signals
+from celery.fixups.django import DjangoWorkerFixup
 from django.conf import settings as django_settings
+from django.db import connection
 
 from conduit import clock, messages
+from tests.settings import ON_SQLITE
 from tests.support.messages import take_messages
 
 QUEUE = "tests-of-messages"
 ran: list[str] = []
+connections: list[int] = []
 
 
 @shared_task
 def noted(name: str) -> None:
     ran.append(name)
+
+
+@shared_task
+def connected() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_backend_pid()")
+        connections.append(cursor.fetchone()[0])
 
 
 @pytest.fixture(autouse=True)
@@ -137,3 +148,30 @@ def test_the_clock_is_not_asked_for_what_has_no_age(monkeypatch):
     take_messages(QUEUE)
 
     assert ran == ["a"]
+
+
+@pytest.mark.skipif(ON_SQLITE, reason="its connections are files")
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+def test_a_thread_keeps_its_connection_from_job_to_job_until_it_is_old(monkeypatch):
+    connections.clear()
+    connection.close()
+    monkeypatch.setitem(connection.settings_dict, "CONN_MAX_AGE", 60)
+    worker = DjangoWorkerFixup(current_app)  # what Celery does before and after each job
+
+    def run():
+        connected.apply_async(queue=QUEUE)
+        take_messages(QUEUE)
+
+    signals.task_prerun.connect(worker.on_task_prerun)
+    signals.task_postrun.connect(worker.on_task_postrun)
+    try:
+        run()
+        run()
+        connection.close_at = 0  # as after a minute
+        run()
+    finally:
+        signals.task_prerun.disconnect(worker.on_task_prerun)
+        signals.task_postrun.disconnect(worker.on_task_postrun)
+
+    first, second, third = connections
+    assert first == second != third
