@@ -62,15 +62,19 @@ def drain_at_sigterm(under_way: Callable[[], int], *, begin: Sequence[Step], end
 
 
 async def _drain(reactor: Any, under_way: Callable[[], int], begin: Sequence[Step], end: Sequence[Step]) -> None:
+    waits_for = "who waits to be let in"
     try:
         async with asyncio.timeout(DRAIN_SECONDS):
             await _stop_listening(reactor)
             _close_with_the_next_answer(reactor)
+            waits_for = "streams to be told"
             await asyncio.gather(*map(_done, begin))
+            waits_for = "what is under way"
             await _until_quiet(reactor, under_way)
+            waits_for = "what the process leaves behind"
             await asyncio.gather(*map(_done, end))
     except TimeoutError:
-        log.warning("ended before everything was over", under_way=under_way())
+        log.warning("ended before everything was over", waits_for=waits_for, under_way=under_way())
     finally:
         # Python gives its own handlers up before it ends: one more SIGTERM would then kill a process that ends well.
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
