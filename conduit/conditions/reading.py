@@ -138,6 +138,9 @@ class _Database:
     """
 
     def __init__(self) -> None:
+        self._reset()
+
+    def _reset(self) -> None:
         self.away_since: datetime | None = None
         self.asking: threading.Thread | None = None
         self._lock = threading.Lock()
@@ -160,5 +163,5 @@ class _Database:
 
 
 _database = _Database()
-# A child has no thread that asks.
-os.register_at_fork(after_in_child=_database.__init__)  # type: ignore[misc]  # begun anew, its lock too
+# A child has no thread that asks, and may have been forked while somebody held the lock.
+os.register_at_fork(after_in_child=_database._reset)

@@ -1,5 +1,6 @@
 """The one table of conditions: what looks find and processes report, and how it is kept."""
 
+import os
 import threading
 from datetime import timedelta
 
@@ -257,3 +258,14 @@ def test_two_looks_at_once_write_each_row_once(condition):
 
     assert results == [True, True]
     assert Standing.objects.filter(name="tea").count() == 1
+
+
+def test_a_child_that_is_forked_during_an_outage_asks_for_itself():
+    reading._database.away_since = clock.now()
+
+    child = os.fork()
+    if child == 0:
+        os._exit(0 if reading._database.away_since is None else 1)
+
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert reading._database.away_since is not None

@@ -16,7 +16,7 @@ from tests.support.stacks import Elsewhere
 
 
 def generate(stack: RunningStack, prompt: str = "a lighthouse", **wanted: object) -> str:
-    """A new task, as short and small as there is unless something else is wanted: making it takes a fifth of what six seconds of 720p take.
+    """A new task, as short and small as there is unless something else is wanted, which takes a seventh of six seconds of 720p.
 
     The sandbox draws a clip for each prompt: a second for one that no other test has.
     """

@@ -8,7 +8,7 @@ import requests
 
 from tests.support.running import RunningStack
 
-# A second of the smallest takes a fifth of what six seconds of 720p take.
+# A second of the smallest takes a seventh of what six seconds of 720p take.
 SMALL = {"model": "minimax-video", "prompt": "a lighthouse", "duration": 1, "resolution": "720x480"}
 REST = ("media", "control", "beat", "sandbox")  # in `make soak`
 
