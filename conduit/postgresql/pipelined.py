@@ -21,7 +21,7 @@ class Pipelined(ABC):
         self._libpq = opened.pgconn
         self._libpq.enter_pipeline_mode()
         self._adapting = Transformer(opened)
-        self._has_ended = False
+        self._has_ended = self._is_deaf = False
         self._loop = asyncio.get_running_loop()
         self._socket = self._libpq.socket
         self._loop.add_reader(self._socket, self._read)
@@ -44,7 +44,7 @@ class Pipelined(ABC):
         self._flush()
 
     def _flush(self) -> None:
-        if self._libpq.flush():
+        if self._libpq.flush() and not self._is_deaf:
             self._loop.add_writer(self._socket, self._flush_on)
 
     def _flush_on(self) -> None:
@@ -64,12 +64,15 @@ class Pipelined(ABC):
             self._broke(error)
 
     def _deaf(self) -> None:
-        """Hear nothing more of it."""
-        self._loop.remove_reader(self._socket)
-        self._loop.remove_writer(self._socket)
+        """Hear nothing more of it. Once: libpq closes the socket of a connection that broke, and its number may be another's by then,
+        which would hear nothing more: a client's, or one of ours."""
+        if not self._is_deaf:
+            self._is_deaf = True
+            self._loop.remove_reader(self._socket)
+            self._loop.remove_writer(self._socket)
 
     def finish(self) -> None:
-        """Close it, at once. Again is fine: its number may be another connection's by then."""
+        """Close it, at once. Again is fine."""
         if not self._has_ended:
             self._has_ended = True
             self._deaf()
