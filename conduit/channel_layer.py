@@ -7,6 +7,7 @@ from typing import Any
 
 from channels_redis.pubsub import RedisPubSubChannelLayer, RedisSingleShardConnection
 
+from conduit.streams.cancelling import heeding
 from conduit.streams.lasting import lasting
 
 logger = logging.getLogger(__name__)
@@ -82,7 +83,7 @@ class _Shard(RedisSingleShardConnection):
                 async with asyncio.timeout(ASK_SECONDS):
                     if self._was_heard:
                         self._was_heard = False
-                        await self._pubsub.ping()
+                        await heeding(self._pubsub.ping())
                     else:
                         self._was_heard = True
                         logger.info("the channel layer's connection went silent: making another")

@@ -12,6 +12,7 @@ from redis.asyncio import ConnectionPool, Redis
 from redis.exceptions import RedisError
 
 from conduit.streams.breaker import Away, breaker_of
+from conduit.streams.cancelling import heeding
 from conduit.streams.seats import LoopSeats, SharedSeats
 
 logger = logging.getLogger(__name__)
@@ -132,7 +133,7 @@ class Mailboxes:
         async with self._turns:
             try:
                 with self._breaker.asking("hubs do not hear of other processes"):
-                    return await question()
+                    return await heeding(question())
             except Away as error:
                 raise Unavailable from error
 
@@ -244,15 +245,15 @@ class Mailboxes:
 
     async def _listen(self, heard: Callable[[str, str], Awaitable[None]], began: Callable[[], Awaitable[None]]) -> None:
         async with self._redis.pubsub() as subscription:
-            await subscription.subscribe(self._key("to", self._process))
+            await heeding(subscription.subscribe(self._key("to", self._process)))
             is_asked = False
             while True:
-                message = await subscription.get_message(timeout=_WAIT_SECONDS)
+                message = await heeding(subscription.get_message(timeout=_WAIT_SECONDS))
                 if message is None:
                     # A process that only listens never finds out by itself that nothing can come any more.
                     if is_asked:
                         raise TimeoutError
-                    await subscription.ping()
+                    await heeding(subscription.ping())
                     is_asked = True
                     continue
                 is_asked = False

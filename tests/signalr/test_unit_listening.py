@@ -4,6 +4,7 @@ import asyncio
 from urllib.parse import urlsplit
 
 import pytest
+from redis.asyncio.connection import AbstractConnection
 
 from conduit.signalr.mailboxes import Mailboxes
 from tests.settings import VALKEY
@@ -41,3 +42,30 @@ def test_a_listener_whose_connection_failed_listens_again_within_seconds(trouble
 
     print(f"{trouble}: {seconds:.2f} s")
     assert seconds < 30
+
+
+def test_a_listener_that_is_cancelled_ends_even_in_the_moment_in_which_it_has_sent(monkeypatch):
+    """redis-py sends in `asyncio.wait_for`, which before Python 3.12 keeps such a cancellation for itself."""
+    send = AbstractConnection._send_packed_command
+    sending: list[asyncio.Task[None]] = []
+
+    async def send_and_cancel(connection, command):
+        await send(connection, command)
+        if any(b"PING" in piece for piece in command):
+            sending[0].cancel()
+
+    async def scenario():
+        mail = Mailboxes(VALKEY.url, prefix="listening:", process="cancelled", lease=6, offered=15)
+
+        async def heard(*_): ...
+
+        monkeypatch.setattr(AbstractConnection, "_send_packed_command", send_and_cancel)
+        sending.append(asyncio.create_task(mail.listen(heard, heard)))
+        await asyncio.wait(sending, timeout=20)
+        has_ended = sending[0].cancelled()
+        sending[0].cancel()
+        await asyncio.gather(*sending, return_exceptions=True)
+        await mail.close()
+        return has_ended
+
+    assert asyncio.run(scenario())
