@@ -126,7 +126,7 @@ gc.set_threshold(1_000, 5, 200)
 # A thread at work on rows keeps the event loop waiting for so many seconds at most (5 ms unless told), each time that it wakes.
 sys.setswitchinterval(0.001)
 drain_at_sigterm(
-    lambda: application.under_way + len(hub.connections),
+    lambda: application.under_way + hub.waiting,
     begin=[lambda: feeds().drain(), lambda: pump().drain(), hub.leave],
     end=[
         hub.stop,

@@ -187,6 +187,17 @@ class Connection:
         return self._is_ended
 
     @property
+    def has_heard_all(self) -> bool:
+        """Whether its client has taken the last that is said to it, and all that is left for it is to go."""
+        return self.is_over and not self._is_ended
+
+    async def gone(self) -> None:
+        """End it, for a client that is not waited for any longer, and wait until its end was told."""
+        self.left()
+        if self._ending is not None:
+            await self._ending
+
+    @property
     def is_resumable(self) -> bool:
         """Whether the client may come back on another socket, and both sides know what the other missed."""
         return self._outbound.replay is not None and self._sealed_at is None

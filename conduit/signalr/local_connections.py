@@ -77,8 +77,16 @@ class LocalConnections:
     def is_leaving(self) -> bool:
         return self.relayed.is_leaving
 
+    @property
+    def waiting(self) -> int:
+        """How many clients wait for something that only this process can say. One that polls and has taken its Close is none of them:
+        it may take its time to say that it goes, and any process may hear that."""
+        return sum(not connection.has_heard_all for connection in self.connections.values()) + self.relayed.answering
+
     async def stop(self) -> None:
-        """End the clock and what listens."""
+        """End the clock, what listens, and connections whose clients have heard all: their seats are given back, as if they had gone."""
+        heard = [connection for connection in self.connections.values() if connection.has_heard_all]
+        await asyncio.gather(*(connection.gone() for connection in heard))
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)

@@ -52,6 +52,11 @@ class RelayedRequests:
 
     # The connection's side.
 
+    @property
+    def answering(self) -> int:
+        """How many requests of other processes wait for what connections of this one say, or for its way there."""
+        return len(self._wires)
+
     def handle(self, connection: Connection, packed: bytes) -> None:
         """One item of a connection's inbox."""
         kind, name, data = msgpack.unpackb(packed)

@@ -102,15 +102,20 @@ class HubServer:
         """Those that live in this process; read only."""
         return self._local.connections.values()
 
+    @property
+    def waiting(self) -> int:
+        """How many clients wait for something that only this process can say."""
+        return self._local.waiting
+
     async def drain(self) -> None:
         """Before this process ends: `leave`, wait a little until all have gone, `stop`."""
         self.leave()
         try:
             async with asyncio.timeout(self._options.closing):
-                while self.connections or self._under_way:
+                while self.waiting or self._under_way:
                     await asyncio.sleep(self._options.tick)
         except TimeoutError:
-            logger.info("%d connections and %d requests did not end in time", len(self.connections), self._under_way)
+            logger.info("%d connections and %d requests did not end in time", self.waiting, self._under_way)
         await self.stop()
 
     def leave(self) -> None:

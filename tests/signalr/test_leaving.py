@@ -167,3 +167,27 @@ def test_a_poll_at_a_process_that_leaves_ends_empty_and_goes_on_elsewhere() -> N
         await home.drain()
 
     asyncio.run(case())
+
+
+def test_a_client_that_polls_and_has_heard_all_is_not_waited_for_and_its_seat_is_given_back() -> None:
+    """It may be slow to say that it goes, or never do so: for as long as a connection may be without a wire nobody would end."""
+
+    async def case() -> None:
+        leaving, staying = _two(VALKEY.url)
+        query = await _negotiated(leaving)
+        assert await _Request(leaving, "GET", query).answer() == (200, b"")
+        assert await _Request(leaving, "POST", query, body=HANDSHAKE).answer() == (200, b"")
+        assert await _Request(leaving, "GET", query).answer() == (200, b"{}\x1e")
+        leaving.leave()
+        assert leaving.waiting == 1
+        assert await _Request(staying, "GET", query).answer() == (200, CLOSE)
+        async with asyncio.timeout(SECONDS):
+            while leaving.waiting:
+                await asyncio.sleep(0.02)
+        assert len(leaving.connections) == 1
+        await leaving.stop()
+        assert len(leaving.connections) == 0
+        assert (await _Request(staying, "DELETE", query).answer())[0] == 404
+        await staying.drain()
+
+    asyncio.run(case())
