@@ -13,6 +13,7 @@ from functools import partial
 from typing import Any
 
 from daphne.ws_protocol import WebSocketProtocol
+from twisted.internet.abstract import FileDescriptor
 from twisted.internet.interfaces import IPushProducer
 from twisted.web.http import Request
 from zope.interface import implementer
@@ -25,6 +26,10 @@ from conduit.streams.rates import Rate
 _FRAMES_PER_SECOND, _FRAMES_BURST = 400, 1000
 _SPARE_FRAMES = Rate(4000)
 _WAIT_SECONDS = 0.1
+# What may wait for the socket to take it before a gate closes (bytes), as for any connection of twisted's. It goes by the size of what it
+# reads at once, which is small for WebSockets (daphne_patches): a gate that closed at that would let one event pass in two turns of the
+# loop, some in a second when each takes long, while its client takes all that comes.
+_UNSENT_BYTES = 64 * 1024
 # Pings and pongs of a socket: clients that ping at all do it every few seconds. One that sends more is told why, and has so long
 # (seconds) to read it.
 _CONTROLS_PER_SECOND, _CONTROLS_BURST = 10, 100
@@ -68,13 +73,22 @@ class ConnectionGate:
             self._transport.resumeProducing()
 
     def pauseProducing(self) -> None:
-        self._opened.clear()
+        """Called at each write that leaves more to be sent than twisted reads at once."""
+        if _unsent(self._transport) > _UNSENT_BYTES:
+            self._opened.clear()
 
     def resumeProducing(self) -> None:
         self._opened.set()
 
     def stopProducing(self) -> None:
         self._opened.set()  # the connection is gone: callers that wait here find out by cancellation
+
+
+def _unsent(transport: Any) -> float:
+    """Bytes that the socket has not taken yet; under TLS, which has a buffer in between, whoever says that it is full is believed."""
+    if not isinstance(transport, FileDescriptor):
+        return float("inf")
+    return len(transport.dataBuffer) - transport.offset + transport._tempDataLen
 
 
 def with_gate(scope: Mapping[str, Any], send: Any) -> dict[str, Any]:

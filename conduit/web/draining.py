@@ -15,6 +15,7 @@ from collections.abc import Awaitable, Callable, Iterator, Sequence
 from typing import Any
 
 import structlog
+from daphne.ws_protocol import WebSocketProtocol
 from twisted.internet.tcp import Port, Server
 from twisted.web.http import HTTPChannel
 
@@ -86,7 +87,7 @@ async def _until_quiet(reactor: Any, under_way: Callable[[], int]) -> None:
     while under_way() or (_has_connections(reactor) and time.monotonic() - busy_at < QUIET_SECONDS):
         await asyncio.sleep(LOOK_SECONDS)
         is_sent = time.monotonic() - began < SENDING_SECONDS and _is_being_sent(reactor)
-        if under_way() or reactor.getWriters() or is_sent:
+        if under_way() or reactor.getWriters() or is_sent or _is_being_closed(reactor):
             busy_at = time.monotonic()
 
 
@@ -138,6 +139,13 @@ def _is_being_sent(reactor: Any) -> bool:
     """Whether a request has begun to come, and is not answered: while it is not whole the application has not seen it."""
     channels = (getattr(connection.protocol, "_channel", None) for connection in _connections(reactor))
     return any(isinstance(channel, HTTPChannel) and channel.requests for channel in channels)
+
+
+def _is_being_closed(reactor: Any) -> bool:
+    """Whether a WebSocket was told its end and has not answered: reset by ours, its client may lose what it was told. It has the time
+    that conduit.web.tracing gives it."""
+    protocols = (connection.protocol for connection in _connections(reactor))
+    return any(isinstance(protocol, WebSocketProtocol) and protocol.state == protocol.STATE_CLOSING for protocol in protocols)
 
 
 def _has_connections(reactor: Any) -> bool:

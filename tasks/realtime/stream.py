@@ -27,7 +27,8 @@ from tasks.realtime.connections import Caller
 from tasks.realtime.feeds import Draining, Feeds
 from tasks.realtime.metrics import OPENED, PLAIN, RESUMED
 
-# How often a stream whose reader takes nothing looks whether it is over, and how long the reader has for the rest then, in seconds.
+# How often a stream whose reader takes nothing looks whether it is over, and how long the reader may go on so then, in seconds. A reader
+# that takes the rest gets it, however long it takes a process with much to do to send it.
 LOOK_SECONDS = 1.0
 CLOSING_SECONDS = 5.0
 # How many times the bound may wait for a reader that took what came until a moment ago.
@@ -119,7 +120,7 @@ class Stream(ABC, Generic[Form]):
             with suppress(TimeoutError):
                 async with asyncio.timeout(LOOK_SECONDS):
                     await gate.wait_open()
-        self._stuck_since = None
+        self._stuck_since = self._over_since = None
         return await self.outbox.next()
 
     def _is_late(self) -> bool:
