@@ -13,7 +13,8 @@ from pathlib import Path
 from conduit.stack.files import write_private
 from conduit.stack.service import Service, in_words
 
-GRACE_SECONDS = 15.0
+# As long as docs/operations.md has whoever ends a web process wait for it.
+GRACE_SECONDS = 30.0
 
 
 class Supervisor:

@@ -21,8 +21,9 @@ from twisted.web.http import HTTPChannel
 
 log = structlog.get_logger(__name__)
 
-# What is under way may take this long after SIGTERM, in seconds. A supervisor that stops the process has more patience than that.
-DRAIN_SECONDS = 8.0
+# What is under way may take this long after SIGTERM, in seconds: a call may stand in its key's line for PATIENCE_SECONDS (lines.py), and
+# is to be answered after that. A supervisor that stops the process has more patience than that.
+DRAIN_SECONDS = 20.0
 LOOK_SECONDS = 0.05
 # Kept connections on which nothing came for so long (seconds) are closed: their owners know by then that nobody listens here any
 # more, and use no others.

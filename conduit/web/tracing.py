@@ -16,7 +16,7 @@ from conduit.web.refusals import Application, Headers, client_of, header, in_env
 
 _REASON_BYTES_MAX = 123  # what a close frame has room for (RFC 6455, 5.5)
 # A client that has not answered a close by then is reset, and may lose with it what it had not read, the reason included. autobahn's
-# own second is short for a busy client; a leaving process has eight for everything.
+# own second is short for a busy client; a leaving process waits for no answer longer either.
 _ANSWER_SECONDS = 5
 _UPGRADE_REFUSED = 403
 _START, _BODY = "http.response.start", "http.response.body"

@@ -3,6 +3,7 @@
 import base64
 import json
 import os
+import re
 import select
 import signal
 import socket
@@ -12,9 +13,10 @@ from contextlib import suppress
 
 import pytest
 
-from conduit.web.draining import QUIET_SECONDS
+from conduit.web.draining import DRAIN_SECONDS, QUIET_SECONDS
+from conduit.web.lines import PATIENCE_SECONDS
 from keys.services import create_key
-from tests.support.web import Web
+from tests.support.web import ROOT, Web
 
 pytestmark = [pytest.mark.django_db(transaction=True, serialized_rollback=True), pytest.mark.races_the_clock]
 
@@ -175,3 +177,18 @@ def test_who_connected_while_a_process_was_busy_is_answered_although_it_is_told_
             answers.append(one.recv(12))
     assert answers == [b"HTTP/1.1 200"] * len(waiting)
     assert web.wait() == 0
+
+
+def test_a_call_that_has_stood_in_line_for_as_long_as_one_may_is_still_answered():
+    assert DRAIN_SECONDS >= PATIENCE_SECONDS + 5
+
+
+def test_whoever_ends_a_web_process_waits_longer_than_it_takes_to_end():
+    """Until it has drained, its last steps too, and threads that still work on requests of clients that have gone have ended."""
+    unit = (ROOT / "ops" / "systemd" / "conduit-web@.service").read_text()
+    compose = (ROOT / "ops" / "container" / "compose.yaml").read_text()
+    seconds = [
+        re.search(r"^TimeoutStopSec=(\d+)$", unit, re.M)[1],
+        re.search(r"^  web:\n(?:    .*\n)*?    stop_grace_period: (\d+)s$", compose, re.M)[1],
+    ]
+    assert all(float(one) >= DRAIN_SECONDS + 10 for one in seconds)
