@@ -48,7 +48,8 @@ class LocalConnections:
             lease=options.lease,
             offered=options.disconnect,
         )
-        self._seats = options.seats or own_seats(redis_url, prefix=f"{options.redis_prefix}:{path.strip('/')}:seats:", lease=options.lease)
+        prefix = f"{options.redis_prefix}:{path.strip('/')}:seats:"
+        self._seats = options.seats or own_seats(redis_url, prefix=prefix, lease=options.lease)
         self._make_hub = make_hub
         self._options = options
         self._records: dict[str, Record] = {}  # by token: of the connections that were negotiated
@@ -96,6 +97,8 @@ class LocalConnections:
         except Unavailable:
             logger.info("Redis does not answer; this process's lease will lapse")
         await self.mail.close()
+        if not self._options.seats:  # they are nobody else's
+            await self._seats.close()
 
     # Connections.
 

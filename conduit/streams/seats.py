@@ -124,6 +124,11 @@ class SharedSeats(Seats):
             pipeline.hset(self._all, self._process, self._own.total())
             self._is_known = self._asked(pipeline.execute) is not None
 
+    def close(self) -> None:
+        """Give the connections to Redis back; whoever asks still makes others."""
+        with self._lock:
+            self._redis.close()
+
     def taken(self) -> int | None:
         """How many connections all processes together have open; None while Redis is away."""
         counts = cast(dict[bytes, bytes] | None, self._asked(lambda: self._redis.hgetall(self._all)))
@@ -224,6 +229,12 @@ class LoopSeats:
     async def heartbeat(self) -> None:
         """To be called several times within a lease while there are connections."""
         await self._run(self.blocking.heartbeat)
+
+    async def close(self) -> None:
+        """Give the connections to Redis back, once it was told of all that have ended."""
+        if self._giving_back:
+            await asyncio.wait([self._giving_back])
+        await self._run(self.blocking.close)
 
     async def _run(self, work: Callable[[], None]) -> None:
         await asyncio.get_running_loop().run_in_executor(self._thread, work)

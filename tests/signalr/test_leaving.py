@@ -10,6 +10,7 @@ from functools import partial
 from typing import Any
 
 import pytest
+import redis
 import requests
 from websockets.exceptions import ConnectionClosed
 
@@ -17,6 +18,7 @@ from conduit.signalr import Hub, HubServer, Options, hub_method
 from tests.settings import VALKEY
 from tests.signalr.raw import HANDSHAKE, SECONDS, socket_to
 from tests.signalr.servers import Service
+from tests.signalr.wires import until
 from tests.support.valkey import ValkeyForTests
 
 
@@ -191,3 +193,15 @@ def test_a_client_that_polls_and_has_heard_all_is_not_waited_for_and_its_seat_is
         await staying.drain()
 
     asyncio.run(case())
+
+
+def test_a_hub_that_has_stopped_leaves_no_connection_to_redis_open(own_valkey: ValkeyForTests) -> None:
+    async def case() -> None:
+        server, _ = _two(own_valkey.url)
+        query = await _negotiated(server)
+        assert await _Request(server, "GET", query).answer() == (200, b"")
+        await server.stop()
+
+    with redis.Redis.from_url(own_valkey.url) as asking:
+        asyncio.run(case())
+        until(lambda: len(asking.client_list()) == 1)
