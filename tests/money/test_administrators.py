@@ -24,7 +24,7 @@ from tests.support.racing import in_threads
 pytestmark = [pytest.mark.django_db(transaction=True, serialized_rollback=True), pytest.mark.sqlite]
 
 PRICE = Decimal("0.2")
-CREATES, PROCESSES, ROOM = 64, 8, 10
+CREATES, PROCESSES, ROOM = 64, 4, 10
 GOOD = {"model": "minimax-video", "prompt": "a cat"}
 PATH = "/v1/video/generations"
 

@@ -21,7 +21,7 @@ from tests.support.racing import in_threads
 pytestmark = [pytest.mark.django_db(transaction=True, serialized_rollback=True), pytest.mark.sqlite]
 
 PRICE = Decimal("0.2")
-CREATES, PROCESSES, ROOM = 64, 8, 10
+CREATES, PROCESSES, ROOM = 64, 4, 10
 # The discard port: nothing listens there.
 NO_REDIS = {"REDIS_URL": "redis://127.0.0.1:9/0", "LIMITS_FAIL_OPEN": "true"}
 LIMITS = {"creates_per_minute": 1000, "creates_per_day": 1000, "tasks_in_flight": 1000, "tasks_per_hour": 1000}
