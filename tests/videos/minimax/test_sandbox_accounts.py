@@ -7,7 +7,7 @@ import pytest
 import requests
 
 from tests.videos.minimax.sandbox_driver import Clock
-from tests.videos.minimax.test_sandbox_command import start
+from tests.videos.minimax.test_sandbox_command import refused, serving
 from videos.minimax.sandbox import Account, Misspelt, Sandbox
 
 CAT = {"model": "video-01", "prompt": "a cat"}
@@ -115,18 +115,13 @@ def test_two_accounts_have_two_names_and_two_keys(tmp_path, clock):
             sandbox_with(tmp_path, clock, *twice)
 
 
-def test_the_command_takes_them_as_arguments_and_from_the_environment(tmp_path):
-    with start(tmp_path, "--account", "east=key-1,pace=20", SANDBOX_ACCOUNTS="west=key-2,balance=5;south=key-3") as process:
-        assert process.stdout
-        url = next(word for word in process.stdout.readline().replace(",", " ").split() if word.startswith("http://127.0.0.1:"))
+def test_the_command_takes_them_as_arguments_and_from_the_environment(tmp_path, capsys):
+    with serving(tmp_path, "--account", "east=key-1,pace=20", SANDBOX_ACCOUNTS="west=key-2,balance=5;south=key-3") as url:
         found = requests.get(f"{url}/sandbox/accounts", timeout=60).json()
-        process.terminate()
-        assert process.wait(60) == 0
 
     assert [(account["name"], account["pace"], account["balance"]) for account in found] == [
         ("main", None, None), ("west", None, "5"), ("south", None, None), ("east", 20, None),
     ]  # fmt: skip
-    with start(tmp_path, "--account", "east") as process:
-        assert process.wait(60) == 1
-        assert process.stderr
-        assert "--account: 'east' is not NAME=KEY[,pace=N][,balance=USD]" in process.stderr.read()
+    status, told = refused(capsys, tmp_path, "--account", "east")
+    assert status == 1
+    assert "--account: 'east' is not NAME=KEY[,pace=N][,balance=USD]" in told
