@@ -12,6 +12,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 from conduit.checks import check_production, problems
 from conduit.outbound.addresses import Allowed
+from tests.support import nursery
 from tests.support.scratch import scratch
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -33,7 +34,7 @@ SAFE = {
 def started(*command: str, without: str = "", **unsafe: str) -> subprocess.CompletedProcess[str]:
     environment = {"PATH": os.environ["PATH"], "CONDUIT_HOME": str(scratch("production")), **SAFE, **unsafe}
     environment.pop(without, None)
-    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    return nursery.run(command, environment, seconds=60)
 
 
 def test_the_web_process_refuses_an_unsafe_setting_by_name():

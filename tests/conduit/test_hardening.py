@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from conduit.hardening import close_to_others
+from tests.support import nursery
 from tests.support.scratch import scratch
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -41,19 +42,30 @@ print(before, asked())
 
 def python(words: str, **environment: str) -> str:
     given = {"PATH": os.environ["PATH"], "CONDUIT_HOME": str(scratch("hardening"))} | environment
-    return subprocess.run([sys.executable, "-c", words], cwd=ROOT, env=given, check=True, stdout=subprocess.PIPE, text=True).stdout.strip()
+    process = nursery.run([sys.executable, "-c", words], given)
+    assert process.returncode == 0, process.stderr
+    return process.stdout.strip()
 
 
 def test_the_environment_of_a_hardened_process_is_not_read_by_others_of_its_user():
-    assert python(ASKING, SECRET="very") == "read refused"
+    """The kernel shows what a process was started with: no fork of another has that."""
+    given = {"PATH": os.environ["PATH"], "CONDUIT_HOME": str(scratch("hardening")), "SECRET": "very"}
+    said = subprocess.run([sys.executable, "-c", ASKING], cwd=ROOT, env=given, check=True, stdout=subprocess.PIPE, text=True).stdout
+    assert said.strip() == "read refused"
 
 
 @pytest.mark.parametrize("module", ["conduit.asgi", "conduit.celery", "conduit.stack.command"])
 def test_every_process_of_ours_is_hardened_before_it_reads_a_setting(module):
-    words = f"import ctypes, os, {module}; print(ctypes.CDLL(None).prctl({PR_GET_DUMPABLE}, 0, 0, 0, 0), oct(os.umask(0)))"
-    if module.endswith("command"):
-        words = f"import django; django.setup(); {words}"
-    assert python(words, DJANGO_SETTINGS_MODULE="conduit.settings", CONDUIT_ENV="development") == "0 0o77"
+    words = f"""
+import ctypes, os
+def told(mask): return ctypes.CDLL(None).prctl({PR_GET_DUMPABLE}, 0, 0, 0, 0), oct(os.umask(mask))
+os.umask(0o022)
+before = told(0o022)
+if {module.endswith("command")}: import django; django.setup()
+import {module}
+print(*before, *told(0))
+"""
+    assert python(words, DJANGO_SETTINGS_MODULE="conduit.settings", CONDUIT_ENV="development") == "1 0o22 0 0o77"
 
 
 def test_a_folder_that_others_could_read_is_closed_to_them(tmp_path):

@@ -9,6 +9,7 @@ import pytest
 from django.urls import reverse
 
 from conduit.console.errors import CONSOLE
+from tests.support import nursery
 
 ROOT = Path(__file__).resolve().parents[2]
 WEB = "import daphne.cli, conduit.asgi"
@@ -28,10 +29,9 @@ UNNEEDED = {"av", "drf_spectacular", "rest_framework.test", "django.test", "jinj
 def test_a_process_loads_nothing_that_few_of_its_kind_use(tmp_path, start):
     words = f"import sys\n{start}\nprint(sorted({UNNEEDED!r} & set(sys.modules)))"
     ours = {"DJANGO_SETTINGS_MODULE": "conduit.settings", "CONDUIT_HOME": str(tmp_path)}
-    said = subprocess.run(
-        [sys.executable, "-c", words], cwd=ROOT, env=os.environ | ours, stdout=subprocess.PIPE, text=True, check=True
-    ).stdout
-    assert said.splitlines()[-1] == "[]"
+    said = nursery.run([sys.executable, "-c", words], os.environ | ours)
+    assert said.returncode == 0, said.stderr
+    assert said.stdout.splitlines()[-1] == "[]"
 
 
 def test_a_child_that_reads_clips_loads_nothing_of_its_parent():

@@ -1,6 +1,5 @@
 """A request's `traceparent` is kept with what it makes, and gone on with by workers; spans go to a collector where one is named."""
 
-import subprocess
 import sys
 from contextlib import closing
 
@@ -17,6 +16,7 @@ from conduit.opentelemetry_exporter import Exporter
 from tasks import ends
 from tasks.models import Task
 from tests.notifications.conftest import Sends
+from tests.support import nursery
 from tests.support.ending import end
 from tests.support.receiving import Receiver
 
@@ -167,4 +167,5 @@ def test_without_a_collector_nothing_of_the_sdk_is_imported(tmp_path):
         "sys.exit('conduit.opentelemetry_exporter' in sys.modules or 'opentelemetry.exporter' in sys.modules)"
     )
     environment = {"PATH": "/usr/bin:/bin", "DJANGO_SETTINGS_MODULE": "conduit.settings", "CONDUIT_HOME": str(tmp_path)}
-    assert subprocess.run([sys.executable, "-c", code], env=environment, check=False, timeout=60).returncode == 0
+    process = nursery.run([sys.executable, "-c", code], environment)
+    assert process.returncode == 0, process.stderr

@@ -1,12 +1,12 @@
 """manage.py check_ledger where nothing but the database is configured."""
 
-import subprocess
 import sys
 
 import pytest
 
+from tests.support import nursery
 from tests.support.databases import database_url
-from tests.support.running import ROOT, fresh_environment
+from tests.support.running import fresh_environment
 
 pytestmark = pytest.mark.django_db
 
@@ -14,6 +14,6 @@ pytestmark = pytest.mark.django_db
 def test_the_proof_needs_the_database_and_nothing_else_that_serving_needs(tmp_path):
     given = fresh_environment() | {"DATABASE_URL": database_url(), "CONDUIT_ENV": "production", "CONDUIT_HOME": str(tmp_path)}
 
-    told = subprocess.run([sys.executable, "manage.py", "check_ledger"], cwd=ROOT, env=given, capture_output=True, text=True, check=False)
+    told = nursery.run([sys.executable, "manage.py", "check_ledger"], given)
 
     assert (told.returncode, told.stdout) == (0, "The ledger adds up: 0 rows.\n"), told.stderr

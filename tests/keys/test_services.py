@@ -3,7 +3,6 @@ import os
 import pwd
 import re
 import socket
-import subprocess
 import sys
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -16,6 +15,7 @@ from django.test import Client
 
 from keys.models import AuditEntry, Budget, KeySecret, ManagementKey, Team, VirtualKey
 from keys.services import create_key, find_key
+from tests.support import nursery
 from tests.support.scratch import scratch
 
 pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
@@ -182,7 +182,7 @@ def test_a_key_on_a_database_without_tables_is_refused_in_one_line_that_says_wha
     environment = {"PATH": os.environ["PATH"], "CONDUIT_HOME": str(scratch("new")), "CONDUIT_ENV": "development", "CONDUIT_STACK": "1"}
     manage = Path(__file__).resolve().parents[2] / "manage.py"
 
-    process = subprocess.run([sys.executable, str(manage), command, "ann"], env=environment, capture_output=True, text=True, check=False)
+    process = nursery.run([sys.executable, str(manage), command, "ann"], environment)
 
     assert (process.returncode, process.stdout) == (1, "")
     assert len(process.stderr.splitlines()) == 1

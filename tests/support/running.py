@@ -21,10 +21,11 @@ import requests
 from conduit.stack.lifeline import tied
 from conduit.stack.ports import free_port
 from tests import settings as test_settings
+from tests.support import nursery
 from tests.support.scratch import scratch
 
 ROOT = Path(__file__).resolve().parents[2]
-START_SECONDS = 240
+START_SECONDS, MANAGE_SECONDS = 240, 600
 # Each look at a stack takes processor time from what is looked at: often at first, and then less and less often.
 LOOK_SECONDS, LOOK_SECONDS_MAX = 0.05, 0.25
 
@@ -148,9 +149,11 @@ class RunningStack:
 
     def manage(self, *arguments: str, **environment: str) -> str:
         """What a management command beside the stack prints on standard output. CalledProcessError when it fails."""
-        command = [sys.executable, str(ROOT / "manage.py"), *arguments]
         beside = {name: value for name, value in (self.beside | environment).items() if value}
-        return subprocess.run(command, cwd=ROOT, env=beside, check=True, stdout=subprocess.PIPE, text=True).stdout
+        process = nursery.run([sys.executable, str(ROOT / "manage.py"), *arguments], beside, seconds=MANAGE_SECONDS)
+        print(process.stderr, file=sys.stderr)
+        process.check_returncode()
+        return process.stdout
 
     def sql(self, statement: str, *values: object) -> list[tuple[Any, ...]]:
         """The rows that a statement on the stack's database gives, with `%s` for each value: a command beside it takes a second."""

@@ -1,7 +1,6 @@
 """Results on S3: the storage as the settings make it, against a server that speaks S3's wire protocol."""
 
 import os
-import subprocess
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -23,6 +22,7 @@ from moto.server import ThreadedMotoServer
 
 from conduit import clock
 from conduit.settings import _S3
+from tests.support import nursery
 from tests.support.driving import Driver
 from tests.support.finished_videos import finished_video
 from tests.support.lookalike import Answer
@@ -265,13 +265,8 @@ def test_a_link_is_signed_for_the_public_name_of_a_store_that_is_called_by_an_in
 
 def settings_with(**variables: str) -> str:
     """The storage's options in an environment of their own, or why there are none."""
-    ran = subprocess.run(
-        [sys.executable, "-c", "from conduit import settings; print(settings._S3['OPTIONS'])"],
-        env={**os.environ, "CONDUIT_ENV": "development", **variables},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    words = "from conduit import settings; print(settings._S3['OPTIONS'])"
+    ran = nursery.run([sys.executable, "-c", words], {**os.environ, "CONDUIT_ENV": "development", **variables})
     return ran.stdout or ran.stderr
 
 
