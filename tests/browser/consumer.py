@@ -7,7 +7,7 @@ from playwright.sync_api import Page
 
 from tests.support.running import RunningStack
 
-SECONDS, RESOLUTION = 6, "1280x720"
+SECONDS, RESOLUTION = 1, "720x480"
 # How fast a test watches a video, every picture of it.
 PLAYBACK_RATE = 4
 

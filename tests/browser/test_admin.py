@@ -11,7 +11,7 @@ from tests.support.running import RunningStack
 @pytest.fixture(scope="session")
 def completed(stack: RunningStack) -> str:
     """A task that the console can show, with its video."""
-    task_id = stack.call("POST", "/v1/video/generations", json={"model": "minimax-video", "prompt": "a kite"}).json()["task_id"]
+    task_id = stack.create("a kite")
     stack.until(lambda: stack.call("GET", f"/v1/tasks/{task_id}").json()["status"] == "completed")
     return task_id
 

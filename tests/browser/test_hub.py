@@ -17,8 +17,9 @@ def test_a_page_sees_a_task_through_and_plays_its_video(consumer: Consumer, prob
 
     told = consumer.until_told("hub", "VideoGenerationCompleted", consumer.generate())
 
-    started, *progress, completed = told
-    assert (started["type"], {event["type"] for event in progress}) == ("VideoGenerationStarted", {"VideoGenerationProgress"})
+    progress = [event for event in told if event["type"] == "VideoGenerationProgress"]  # a task that waits makes some too
+    started, completed = (event for event in told if event not in progress)
+    assert (started["type"], bool(progress), told[-1]) == ("VideoGenerationStarted", True, completed)
     numbers = [event["progress"] for event in told]
     assert numbers == sorted(numbers)
     assert len(set(numbers)) >= 3

@@ -54,7 +54,7 @@ def test_a_key_is_made_copied_called_with_rotated_and_switched_off(console: Page
 
 
 def test_what_a_key_spent_this_month_is_three_clicks_away(console: Page, problems: list[str], stack: RunningStack):
-    task_id = stack.call("POST", "/v1/video/generations", json={"model": "minimax-video", "prompt": "a kite"}).json()["task_id"]
+    task_id = stack.create("a kite")
     stack.until(lambda: stack.call("GET", f"/v1/tasks/{task_id}").json()["status"] == "completed")
     console.goto(f"{stack.url}/admin/")
 

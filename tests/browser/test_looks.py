@@ -43,16 +43,13 @@ def tab(browser: Browser, session_of_ann: list[Any]) -> Iterator[Page]:
 
 @pytest.fixture(scope="module")
 def made(stack: RunningStack, tab: Page) -> Iterator[Made]:
-    def task(prompt: str) -> str:
-        return str(stack.call("POST", "/v1/video/generations", json={"model": "minimax-video", "prompt": prompt}).json()["task_id"])
-
     def ended(task_id: str) -> bool:
         return stack.call("GET", f"/v1/tasks/{task_id}").json()["status"] in ("completed", "failed")
 
     wanted = {"name": "batch", "url": "https://hooks.invalid/videos", "event_types": ["video.completed", "task.failed"]}
     endpoint = str(stack.call("POST", "/v1/webhook_endpoints", json=wanted).json()["id"])
-    completed, failed = task("a paper boat sails down a rainy street at dusk"), task("a fish [sandbox: fail=1027]")
-    lost = task("a lost dog [sandbox: create lost]")
+    completed, failed = stack.create("a paper boat sails down a rainy street at dusk"), stack.create("a fish [sandbox: fail=1027]")
+    lost = stack.create("a lost dog [sandbox: create lost]")
     stack.until(lambda: ended(completed) and ended(failed))
     stack.until(lambda: stack.call("GET", f"/v1/tasks/{lost}").json()["stage"] == "reconciling")
     yield Made(completed, failed, lost, endpoint, _run(tab, stack, failed))

@@ -67,8 +67,7 @@ def generate(stack: RunningStack) -> Iterator[Callable[[str], str]]:
     made: list[str] = []
 
     def ask(prompt: str) -> str:
-        body = {"model": "minimax-video", "prompt": prompt}
-        made.append(stack.call("POST", "/v1/video/generations", json=body).json()["task_id"])
+        made.append(stack.create(prompt))
         return made[-1]
 
     yield ask

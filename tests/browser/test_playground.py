@@ -168,7 +168,7 @@ def press(page: Page, wanted: str) -> None:
 
 def test_a_token_that_ends_and_a_key_that_is_disabled_meanwhile(page: Page, problems: list[str], stack: RunningStack):
     mine = stack.for_another_key()
-    task_id = mine.call("POST", "/v1/video/generations", json={"model": "minimax-video", "prompt": "a heron"}).json()["task_id"]
+    task_id = mine.create("a heron")
 
     # One task's token shows that task, and offers nothing to do with it.
     page.goto(f"{stack.url}/#token={token_of(mine, task_id=task_id)}&task={task_id}")

@@ -32,7 +32,9 @@ def test_a_page_sees_a_task_through_on_the_stream_of_all(consumer: Consumer, pro
 
     told = happened(consumer.until_told("stream", "task.completed", consumer.generate()))
 
-    assert kinds(told) == ["task.queued", "task.started", "task.progress", "task.completed"]
+    progress = [message for message in told if message["type"] == "task.progress"]  # a task that waits makes some too
+    assert kinds([message for message in told if message not in progress]) == ["task.queued", "task.started", "task.completed"]
+    assert progress
     numbers = [message["task"]["progress"] for message in told]
     assert numbers == sorted(numbers)
     assert numbers[-1] == 100

@@ -25,11 +25,6 @@ def complaints(problems: list[str]) -> list[str]:
     return [problem for problem in problems if "ERR_ABORTED" not in problem]
 
 
-def ask_for(stack: RunningStack, prompt: str) -> str:
-    task_id: str = stack.call("POST", "/v1/video/generations", json={"model": "minimax-video", "prompt": prompt}).json()["task_id"]
-    return task_id
-
-
 @pytest.fixture
 def until(stack: RunningStack) -> Callable[[str, str], None]:
     def wait(task_id: str, status: str) -> None:
@@ -53,7 +48,7 @@ _SOUGHT = """() => new Promise((done) => {
 
 
 def test_a_task_is_watched_to_its_end_and_its_video_plays(admin: Page, problems: list[str], stack: RunningStack):
-    task_id = ask_for(stack, "a paper boat [sandbox: query slow=1 times=2]")
+    task_id = stack.create("a paper boat [sandbox: query slow=1 times=2]", duration=6)
     admin.goto(f"{stack.url}/admin/tasks/{task_id}/")
     admin.evaluate("window.loaded = true")
     admin.click("#task-exchanges > summary")
@@ -75,7 +70,7 @@ def test_a_task_is_watched_to_its_end_and_its_video_plays(admin: Page, problems:
 
 
 def test_a_task_is_cancelled_from_its_page(admin: Page, problems: list[str], stack: RunningStack):
-    task_id = ask_for(stack, "a slow one [sandbox: create stuck]")
+    task_id = stack.create("a slow one [sandbox: create stuck]")
     admin.goto(f"{stack.url}/admin/tasks/{task_id}/")
 
     admin.click("text='Cancel…'")
@@ -91,7 +86,7 @@ def test_a_task_is_cancelled_from_its_page(admin: Page, problems: list[str], sta
 def test_why_a_task_failed_at_minimax_is_two_clicks_away_and_it_is_retried(
     admin: Page, problems: list[str], stack: RunningStack, until: Callable[[str, str], None]
 ):
-    task_id = ask_for(stack, REFUSED)
+    task_id = stack.create(REFUSED)
     until(task_id, "failed")
     admin.goto(f"{stack.url}/admin/")
     admin.click("nav >> text='Tasks'")
@@ -99,8 +94,8 @@ def test_why_a_task_failed_at_minimax_is_two_clicks_away_and_it_is_retried(
     expect(admin.locator("[data-part=problem]")).to_contain_text("MiniMax answered 1026")
 
     admin.click("text='Retry…'")
-    expect(admin.locator("#content")).to_contain_text("pays today's price: 0.2000 USD")
-    admin.click("text='Retry for 0.2000 USD'")
+    expect(admin.locator("#content")).to_contain_text("pays today's price: 0.0267 USD")
+    admin.click("text='Retry for 0.0267 USD'")
 
     admin.wait_for_url(lambda address: "/admin/tasks/" in address and task_id not in address)
     expect(admin.locator(".task-head")).to_contain_text("It retries")
@@ -112,7 +107,7 @@ def test_why_a_task_failed_at_minimax_is_two_clicks_away_and_it_is_retried(
 def test_copy_as_curl_makes_it_again_when_it_is_pasted_into_a_shell(admin: Page, problems: list[str], stack: RunningStack):
     prompt = """it's "quoted" $HOME `id` !! \\ é 🚀
     and a second line"""
-    task_id = ask_for(stack, prompt)
+    task_id = stack.create(prompt)
     admin.context.grant_permissions(["clipboard-read", "clipboard-write"])
     admin.goto(f"{stack.url}/admin/tasks/{task_id}/")
 
@@ -130,7 +125,7 @@ def test_copy_as_curl_makes_it_again_when_it_is_pasted_into_a_shell(admin: Page,
 
 
 def test_a_viewer_sees_the_page_and_no_button(browser: Browser, stack: RunningStack, until: Callable[[str, str], None]):
-    task_id = ask_for(stack, REFUSED)
+    task_id = stack.create(REFUSED)
     until(task_id, "failed")
     stack.manage("shell", "-c", _VIEWER)
     context = browser.new_context()

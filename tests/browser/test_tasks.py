@@ -49,12 +49,6 @@ def nothing_is_sent(manage: Any) -> Iterator[None]:
         manage("DELETE", f"pauses/{pause['id']}")
 
 
-def create(stack: RunningStack, prompt: str) -> str:
-    answer = stack.call("POST", "/v1/video/generations", json={"model": "minimax-video", "prompt": prompt})
-    assert answer.status_code == 202, answer.text
-    return str(answer.json()["task_id"])
-
-
 def find(page: Page, text: str) -> None:
     page.fill("#frame-search", text)
     page.press("#frame-search", "Enter")
@@ -62,7 +56,7 @@ def find(page: Page, text: str) -> None:
 
 
 def test_a_search_narrows_by_its_parts_by_clicks_and_by_keys(tasks: Page, problems: list[str], stack: RunningStack):
-    boat, train = create(stack, "a blue boat"), create(stack, "a blue train")
+    boat, train = stack.create("a blue boat"), stack.create("a blue train")
 
     tasks.press("body", "/")
     tasks.keyboard.type("blue boat")
@@ -83,30 +77,30 @@ def test_a_search_narrows_by_its_parts_by_clicks_and_by_keys(tasks: Page, proble
 
 def test_a_row_moves_by_itself_and_newer_tasks_are_announced(tasks: Page, problems: list[str], stack: RunningStack, manage: Any):
     with nothing_is_sent(manage):
-        first = create(stack, "a green kite")
+        first = stack.create("a green kite")
         stack.until(lambda: stack.call("GET", f"/v1/tasks/{first}").json()["stage"] == "paused")
         tasks.reload()
         row = tasks.locator(f"tr[data-task='{first}']")
         expect(row.locator("[data-words]")).to_contain_text("sending to MiniMax is paused")
         tasks.evaluate("window.stays = true")
-        create(stack, "a green kite again")
+        stack.create("a green kite again")
         expect(tasks.locator("#newer-tasks a")).to_have_text("1 newer task")
     expect(row.locator("[data-words]")).to_contain_text("Completed in")
-    expect(row.locator("img")).to_have_js_property("naturalWidth", 1280)
+    expect(row.locator("img")).to_have_js_property("naturalWidth", 720)
     assert tasks.evaluate("window.stays")
     assert problems == []
 
 
 def test_everything_that_matches_is_cancelled_after_the_money_was_said(tasks: Page, problems: list[str], stack: RunningStack, manage: Any):
     with nothing_is_sent(manage):
-        made = [create(stack, f"a dull horse {number}") for number in range(4)]
-        other = create(stack, "a lively horse")
+        made = [stack.create(f"a dull horse {number}") for number in range(4)]
+        other = stack.create("a lively horse")
         find(tasks, "dull")
         tasks.check("table.tasks tbody tr:first-child input[type=checkbox]")
         expect(tasks.locator("[data-selected]")).to_have_text("1 selected")
         tasks.check("input[name=all]")
         tasks.click("button:has-text('Cancel…')")
-        expect(tasks.locator("#content")).to_contain_text("Cancels 4 tasks for good and gives back 0.8000 USD")
+        expect(tasks.locator("#content")).to_contain_text("Cancels 4 tasks for good and gives back 0.1068 USD")
         tasks.click("button:has-text('Cancel 4 tasks')")
         tasks.wait_for_url("**/admin/tasks/runs/*/")
         expect(tasks.locator("#run")).to_have_attribute("data-state", "done")
@@ -119,7 +113,7 @@ def test_everything_that_matches_is_cancelled_after_the_money_was_said(tasks: Pa
 
 def test_a_run_is_stopped(tasks: Page, problems: list[str], stack: RunningStack, manage: Any):
     with nothing_is_sent(manage):
-        made = create(stack, "a slow snail")
+        made = stack.create("a slow snail")
         worker = stack.pid("worker")
         assert worker
         os.kill(worker, signal.SIGSTOP)  # so that the run stays where it is
@@ -138,7 +132,7 @@ def test_a_run_is_stopped(tasks: Page, problems: list[str], stack: RunningStack,
 
 
 def test_a_viewer_sees_no_button(page: Page, problems: list[str], stack: RunningStack):
-    create(stack, "a quiet lake")
+    stack.create("a quiet lake")
     stack.manage("shell", "-c", MAKE_A_VIEWER)
 
     log_in(page, stack, "viv")

@@ -14,16 +14,12 @@ def now(logged_in: None, page: Page, problems: list[str], stack: RunningStack) -
     return page
 
 
-def generate(stack: RunningStack, prompt: str) -> str:
-    return str(stack.call("POST", "/v1/video/generations", json={"model": "minimax-video", "prompt": prompt}).json()["task_id"])
-
-
 def read(stack: RunningStack, task_id: str) -> Any:
     return stack.call("GET", f"/v1/tasks/{task_id}").json()
 
 
 def test_what_runs_now_is_on_the_first_page_and_all_of_it_a_click_away(now: Page, problems: list[str], stack: RunningStack):
-    task_id = generate(stack, "a kite on its way [sandbox: stuck]")
+    task_id = stack.create("a kite on its way [sandbox: stuck]")
     row = now.locator(f"tr[data-task='{task_id}']")
     expect(row).to_be_visible()
 
@@ -35,7 +31,7 @@ def test_what_runs_now_is_on_the_first_page_and_all_of_it_a_click_away(now: Page
 
 
 def test_why_a_task_failed_at_minimax_is_two_clicks_away(now: Page, problems: list[str], stack: RunningStack):
-    task_id = generate(stack, "a fish for the ways [sandbox: fail=1027]")
+    task_id = stack.create("a fish for the ways [sandbox: fail=1027]")
     stack.until(lambda: read(stack, task_id)["status"] == "failed")
     cause = now.get_by_role("link", name="content_policy_violation").first
     expect(cause).to_be_visible()
@@ -63,7 +59,7 @@ def test_sending_is_stopped_in_two_clicks_a_task_waits_for_it_and_goes_on_afterw
     now.fill("#id_reason", "MiniMax asked us to")
     now.get_by_role("button", name="Pause").click()
     try:
-        task_id = generate(stack, "a task that waits for the pause")
+        task_id = stack.create("a task that waits for the pause")
         stack.until(lambda: read(stack, task_id)["waiting_for"] == "pause")
         now.goto(f"{stack.url}/admin/tasks/{task_id}/")
         expect(now.locator("main")).to_contain_text("pause", ignore_case=True)
