@@ -10,6 +10,7 @@ from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 
 from conduit.api.errors import InvalidRequest
+from tests.settings import ON_SQLITE
 from tests.support.accounts import add_account, without_the_environments
 from tests.support.envelopes import refused
 from tests.support.lookalike import Answer, LookAlike
@@ -22,7 +23,8 @@ from videos.planning import Plan, plan
 from videos.requests import GenerationRequest
 from videos.services import start_generation
 
-pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
+# What they need of SQLite other files ask of it too: there, `make soak` runs them.
+pytestmark = [pytest.mark.django_db, pytest.mark.sqlite, *([pytest.mark.soak] if ON_SQLITE else [])]
 
 
 def given(*roles: str) -> list[Any]:

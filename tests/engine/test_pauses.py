@@ -16,7 +16,8 @@ from videos import engine
 from videos.exchange_models import Timing
 from videos.models import Clip, ClipState
 
-pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
+# What they need of SQLite other files ask of it too: there, `make soak` runs them.
+pytestmark = [pytest.mark.django_db, pytest.mark.sqlite, *([pytest.mark.soak] if ON_SQLITE else [])]
 
 
 def stop(kind=PauseKind.SENDING, **fields):
