@@ -1,6 +1,7 @@
 """A program that uses OpenAI's Python client as its users do, run by the client's own environment: `openai_client.py URL SECRET PART`.
 
-Prints what it got as JSON. Nothing of ours is imported.
+Prints what it got as JSON. Without arguments it does what each line of standard input asks for, a list of these three: the client
+takes two seconds to load. Nothing of ours is imported.
 """
 
 import hashlib
@@ -94,8 +95,9 @@ def main(url: str, secret: str, part: str) -> None:
     client = openai.OpenAI(base_url=f"{url}/v1", api_key=secret)
     name, _, given = part.partition("=")
     parts: dict[str, Any] = {"life": life, "errors": errors, "paused": paused, "create": create, "webhooks": webhooks}
-    print(json.dumps(parts[name](client, *filter(None, [given]))))
+    print(json.dumps(parts[name](client, *filter(None, [given]))), flush=True)
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    for asked in [sys.argv[1:]] if sys.argv[1:] else map(json.loads, sys.stdin):
+        main(*asked)

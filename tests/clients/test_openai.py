@@ -3,7 +3,8 @@
 import json
 import os
 import subprocess
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import pytest
 
 from tests.support.cutting_off import cutting_off
 from tests.support.running import RunningStack
+from tests.support.scratch import scratch
 
 HERE = Path(__file__).parent
 CLIENTS = HERE.parents[1] / ".clients"
@@ -20,23 +22,39 @@ PATIENCE_SECONDS = 120
 Client = Callable[[str, str, str], Any]
 
 
-@pytest.fixture(params=[pytest.param("openai-2", marks=pytest.mark.soak), "openai-3", "node"])
-def client(request: pytest.FixtureRequest) -> Client:
-    """Runs a part of a client's program: `client(url, secret, "life")`."""
+@pytest.fixture(scope="module", params=[pytest.param("openai-2", marks=pytest.mark.soak), "openai-3", "node"])
+def client(request: pytest.FixtureRequest) -> Iterator[Client]:
+    """Has a client's program do a part, one process all of them: `client(url, secret, "life")`."""
     if request.param == "node":
         program = [_node(), str(HERE / "node" / "openai_client.mjs")]
     else:
         program = [str(CLIENTS / request.param / "bin" / "python"), str(HERE / "openai_client.py")]
 
-    def run(url: str, secret: str, part: str) -> Any:
-        plain = {name: value for name, value in os.environ.items() if not name.startswith("OPENAI_")}
-        ran = subprocess.run(
-            [*program, url, secret, part], env=plain, capture_output=True, text=True, check=False, timeout=PATIENCE_SECONDS
-        )
-        assert ran.returncode == 0, ran.stderr
-        return json.loads(ran.stdout)
+    plain = {name: value for name, value in os.environ.items() if not name.startswith("OPENAI_")}
+    said = scratch("client") / "errors"
 
-    return run
+    def begun() -> "subprocess.Popen[str]":
+        with said.open("w") as errors:
+            return subprocess.Popen(program, env=plain, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, text=True)
+
+    process = begun()
+
+    def run(url: str, secret: str, part: str) -> Any:
+        nonlocal process
+        if process.poll() is not None:  # it failed in the test before
+            process = begun()
+        assert process.stdin
+        assert process.stdout
+        patience = threading.Timer(PATIENCE_SECONDS, process.kill)
+        patience.start()
+        print(json.dumps([url, secret, part]), file=process.stdin, flush=True)
+        told = process.stdout.readline()
+        patience.cancel()
+        assert told, said.read_text()
+        return json.loads(told)
+
+    yield run
+    process.communicate(timeout=PATIENCE_SECONDS)
 
 
 def _node() -> str:

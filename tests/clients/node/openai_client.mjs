@@ -1,9 +1,10 @@
 // A program that uses OpenAI's Node client as its users do: `node openai_client.mjs URL SECRET PART`. Prints what it got as JSON.
+// Without arguments it does what each line of standard input asks for, a list of these three.
 import { createHash } from "node:crypto";
+import { createInterface } from "node:readline";
 import OpenAI from "openai";
 
-const [url, secret, part] = process.argv.slice(2);
-const client = new OpenAI({ baseURL: `${url}/v1`, apiKey: secret });
+let url, client;
 const WANTED = { model: "minimax-video", prompt: "a lighthouse", seconds: "1", size: "720x480" };
 
 async function poll(video) {
@@ -80,5 +81,13 @@ async function webhooks(address) {
   return { made, read, listed, changed, rotated, tested, types, deleted: await hooks.delete(made.id) };
 }
 
-const [name, address] = [part.split("=")[0], part.slice(part.indexOf("=") + 1)];
-console.log(JSON.stringify(await { life, errors, paused, create, webhooks }[name](address)));
+async function run(server, secret, part) {
+  url = server;
+  client = new OpenAI({ baseURL: `${url}/v1`, apiKey: secret });
+  const [name, given] = [part.split("=")[0], part.slice(part.indexOf("=") + 1)];
+  console.log(JSON.stringify(await { life, errors, paused, create, webhooks }[name](given)));
+}
+
+const asked = process.argv.slice(2);
+if (asked.length) await run(...asked);
+else for await (const line of createInterface({ input: process.stdin })) await run(...JSON.parse(line));
