@@ -166,8 +166,8 @@ def test_a_task_that_could_not_be_sent_for_too_long_fails_without_being_sent_lat
 
 
 def test_a_model_that_takes_lengths_is_asked_for_one_that_is_long_enough(consumer, driver, minimax):
-    minimax.video = lambda job: make_mp4(1366, 768, float(job.fields["duration"]), 24)
-    task_id = consumer.generate(model="minimax-hailuo-02", duration=9)["task_id"]
+    minimax.video = lambda job: make_mp4(342, 192, float(job.fields["duration"]), 24)
+    task_id = consumer.generate(model="minimax-hailuo-02", duration=9, resolution="720x480")["task_id"]
 
     driver.finish(task_id)
 
