@@ -93,9 +93,8 @@ class Creator(Caller):
 
     def _create(self, prompt: str) -> str | None:
         key = str(uuid.uuid5(uuid.NAMESPACE_OID, prompt))
-        answer = self.call(
-            "POST", "/v1/video/generations", json={"model": "minimax-video", "prompt": prompt}, headers={"Idempotency-Key": key}
-        )
+        small = {"model": "minimax-video", "prompt": prompt, "duration": 1, "resolution": "720x480"}
+        answer = self.call("POST", "/v1/video/generations", json=small, headers={"Idempotency-Key": key})
         return answer.json()["task_id"] if answer is not None and answer.status_code == 202 else None
 
 
