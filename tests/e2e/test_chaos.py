@@ -14,7 +14,7 @@ from tests.support.running import RunningStack
 
 ENDED = ("completed", "failed", "cancelled")
 # Clips by seconds: some of the tasks are chains.
-CLIPS = {6: 1, 7: 2}
+CLIPS = {1: 1, 7: 2}
 
 
 @pytest.mark.soak
