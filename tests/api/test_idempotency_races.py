@@ -15,18 +15,17 @@ from conduit.api.models import KeptAnswer
 from keys.models import UsageCost
 from tasks.models import Task
 from tests.conftest import Consumer
-from tests.settings import ON_SQLITE
 from tests.support.databases import database_url
 from tests.support.ending import end
 from tests.support.envelopes import refused
+from tests.support.marks import SOAK_ON_SQLITE
 from tests.support.racing import in_threads
 from videos.models import Video
 
-# What they need of SQLite other files ask of it too: there, `make soak` runs them.
 pytestmark = [
     pytest.mark.django_db(transaction=True, serialized_rollback=True),
     pytest.mark.sqlite,
-    *([pytest.mark.soak] if ON_SQLITE else []),
+    *SOAK_ON_SQLITE,
 ]
 
 PATH = "/v1/video/generations"

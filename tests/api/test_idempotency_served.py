@@ -5,11 +5,11 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import requests
 
-from tests.settings import ON_SQLITE
+from tests.support.marks import SOAK_ON_SQLITE
 from tests.support.running import RunningStack
 
 # A stack of its own is half a minute there: what SQLite itself does is tried without one in test_idempotency_races.py.
-pytestmark = [pytest.mark.sqlite, *([pytest.mark.soak] if ON_SQLITE else [])]
+pytestmark = [pytest.mark.sqlite, *SOAK_ON_SQLITE]
 
 AT_ONCE = 16
 

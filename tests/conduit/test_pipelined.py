@@ -5,14 +5,14 @@ import os
 import socket
 
 import pytest
-from django.db import connection
 
 from conduit.postgresql.pipelines import Pipeline
 from conduit.statements import Statement
+from tests.settings import ON_SQLITE
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
-    pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite has no connections"),
+    pytest.mark.skipif(ON_SQLITE, reason="the event loop asks PostgreSQL alone"),
 ]
 
 

@@ -16,13 +16,12 @@ from conduit.opentelemetry_exporter import Exporter
 from tasks import ends
 from tasks.models import Task
 from tests.notifications.conftest import Sends
-from tests.settings import ON_SQLITE
 from tests.support import nursery
 from tests.support.ending import end
+from tests.support.marks import SOAK_ON_SQLITE
 from tests.support.receiving import Receiver
 
-# What they need of SQLite other files ask of it too: there, `make soak` runs them.
-pytestmark = [pytest.mark.django_db, pytest.mark.sqlite, *([pytest.mark.soak] if ON_SQLITE else [])]
+pytestmark = [pytest.mark.django_db, pytest.mark.sqlite, *SOAK_ON_SQLITE]
 
 TRACE, SPAN = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
 SENT = f"00-{TRACE}-{SPAN}-01"

@@ -6,11 +6,10 @@ import av
 import pytest
 
 from tasks.models import TaskEvent
-from tests.settings import ON_SQLITE
 from tests.support.clips import make_mp4
+from tests.support.marks import SOAK_ON_SQLITE
 
-# What they need of SQLite other files ask of it too: there, `make soak` runs them.
-pytestmark = [pytest.mark.django_db, pytest.mark.sqlite, *([pytest.mark.soak] if ON_SQLITE else [])]
+pytestmark = [pytest.mark.django_db, pytest.mark.sqlite, *SOAK_ON_SQLITE]
 
 
 def test_a_prompt_becomes_a_video_that_is_stored_and_charged_once(consumer, driver, minimax, ledger, media):

@@ -10,10 +10,10 @@ from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 
 from conduit.api.errors import InvalidRequest
-from tests.settings import ON_SQLITE
 from tests.support.accounts import add_account, without_the_environments
 from tests.support.envelopes import refused
 from tests.support.lookalike import Answer, LookAlike
+from tests.support.marks import SOAK_ON_SQLITE
 from tests.support.pictures import png
 from videos.accounts import choosing
 from videos.accounts.choosing import NoRoom
@@ -23,8 +23,7 @@ from videos.planning import Plan, plan
 from videos.requests import GenerationRequest
 from videos.services import start_generation
 
-# What they need of SQLite other files ask of it too: there, `make soak` runs them.
-pytestmark = [pytest.mark.django_db, pytest.mark.sqlite, *([pytest.mark.soak] if ON_SQLITE else [])]
+pytestmark = [pytest.mark.django_db, pytest.mark.sqlite, *SOAK_ON_SQLITE]
 
 
 def given(*roles: str) -> list[Any]:

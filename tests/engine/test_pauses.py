@@ -11,13 +11,13 @@ from tasks import leases, paused, pauses
 from tasks.models import Lane, Pause, PauseKind, Task
 from tests.settings import ON_SQLITE
 from tests.support.lookalike import Answer
+from tests.support.marks import SOAK_ON_SQLITE
 from tests.support.racing import in_threads
 from videos import engine
 from videos.exchange_models import Timing
 from videos.models import Clip, ClipState
 
-# What they need of SQLite other files ask of it too: there, `make soak` runs them.
-pytestmark = [pytest.mark.django_db, pytest.mark.sqlite, *([pytest.mark.soak] if ON_SQLITE else [])]
+pytestmark = [pytest.mark.django_db, pytest.mark.sqlite, *SOAK_ON_SQLITE]
 
 
 def stop(kind=PauseKind.SENDING, **fields):

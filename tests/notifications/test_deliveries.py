@@ -17,11 +17,10 @@ from tasks.notifications.models import Delivery, Endpoint, FailingHost, Message,
 from tasks.notifications.outbox import FanOut
 from tests.conftest import Consumer
 from tests.notifications.test_signing import signed
-from tests.settings import ON_SQLITE
 from tests.support.ending import end
+from tests.support.marks import SOAK_ON_SQLITE
 
-# What they need of SQLite other files ask of it too: there, `make soak` runs them.
-pytestmark = [pytest.mark.django_db, pytest.mark.sqlite, *([pytest.mark.soak] if ON_SQLITE else [])]
+pytestmark = [pytest.mark.django_db, pytest.mark.sqlite, *SOAK_ON_SQLITE]
 
 EVERYTHING = ("task.queued", "task.started", "task.completed", "task.failed", "task.cancelled", "video.completed", "video.failed")
 

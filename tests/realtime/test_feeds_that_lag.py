@@ -12,11 +12,10 @@ from tasks.models import Feed, Task, TaskEvent
 from tasks.realtime.connections import Caller
 from tasks.realtime.feed import KeyFeed
 from tasks.realtime.feeds import Feeds
-from tests.settings import ON_SQLITE
 from tests.support.ending import end
+from tests.support.marks import SOAK_ON_SQLITE
 
-# What they need of SQLite other files ask of it too: there, `make soak` runs them.
-pytestmark = [pytest.mark.django_db(transaction=True, serialized_rollback=True), *([pytest.mark.soak] if ON_SQLITE else [])]
+pytestmark = [pytest.mark.django_db(transaction=True, serialized_rollback=True), *SOAK_ON_SQLITE]
 
 # Nobody tells this process of events, and it looks for them itself only after the test.
 DEAF = {"REDIS_URL": "redis://127.0.0.1:1/0", "STREAM_WATCH_SECONDS": "60"}

@@ -19,15 +19,14 @@ from keys.models import VirtualKey
 from tasks import lifecycle
 from tasks.models import Feed, Status, TaskEvent
 from tasks.retention import forget_old_events
-from tests.settings import ON_SQLITE
 from tests.support.databases import database_url
 from tests.support.ending import end
+from tests.support.marks import SOAK_ON_SQLITE
 from tests.support.racing import in_threads
 from tests.support.valkey import ValkeyForTests
 from tests.support.web import ROOT
 
-# What they need of SQLite other files ask of it too: there, `make soak` runs them.
-pytestmark = [pytest.mark.django_db(transaction=True, serialized_rollback=True), *([pytest.mark.soak] if ON_SQLITE else [])]
+pytestmark = [pytest.mark.django_db(transaction=True, serialized_rollback=True), *SOAK_ON_SQLITE]
 
 QUICK = {"STREAM_WATCH_SECONDS": "0.3"}
 

@@ -12,16 +12,16 @@ from django.core.management import call_command
 from keys.models import ClientTokenTask, UsageCost
 from tasks.models import Task
 from tests.conftest import Consumer
-from tests.settings import ON_SQLITE, VALKEY
+from tests.settings import VALKEY
 from tests.support.client_tokens import with_token
 from tests.support.databases import database_url
+from tests.support.marks import SOAK_ON_SQLITE
 from tests.support.racing import in_threads
 
-# What they need of SQLite other files ask of it too: there, `make soak` runs them.
 pytestmark = [
     pytest.mark.django_db(transaction=True, serialized_rollback=True),
     pytest.mark.sqlite,
-    *([pytest.mark.soak] if ON_SQLITE else []),
+    *SOAK_ON_SQLITE,
 ]
 
 AT_ONCE = 6

@@ -10,14 +10,13 @@ from django.db import connection
 
 from tasks import history, kinds
 from tasks.models import Status, Task
-from tests.settings import ON_SQLITE
 from tests.support.finished_videos import finished_video
+from tests.support.marks import SOAK_ON_SQLITE
 from videos import cleanup
 from videos.models import Video
 from videos.storage import files_in, folder
 
-# What they need of SQLite other files ask of it too: there, `make soak` runs them.
-pytestmark = [pytest.mark.django_db, pytest.mark.sqlite, *([pytest.mark.soak] if ON_SQLITE else [])]
+pytestmark = [pytest.mark.django_db, pytest.mark.sqlite, *SOAK_ON_SQLITE]
 
 MARKER = "zanzibar"
 WANTED = {"model": "minimax-video", "prompt": f"a cat in {MARKER}", "metadata": {"place": MARKER, MARKER: "yes"}}

@@ -13,6 +13,7 @@ from contextlib import suppress
 
 import pytest
 
+from conduit.stack.supervisor import GRACE_SECONDS
 from conduit.web.draining import DRAIN_SECONDS, QUIET_SECONDS
 from conduit.web.lines import PATIENCE_SECONDS
 from keys.services import create_key
@@ -188,6 +189,7 @@ def test_whoever_ends_a_web_process_waits_longer_than_it_takes_to_end():
     unit = (ROOT / "ops" / "systemd" / "conduit-web@.service").read_text()
     compose = (ROOT / "ops" / "container" / "compose.yaml").read_text()
     seconds = [
+        GRACE_SECONDS,
         re.search(r"^TimeoutStopSec=(\d+)$", unit, re.M)[1],
         re.search(r"^  web:\n(?:    .*\n)*?    stop_grace_period: (\d+)s$", compose, re.M)[1],
     ]
