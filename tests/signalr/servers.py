@@ -4,19 +4,16 @@ import json
 import os
 import signal
 import socket
-import subprocess
 import sys
 import time
-from pathlib import Path
 from typing import Any
 
-from conduit.stack.lifeline import tied
 from conduit.stack.ports import free_port
 from tests.signalr.measuring import Held, Measured
 from tests.signalr.proxy import Proxy
+from tests.support import nursery
 from tests.support.scratch import scratch
 
-ROOT = Path(__file__).resolve().parents[2]
 START_SECONDS = 120
 
 
@@ -31,22 +28,13 @@ class EchoServer:
         self._measured = Measured() if is_measured else None
         if self._measured:
             self._environment |= self._measured.environment
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: nursery.Started | None = None
 
     def begin(self) -> None:
         # As in the Procfile: -v 0 has daphne write no access log, whose addresses would hold tokens.
         command = [sys.executable, "-m", "daphne", "-v", "0", "-b", "127.0.0.1", "-p", str(self.port), "--no-server-name"]
         command += ["--application-close-timeout", "5", "tests.signalr.echo_hub:application"]
-        with self.output.open("ab") as output:
-            self._process = subprocess.Popen(
-                tied(command),
-                cwd=ROOT,
-                env=self._environment,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-                start_new_session=True,
-            )
+        self._process = nursery.start(command, self._environment, self.output)
 
     def until_it_serves(self) -> None:
         assert self._process is not None

@@ -1,10 +1,10 @@
 """Starts of our processes for a third of the price: what they load of others is loaded once, and each is a fork of that.
 
-`run` is `subprocess.run` for a script, `-c` words or `-m` a module of this environment's Python: the process has the environment
-that it is given and no other, reads its settings from it and loads everything of ours itself. It cannot be waited for
-meanwhile, so it is for what ends by itself.
+`run` is `subprocess.run`, and `start` is `subprocess.Popen`, for a script, `-c` words or `-m` a module of this environment's Python: the
+process has the environment that it is given and no other, reads its settings from it and loads everything of ours itself.
 
-As a script (`python -m tests.support.nursery`) it is that process: a line of JSON asks for a start, another tells how it ended.
+As a script (`python -m tests.support.nursery`) it is that process, and the parent of all: a line of JSON asks for a start, another how
+one ended. Who was started ends with it, and it with who started it.
 """
 
 import atexit
@@ -12,20 +12,28 @@ import functools
 import gc
 import json
 import os
+import resource
 import runpy
+import select
+import shutil
 import signal
 import subprocess
 import sys
 import threading
 import traceback
+import weakref
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
-from typing import IO, Any
+from tempfile import TemporaryDirectory
+from typing import Any
 
 from tests.support.scratch import scratch
 
 ROOT = Path(__file__).resolve().parents[2]
+# Read as a file: the package would bring ours.
+LIFELINE = runpy.run_path(str(ROOT / "conduit/stack/lifeline.py"))
 # Somebody else's, and nothing that reads Django's settings when it is loaded, nor opens anything: forks would share it.
 LOADED = (
     "celery.app.base", "celery.app.task", "celery.apps.beat", "celery.apps.worker", "celery.bin.celery", "celery.schedules",
@@ -34,33 +42,95 @@ LOADED = (
     "django.core.management.commands.check", "django.db.backends.postgresql.base", "django.db.backends.sqlite3.base", "django.forms",
     "django.template.loader", "django.views.generic", "environ", "kombu.transport.redis", "msgpack", "opentelemetry.sdk.metrics",
     "prometheus_client", "psycopg_pool", "redis.asyncio", "requests", "structlog.dev", "whitenoise.middleware",
+    "autobahn.twisted.websocket", "daphne.endpoints", "daphne.http_protocol", "daphne.ws_protocol", "twisted.internet.asyncioreactor",
 )  # fmt: skip
 
 
 def run(command: Sequence[str], environment: Mapping[str, str], *, seconds: float = 120) -> "subprocess.CompletedProcess[str]":
     """How it ended and what it said. TimeoutExpired when it took longer."""
-    told = _nursery().ask({"command": list(command), "environment": dict(environment), "seconds": seconds})
-    if told["status"] is None:
-        raise subprocess.TimeoutExpired(command, seconds, told["output"], told["errors"])
-    return subprocess.CompletedProcess(command, told["status"], told["output"], told["errors"])
+    with TemporaryDirectory(prefix="run-", dir=_nursery().folder) as folder:
+        output, errors = Path(folder, "output"), Path(folder, "errors")
+        process = Fork(command, environment, output, errors)
+        try:
+            status = process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+            raise subprocess.TimeoutExpired(command, seconds, output.read_text(), errors.read_text()) from None
+        return subprocess.CompletedProcess(command, status, output.read_text(), errors.read_text())
+
+
+def start(command: Sequence[str], environment: Mapping[str, str], log: Path, *, descriptors: int | None = None) -> "Started":
+    """Started in a process group of its own, to be ended by who asked: what it says goes to the end of `log`.
+
+    `descriptors`: how many it may have. This process's own limit stays what it is: it may hold more than that already.
+    """
+    if environment.get("PYTHONPATH") or environment.get("LD_PRELOAD"):  # meant for what is loaded before anything else
+        with log.open("ab") as end:
+            return subprocess.Popen(
+                LIFELINE["tied"](command),
+                cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, stdout=end, stderr=end, start_new_session=True,
+            )  # fmt: skip
+    return Fork(command, environment, log, log, descriptors)
+
+
+class Fork:
+    """As a Popen: its process stays, dead, until it was asked how it ended."""
+
+    def __init__(
+        self, command: Sequence[str], environment: Mapping[str, str], output: Path, errors: Path, descriptors: int | None = None
+    ) -> None:
+        self.args = command
+        self.returncode: int | None = None
+        files = {"output": str(output), "errors": str(errors), "descriptors": descriptors}
+        self.pid: int = _nursery().ask({"command": list(command), "environment": dict(environment), **files})
+        self._end = os.pidfd_open(self.pid)  # can be read from when it has ended
+        weakref.finalize(self, os.close, self._end)
+        self._lock = threading.Lock()
+
+    def poll(self) -> int | None:
+        with suppress(subprocess.TimeoutExpired):
+            self.wait(0)
+        return self.returncode
+
+    def wait(self, timeout: float | None = None) -> int:
+        if self.returncode is None:
+            ended = select.poll()
+            ended.register(self._end, select.POLLIN)
+            if not ended.poll(None if timeout is None else timeout * 1000):
+                raise subprocess.TimeoutExpired(self.args, timeout or 0)
+            with self._lock:
+                if self.returncode is None:
+                    self.returncode = _nursery().ask({"ended": self.pid})
+        return self.returncode
+
+    def send_signal(self, number: int) -> None:
+        if self.poll() is None:
+            os.kill(self.pid, number)
+
+    def terminate(self) -> None:
+        self.send_signal(signal.SIGTERM)
+
+
+Started = Fork | subprocess.Popen[bytes]
 
 
 class _Nursery:
     def __init__(self) -> None:
+        self.folder = scratch("nursery")
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.support.nursery", str(scratch("nursery"))],
+            [sys.executable, "-m", "tests.support.nursery"],
             cwd=ROOT, env={"PATH": os.environ["PATH"]}, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, start_new_session=True,
         )  # fmt: skip
         self._lock = threading.Lock()
         atexit.register(self.close)  # and it ends by itself when who started it is gone, with its standard input
 
-    def ask(self, start: dict[str, Any]) -> dict[str, Any]:
+    def ask(self, asked: dict[str, Any]) -> int:
         assert self._process.stdin
         assert self._process.stdout
         with self._lock:
-            print(json.dumps(start), file=self._process.stdin, flush=True)
-            told: dict[str, Any] = json.loads(self._process.stdout.readline())
-        return told
+            print(json.dumps(asked), file=self._process.stdin, flush=True)
+            return int(self._process.stdout.readline())
 
     def close(self) -> None:
         self._process.communicate(timeout=30)
@@ -71,30 +141,32 @@ def _nursery() -> _Nursery:
     return _Nursery()
 
 
-def main(folder: Path) -> None:
+def main() -> None:
     for name in LOADED:
         import_module(name)
     assert "conduit" not in sys.modules
+    assert "twisted.internet.reactor" not in sys.modules
     gc.freeze()
     for line in sys.stdin:
         asked = json.loads(line)
-        with (folder / "output").open("w+b") as output, (folder / "errors").open("w+b") as errors:
-            status = _ended(_forked(asked["command"], asked["environment"], output, errors), asked["seconds"])
-            output.seek(0)
-            errors.seek(0)
-            told = {"status": status, "output": output.read().decode(), "errors": errors.read().decode()}
-        print(json.dumps(told), flush=True)
+        answer = os.waitstatus_to_exitcode(os.waitpid(asked["ended"], 0)[1]) if "ended" in asked else _forked(**asked)
+        print(answer, flush=True)
 
 
-def _forked(command: Sequence[str], environment: Mapping[str, str], output: IO[bytes], errors: IO[bytes]) -> int:
+def _forked(command: Sequence[str], environment: Mapping[str, str], output: str, errors: str, descriptors: int | None) -> int:
     if pid := os.fork():
+        os.setpgid(pid, pid)  # here too: who is told of it may send its group a signal at once
         return pid
     status = 1
     try:
-        os.setsid()
+        os.setpgid(0, 0)
+        LIFELINE["die_with_parent"]()
         os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-        os.dup2(output.fileno(), 1)
-        os.dup2(errors.fileno(), 2)
+        os.dup2(os.open(output, os.O_WRONLY | os.O_CREAT | os.O_APPEND), 1)
+        os.dup2(os.open(errors, os.O_WRONLY | os.O_CREAT | os.O_APPEND), 2)
+        sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr] # as good as PYTHONUNBUFFERED
+        if descriptors:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (descriptors, descriptors))
         os.environ.clear()
         os.environ.update(environment)
         status = _status_of(command)
@@ -119,8 +191,8 @@ def _status_of(command: Sequence[str]) -> int:
             sys.argv = list(arguments)
             runpy.run_module(arguments[0], run_name="__main__", alter_sys=True)
         else:
-            sys.argv = [program, *arguments]
-            runpy.run_path(program, run_name="__main__")
+            sys.argv = [shutil.which(program) or program, *arguments]
+            runpy.run_path(sys.argv[0], run_name="__main__")
     except SystemExit as end:
         if isinstance(end.code, str):
             print(end.code, file=sys.stderr)
@@ -131,14 +203,5 @@ def _status_of(command: Sequence[str]) -> int:
     return 0
 
 
-def _ended(pid: int, seconds: float) -> int | None:
-    """Its status as `subprocess` tells it; None for one that did not end in time, and was killed."""
-    signal.signal(signal.SIGALRM, lambda *_: os.killpg(pid, signal.SIGKILL))
-    signal.setitimer(signal.ITIMER_REAL, seconds)
-    _, status = os.waitpid(pid, 0)
-    late = signal.setitimer(signal.ITIMER_REAL, 0)[0] == 0
-    return None if late else os.waitstatus_to_exitcode(status)
-
-
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main()

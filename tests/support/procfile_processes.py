@@ -3,16 +3,26 @@
 import os
 import signal
 import subprocess
+from collections.abc import Mapping
+from itertools import takewhile
 from pathlib import Path
 
 from conduit.stack.environment import for_processes
-from conduit.stack.lifeline import tied
 from conduit.stack.ports import free_port
 from conduit.stack.procfile import read_procfile
+from tests.support import nursery
 from tests.support.databases import database_url
 from tests.support.scratch import scratch
 
 ROOT = Path(__file__).resolve().parents[2]
+
+
+def words_of(line: str, environment: Mapping[str, str]) -> tuple[list[str], dict[str, str]]:
+    """A command of the Procfile as the shell reads it, and its environment, with what `env` adds."""
+    said = subprocess.run(["/bin/sh", "-c", f"printf '%s\\0' {line}"], env=environment, capture_output=True, check=True)
+    words = said.stdout.decode().split("\0")[:-1]
+    own = list(takewhile(lambda word: "=" in word, words[1:])) if words[0] == "env" else []
+    return words[len(own) + 1 if own else 0 :], {**environment, **dict(word.split("=", 1) for word in own)}
 
 
 class ProcfileProcess:
@@ -22,9 +32,8 @@ class ProcfileProcess:
         self._log = scratch(name) / "log"
         given = {"DATABASE_URL": database_url(), "DJANGO_SETTINGS_MODULE": "conduit.settings", "LOG_LEVEL": "INFO"}
         own = for_processes({**os.environ, **given, **environment}, home=home or self._log.parent, port=free_port())
-        with self._log.open("wb") as log:
-            command = tied(["/bin/sh", "-c", f"exec {read_procfile(ROOT / 'Procfile')[name]}"])
-            self._process = subprocess.Popen(command, cwd=ROOT, env=own, stdout=log, stderr=log, start_new_session=True)
+        self._log.touch()
+        self._process = nursery.start(*words_of(read_procfile(ROOT / "Procfile")[name], own), self._log)
 
     @property
     def pid(self) -> int:

@@ -2,17 +2,17 @@
 
 import os
 import signal
-import subprocess
 import time
 from pathlib import Path
 
 import requests
 
 from conduit.stack.environment import for_processes
-from conduit.stack.lifeline import tied
 from conduit.stack.ports import free_port
 from conduit.stack.procfile import read_procfile
+from tests.support import nursery
 from tests.support.databases import database_url
+from tests.support.procfile_processes import words_of
 from tests.support.scratch import scratch
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -31,26 +31,18 @@ class Web:
     ) -> None:
         self.port = port or free_port()
         self._application = application
-        self._limit = f"ulimit -n {descriptors}; " if descriptors else ""
+        self._descriptors = descriptors
         self.url = f"http://127.0.0.1:{self.port}"
         self._home = scratch("web")
         self._log = self._home / "web.log"
         given = {"DATABASE_URL": database_url(), "DJANGO_SETTINGS_MODULE": "conduit.settings", "BIND": "127.0.0.1", "LOG_LEVEL": "INFO"}
         self._environment = for_processes({**os.environ, **given, **environment}, home=self._home, port=self.port)
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: nursery.Started | None = None
 
     def start(self) -> "Web":
         """Start it and wait until it answers; RuntimeError with its log when it does not."""
-        command = "exec " + read_procfile(ROOT / "Procfile")["web"].replace(APPLICATION, self._application)
-        with self._log.open("ab") as log:
-            self._process = subprocess.Popen(
-                tied(["/bin/sh", "-c", self._limit + command]),
-                cwd=ROOT,
-                env=self._environment,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
+        command = read_procfile(ROOT / "Procfile")["web"].replace(APPLICATION, self._application)
+        self._process = nursery.start(*words_of(command, self._environment), self._log, descriptors=self._descriptors)
         until = time.monotonic() + START_SECONDS
         while not self._answers():
             if self._process.poll() is not None or time.monotonic() > until:
