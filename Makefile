@@ -19,6 +19,9 @@ GET = if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 # beginning of a worker's share, where nobody steals it: loadgroup silently does not with pytest 9.2 (pytest-xdist issue 1386).
 # Half as many again as there are cores: tests of real processes wait a good part of their time, and twice as many were no faster.
 WORKERS ?= $(shell echo $$(( ($$(nproc) * 3 + 1) / 2 )))
+# With COUNT_BRANCHES=1 the run names at its end which branches of money and of the engine no test took. A plug-in that is named in the
+# environment is there before anything of ours is imported, and in each worker.
+COUNTING = $(if $(COUNT_BRANCHES),PYTEST_PLUGINS=tests.support.branch_counting )
 PATIENT := -o faulthandler_timeout=3600
 PARALLEL := -n $(WORKERS) --maxprocesses 8 --dist worksteal
 # By uv, which is seconds, or else by pip; either way a line says how far it is.
@@ -52,7 +55,7 @@ wheels: wheel ## the same, with the wheels of all that it needs: a folder for ho
 test soak compiled: export PYTHONDONTWRITEBYTECODE :=
 
 test: $(DEV) $(NODE) $(CLIENTS) ## run all tests: on PostgreSQL, then what touches the database's manners on SQLite
-	$(PY) -m pytest $(PARALLEL) -m "not soak and not clients"
+	$(COUNTING)$(PY) -m pytest $(PARALLEL) -m "not soak and not clients"
 	CONDUIT_TEST_DATABASE=sqlite $(PY) -m pytest $(PARALLEL) -m "sqlite and not soak and not clients"
 
 test-browser: $(DEV) $(NODE) chromium ## run the tests that look at it through a browser (Debian's Chromium)
@@ -84,10 +87,9 @@ check: $(DEV) ## for between two edits, under a minute: style and types, and the
 	$(PY) -m mypy
 	$(PY) -m pytest -p tests.support.quick -q tests
 
-coverage: $(DEV) ## which branches of money and the engine no test takes (.coverage.html for all); it fails nothing
-	-$(PY) -m pytest $(PARALLEL) -q -m "not soak and not clients" --cov --cov-report=json:.coverage.json --cov-report=html:.coverage.html \
-		tests/money tests/keys tests/tasks tests/engine tests/api
-	$(PY) -m tests.support.branches .coverage.json
+coverage: COUNT_BRANCHES := 1
+coverage: $(DEV) ## which branches of money and the engine no test of their rooms takes; it fails nothing
+	-$(COUNTING)$(PY) -m pytest $(PARALLEL) -q -m "not soak and not clients" tests/money tests/keys tests/tasks tests/engine tests/api
 
 bench: $(DEV) ## measure reading and creating tasks against a bare server
 	$(PY) -m tests.bench
@@ -105,7 +107,7 @@ bench-sizes: $(DEV) ## measure what each kind of process takes for what it does,
 	$(PY) -m tests.bench.sizes
 
 clean: ## remove the venv, caches and the embedded stack's data (.conduit)
-	rm -rf .coverage .coverage.* .venv .conduit .clients dist tests/clients/node/node_modules tests/clients/tanstack/node_modules .second-tries .pictures tests/signalr/node/node_modules .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
+	rm -rf .coverage.* .venv .conduit .clients dist tests/clients/node/node_modules tests/clients/tanstack/node_modules .second-tries .pictures tests/signalr/node/node_modules .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # What the tests need, to be got beside something else: `make -j lint installed compiled`.

@@ -39,14 +39,6 @@ from videos import kept_catalogue
 
 pytest_plugins = ["tests.support.gate"]
 
-
-def pytest_configure(config: pytest.Config) -> None:
-    if os.environ.get("COUNT_BRANCHES") == "1" and not ON_SQLITE:
-        from tests.support.branch_counting import BranchCounting  # coverage is loaded for those who ask for it
-
-        config.pluginmanager.register(BranchCounting(config), "branch-counting")
-
-
 # How fast examples come says how busy the machine is.
 hypothesis.settings.register_profile("unhurried", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
 hypothesis.settings.load_profile("unhurried")

@@ -1,52 +1,77 @@
-"""With COUNT_BRANCHES=1, which branches of money and of the engine their rooms' tests took, named at the end of the run.
+"""A plug-in for a run of the tests: which branches of money and of the engine none of them took, named at the end.
 
-Counting takes most of the time again of all code that runs meanwhile (35 processor seconds of three files became 61 and 66), so it
-goes on and off with those tests. What processes of their own do is not seen.
+It must come before anything of ours is imported: `COUNT_BRANCHES=1 make test` names it in PYTEST_PLUGINS. What processes of their
+own do is not seen. slipcover takes out what has counted once, where coverage's tracing took most of the time again (35 processor
+seconds of three files became 61 and 66).
+
+A report, and no gate: a branch that is not taken may be one that cannot be, and one that is taken may be tested badly.
 """
 
-from collections.abc import Generator
+import ast
+import json
+import os
+from collections.abc import Iterator
 from pathlib import Path
 
-import coverage
 import pytest
+from slipcover import FileMatcher, ImportManager, Slipcover, merge_coverage
 
-from tests.support import branches
-
-ROOMS = {"money", "engine", "keys"}
+# What moves money, and what moves tasks.
+MONEY = (
+    *("keys/ledger.py", "keys/budgets.py", "keys/spending.py", "keys/locks.py", "keys/corrections.py"),
+    *("tasks/lifecycle.py", "videos/money.py"),
+)
+ENGINE = ("videos/engine", "videos/failures.py", "videos/late_money.py", "tasks/leases.py", "tasks/insisting.py", "tasks/own_limits.py")
 ROOT = Path(__file__).resolve().parents[2]
-_DATA, _REPORT = ROOT / ".coverage.branches", ROOT / ".coverage.json"
+_COUNTS = ".coverage.branches"  # of each process, with its number behind
 
 
-class BranchCounting:
-    """For one process of a run; the one that the others work for puts it together."""
+_counted = Slipcover(branch=True)
+ImportManager(_counted, FileMatcher([str(ROOT / path) for path in (*MONEY, *ENGINE)])).__enter__()
 
-    def __init__(self, config: pytest.Config) -> None:
-        self._is_worker = hasattr(config, "workerinput")
-        counted = [f"{path}*" if path.endswith("/") else path for path in (*branches.MONEY, *branches.ENGINE)]
-        self._coverage = coverage.Coverage(
-            data_file=str(_DATA), data_suffix=True, config_file=False, branch=True, include=[str(ROOT / path) for path in counted]
-        )
-        self._coverage.exclude("if TYPE_CHECKING:")
-        if not self._is_worker:
-            for left in ROOT.glob(f"{_DATA.name}.*"):
-                left.unlink()
 
-    @pytest.hookimpl(wrapper=True)
-    def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, object, object]:
-        if item.path.relative_to(ROOT / "tests").parts[0] not in ROOMS:
-            return (yield)
-        self._coverage.start()
-        try:
-            return (yield)
-        finally:
-            self._coverage.stop()
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config: pytest.Config) -> None:
+    if hasattr(config, "workerinput"):
+        del os.environ["PYTEST_PLUGINS"]  # a run that a test starts is none of this one
+        return
+    for left in ROOT.glob(f"{_COUNTS}.*"):
+        left.unlink()
 
-    def pytest_sessionfinish(self) -> None:
-        self._coverage.save()
 
-    def pytest_terminal_summary(self) -> None:
-        if self._is_worker or not list(ROOT.glob(f"{_DATA.name}.*")):
-            return
-        self._coverage.combine([str(ROOT)])
-        self._coverage.json_report(outfile=str(_REPORT))
-        branches.main(_REPORT)
+def pytest_sessionfinish() -> None:
+    counts = _counted.get_coverage()
+    if counts["files"]:
+        (ROOT / f"{_COUNTS}.{os.getpid()}").write_text(json.dumps(counts))
+
+
+def pytest_terminal_summary(config: pytest.Config) -> None:
+    of_each = [json.loads(path.read_text()) for path in ROOT.glob(f"{_COUNTS}.*")]
+    if hasattr(config, "workerinput") or not of_each:
+        return
+    counts = of_each[0]
+    for other in of_each[1:]:
+        merge_coverage(counts, other)
+    for title, paths in (("Money", MONEY), ("Engine", ENGINE)):
+        own = {name: file for name, file in sorted(counts["files"].items()) if name.startswith(paths)}
+        missed = [line for name, file in own.items() for line in named(name, file["missing_branches"])]
+        taken = sum(len(file["executed_branches"]) for file in own.values())
+        print(f"\n{title}: {taken} of {taken + len(missed)} branches were taken.")
+        print("\n".join(missed))
+
+
+def named(name: str, branches: list[tuple[int, int]]) -> Iterator[str]:
+    """`branches`: from the line to the line; to 0 is to the end of what begins there."""
+    source = (ROOT / name).read_text()
+    lines, functions = source.splitlines(), list(_functions(ast.parse(source)))
+    for at, to in branches:
+        within = [function for function in functions if function.lineno <= at <= (function.end_lineno or at)]
+        where = within[-1].name if within else "the module"
+        yield f"  {name}:{at} {where}: from `{lines[at - 1].strip()}` to {f'`{lines[to - 1].strip()}`' if to else 'its end'}"
+
+
+def _functions(tree: ast.AST) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
+    """Outer ones before those within."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            yield node
