@@ -17,8 +17,9 @@ from conduit.console.security.attempts import Attempt
 from conduit.console.security.jobs import forget_what_is_over
 from conduit.console.security.models import Lock
 from keys.models import AuditEntry
+from tests.support.marks import SOAK_ON_SQLITE
 
-pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
+pytestmark = [pytest.mark.django_db, pytest.mark.sqlite, *SOAK_ON_SQLITE]
 
 RIGHT = "the right one"
 

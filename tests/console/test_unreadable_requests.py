@@ -6,6 +6,7 @@ import pytest
 from django.contrib import admin as django_admin
 from django.urls import reverse
 
+from tests.support.marks import soak_on_sqlite
 from videos.models import VideoModel
 
 pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
@@ -27,6 +28,7 @@ def crashing(admin):
 
 
 @pytest.mark.parametrize("name", LISTS)
+@soak_on_sqlite
 def test_a_list_answers_every_query_string_without_a_crash(crashing, consumer, name):
     consumer.generate()
 
@@ -59,6 +61,7 @@ def test_the_page_of_a_row_that_cannot_be_is_not_found(crashing, name):
 
 
 @pytest.mark.parametrize("name", LISTS)
+@soak_on_sqlite
 def test_an_action_on_rows_that_cannot_be_changes_nothing(crashing, name):
     for action, chosen in product(("delete_selected", "rotate", "delete_for_good"), ("x", "9" * 40, "\0")):
         answer = crashing.post(reverse(name), {"action": action, "_selected_action": chosen, "post": "yes"})
@@ -68,6 +71,7 @@ def test_an_action_on_rows_that_cannot_be_changes_nothing(crashing, name):
 @pytest.mark.parametrize(
     "model", ["keys/virtualkey", "keys/managementkey", "keys/team", "keys/usagecost", "videos/videomodel", "auth/user"]
 )
+@soak_on_sqlite
 def test_a_form_that_is_filled_in_by_its_address_says_what_it_cannot_read(crashing, model):
     wrong = ["expires_at=x", "team=x", "enabled=x", "limits=%00", "creates_per_day=x", "scopes=x", "base_price=x", "key=9e9"]
 
@@ -78,6 +82,7 @@ def test_a_form_that_is_filled_in_by_its_address_says_what_it_cannot_read(crashi
 
 @pytest.mark.parametrize("nested", ["[" * 100_000, "[" * 100_000 + "]" * 100_000, "[" + "9" * 10_000 + "]", '["\\u0000"]', "\0"])
 @pytest.mark.parametrize("field", ["natives", "aliases"])
+@soak_on_sqlite
 def test_a_form_says_which_field_cannot_be_read(crashing, field, nested):
     model = VideoModel.objects.order_by("pk").first()
     assert model

@@ -10,12 +10,13 @@ from conduit import clock
 from tasks.models import Task
 from tests.support.accounts import add_account, without_the_environments
 from tests.support.lookalike import Answer, LookAlike
+from tests.support.marks import SOAK_ON_SQLITE
 from videos.account_models import AccountState, ProviderAccount
 from videos.accounts import spending, surveying
 from videos.models import Clip, ClipState
 from videos.rollups import count_billed, recount_billed
 
-pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
+pytestmark = [pytest.mark.django_db, pytest.mark.sqlite, *SOAK_ON_SQLITE]
 
 
 @pytest.fixture

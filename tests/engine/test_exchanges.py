@@ -13,13 +13,14 @@ from conduit import batches, clock
 from tasks import lifecycle
 from tasks.models import Task
 from tests.support.lookalike import Answer
+from tests.support.marks import SOAK_ON_SQLITE
 from videos import exchanges, provider_cancellation
 from videos.accounts.calling import provider_for
 from videos.exchange_models import Exchange
 from videos.minimax.exchanges import BODY_MAX, body
 from videos.models import Clip, ClipState
 
-pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
+pytestmark = [pytest.mark.django_db, pytest.mark.sqlite, *SOAK_ON_SQLITE]
 
 
 def told(task_id, *columns):

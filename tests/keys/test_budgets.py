@@ -16,8 +16,9 @@ from keys.models import Budget, BudgetAlert, BudgetWindow, Period, Team
 from keys.services import create_key
 from tasks.ids import new_task_id
 from tests.support.holds import hold as held
+from tests.support.marks import SOAK_ON_SQLITE
 
-pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
+pytestmark = [pytest.mark.django_db, pytest.mark.sqlite, *SOAK_ON_SQLITE]
 
 PRICE = Decimal("0.2")
 NOON = datetime(2026, 3, 11, 12, tzinfo=UTC)  # a Wednesday

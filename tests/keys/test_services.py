@@ -16,6 +16,7 @@ from django.test import Client
 from keys.models import AuditEntry, Budget, KeySecret, ManagementKey, Team, VirtualKey
 from keys.services import create_key, find_key
 from tests.support import nursery
+from tests.support.marks import soak_on_sqlite
 from tests.support.scratch import scratch
 
 pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
@@ -178,6 +179,7 @@ def test_create_management_key_refuses_a_name_that_is_no_name(name):
 
 
 @pytest.mark.parametrize("command", ["create_key", "create_management_key"])
+@soak_on_sqlite
 def test_a_key_on_a_database_without_tables_is_refused_in_one_line_that_says_what_to_run(command):
     environment = {"PATH": os.environ["PATH"], "CONDUIT_HOME": str(scratch("new")), "CONDUIT_ENV": "development", "CONDUIT_STACK": "1"}
     manage = Path(__file__).resolve().parents[2] / "manage.py"

@@ -11,8 +11,9 @@ from keys.models import UsageCost
 from tests.support.ending import end
 from tests.support.envelopes import refused
 from tests.support.holds import hold
+from tests.support.marks import SOAK_ON_SQLITE
 
-pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
+pytestmark = [pytest.mark.django_db, pytest.mark.sqlite, *SOAK_ON_SQLITE]
 
 NOON = "2026-06-10T12:00:00Z"
 

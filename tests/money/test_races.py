@@ -16,6 +16,7 @@ from keys.services import create_key
 from tasks import lifecycle
 from tasks.models import Status, Task
 from tests.support.crowds import at_once
+from tests.support.marks import soak_on_sqlite
 from tests.support.racing import in_threads
 
 pytestmark = [pytest.mark.django_db(transaction=True, serialized_rollback=True), pytest.mark.sqlite]
@@ -64,6 +65,7 @@ def test_of_64_creates_at_once_against_a_budget_for_ten_exactly_ten_are_accepted
     the_room_was_kept(answers)
 
 
+@soak_on_sqlite
 def test_of_64_creates_by_the_keys_of_a_team_exactly_as_many_are_accepted_as_its_budget_holds():
     team = Team.objects.create(name="film")
     give_budgets(team, ROOM * PRICE)
@@ -78,6 +80,7 @@ def test_of_64_creates_by_the_keys_of_a_team_exactly_as_many_are_accepted_as_its
     the_room_was_kept(answers)
 
 
+@soak_on_sqlite
 def test_of_many_creates_at_once_exactly_as_many_are_accepted_as_may_be_in_flight():
     _, secret = create_key(name="ann", tasks_in_flight=3)
 

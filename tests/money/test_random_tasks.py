@@ -30,11 +30,12 @@ from keys.services import create_key
 from tasks import leases, lifecycle
 from tasks.models import Status, Task
 from tests.conftest import Consumer
+from tests.support.marks import SOAK_ON_SQLITE
 from tests.support.planned_clips import planned_clip
 from videos import engine
 from videos.models import Clip, ClipState, Video
 
-pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
+pytestmark = [pytest.mark.django_db, pytest.mark.sqlite, *SOAK_ON_SQLITE]
 
 NOON = datetime(2026, 3, 11, 12, tzinfo=UTC)
 # What each size costs for each length, in ten-thousandths of a dollar: base 0.20 USD for six seconds, not rounded yet.

@@ -6,8 +6,9 @@ from structlog.testing import capture_logs
 from conduit.rollups.jobs import roll_up
 from tasks import ends
 from tests.support.ending import end
+from tests.support.marks import SOAK_ON_SQLITE
 
-pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
+pytestmark = [pytest.mark.django_db, pytest.mark.sqlite, *SOAK_ON_SQLITE]
 
 
 def lines_of(told):

@@ -12,8 +12,9 @@ from conduit import clock
 from tasks.models import Task
 from tests.support.ending import end
 from tests.support.envelopes import refused
+from tests.support.marks import SOAK_ON_SQLITE
 
-pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
+pytestmark = [pytest.mark.django_db, pytest.mark.sqlite, *SOAK_ON_SQLITE]
 
 FIELDS = {
     "task_id", "object", "type", "status", "progress", "stage", "waiting_for", "queue_position",

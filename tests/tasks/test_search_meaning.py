@@ -18,6 +18,7 @@ from tasks.search_meaning import meaning_of
 from tests.support.ending import end
 from tests.support.envelopes import refused
 from tests.support.managing import make_manager
+from tests.support.marks import soak_on_sqlite
 from tests.support.planned_clips import planned_clip
 from videos.exchange_models import Exchange
 
@@ -189,6 +190,7 @@ def test_what_minimax_calls_a_job_finds_its_task_without_a_qualifier(place):
         ("created:soon", "write a day"),
     ],
 )
+@soak_on_sqlite
 def test_what_names_nothing_is_told_so(place, text, says):
     with pytest.raises(NotUnderstood) as raised:
         found(f"boat {text}")

@@ -3,9 +3,10 @@
 import pytest
 
 from conduit import clock
+from tests.support.marks import SOAK_ON_SQLITE
 from tests.support.planned_clips import planned_clip
 
-pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
+pytestmark = [pytest.mark.django_db, pytest.mark.sqlite, *SOAK_ON_SQLITE]
 
 SENT = {"state": "submitted", "sent_at": clock.now(), "provider_task_id": "7"}
 READY = SENT | {"state": "ready"}

@@ -6,11 +6,12 @@ import pytest
 
 from conduit.api.errors import ContentPolicyViolation
 from tests.support.envelopes import refused
+from tests.support.marks import SOAK_ON_SQLITE
 from videos.models import BlockedTerm
 from videos.policy import _plain as plain
 from videos.policy import blocked_terms, check_prompt
 
-pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
+pytestmark = [pytest.mark.django_db, pytest.mark.sqlite, *SOAK_ON_SQLITE]
 
 
 @pytest.mark.parametrize(
