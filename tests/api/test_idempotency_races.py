@@ -2,8 +2,6 @@
 
 import json
 import os
-import subprocess
-import sys
 import threading
 
 import pytest
@@ -15,6 +13,7 @@ from conduit.api.models import KeptAnswer
 from keys.models import UsageCost
 from tasks.models import Task
 from tests.conftest import Consumer
+from tests.support import nursery
 from tests.support.databases import database_url
 from tests.support.ending import end
 from tests.support.envelopes import refused
@@ -205,14 +204,7 @@ def test_a_process_killed_before_or_after_any_statement_neither_blocks_nor_doubl
         "ALLOWED_HOSTS": "testserver",
         "LOG_LEVEL": "ERROR",
     }
-    ran = subprocess.run(
-        [sys.executable, "-m", "tests.support.crashing_calls", consumer.secret],
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=240,
-        check=False,
-    )
+    ran = nursery.run(["-m", "tests.support.crashing_calls", consumer.secret], environment, seconds=240)
     assert ran.returncode == 0, ran.stderr
     runs = [json.loads(line) for line in ran.stdout.splitlines()]
 

@@ -2,8 +2,6 @@
 
 import json
 import os
-import subprocess
-import sys
 from collections import Counter
 from pathlib import Path
 
@@ -14,6 +12,7 @@ from conduit import clock
 from keys.models import UsageCost
 from tasks.models import Task, TaskEvent
 from tests.settings import ON_SQLITE
+from tests.support import nursery
 from tests.support.called_back import called_back
 from tests.support.databases import database_url
 from videos import cleanup
@@ -60,13 +59,7 @@ def test_a_worker_killed_before_or_after_any_commit_or_call_loses_no_task_and_pa
             # What becomes of an order ends there; the rest is as without callbacks.
             "UNTIL_A_CLIP_IS": "submitted" if calls_back and clips == 1 else "",
         }
-        ran = subprocess.run(
-            [sys.executable, "-m", "tests.support.crasher"],
-            env=environment,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        ran = nursery.run(["-m", "tests.support.crasher"], environment, seconds=3000)
         assert ran.returncode == 0, ran.stderr
         creates = [entry["prompt"] for entry in sandbox.log() if entry["call"] == "create"]
     runs = [json.loads(line) for line in ran.stdout.splitlines()]

@@ -4,8 +4,6 @@ import json
 import os
 import signal
 import socket
-import subprocess
-import sys
 import threading
 from datetime import timedelta
 from uuid import UUID
@@ -19,12 +17,12 @@ from keys.models import VirtualKey
 from tasks import lifecycle
 from tasks.models import Feed, Status, TaskEvent
 from tasks.retention import forget_old_events
+from tests.support import nursery
 from tests.support.databases import database_url
 from tests.support.ending import end
 from tests.support.marks import SOAK_ON_SQLITE
 from tests.support.racing import in_threads
 from tests.support.valkey import ValkeyForTests
-from tests.support.web import ROOT
 
 pytestmark = [pytest.mark.django_db(transaction=True, serialized_rollback=True), *SOAK_ON_SQLITE]
 
@@ -90,7 +88,7 @@ def test_an_event_arrives_whose_process_died_between_commit_and_publishing(web, 
     streams = open_all(listen, web)
 
     given = os.environ | {"DATABASE_URL": database_url(), "DJANGO_SETTINGS_MODULE": "conduit.settings"}
-    died = subprocess.run([sys.executable, "-m", "tests.support.dying", task_id], cwd=ROOT, env=given, check=False)
+    died = nursery.run(["-m", "tests.support.dying", task_id], given)
 
     assert died.returncode == -signal.SIGKILL
     assert [ends(stream) for stream in streams] == [[2]] * 3

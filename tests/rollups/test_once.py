@@ -3,8 +3,6 @@
 import json
 import os
 import random
-import subprocess
-import sys
 import threading
 from decimal import Decimal
 
@@ -21,6 +19,7 @@ from keys.models import UsageCost
 from tasks import lifecycle, rollups
 from tasks.models import Status, TaskEvent
 from tests.settings import ON_SQLITE
+from tests.support import nursery
 from tests.support.databases import database_url
 from tests.support.racing import in_threads
 from videos import rollups as videos
@@ -102,9 +101,7 @@ def test_a_tick_that_is_killed_before_or_after_any_write_counts_nothing_twice_an
     make_consumer()
     environment = {"DATABASE_URL": database_url(), "DJANGO_SETTINGS_MODULE": "conduit.settings", "CONDUIT_HOME": str(tmp_path)}
 
-    ran = subprocess.run(
-        [sys.executable, "-m", "tests.support.killed_counting"], env=os.environ | environment, capture_output=True, text=True, check=False
-    )
+    ran = nursery.run(["-m", "tests.support.killed_counting"], os.environ | environment, seconds=600)
 
     assert ran.returncode == 0, ran.stderr
     assert json.loads(ran.stdout)["deaths"] > 20

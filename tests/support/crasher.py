@@ -10,12 +10,12 @@ import os
 import signal
 from collections.abc import Callable
 from datetime import timedelta
+from importlib import import_module
 from typing import Any
 from uuid import UUID
 
-import django
-
 from conduit import clock
+from tests.support.crowds import load
 
 NEVER = -1
 
@@ -132,15 +132,9 @@ def forked(function: Callable[..., Any], *args: Any) -> tuple[int, Any]:
 
 
 def main() -> None:
-    django.setup()
-    # Imported once here, and not again in every fork; what sends hints looks for its parts when it is first used.
-    import videos.asking.rounds
-    import videos.engine
-    import videos.services  # noqa: F401
-    from conduit.celery import app
-
-    for part in (app.backend, app.amqp.producer_pool, app.connection_for_write().transport):
-        assert part  # it is made by being asked for, and connects later
+    load()
+    for name in ("tests.support.asking", "videos.engine"):
+        import_module(name)
     read_here()
     trust_the_storage()
 

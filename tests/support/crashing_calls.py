@@ -8,12 +8,10 @@ standard output tells what both got.
 import json
 import sys
 from collections.abc import Callable
-from importlib import import_module
 from typing import Any
 
-import django
-
 from tests.support.crasher import FaultPoints, forked
+from tests.support.crowds import handler, load
 
 
 class StatementFaults(FaultPoints):
@@ -34,7 +32,9 @@ def call(secret: str, name: str, fatal: int) -> dict[str, Any]:
     from django.test import Client
 
     StatementFaults(fatal).install()
-    answer = Client().post(
+    client = Client()
+    client.handler = handler()
+    answer = client.post(
         "/v1/video/generations",
         {"model": "minimax-video", "prompt": name},
         content_type="application/json",
@@ -44,11 +44,7 @@ def call(secret: str, name: str, fatal: int) -> dict[str, Any]:
 
 
 def main(secret: str) -> None:
-    django.setup()
-    # Imported once here, and not again in every fork.
-    import_module("conduit.urls")
-    import_module("django.test")
-
+    load()
     never = -1
     fatal = 0
     while True:

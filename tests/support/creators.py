@@ -1,8 +1,8 @@
 """Consumers that all create at the same moment, in a process of their own.
 
-Run as `python -m tests.support.creators SECRET…`: a thread for each secret gets its connections ready; "ready" is printed;
-with the first line on standard input all post a generation. A line of JSON for each tells its status, code, message and
-seconds. `tests.support.crowds` makes several such processes and lets them all go.
+A thread for each secret gets its connections ready; "ready" is printed; with the first line on standard input all post a generation. A
+line of JSON for each tells its status, code, message and seconds. `tests.support.crowds` makes several such processes and lets them all
+go.
 """
 
 import json
@@ -13,14 +13,9 @@ from collections.abc import Sequence
 from typing import Any
 
 
-def main(secrets: Sequence[str]) -> None:
-    import django
-
-    django.setup()
+def main(secrets: Sequence[str], handler: Any) -> None:
     from django.test import Client
 
-    handler = Client().handler  # as a server has one; each would load the middleware, which reads the folders of all static files
-    handler.load_middleware()
     warm, go = threading.Barrier(len(secrets) + 1), threading.Barrier(len(secrets) + 1)
     answers: list[dict[str, Any]] = []
 
@@ -59,7 +54,3 @@ def say(line: str) -> None:
     """In one piece: others write to the same pipe, and `print` writes the end of its line apart where nothing is buffered."""
     sys.stdout.write(f"{line}\n")
     sys.stdout.flush()
-
-
-if __name__ == "__main__":
-    main(sys.argv[1:])

@@ -4,6 +4,8 @@ Run as `python -m tests.support.crowds PROCESSES SECRET…`: Conduit is loaded o
 connections of its own, which does what `tests.support.creators` says. The end of standard input lets them all go.
 """
 
+import functools
+import gc
 import json
 import os
 import signal
@@ -12,10 +14,13 @@ import sys
 from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tests.support import creators
 from tests.support.databases import database_url
+
+if TYPE_CHECKING:
+    from django.test.client import ClientHandler
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -56,17 +61,35 @@ def forked(work: Any, *arguments: object) -> int:
 
 
 def load() -> None:
-    """Everything that a request needs, before the first connection: nothing that forks may share."""
+    """Everything that a request and what follows from it need, once and not again in every fork, and before the first connection: nothing
+    that forks may share."""
     import django
 
     django.setup()
-    import_module("conduit.urls")
-    import_module("django.test")
+    for name in ("conduit.urls", "conduit.channel_layer", "celery.app.events", "celery.events", "tests.support.ending"):
+        import_module(name)
+    handler()
+    from conduit.celery import app
+
+    # What sends hints looks for its parts when it is first used.
+    for part in (app.backend, app.amqp.producer_pool, app.connection_for_write().transport):
+        assert part  # it is made by being asked for, and connects later
+    gc.freeze()  # a fork that looks through all this for garbage would make it its own
+
+
+@functools.cache
+def handler() -> "ClientHandler":
+    """As a server has one; each client would load the middleware, which reads the folders of all static files."""
+    from django.test import Client
+
+    made = Client().handler
+    made.load_middleware()
+    return made
 
 
 def main(processes: int, secrets: Sequence[str]) -> int:
     load()
-    waiting = {forked(creators.main, secrets[number::processes]) for number in range(processes)}
+    waiting = {forked(creators.main, secrets[number::processes], handler()) for number in range(processes)}
     while waiting:
         pid, status = os.wait()
         waiting.discard(pid)

@@ -10,9 +10,8 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-import django
-
 from tests.support.crasher import NEVER, FaultPoints, forked
+from tests.support.crowds import handler, load
 
 
 def create(fatal: int, token: str) -> int:
@@ -30,14 +29,14 @@ def create(fatal: int, token: str) -> int:
 
     connection.execute_wrappers.append(around)
     body = {"model": "minimax-video", "prompt": "a cat"}
-    answer = Client(headers={"Authorization": f"Bearer {token}"}).post("/v1/video/generations", body, content_type="application/json")
+    client = Client(headers={"Authorization": f"Bearer {token}"})
+    client.handler = handler()
+    answer = client.post("/v1/video/generations", body, content_type="application/json")
     return answer.status_code
 
 
 def main(token: str) -> None:
-    django.setup()
-    import conduit.urls  # noqa: F401 - once here, and not again in every fork
-
+    load()
     died, number = 9, 0
     while died:
         died, status = forked(create, number, token)

@@ -4,9 +4,8 @@ through: `python -m tests.support.killed_counting`, with the settings in the env
 import json
 import os
 
-import django
-
 from tests.support.crasher import FaultPoints, forked
+from tests.support.crowds import load
 
 
 def count(fatal: int) -> bool:
@@ -38,7 +37,7 @@ def count(fatal: int) -> bool:
 
 
 def main() -> None:
-    django.setup()
+    load()
     deaths = 0
     while forked(count, deaths)[0]:
         deaths += 1

@@ -9,9 +9,8 @@ import os
 import sys
 from typing import Any
 
-import django
-
 from tests.support.crasher import FaultPoints, forked
+from tests.support.crowds import load
 
 
 def create_and_die(fatal: int, secret: str) -> None:
@@ -43,7 +42,7 @@ def create(number: int, secret: str) -> dict[str, Any]:
 
 
 def main(secret: str) -> None:
-    django.setup()
+    load()
     import tests.support.quick_creates  # noqa: F401 - once here, and not again in every fork
 
     died: object = True

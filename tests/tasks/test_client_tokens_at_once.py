@@ -2,8 +2,6 @@
 
 import json
 import os
-import subprocess
-import sys
 from decimal import Decimal
 
 import pytest
@@ -13,6 +11,7 @@ from keys.models import ClientTokenTask, UsageCost
 from tasks.models import Task
 from tests.conftest import Consumer
 from tests.settings import VALKEY
+from tests.support import nursery
 from tests.support.client_tokens import with_token
 from tests.support.databases import database_url
 from tests.support.marks import SOAK_ON_SQLITE
@@ -43,20 +42,14 @@ def test_of_many_creates_at_once_as_many_come_through_as_the_token_may_make(cons
 def test_a_create_that_is_killed_anywhere_leaves_a_task_with_its_bound_and_its_hold_or_nothing(consumer, tmp_path):
     token = with_token(consumer, create={"tasks": 2})
 
-    done = subprocess.run(
-        [sys.executable, "-m", "tests.support.killed_client_tokens", token.secret],
-        env=os.environ
-        | {
-            "DATABASE_URL": database_url(),
-            "DJANGO_SETTINGS_MODULE": "conduit.settings",
-            "REDIS_URL": VALKEY.url,
-            "CONDUIT_HOME": str(tmp_path),
-            "CONDUIT_ENV": "development",
-        },
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    environment = os.environ | {
+        "DATABASE_URL": database_url(),
+        "DJANGO_SETTINGS_MODULE": "conduit.settings",
+        "REDIS_URL": VALKEY.url,
+        "CONDUIT_HOME": str(tmp_path),
+        "CONDUIT_ENV": "development",
+    }
+    done = nursery.run(["-m", "tests.support.killed_client_tokens", token.secret], environment, seconds=600)
     assert done.returncode == 0, done.stderr
     answered = [json.loads(line) for line in done.stdout.splitlines()]
 

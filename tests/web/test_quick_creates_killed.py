@@ -2,8 +2,6 @@
 
 import json
 import os
-import subprocess
-import sys
 from collections import Counter
 from decimal import Decimal
 
@@ -13,6 +11,7 @@ from django.db import connection
 from keys.models import Period, UsageCost, VirtualKey
 from tasks.models import Task
 from tests.settings import VALKEY
+from tests.support import nursery
 from tests.support.databases import database_url
 from tests.web.test_quick_creates_at_once import PRICE, positions_are_dense, the_ledger_adds_up
 
@@ -33,13 +32,7 @@ def killed_at_every_batch(secret, home):
         "LOG_LEVEL": "ERROR",
     }
 
-    ran = subprocess.run(
-        [sys.executable, "-m", "tests.support.killed_creates", secret],
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    ran = nursery.run(["-m", "tests.support.killed_creates", secret], environment, seconds=600)
 
     assert ran.returncode == 0, ran.stderr
     return [json.loads(line) for line in ran.stdout.splitlines()]
