@@ -277,6 +277,7 @@ class Money(RuleBasedStateMachine):
         long_ago = self.clock_now() - timedelta(days=3)
         # Whoever held its lease is gone by then.
         Task.objects.filter(pk=task_id).update(created_at=long_ago, stage_since=long_ago, next_step_at=long_ago, lease_until=long_ago)
+        Clip.objects.filter(video=task_id, sent_at__isnull=False).update(sent_at=long_ago)  # what became of it is no longer found out
         engine.advance(UUID(task_id), lane=task.lane)
         assert Task.objects.get(pk=task_id).status == Status.FAILED
         self._ended(task_id, "failed")
