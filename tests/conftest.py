@@ -27,6 +27,7 @@ from keys import rates, strangers
 from keys.models import UsageCost, VirtualKey
 from keys.services import create_key
 from tests.settings import ON_SQLITE, PREPARED, VALKEY
+from tests.support import media_once
 from tests.support.driving import Driver
 from tests.support.lookalike import LookAlike
 from tests.support.relay import Relay
@@ -255,7 +256,8 @@ def media(settings: LazySettings, tmp_path: Any) -> Any:
 
 
 @pytest.fixture
-def driver(settings: LazySettings, media: Any, minimax: LookAlike) -> Driver:
+def driver(settings: LazySettings, media: Any, minimax: LookAlike, monkeypatch: pytest.MonkeyPatch) -> Driver:
     """Does the engine's steps in this process, one after the other, without pauses between them."""
+    media_once.remember(monkeypatch)
     settings.MINIMAX_POLL_SECONDS = settings.RETRY_SECONDS = 0
     return Driver()
