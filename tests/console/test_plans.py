@@ -1,4 +1,4 @@
-"""Among 200,000 tasks no page of the console reads a whole table, and neither do the read models that its live parts ask."""
+"""Among 100,000 tasks no page of the console reads a whole table, and neither do the read models that its live parts ask."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -27,7 +27,7 @@ pytestmark = [
 @pytest.fixture(scope="module")
 def many(django_db_setup: None, django_db_blocker) -> Iterator[Many]:
     with django_db_blocker.unblock():
-        made = make_many()
+        made = make_many(100_000, seconds_between=6.0)
     yield made
     with django_db_blocker.unblock():
         remove_many()
@@ -43,10 +43,11 @@ def operator(db: None) -> Client:
 @pytest.mark.parametrize("address", ADDRESSES, ids=lambda address: address.name)
 def test_a_page_reads_no_whole_table(many: Many, operator: Client, address: Address):
     path = f"/admin/{address.path(many)}"
-    answer = operator.get(path)
-    assert answer.status_code == 200, f"{path}: {answer.status_code}"
+    answers = []
 
-    assert not plan_problems(lambda: operator.get(path), most=address.most)
+    assert not plan_problems(lambda: answers.append(operator.get(path)), most=address.most)
+
+    assert [answer.status_code for answer in answers] == [200], path
 
 
 READS: dict[str, Callable[[Many], object]] = {

@@ -234,13 +234,13 @@ def test_a_hold_of_a_budget_that_was_deleted_meanwhile_still_ends(key):
     assert counters(kept) == [(0, PRICE)]
 
 
-def test_a_thousand_small_amounts_leave_no_crumbs(key):
+def test_many_small_amounts_leave_no_crumbs(key):
     budget = budget_of(key, "1000")
-    for cents in range(1, 200):
+    for cents in range(1, 60):
         ledger.settle(task_id=hold(key, f"0.{cents:04}"), captured=Decimal(f"0.{cents // 3:04}"))
 
     [window] = budget.windows.all()
-    assert (window.held, window.spent) == (0, sum(Decimal(f"0.{cents // 3:04}") for cents in range(1, 200)))
+    assert (window.held, window.spent) == (0, sum(Decimal(f"0.{cents // 3:04}") for cents in range(1, 60)))
 
 
 @pytest.mark.parametrize("count", [1, 7])
