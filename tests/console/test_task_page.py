@@ -214,7 +214,7 @@ def test_rows_of_a_task_are_found_by_its_id(page, consumer):
 
 
 def test_the_number_of_queries_does_not_grow_with_the_task(admin, consumer, driver, minimax, django_assert_num_queries):
-    task = driver.finish(consumer.generate(duration=12)["task_id"])
+    task = driver.finish(consumer.generate(duration=7, resolution="720x480")["task_id"])
     now = clock.now()
     said = {"video_id": task.pk, "call": "query", "method": "GET", "path": "/v1", "http": 500, "is_error": True, "milliseconds": 5}
     Exchange.objects.bulk_create(Exchange(**said, clip_number=0, first_at=now, last_at=now) for _ in range(50))

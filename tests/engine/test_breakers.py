@@ -214,7 +214,8 @@ def _error(code):
 # ---- Rates --------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("code", [1002, 1039, 1041, 2045])
+# The client sorts all four into one (tests/videos/minimax/test_client_codes.py).
+@pytest.mark.parametrize("code", [1002, *(pytest.param(code, marks=pytest.mark.soak) for code in (1039, 1041, 2045))])
 def test_a_refusal_for_the_rate_slows_everybody_down_to_what_was_taken_in_the_last_minute(
     consumer, driver, minimax, west, time_travel, code
 ):

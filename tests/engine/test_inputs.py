@@ -123,7 +123,7 @@ def test_pictures_are_sent_in_their_roles(consumer, driver, minimax: LookAlike, 
 def test_the_sandbox_takes_pictures_and_bills_those_beyond_the_free_ones(consumer, driver, sandbox, media):
     video = started(consumer, "minimax-h3-max", *stored(*["reference"] * 3))
 
-    assert driver.finish(video.pk.hex).status == "completed"
+    driver.until(video.pk.hex, ClipState.STORED)
 
     assert Decimal(sandbox.bill()["total_usd"]) == Clip.objects.get().billed == Decimal("0.32") + Decimal("0.074")
 

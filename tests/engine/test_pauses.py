@@ -102,7 +102,7 @@ def test_the_end_of_one_pause_frees_nothing_that_another_holds(consumer, driver)
 
 
 def test_a_chain_stops_before_its_next_clip_and_goes_on_from_the_last(consumer, driver, minimax):
-    task_id = consumer.generate(duration=11)["task_id"]
+    task_id = consumer.generate(duration=7, resolution="720x480")["task_id"]
     while not Clip.objects.filter(video_id=task_id, number=0, state=ClipState.READY).exists():
         driver.step(task_id)
     pause = stop()
