@@ -28,7 +28,7 @@ PARALLEL := -n $(WORKERS) --maxprocesses 8 --dist worksteal
 INSTALL_IN := $(PY) -I conduit/stack/installing.py
 INSTALL := $(INSTALL_IN) .venv
 
-.PHONY: help demo run wheel wheels test test-browser test-clients pictures soak lint check coverage bench bench-realtime bench-console bench-engine bench-sizes clean installed compiled chromium
+.PHONY: help demo run wheel wheels test test-browser test-clients pictures soak lint check coverage bench bench-realtime bench-console bench-engine bench-sizes clean installed compiled chromium types style
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
@@ -59,7 +59,7 @@ test: $(DEV) $(NODE) $(CLIENTS) ## run all tests: on PostgreSQL, then what touch
 	CONDUIT_TEST_DATABASE=sqlite $(PY) -m pytest $(PARALLEL) -m "sqlite and not soak and not clients"
 
 test-browser: $(DEV) $(NODE) chromium ## run the tests that look at it through a browser (Debian's Chromium)
-	$(PY) -m pytest -n 2 --dist loadfile tests/browser
+	$(PY) -m pytest -n 2 --dist loadfile -m "not soak" tests/browser
 
 test-clients: $(DEV) $(NODE) $(CLIENTS) $(LARGE_CLIENTS) ## run the tests with clients that are large: LiteLLM, aiperf, TanStack AI (2 GB, once)
 	$(PY) -m pytest $(PATIENT) -m clients
@@ -71,12 +71,17 @@ soak: $(DEV) $(NODE) ## run the tests that take long: chaos, real time, rolling 
 	@{ command -v chromium && PATH="$$PATH:/usr/sbin" command -v nginx && command -v systemd-analyze && command -v promtool && command -v caddy && ls /usr/lib/*/faketime/libfaketimeMT.so.1; } >/dev/null 2>&1 || \
 		{ $(call GET,chromium nginx caddy libfaketime prometheus systemd,the soak tests); }
 	$(PY) -m pytest $(PATIENT) -m soak
+	$(PY) -m pytest $(PATIENT) -m soak tests/browser
 	CONDUIT_TEST_DATABASE=sqlite $(PY) -m pytest $(PATIENT) -m "sqlite and soak"
 
-lint: $(DEV) ## check style, types, the rooms' imports, migrations and settings
+lint: types style ## check style, types, the rooms' imports, migrations and settings
+
+types: $(DEV)
+	$(PY) -m mypy
+
+style: $(DEV)
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
-	$(PY) -m mypy
 	.venv/bin/lint-imports
 	$(PY) manage.py makemigrations --check --dry-run
 	$(PY) manage.py check

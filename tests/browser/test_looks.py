@@ -1,10 +1,11 @@
 """Every page of the console's own: nothing is cut, nothing serious bars anybody (axe), the browser has nothing to complain of.
 
-At three widths and in two themes. `PICTURES=1` keeps a picture of each in `.pictures/` beside the repository's files, to be looked at.
+At each of three widths in one of two themes, and in `make soak` in both. `PICTURES=1` keeps a picture of each width and theme in
+`.pictures/` beside the repository's files, to be looked at.
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
 from typing import Any, Literal
@@ -13,11 +14,13 @@ import pytest
 from playwright.sync_api import Browser, Page
 
 from tests.browser.conftest import PATIENCE_MS, watched
-from tests.browser.looking import barred, by_colour, cut, keep_picture, laid_out, load_axe, show
+from tests.browser.looking import WANTED, barred, by_colour, cut, keep_picture, laid_out, load_axe, show
 from tests.support.running import RunningStack
 
 WIDTHS = (1440, 1024, 390)  # a desk, a small laptop or tablet, a phone
 THEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
+Look = tuple[Literal["light", "dark"], int]
+EVERY_LOOK: list[Look] = list(product(THEMES, WIDTHS))
 
 
 @dataclass(frozen=True)
@@ -119,16 +122,32 @@ PAGES = [
 ]
 
 
+def looks_of(path: str) -> list[Look]:
+    """Each width, and from one to the next the other theme: half of the pages begin with the dark one."""
+    first = PAGES.index(path) % 2
+    return [(THEMES[(first + number) % 2], width) for number, width in enumerate(WIDTHS)]
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_a_page_reads_well_at_every_width(tab: Page, stack: RunningStack, made: Made, path: str):
+    look_at(tab, stack, made, path, EVERY_LOOK if WANTED else looks_of(path))
+
+
+@pytest.mark.soak
 @pytest.mark.parametrize("path", PAGES)
 def test_a_page_reads_well_at_every_width_and_theme(tab: Page, stack: RunningStack, made: Made, path: str):
+    look_at(tab, stack, made, path, EVERY_LOOK)
+
+
+def look_at(tab: Page, stack: RunningStack, made: Made, path: str, looks: Sequence[Look]) -> None:
     """Loaded once, its window made narrower and its theme changed: loading anew for each would take most of the time."""
     faults = []
     with watched(tab) as problems:
-        show(tab, width=WIDTHS[0], theme=THEMES[0])
+        show(tab, width=looks[0][1], theme=looks[0][0])
         tab.goto(f"{stack.url}/admin/{path.format(**vars(made))}", wait_until="load")
         load_axe(tab)
         judged: set[str] = set()  # by all rules, laid out so
-        for theme, width in product(THEMES, WIDTHS):
+        for theme, width in looks:
             show(tab, width=width, theme=theme)
             layout = laid_out(tab)
             faults += [f"{width} {theme}: {fault}" for fault in barred(tab, by_colour(tab) if layout in judged else None)]

@@ -58,6 +58,7 @@ def test_what_cannot_be_read_is_a_page_that_says_so(crashing, consumer):
 
 
 @pytest.mark.parametrize("name", LISTS)
+@soak_on_sqlite
 def test_the_page_of_a_row_that_cannot_be_is_not_found(crashing, name):
     rows = ["9" * 40, "%00", "x" * 500, "_5B_5B", "-1"]
 

@@ -46,6 +46,7 @@ def per_minute(calls: int) -> Limit:
     return Limit("minute", calls, MINUTE)
 
 
+@pytest.mark.soak
 def test_sixteen_at_once_for_170_seconds_are_given_exactly_180_calls_of_60_per_minute():
     caller = Caller(per_minute(60))
 

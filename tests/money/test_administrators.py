@@ -19,7 +19,6 @@ from tasks.models import Task
 from tests.support.crowds import ROOT, at_once
 from tests.support.databases import database_url
 from tests.support.ending import end
-from tests.support.marks import soak_on_sqlite
 from tests.support.racing import in_threads
 
 pytestmark = [pytest.mark.django_db(transaction=True, serialized_rollback=True), pytest.mark.sqlite]
@@ -83,7 +82,7 @@ def administrators():
         each.end()
 
 
-@soak_on_sqlite
+@pytest.mark.soak  # the longest of these races; its parts are below and in test_key_of_now
 def test_64_creates_while_an_administrator_replaces_budgets_moves_the_key_and_raises_keep_to_the_budget(administrators):
     """He is killed in the middle, again and again: what he had not committed never was."""
     team, other = Team.objects.create(name="film"), Team.objects.create(name="music")

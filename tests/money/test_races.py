@@ -55,7 +55,9 @@ def the_room_was_kept(answers: list[dict[str, Any]]) -> None:
     assert max(seconds) < max(LOCK_SECONDS, 5 * median(seconds))
 
 
-@pytest.mark.parametrize("environment", [{}, NO_REDIS], ids=["with Redis", "without Redis"])
+@pytest.mark.parametrize(
+    "environment", [pytest.param({}, id="with Redis"), pytest.param(NO_REDIS, id="without Redis", marks=pytest.mark.soak)]
+)
 def test_of_64_creates_at_once_against_a_budget_for_ten_exactly_ten_are_accepted(environment):
     key, secret = create_key(name="ann", **LIMITS)
     give_budgets(key, ROOM * PRICE)

@@ -203,6 +203,7 @@ def test_two_streams_cannot_have_one_id(messages: list[dict[str, Any]]) -> None:
         seat.connection.received(HELLO)
         seat.says(*messages)
         assert (await seat.hears_type(7))["error"] == "Connection closed with an error. A stream's id is already in use."
+        seat.door.opens.set()
         await seat.ends()
 
     case()
@@ -215,6 +216,7 @@ async def test_more_streams_than_may_run_at_once_are_answered_with_an_error() ->
     seat.says(*[_call("Total", invocationId=str(number), streamIds=[str(number)]) for number in range(4)])
     answer = await seat.hears_type(3)
     assert answer == {"type": 3, "invocationId": "3", "error": "'Total' was not invoked: the limit is 3 streams at once."}
+    seat.door.opens.set()
     await seat.ends()
 
 

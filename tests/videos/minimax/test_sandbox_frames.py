@@ -82,6 +82,7 @@ def test_a_first_frame_without_a_number_begins_at_nought(driver: Driver) -> None
     assert shown(made(driver, "a cat [sandbox: numbers]", first_frame_image=data_url(jpeg())))[:3] == [0, 1, 2]
 
 
+@pytest.mark.soak
 def test_the_numbers_of_a_full_size_clip_are_read_as_well(tmp_path: Path) -> None:
     with driven(tmp_path, clip_scale=1) as driver:
         assert shown(made(driver, "big [sandbox: numbers; frames=30]", model="MiniMax-Hailuo-2.3", resolution="1080P")) == list(range(30))
@@ -144,6 +145,7 @@ def test_a_frame_that_minimax_would_not_take_is_refused(driver: Driver, image: s
     assert f"{name}:" in answer["base_resp"]["status_msg"]
 
 
+@pytest.mark.soak
 def test_the_least_size_of_a_frame_is_that_of_minimax_at_full_size(tmp_path: Path) -> None:
     with driven(tmp_path, clip_scale=1) as driver:
         codes = [driver.create("a", first_frame_image=data_url(jpeg(400, side)))["base_resp"]["status_code"] for side in (300, 302)]

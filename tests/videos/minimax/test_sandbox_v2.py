@@ -91,6 +91,7 @@ def test_a_clip_has_the_pixels_of_its_resolution_and_ratio(driver: Driver, resol
         assert stream.average_rate == 24
 
 
+@pytest.mark.soak
 def test_a_clip_of_full_size_is_whole(tmp_path: Path) -> None:
     with driven(tmp_path, clip_scale=1) as driver, av.open(BytesIO(clip(driver, accepted(driver)))) as container:
         stream = container.streams.video[0]
