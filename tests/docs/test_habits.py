@@ -8,11 +8,13 @@ from tests.docs.pages import ROOT
 
 
 def test_the_hooks_do_what_make_lint_does():
-    lint = re.search(r"^lint:.*\n((?:\t.*\n)+)", (ROOT / "Makefile").read_text(), re.MULTILINE)[1]
-    wanted = [line.strip().replace("$(PY)", ".venv/bin/python") for line in lint.splitlines()]
+    makefile = (ROOT / "Makefile").read_text()
+    parts = re.search(r"^lint: (.+?) ##", makefile, re.MULTILINE)[1].split()
+    lines = "".join(re.search(rf"^{part}:.*\n((?:\t.*\n)+)", makefile, re.MULTILINE)[1] for part in parts).splitlines()
+    wanted = [line.strip().replace("$(PY)", ".venv/bin/python") for line in lines]
     [repo] = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())["repos"]
     hooks = [hook["entry"].removesuffix(" --force-exclude") for hook in repo["hooks"]]
 
     assert repo["repo"] == "local"
     assert {hook["language"] for hook in repo["hooks"]} == {"system"}
-    assert hooks == [command.removesuffix(" .") for command in wanted]
+    assert sorted(hooks) == sorted(command.removesuffix(" .") for command in wanted)
