@@ -21,7 +21,7 @@ GET = if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 WORKERS ?= $(shell echo $$(( ($$(nproc) * 3 + 1) / 2 )))
 # With COUNT_BRANCHES=1 the run names at its end which branches of money and of the engine no test took. A plug-in that is named in the
 # environment is there before anything of ours is imported, and in each worker.
-COUNTING = $(if $(COUNT_BRANCHES),PYTEST_PLUGINS=tests.support.branch_counting )
+COUNTING = $(if $(filter 1,$(COUNT_BRANCHES)),PYTEST_PLUGINS=tests.support.branch_counting )
 PATIENT := -o faulthandler_timeout=3600
 PARALLEL := -n $(WORKERS) --maxprocesses 8 --dist worksteal
 # By uv, which is seconds, or else by pip; either way a line says how far it is.
@@ -67,7 +67,7 @@ test-clients: $(DEV) $(NODE) $(CLIENTS) $(LARGE_CLIENTS) ## run the tests with c
 pictures: $(DEV) $(NODE) chromium ## take the pictures of the console anew (docs/pictures)
 	$(PY) -m tests.browser.pictures
 
-soak: $(DEV) $(NODE) ## run the tests that take long: chaos, real time, rolling restarts
+soak: $(DEV) $(NODE) ## run the tests that take long: chaos, real time, rolling restarts, looks
 	@{ command -v chromium && PATH="$$PATH:/usr/sbin" command -v nginx && command -v systemd-analyze && command -v promtool && command -v caddy && ls /usr/lib/*/faketime/libfaketimeMT.so.1; } >/dev/null 2>&1 || \
 		{ $(call GET,chromium nginx caddy libfaketime prometheus systemd,the soak tests); }
 	$(PY) -m pytest $(PATIENT) -m soak

@@ -27,7 +27,7 @@ pytestmark = [
 @pytest.fixture(scope="module")
 def many(django_db_setup: None, django_db_blocker) -> Iterator[Many]:
     with django_db_blocker.unblock():
-        made = make_many(100_000, seconds_between=6.0)
+        made = make_many()
     yield made
     with django_db_blocker.unblock():
         remove_many()

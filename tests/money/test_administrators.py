@@ -24,7 +24,7 @@ from tests.support.racing import in_threads
 pytestmark = [pytest.mark.django_db(transaction=True, serialized_rollback=True), pytest.mark.sqlite]
 
 PRICE = Decimal("0.2")
-CREATES, PROCESSES, ROOM = 64, 4, 10
+ROOM = 10
 GOOD = {"model": "minimax-video", "prompt": "a cat"}
 PATH = "/v1/video/generations"
 
@@ -82,14 +82,14 @@ def administrators():
         each.end()
 
 
-@pytest.mark.soak  # the longest of these races; its parts are below and in test_key_of_now
-def test_64_creates_while_an_administrator_replaces_budgets_moves_the_key_and_raises_keep_to_the_budget(administrators):
+@pytest.mark.parametrize(("creates", "processes"), [(16, 2), pytest.param(64, 4, marks=pytest.mark.soak)])
+def test_creates_while_an_administrator_replaces_budgets_moves_the_key_and_raises_keep_to_the_budget(administrators, creates, processes):
     """He is killed in the middle, again and again: what he had not committed never was."""
     team, other = Team.objects.create(name="film"), Team.objects.create(name="music")
     key, secret = create_key(name="ann", team=team, budgets=[total(ROOM * PRICE)], who="root")
     budget_owners.set_budgets(team, [total(ROOM * PRICE)], who="root")
     answers = []
-    creating = threading.Thread(target=lambda: answers.extend(at_once([secret] * CREATES, processes=PROCESSES)))
+    creating = threading.Thread(target=lambda: answers.extend(at_once([secret] * creates, processes=processes)))
     at_work = administrators(key, team, other)
     at_work.change(times=1)
     creating.start()
@@ -101,7 +101,7 @@ def test_64_creates_while_an_administrator_replaces_budgets_moves_the_key_and_ra
 
     counted = Counter((answer["status"], answer["code"]) for answer in answers)
     assert set(counted) == {(202, None), (402, "insufficient_quota")}, counted
-    assert kills > 1
+    assert kills
     # Each of the key's budgets, at any moment, had room for so many: one that began from zero would have let in more.
     assert counted[202, None] == ROOM == Task.objects.count()
     call_command("check_ledger")

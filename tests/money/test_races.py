@@ -56,13 +56,18 @@ def the_room_was_kept(answers: list[dict[str, Any]]) -> None:
 
 
 @pytest.mark.parametrize(
-    "environment", [pytest.param({}, id="with Redis"), pytest.param(NO_REDIS, id="without Redis", marks=pytest.mark.soak)]
+    ("creates", "environment"),
+    [
+        pytest.param(CREATES, {}, id="with Redis"),
+        pytest.param(16, NO_REDIS, id="a few without Redis"),
+        pytest.param(CREATES, NO_REDIS, id="without Redis", marks=pytest.mark.soak),
+    ],
 )
-def test_of_64_creates_at_once_against_a_budget_for_ten_exactly_ten_are_accepted(environment):
+def test_of_creates_at_once_against_a_budget_for_ten_exactly_ten_are_accepted(creates, environment):
     key, secret = create_key(name="ann", **LIMITS)
     give_budgets(key, ROOM * PRICE)
 
-    answers = at_once([secret] * CREATES, processes=PROCESSES, **environment)
+    answers = at_once([secret] * creates, processes=PROCESSES, **environment)
 
     the_room_was_kept(answers)
 

@@ -60,7 +60,7 @@ class Many:
     some: tuple[UUID, ...]  # twenty of the newest
 
 
-def make_many(tasks: int = 200_000, *, keys: int = 50, seconds_between: float = 3.0) -> Many:
+def make_many(tasks: int = 100_000, *, keys: int = 50, seconds_between: float = 6.0) -> Many:
     """Fill the tables of a migrated database. Remove it with `remove_many`, or leave it to whoever empties the database."""
     team, rare_team = (Team.objects.create(name=name) for name in ("film", "rare"))
     made = VirtualKey.objects.bulk_create(

@@ -1,7 +1,7 @@
 """Work on the same files is done once in a run: a child's second answer would be its first, to the byte.
 
-That it is so, tests/videos/media/test_same_bytes.py holds. A driven task's clips are the same few again and again, and each of their
-children costs half a second of processors, most of it for its start.
+That it is so of each kind of work, tests/videos/media/test_same_bytes.py holds. A driven task's clips are the same few again and
+again, and each of their children costs half a second of processors, most of it for its start.
 """
 
 import hashlib

@@ -1,14 +1,14 @@
 """Starts of our processes for a third of the price: what they load of others is loaded once, and each is a fork of that.
 
 `run` is `subprocess.run`, and `start` is `subprocess.Popen`, for a script, `-c` words or `-m` a module of this environment's Python: the
-process has the environment that it is given and no other, reads its settings from it and loads everything of ours itself.
+process has the environment that it is given and no other, but for what Python itself reads when it starts, reads its settings from it
+and loads everything of ours itself.
 
 As a script (`python -m tests.support.nursery`) it is that process, and the parent of all: a line of JSON asks for a start, another how
 one ended. Who was started ends with it, and it with who started it.
 """
 
 import atexit
-import functools
 import gc
 import json
 import os
@@ -53,10 +53,12 @@ def run(command: Sequence[str], environment: Mapping[str, str], *, seconds: floa
         process = Fork(command, environment, output, errors)
         try:
             status = process.wait(seconds)
-        except subprocess.TimeoutExpired:
+        except BaseException as error:
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
-            raise subprocess.TimeoutExpired(command, seconds, output.read_text(), errors.read_text()) from None
+            if isinstance(error, subprocess.TimeoutExpired):
+                raise subprocess.TimeoutExpired(command, seconds, output.read_text(), errors.read_text()) from None
+            raise
         return subprocess.CompletedProcess(command, status, output.read_text(), errors.read_text())
 
 
@@ -83,7 +85,8 @@ class Fork:
         self.args = command
         self.returncode: int | None = None
         files = {"output": str(output), "errors": str(errors), "descriptors": descriptors}
-        self.pid: int = _nursery().ask({"command": list(command), "environment": dict(environment), **files})
+        self._nursery = _nursery()
+        self.pid: int = self._nursery.ask({"command": list(command), "environment": dict(environment), **files})
         self._end = os.pidfd_open(self.pid)  # can be read from when it has ended
         weakref.finalize(self, os.close, self._end)
         self._lock = threading.Lock()
@@ -101,12 +104,12 @@ class Fork:
                 raise subprocess.TimeoutExpired(self.args, timeout or 0)
             with self._lock:
                 if self.returncode is None:
-                    self.returncode = _nursery().ask({"ended": self.pid})
+                    self.returncode = self._nursery.ask({"ended": self.pid})
         return self.returncode
 
     def send_signal(self, number: int) -> None:
-        if self.poll() is None:
-            os.kill(self.pid, number)
+        with suppress(ProcessLookupError):  # by the descriptor: the number may be somebody else's by now
+            signal.pidfd_send_signal(self._end, number)
 
     def terminate(self) -> None:
         self.send_signal(signal.SIGTERM)
@@ -130,15 +133,29 @@ class _Nursery:
         assert self._process.stdout
         with self._lock:
             print(json.dumps(asked), file=self._process.stdin, flush=True)
-            return int(self._process.stdout.readline())
+            answer = self._process.stdout.readline()
+        if not answer:
+            raise RuntimeError("the process that starts others has ended: what it said of it is on standard error")
+        return int(answer)
+
+    @property
+    def has_ended(self) -> bool:
+        return self._process.poll() is not None
 
     def close(self) -> None:
         self._process.communicate(timeout=30)
 
 
-@functools.cache
+_making = threading.Lock()
+_made: list[_Nursery] = []
+
+
 def _nursery() -> _Nursery:
-    return _Nursery()
+    """One for this process, and another where that one has ended."""
+    with _making:
+        if not _made or _made[-1].has_ended:
+            _made.append(_Nursery())
+        return _made[-1]
 
 
 def main() -> None:
@@ -173,6 +190,9 @@ def _forked(command: Sequence[str], environment: Mapping[str, str], output: str,
         threading._shutdown()  # type: ignore[attr-defined] # as the interpreter does at its end
         atexit._run_exitfuncs()
         sys.stdout.flush()
+        sys.stderr.flush()
+    except BaseException:  # noqa: BLE001 - nothing may leave a fork but its status
+        traceback.print_exc()
         sys.stderr.flush()
     finally:
         os._exit(status)

@@ -21,8 +21,10 @@ def words_of(line: str, environment: Mapping[str, str]) -> tuple[list[str], dict
     """A command of the Procfile as the shell reads it, and its environment, with what `env` adds."""
     said = subprocess.run(["/bin/sh", "-c", f"printf '%s\\0' {line}"], env=environment, capture_output=True, check=True)
     words = said.stdout.decode().split("\0")[:-1]
-    own = list(takewhile(lambda word: "=" in word, words[1:])) if words[0] == "env" else []
-    return words[len(own) + 1 if own else 0 :], {**environment, **dict(word.split("=", 1) for word in own)}
+    if words[0] != "env":
+        return words, dict(environment)
+    own = list(takewhile(lambda word: "=" in word, words[1:]))
+    return words[len(own) + 1 :], {**environment, **dict(word.split("=", 1) for word in own)}
 
 
 class ProcfileProcess:

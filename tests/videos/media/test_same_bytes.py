@@ -8,8 +8,9 @@ import av
 import pytest
 
 from tests.support.real_clips import Clip
-from videos.media.assembling import assemble
+from videos.media.assembling import assemble, probe
 from videos.media.facts import Target
+from videos.media.sheets import draw_spritesheet
 
 
 def noise(path: Path, width: int, height: int, frames: int) -> Path:
@@ -45,3 +46,12 @@ def test_noise_gives_the_same_bytes_however_often_it_is_encoded(tmp_path, width,
         assemble([clip], Target(width + 8, height, 1), tmp_path / "video.mp4", tmp_path / "thumbnail.jpg", on_progress=lambda share: None)
         videos.add((tmp_path / "video.mp4").read_bytes())
     assert len(videos) == 1
+
+
+def test_the_same_clip_gives_the_same_last_frame_and_the_same_sheet(tmp_path):
+    clip = noise(tmp_path / "noise.mp4", 72, 128, frames=25)
+    given = set()
+    for _ in range(3):
+        facts = probe(clip, last_frame=tmp_path / "last.png"), draw_spritesheet(clip, sheet=tmp_path / "sheet.jpg")
+        given.add((facts, (tmp_path / "last.png").read_bytes(), (tmp_path / "sheet.jpg").read_bytes()))
+    assert len(given) == 1
