@@ -113,10 +113,20 @@ def _postgresql(options: dict[str, Any], pool: int) -> dict[str, Any]:
             "max_size": pool,
             "timeout": POOL_SECONDS,
             "reconnect_timeout": POOL_SECONDS,
+            "reconnect_failed": _try_anew,
         }
         return settings
     # A worker's threads live long: they keep their connection.
     return settings | {"CONN_MAX_AGE": max_age}
+
+
+def _try_anew(pool: Any) -> None:
+    """Who came while a pool's last try failed waits, and only another request would make it try again: so this is one."""
+    from psycopg_pool import PoolTimeout
+
+    if pool.get_stats().get("requests_waiting"):
+        with suppress(PoolTimeout):
+            pool.putconn(pool.getconn(timeout=0.001))
 
 
 def _options(query: str, known: Iterable[str]) -> dict[str, Any]:

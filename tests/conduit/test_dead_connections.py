@@ -274,6 +274,23 @@ def test_a_pool_serves_at_once_after_a_long_outage(relay):
         assert process.ask() == 1
 
 
+def test_who_comes_while_the_last_try_of_a_pool_fails_is_served_by_another(relay):
+    relay.silence(for_good=True)
+    with closing(Process(relay.port, 4)) as process:
+        process.wrapper.settings_dict["OPTIONS"]["connect_timeout"] = 2  # the least that libpq takes
+        pool = process.wrapper.pool
+        pool.timeout, pool.reconnect_timeout = 0.1, 0  # each try is followed by one other, its last
+        with pytest.raises(OperationalError):
+            process.ask()
+        first = relay.let_in
+        while relay.let_in < 2 * first:
+            time.sleep(0.02)
+        relay.mend()
+        pool.timeout = 30
+
+        assert process.ask() == 1
+
+
 # ---- A whole web process -----------------------------------------------------------------------------------------------
 
 

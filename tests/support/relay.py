@@ -17,6 +17,7 @@ class Relay:
         self._wires: dict[asyncio.StreamWriter, asyncio.Task[None]] = {}
         self._silent: set[asyncio.StreamWriter] = set()
         self._stays_silent = False
+        self.let_in = 0  # connections ever
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="relay", daemon=True)
         self._thread.start()
@@ -75,6 +76,7 @@ class Relay:
 
     def _let_in(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """No coroutine: one that is cancelled before it begins would never let go."""
+        self.let_in += 1
         if self._stays_silent:
             self._silent.add(writer)
         self._wires[writer] = self._loop.create_task(self._meet(reader, writer))
