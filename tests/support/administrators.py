@@ -15,7 +15,8 @@ from typing import Any
 
 from conduit import clock
 from tests.support.creators import say
-from tests.support.crowds import forked, load
+from tests.support.crowds import forked
+from tests.support.loaded import load
 
 # Each is what the key's or team's budgets are for a while. None holds more than ROOM tasks, so that no order of them does.
 PERIODS = (

@@ -15,7 +15,7 @@ from typing import Any
 from uuid import UUID
 
 from conduit import clock
-from tests.support.crowds import load
+from tests.support.loaded import load
 
 NEVER = -1
 

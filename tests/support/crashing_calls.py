@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from tests.support.crasher import FaultPoints, forked
-from tests.support.crowds import handler, load
+from tests.support.loaded import client, load
 
 
 class StatementFaults(FaultPoints):
@@ -29,12 +29,8 @@ class StatementFaults(FaultPoints):
 
 
 def call(secret: str, name: str, fatal: int) -> dict[str, Any]:
-    from django.test import Client
-
     StatementFaults(fatal).install()
-    client = Client()
-    client.handler = handler()
-    answer = client.post(
+    answer = client().post(
         "/v1/video/generations",
         {"model": "minimax-video", "prompt": name},
         content_type="application/json",

@@ -4,23 +4,18 @@ Run as `python -m tests.support.crowds PROCESSES SECRET…`: Conduit is loaded o
 connections of its own, which does what `tests.support.creators` says. The end of standard input lets them all go.
 """
 
-import functools
-import gc
 import json
 import os
 import signal
 import subprocess
 import sys
 from collections.abc import Sequence
-from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from tests.support import creators
 from tests.support.databases import database_url
-
-if TYPE_CHECKING:
-    from django.test.client import ClientHandler
+from tests.support.loaded import handler, load
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -58,33 +53,6 @@ def forked(work: Any, *arguments: object) -> int:
         sys.excepthook(*sys.exc_info())
     finally:
         os._exit(status)
-
-
-def load() -> None:
-    """Everything that a request and what follows from it need, once and not again in every fork, and before the first connection: nothing
-    that forks may share."""
-    import django
-
-    django.setup()
-    for name in ("conduit.urls", "conduit.channel_layer", "celery.app.events", "celery.events", "tests.support.ending"):
-        import_module(name)
-    handler()
-    from conduit.celery import app
-
-    # What sends hints looks for its parts when it is first used.
-    for part in (app.backend, app.amqp.producer_pool, app.connection_for_write().transport):
-        assert part  # it is made by being asked for, and connects later
-    gc.freeze()  # a fork that looks through all this for garbage would make it its own
-
-
-@functools.cache
-def handler() -> "ClientHandler":
-    """As a server has one; each client would load the middleware, which reads the folders of all static files."""
-    from django.test import Client
-
-    made = Client().handler
-    made.load_middleware()
-    return made
 
 
 def main(processes: int, secrets: Sequence[str]) -> int:

@@ -11,12 +11,11 @@ from collections.abc import Callable
 from typing import Any
 
 from tests.support.crasher import NEVER, FaultPoints, forked
-from tests.support.crowds import handler, load
+from tests.support.loaded import client, load
 
 
 def create(fatal: int, token: str) -> int:
     from django.db import connection
-    from django.test import Client
 
     points = FaultPoints(fatal)
     connection.ensure_connection()
@@ -29,9 +28,7 @@ def create(fatal: int, token: str) -> int:
 
     connection.execute_wrappers.append(around)
     body = {"model": "minimax-video", "prompt": "a cat"}
-    client = Client(headers={"Authorization": f"Bearer {token}"})
-    client.handler = handler()
-    answer = client.post("/v1/video/generations", body, content_type="application/json")
+    answer = client(Authorization=f"Bearer {token}").post("/v1/video/generations", body, content_type="application/json")
     return answer.status_code
 
 

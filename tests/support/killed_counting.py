@@ -5,7 +5,7 @@ import json
 import os
 
 from tests.support.crasher import FaultPoints, forked
-from tests.support.crowds import load
+from tests.support.loaded import load
 
 
 def count(fatal: int) -> bool:

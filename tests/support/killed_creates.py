@@ -7,10 +7,11 @@ the next at the next, until one comes through; each time another process then se
 import json
 import os
 import sys
+from importlib import import_module
 from typing import Any
 
 from tests.support.crasher import FaultPoints, forked
-from tests.support.crowds import load
+from tests.support.loaded import load
 
 
 def create_and_die(fatal: int, secret: str) -> None:
@@ -43,7 +44,7 @@ def create(number: int, secret: str) -> dict[str, Any]:
 
 def main(secret: str) -> None:
     load()
-    import tests.support.quick_creates  # noqa: F401 - once here, and not again in every fork
+    import_module("tests.support.quick_creates")
 
     died: object = True
     number = 0

@@ -10,7 +10,8 @@ import sys
 import threading
 import time
 
-from tests.support.crowds import forked, load
+from tests.support.crowds import forked
+from tests.support.loaded import load
 
 
 def send() -> None:
