@@ -282,9 +282,7 @@ def test_who_comes_while_the_last_try_of_a_pool_fails_is_served_by_another(relay
         pool.timeout, pool.reconnect_timeout = 0.1, 0  # each try is followed by one other, its last
         with pytest.raises(OperationalError):
             process.ask()
-        first = relay.let_in
-        while relay.let_in < 2 * first:
-            time.sleep(0.02)
+        relay.wait_until_let_in(6)  # the last tries of the two that a pool keeps ready, and of the one that it grows by
         relay.mend()
         pool.timeout = 30
 

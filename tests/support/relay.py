@@ -17,7 +17,7 @@ class Relay:
         self._wires: dict[asyncio.StreamWriter, asyncio.Task[None]] = {}
         self._silent: set[asyncio.StreamWriter] = set()
         self._stays_silent = False
-        self.let_in = 0  # connections ever
+        self._let_in_ever, self._another = 0, threading.Condition()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="relay", daemon=True)
         self._thread.start()
@@ -53,6 +53,11 @@ class Relay:
         """Until somebody tried to connect since it was cut."""
         assert self._refused.wait(120), "nobody tried to connect"
 
+    def wait_until_let_in(self, count: int) -> None:
+        """Until so many connections were opened in all, silent ones too."""
+        with self._another:
+            assert self._another.wait_for(lambda: self._let_in_ever >= count, 120), f"not {count} connections, but {self._let_in_ever}"
+
     def _run(self, work: Coroutine[Any, Any, Any]) -> Any:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result(120)
 
@@ -76,7 +81,9 @@ class Relay:
 
     def _let_in(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """No coroutine: one that is cancelled before it begins would never let go."""
-        self.let_in += 1
+        with self._another:
+            self._let_in_ever += 1
+            self._another.notify_all()
         if self._stays_silent:
             self._silent.add(writer)
         self._wires[writer] = self._loop.create_task(self._meet(reader, writer))
